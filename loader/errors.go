@@ -1,0 +1,20 @@
+package loader
+
+import "fmt"
+
+// FormatError says that a model file is not what it claims to be.
+// It prints as one line: file, field, offset, reason.
+type FormatError struct {
+	Path   string // file name as given by the user
+	Field  string // metadata key, tensor name or header field
+	Offset int64  // bytes from the start of the file, -1 when no single place is at fault
+	Reason string
+}
+
+func (e *FormatError) Error() string {
+	at := ""
+	if e.Offset >= 0 {
+		at = fmt.Sprintf(" at byte %d", e.Offset)
+	}
+	return fmt.Sprintf("%s: %s%s: %s", e.Path, e.Field, at, e.Reason)
+}

@@ -1,0 +1,209 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+	"strconv"
+
+	"github.com/edsrzf/mmap-go"
+)
+
+// Tensor is a named block of weights: where it lies and how to read it.
+type Tensor struct {
+	Name     string
+	Type     Type
+	Dims     []int  // elements, innermost first: a matrix is (columns, rows)
+	RowBytes int    // bytes of one row of Dims[0] elements
+	Size     int64  // bytes of the whole tensor
+	Offset   int64  // bytes from the start of its file
+	Shard    int    // which file of a split model, from 0
+	Data     []byte // Size bytes of the mapping; valid until File.Close
+	infoOff  int64  // where the header describes it, for errors
+}
+
+// Elems returns the number of elements.
+func (t *Tensor) Elems() int {
+	n := 1
+	for _, d := range t.Dims {
+		n *= d
+	}
+	return n
+}
+
+// Rows returns the number of rows of Dims[0] elements.
+func (t *Tensor) Rows() int { return t.Elems() / t.Dims[0] }
+
+// File is an open model: one GGUF file, or all the files of a split one.
+type File struct {
+	Path    string
+	Version uint32   // GGUF version of the first file
+	Keys    []string // metadata keys in file order
+	Tensors []*Tensor
+	Size    int64 // bytes on disk, all files
+	meta    map[string]Value
+	byName  map[string]*Tensor
+	maps    []mmap.MMap
+}
+
+// shardName matches the names that the usual tools give to split models.
+var shardName = regexp.MustCompile(`^(.*)-(\d{5})-of-(\d{5})\.gguf$`)
+
+// Open maps a GGUF file and checks its header. For a file named
+// NAME-00001-of-00003.gguf it opens all three; any of them may be named.
+// Errors about the contents are *FormatError.
+func Open(path string) (*File, error) {
+	f := &File{Path: path, byName: map[string]*Tensor{}}
+	if err := f.open(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// FromBytes opens a model that is already in memory, such as the embedded one.
+// name stands in for the path in error messages.
+func FromBytes(name string, data []byte) (*File, error) {
+	f := &File{Path: name, byName: map[string]*Tensor{}}
+	h, err := parseHeader(name, data)
+	if err != nil {
+		return nil, err
+	}
+	if n, ok := h.meta["split.count"]; ok {
+		if u, _ := n.Uint(); u > 1 {
+			return nil, f.errAt("split.count", n.off, "one part of a split model; the others are not at hand")
+		}
+	}
+	return f, f.add(name, h, data)
+}
+
+func (f *File) open() error {
+	m := shardName.FindStringSubmatch(f.Path)
+	if m == nil {
+		h, data, err := f.mapFile(f.Path)
+		if err != nil {
+			return err
+		}
+		if n, ok := h.meta["split.count"]; ok {
+			if u, _ := n.Uint(); u > 1 {
+				return f.errAt("split.count", n.off,
+					"one part of a model split into %d files; name them NAME-00001-of-%05d.gguf and so on", u, u)
+			}
+		}
+		return f.add(f.Path, h, data)
+	}
+	count, _ := strconv.Atoi(m[3])
+	if count == 0 {
+		return f.errAt("file name", -1, "a model split into 0 files")
+	}
+	f.Path = fmt.Sprintf("%s-%05d-of-%05d.gguf", m[1], 1, count)
+	for i := range count {
+		part := fmt.Sprintf("%s-%05d-of-%05d.gguf", m[1], i+1, count)
+		h, data, err := f.mapFile(part)
+		if errors.Is(err, fs.ErrNotExist) {
+			return &FormatError{part, "file", -1, fmt.Sprintf("part %d of %d is missing", i+1, count)}
+		}
+		if err != nil {
+			return err
+		}
+		for key, want := range map[string]uint64{"split.no": uint64(i), "split.count": uint64(count)} {
+			v, ok := h.meta[key]
+			if !ok && count == 1 {
+				continue // an ordinary file that happens to carry such a name
+			}
+			if u, isInt := v.Uint(); !ok || !isInt || u != want {
+				return &FormatError{part, key, v.off, fmt.Sprintf("must be %d, as the file's name says", want)}
+			}
+		}
+		if err := f.add(part, h, data); err != nil {
+			return err
+		}
+	}
+	if v, ok := f.meta["split.tensors.count"]; ok {
+		if u, isInt := v.Uint(); !isInt || u != uint64(len(f.Tensors)) {
+			return f.errAt("split.tensors.count", v.off, "must be %d, the number of tensors in all parts", len(f.Tensors))
+		}
+	}
+	return nil
+}
+
+// mapFile maps one file and reads its header.
+func (f *File) mapFile(path string) (*header, []byte, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, nil, &FormatError{path, "file", -1, "not a regular file"}
+	}
+	if st.Size() < 4 { // an empty file cannot be mapped
+		return nil, nil, &FormatError{path, "magic", 0, fmt.Sprintf("the file has %d bytes, too few for a GGUF file", st.Size())}
+	}
+	fd, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer fd.Close()
+	data, err := mmap.MapRegion(fd, int(st.Size()), mmap.RDONLY, 0, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("loader: map %s: %w", path, err)
+	}
+	f.maps = append(f.maps, data)
+	h, err := parseHeader(path, data)
+	return h, data, err
+}
+
+// add takes over the tensors of one part, and the metadata of the first.
+func (f *File) add(path string, h *header, data []byte) error {
+	shard := 0
+	if f.meta == nil {
+		f.Version, f.Keys, f.meta = h.version, h.keys, h.meta
+	} else {
+		shard = f.Tensors[len(f.Tensors)-1].Shard + 1
+	}
+	f.Size += int64(len(data))
+	for i := range h.tensors {
+		t := &h.tensors[i]
+		if f.byName[t.Name] != nil {
+			return &FormatError{path, t.Name, t.infoOff, "the tensor appears in an earlier part too"}
+		}
+		t.Shard, t.Data = shard, data[t.Offset:][:t.Size:t.Size]
+		f.byName[t.Name] = t
+		f.Tensors = append(f.Tensors, t)
+	}
+	return nil
+}
+
+// Close unmaps the file. Slices taken from it must not be used afterwards.
+func (f *File) Close() error {
+	var errs []error
+	for _, m := range f.maps {
+		errs = append(errs, m.Unmap())
+	}
+	f.maps = nil
+	return errors.Join(errs...)
+}
+
+// Tensor returns the named tensor, or nil.
+func (f *File) Tensor(name string) *Tensor { return f.byName[name] }
+
+// Get returns the value of a metadata key.
+func (f *File) Get(key string) (Value, bool) { v, ok := f.meta[key]; return v, ok }
+
+// Errorf returns a *FormatError about a metadata key or, where there is no such
+// key, about the tensor of that name.
+func (f *File) Errorf(field, format string, args ...any) error {
+	off := int64(-1)
+	if v, ok := f.meta[field]; ok {
+		off = v.off
+	} else if t := f.byName[field]; t != nil {
+		off = t.infoOff
+	}
+	return f.errAt(field, off, format, args...)
+}
+
+func (f *File) errAt(field string, off int64, format string, args ...any) error {
+	return &FormatError{f.Path, field, off, fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,358 @@
+package loader
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits on what a header may ask for. They are far above any model in use and
+// keep what a hostile file can make us allocate small: see TestHostileFiles.
+const (
+	maxKeys        = 1 << 16  // metadata keys
+	maxTensors     = 1 << 16  // tensors in one file
+	maxKeyBytes    = 1 << 10  // bytes in a key
+	maxNameBytes   = 63       // bytes in a tensor name; ggml stores 64 with the final zero
+	maxStringBytes = 16 << 20 // bytes in one string
+	maxArrayLen    = 64 << 20 // elements in one array
+	maxArrayDepth  = 4        // arrays within arrays
+	maxDims        = 4
+	maxAlignment   = 1 << 20 // bytes
+)
+
+// header is what one GGUF file says before its tensor data.
+type header struct {
+	version   uint32
+	alignment int64
+	keys      []string // in file order
+	meta      map[string]Value
+	tensors   []Tensor // in file order; Data not yet set
+	dataStart int64    // bytes from the start of the file
+}
+
+// cursor reads little-endian values from data, which begins at byte base of the
+// file. Every error names the field being read and the offset where it starts.
+type cursor struct {
+	path  string
+	data  []byte
+	pos   int
+	field string
+}
+
+func (c *cursor) fail(off int, format string, args ...any) error {
+	return &FormatError{Path: c.path, Field: c.field, Offset: int64(off), Reason: fmt.Sprintf(format, args...)}
+}
+
+func (c *cursor) left() uint64 { return uint64(len(c.data) - c.pos) }
+
+// take returns the next n bytes.
+func (c *cursor) take(n uint64) ([]byte, error) {
+	if n > c.left() {
+		return nil, c.fail(c.pos, "the file ends here: at least %d bytes are missing from the header", n-c.left())
+	}
+	b := c.data[c.pos:][:n:n]
+	c.pos += int(n)
+	return b, nil
+}
+
+func (c *cursor) u32() (uint32, error) {
+	b, err := c.take(4)
+	if err != nil {
+		return 0, err
+	}
+	return binary.LittleEndian.Uint32(b), nil
+}
+
+func (c *cursor) u64() (uint64, error) {
+	b, err := c.take(8)
+	if err != nil {
+		return 0, err
+	}
+	return binary.LittleEndian.Uint64(b), nil
+}
+
+// count reads a 64-bit count of things that take at least size bytes each, and
+// refuses one that the rest of the file cannot hold or that is above limit.
+func (c *cursor) count(what string, size, limit uint64) (int, error) {
+	at := c.pos
+	n, err := c.u64()
+	if err != nil {
+		return 0, err
+	}
+	if n > limit {
+		return 0, c.fail(at, "%d %s, the limit is %d", n, what, limit)
+	}
+	if n > c.left()/size {
+		return 0, c.fail(at, "%d %s need at least %d bytes, %d are left in the file", n, what, n*size, c.left())
+	}
+	return int(n), nil
+}
+
+func (c *cursor) str(limit uint64) (string, error) {
+	n, err := c.count("bytes in a string", 1, limit)
+	if err != nil {
+		return "", err
+	}
+	b, err := c.take(uint64(n))
+	return string(b), err
+}
+
+// name reads a key or tensor name, which must be printable for error messages' sake.
+func (c *cursor) name(limit uint64) (string, error) {
+	at := c.pos
+	s, err := c.str(limit)
+	if err != nil {
+		return "", err
+	}
+	if s == "" {
+		return "", c.fail(at, "the name is empty")
+	}
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return "", c.fail(at, "the name %q is not printable text", s)
+	}
+	return s, nil
+}
+
+// value walks one value of type t. depth counts the arrays around it.
+func (c *cursor) value(t ValueType, depth int) (Value, error) {
+	v := Value{Type: t, off: int64(c.pos)}
+	start := c.pos
+	switch {
+	case t == String:
+		n, err := c.count("bytes in a string", 1, maxStringBytes)
+		if err != nil {
+			return v, err
+		}
+		c.pos += n
+	case t == Array:
+		if depth >= maxArrayDepth {
+			return v, c.fail(start, "arrays nested more than %d deep", maxArrayDepth)
+		}
+		e, err := c.u32()
+		if err != nil {
+			return v, err
+		}
+		v.Elem = ValueType(e)
+		if int(v.Elem) >= len(valueTypes) {
+			return v, c.fail(start, "unknown array element type %d", e)
+		}
+		size := uint64(valueTypes[v.Elem].size)
+		n, err := c.count("array elements of type "+v.Elem.String(), size, maxArrayLen)
+		if err != nil {
+			return v, err
+		}
+		v.Len, start = n, c.pos
+		switch v.Elem {
+		case String, Array:
+			for range n {
+				if _, err := c.value(v.Elem, depth+1); err != nil {
+					return v, err
+				}
+			}
+		case Bool:
+			b, _ := c.take(uint64(n))
+			if i := slices.IndexFunc(b, func(x byte) bool { return x > 1 }); i >= 0 {
+				return v, c.fail(start+i, "a bool is %d, not 0 or 1", b[i])
+			}
+		default:
+			c.pos += n * int(size)
+		}
+	case int(t) < len(valueTypes):
+		b, err := c.take(uint64(valueTypes[t].size))
+		if err != nil {
+			return v, err
+		}
+		if t == Bool && b[0] > 1 {
+			return v, c.fail(start, "a bool is %d, not 0 or 1", b[0])
+		}
+	default:
+		return v, c.fail(start-4, "unknown value type %d", uint32(t))
+	}
+	v.raw = c.data[start:c.pos:c.pos]
+	return v, nil
+}
+
+// parseHeader reads everything before the tensor data and checks all of it, the
+// place of each tensor in the file included.
+func parseHeader(path string, data []byte) (*header, error) {
+	c := &cursor{path: path, data: data, field: "magic"}
+	magic, err := c.take(4)
+	if err != nil {
+		return nil, c.fail(0, "the file has %d bytes, too few for a GGUF file", len(data))
+	}
+	if string(magic) != "GGUF" {
+		return nil, c.fail(0, "not a GGUF file: it begins with %q instead of \"GGUF\"", magic)
+	}
+	h := &header{alignment: 32, meta: map[string]Value{}}
+	c.field = "version"
+	if h.version, err = c.u32(); err != nil {
+		return nil, err
+	}
+	switch v := h.version; {
+	case v == 2 || v == 3:
+	case v&0xffff == 0 && v != 0:
+		return nil, c.fail(4, "the file is big-endian; only little-endian files are supported")
+	default:
+		return nil, c.fail(4, "GGUF version %d; versions 2 and 3 are supported", v)
+	}
+	c.field = "tensor count"
+	nTensors, err := c.count("tensors", 8+1+4+8+4+8, maxTensors)
+	if err != nil {
+		return nil, err
+	}
+	c.field = "metadata count"
+	nKeys, err := c.count("metadata keys", 8+1+4+1, maxKeys)
+	if err != nil {
+		return nil, err
+	}
+	for i := range nKeys {
+		c.field = fmt.Sprintf("metadata key %d", i)
+		at := c.pos
+		key, err := c.name(maxKeyBytes)
+		if err != nil {
+			return nil, err
+		}
+		c.field = key
+		if _, dup := h.meta[key]; dup {
+			return nil, c.fail(at, "the key appears twice")
+		}
+		t, err := c.u32()
+		if err != nil {
+			return nil, err
+		}
+		v, err := c.value(ValueType(t), 0)
+		if err != nil {
+			return nil, err
+		}
+		h.meta[key] = v
+		h.keys = append(h.keys, key)
+	}
+	if v, ok := h.meta["general.alignment"]; ok {
+		c.field = "general.alignment"
+		a, ok := v.Uint()
+		if !ok || a == 0 || a&(a-1) != 0 || a > maxAlignment {
+			return nil, c.fail(int(v.off), "the alignment must be a power of two up to %d, not %v", maxAlignment, v.Any(4))
+		}
+		h.alignment = int64(a)
+	}
+	seen := make(map[string]bool, nTensors)
+	for i := range nTensors {
+		c.field = fmt.Sprintf("tensor %d", i)
+		t, err := c.tensor(seen, uint64(h.alignment))
+		if err != nil {
+			return nil, err
+		}
+		h.tensors = append(h.tensors, t)
+	}
+	h.dataStart = align(int64(c.pos), h.alignment)
+	return h, h.place(path, int64(len(data)))
+}
+
+// tensor reads one tensor description. Offset is still relative to the data.
+func (c *cursor) tensor(seen map[string]bool, alignment uint64) (Tensor, error) {
+	var t Tensor
+	at := c.pos
+	name, err := c.name(maxNameBytes)
+	if err != nil {
+		return t, err
+	}
+	t.Name, c.field = name, name
+	if seen[name] {
+		return t, c.fail(at, "the tensor appears twice")
+	}
+	seen[name] = true
+	at = c.pos
+	nd, err := c.u32()
+	if err != nil {
+		return t, err
+	}
+	if nd == 0 || nd > maxDims {
+		return t, c.fail(at, "%d dimensions; 1 to %d are allowed", nd, maxDims)
+	}
+	elems := uint64(1)
+	for i := range nd {
+		at := c.pos
+		d, err := c.u64()
+		if err != nil {
+			return t, err
+		}
+		if d == 0 || d > math.MaxInt64 {
+			return t, c.fail(at, "dimension %d is %d", i, int64(d))
+		}
+		if elems > math.MaxInt64/d {
+			return t, c.fail(at, "the dimensions overflow: %d × %d elements", elems, d)
+		}
+		elems *= d
+		t.Dims = append(t.Dims, int(d))
+	}
+	at = c.pos
+	ty, err := c.u32()
+	if err != nil {
+		return t, err
+	}
+	t.Type = Type(ty)
+	if !t.Type.Known() {
+		return t, c.fail(at, "unknown tensor type %d", ty)
+	}
+	block, _ := t.Type.Block()
+	row, ok := t.Type.RowBytes(uint64(t.Dims[0]))
+	if !ok {
+		return t, c.fail(at, "a row of %d elements is not a whole number of %s blocks of %d", t.Dims[0], t.Type, block)
+	}
+	size, ok := t.Type.RowBytes(elems)
+	if !ok {
+		return t, c.fail(at, "the size in bytes overflows: %d elements of %s", elems, t.Type)
+	}
+	t.RowBytes, t.Size = int(row), int64(size)
+	at = c.pos
+	off, err := c.u64()
+	if err != nil {
+		return t, err
+	}
+	if off%alignment != 0 {
+		return t, c.fail(at, "the offset %d is not a multiple of the alignment %d", off, alignment)
+	}
+	if off > math.MaxInt64/2 || int64(off) > math.MaxInt64/2-t.Size {
+		return t, c.fail(at, "offset %d plus size %d overflows", off, t.Size)
+	}
+	t.Offset, t.infoOff = int64(off), int64(at)
+	return t, nil
+}
+
+// place makes offsets absolute and checks that each tensor lies within the file
+// and on nobody else.
+func (h *header) place(path string, fileSize int64) error {
+	var end int64
+	last := -1
+	for i := range h.tensors {
+		t := &h.tensors[i]
+		t.Offset += h.dataStart
+		if e := t.Offset + t.Size; e > end {
+			end, last = e, i
+		}
+	}
+	if end > fileSize {
+		t := h.tensors[last]
+		return &FormatError{path, t.Name, t.infoOff, fmt.Sprintf(
+			"the file is cut short: %d bytes are missing (the tensor ends at %d, the file has %d)", end-fileSize, end, fileSize)}
+	}
+	byOffset := make([]*Tensor, len(h.tensors))
+	for i := range h.tensors {
+		byOffset[i] = &h.tensors[i]
+	}
+	slices.SortFunc(byOffset, func(a, b *Tensor) int { return int(min(1, max(-1, a.Offset-b.Offset))) })
+	for i := 1; i < len(byOffset); i++ {
+		a, b := byOffset[i-1], byOffset[i]
+		if a.Offset+a.Size > b.Offset {
+			return &FormatError{path, b.Name, b.infoOff, fmt.Sprintf(
+				"the tensor's bytes %d–%d overlap those of %s", b.Offset, b.Offset+b.Size, a.Name)}
+		}
+	}
+	return nil
+}
+
+// align rounds n up to a multiple of a, a power of two.
+func align(n, a int64) int64 { return (n + a - 1) &^ (a - 1) }

@@ -1,0 +1,154 @@
+package loader
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Type is a ggml tensor type, numbered as in the file.
+type Type uint32
+
+const (
+	F32     Type = 0
+	F16     Type = 1
+	Q4_0    Type = 2
+	Q4_1    Type = 3
+	Q5_0    Type = 6
+	Q5_1    Type = 7
+	Q8_0    Type = 8
+	Q8_1    Type = 9
+	Q2_K    Type = 10
+	Q3_K    Type = 11
+	Q4_K    Type = 12
+	Q5_K    Type = 13
+	Q6_K    Type = 14
+	Q8_K    Type = 15
+	IQ2_XXS Type = 16
+	IQ2_XS  Type = 17
+	IQ3_XXS Type = 18
+	IQ1_S   Type = 19
+	IQ4_NL  Type = 20
+	IQ3_S   Type = 21
+	IQ2_S   Type = 22
+	IQ4_XS  Type = 23
+	I8      Type = 24
+	I16     Type = 25
+	I32     Type = 26
+	I64     Type = 27
+	F64     Type = 28
+	IQ1_M   Type = 29
+	BF16    Type = 30
+	TQ1_0   Type = 34
+	TQ2_0   Type = 35
+	MXFP4   Type = 39
+	NVFP4   Type = 40
+)
+
+// typeInfo describes how a type lies in a file. decode is nil where the type's
+// size is known but eclat cannot compute with it yet.
+type typeInfo struct {
+	name   string
+	block  int // elements per block
+	bytes  int // bytes per block
+	decode func(dst []float32, src []byte)
+}
+
+// types is the one table of types. Adding a type: an entry here and a file with
+// its decode function. (ggml.h, enum ggml_type; ggml.c, type_traits.)
+var types = map[Type]typeInfo{
+	F32:     {"F32", 1, 4, decodeF32},
+	F16:     {"F16", 1, 2, decodeF16},
+	Q4_0:    {"Q4_0", 32, 18, decodeQ4_0},
+	Q4_1:    {"Q4_1", 32, 20, nil},
+	Q5_0:    {"Q5_0", 32, 22, nil},
+	Q5_1:    {"Q5_1", 32, 24, nil},
+	Q8_0:    {"Q8_0", 32, 34, decodeQ8_0},
+	Q8_1:    {"Q8_1", 32, 36, nil},
+	Q2_K:    {"Q2_K", 256, 84, nil},
+	Q3_K:    {"Q3_K", 256, 110, nil},
+	Q4_K:    {"Q4_K", 256, 144, decodeQ4_K},
+	Q5_K:    {"Q5_K", 256, 176, decodeQ5_K},
+	Q6_K:    {"Q6_K", 256, 210, decodeQ6_K},
+	Q8_K:    {"Q8_K", 256, 292, nil},
+	IQ2_XXS: {"IQ2_XXS", 256, 66, nil},
+	IQ2_XS:  {"IQ2_XS", 256, 74, nil},
+	IQ3_XXS: {"IQ3_XXS", 256, 98, nil},
+	IQ1_S:   {"IQ1_S", 256, 50, nil},
+	IQ4_NL:  {"IQ4_NL", 32, 18, nil},
+	IQ3_S:   {"IQ3_S", 256, 110, nil},
+	IQ2_S:   {"IQ2_S", 256, 82, nil},
+	IQ4_XS:  {"IQ4_XS", 256, 136, nil},
+	I8:      {"I8", 1, 1, nil},
+	I16:     {"I16", 1, 2, nil},
+	I32:     {"I32", 1, 4, nil},
+	I64:     {"I64", 1, 8, nil},
+	F64:     {"F64", 1, 8, nil},
+	IQ1_M:   {"IQ1_M", 256, 56, nil},
+	BF16:    {"BF16", 1, 2, decodeBF16},
+	TQ1_0:   {"TQ1_0", 256, 54, nil},
+	TQ2_0:   {"TQ2_0", 256, 66, nil},
+	MXFP4:   {"MXFP4", 32, 17, nil},
+	NVFP4:   {"NVFP4", 64, 36, nil},
+}
+
+func (t Type) String() string {
+	if ti, ok := types[t]; ok {
+		return ti.name
+	}
+	return fmt.Sprintf("type %d", uint32(t))
+}
+
+// Known reports whether the type's size is known.
+func (t Type) Known() bool { _, ok := types[t]; return ok }
+
+// CanDecode reports whether Decode works for the type.
+func (t Type) CanDecode() bool { return types[t].decode != nil }
+
+// Block returns the elements and the bytes of one block; 0, 0 for an unknown type.
+func (t Type) Block() (elems, bytes int) { ti := types[t]; return ti.block, ti.bytes }
+
+// RowBytes returns the size in bytes of n elements of type t. n must be a
+// multiple of the block and the result must fit in 63 bits; otherwise ok is false.
+func (t Type) RowBytes(n uint64) (size uint64, ok bool) {
+	ti, known := types[t]
+	if !known || n%uint64(ti.block) != 0 {
+		return 0, false
+	}
+	blocks := n / uint64(ti.block)
+	if blocks > math.MaxInt64/uint64(ti.bytes) {
+		return 0, false
+	}
+	return blocks * uint64(ti.bytes), true
+}
+
+// DecodableTypes lists, for error messages, the types Decode accepts.
+func DecodableTypes() string {
+	var ts []Type
+	for t, ti := range types {
+		if ti.decode != nil {
+			ts = append(ts, t)
+		}
+	}
+	slices.Sort(ts)
+	names := make([]string, len(ts))
+	for i, t := range ts {
+		names[i] = t.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+// Decode writes the elements of src, whole blocks of type t, to dst as float32.
+// len(dst) must be the number of elements in src, and t.CanDecode() must hold:
+// anything else is a programmer's mistake and panics.
+func Decode(t Type, dst []float32, src []byte) {
+	ti := types[t]
+	if ti.decode == nil {
+		panic("loader: Decode of " + t.String())
+	}
+	if len(dst)%ti.block != 0 || len(src) != len(dst)/ti.block*ti.bytes {
+		panic(fmt.Sprintf("loader: Decode of %d elements from %d bytes of %s", len(dst), len(src), t))
+	}
+	ti.decode(dst, src)
+}
