@@ -1,0 +1,175 @@
+package model
+
+import (
+	"cmp"
+	"math"
+	"math/bits"
+	"slices"
+)
+
+// Sampling says how to pick a token from logits. The filters apply in the order
+// top-k, top-p, min-p, temperature; the zero value of each filter turns it off.
+type Sampling struct {
+	Temp float32 // temperature; 0 picks the most likely token
+	TopK int32   // keep the k most likely tokens
+	TopP float32 // keep the fewest tokens whose probabilities reach p; 1 is off too
+	MinP float32 // keep tokens at least p times as likely as the most likely
+	Seed uint64  // with the token's position, the only source of randomness
+}
+
+// Uniform returns the random number in [0, 1) of a seed and a position: the top
+// 24 bits of the first word of Philox4x32-10 with the seed as key and the position
+// as counter (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+// It needs 32-bit integers only, so a shader computes the same number.
+func Uniform(seed uint64, pos uint32) float32 {
+	return float32(philox([4]uint32{pos}, [2]uint32{uint32(seed), uint32(seed >> 32)})[0]>>8) / (1 << 24)
+}
+
+func philox(c [4]uint32, k [2]uint32) [4]uint32 {
+	for range 10 {
+		h0, l0 := bits.Mul32(0xD2511F53, c[0])
+		h1, l1 := bits.Mul32(0xCD9E8D57, c[2])
+		c = [4]uint32{h1 ^ c[1] ^ k[0], l1, h0 ^ c[3] ^ k[1], l0}
+		k[0] += 0x9E3779B9
+		k[1] += 0xBB67AE85
+	}
+	return c
+}
+
+// Sampler picks tokens. It keeps its scratch memory between calls, so it belongs
+// to one goroutine; the zero value is ready.
+type Sampler struct{ cand []candidate }
+
+type candidate struct {
+	id    int32
+	logit float32
+}
+
+// Pick returns the token chosen from logits (vocab) at a position, or −1 where no
+// logit is a number. Equal logits rank by id, so the answer is a function of its
+// arguments alone.
+func (s *Sampler) Pick(logits []float32, how Sampling, pos int32) int32 {
+	best := Argmax(logits)
+	if best < 0 || how.Temp <= 0 || how.TopK == 1 {
+		return best
+	}
+	top := logits[best]
+	k := len(logits)
+	if how.TopK > 0 {
+		k = min(k, int(how.TopK))
+	}
+	s.choose(logits, k)
+
+	// Both filters keep a prefix of the ranking, so the shorter one decides.
+	keep := len(s.cand)
+	if how.TopP > 0 && how.TopP < 1 {
+		var total, sum float64
+		for _, c := range s.cand {
+			total += math.Exp(float64(c.logit - top))
+		}
+		for i, c := range s.cand {
+			if sum += math.Exp(float64(c.logit - top)); sum >= float64(how.TopP)*total {
+				keep = i + 1
+				break
+			}
+		}
+	}
+	if how.MinP > 0 {
+		least := top + float32(math.Log(float64(how.MinP)))
+		n, _ := slices.BinarySearchFunc(s.cand[:keep], least, func(c candidate, least float32) int {
+			if c.logit >= least {
+				return -1
+			}
+			return 1
+		})
+		keep = max(1, n)
+	}
+	var total, sum float64
+	weight := func(c candidate) float64 { return math.Exp(float64(c.logit-top) / float64(how.Temp)) }
+	for _, c := range s.cand[:keep] {
+		total += weight(c)
+	}
+	u := float64(Uniform(how.Seed, uint32(pos))) * total
+	for _, c := range s.cand[:keep] {
+		if sum += weight(c); sum > u {
+			return c.id
+		}
+	}
+	return s.cand[keep-1].id
+}
+
+// Argmax returns the index of the largest number, the first of equals; −1 where
+// none is a number.
+func Argmax(logits []float32) int32 {
+	best, at := float32(math.Inf(-1)), int32(-1)
+	for i, x := range logits {
+		if x > best {
+			best, at = x, int32(i)
+		}
+	}
+	return at
+}
+
+// byRank orders candidates from the most likely, equals by id.
+func byRank(a, b candidate) int {
+	return cmp.Or(cmp.Compare(b.logit, a.logit), cmp.Compare(a.id, b.id))
+}
+
+// choose leaves the k best numbers of logits in s.cand, ranked. For k below the
+// vocabulary it keeps a heap of k with the worst on top.
+func (s *Sampler) choose(logits []float32, k int) {
+	s.cand = s.cand[:0]
+	for i, x := range logits {
+		if x != x {
+			continue
+		}
+		c := candidate{int32(i), x}
+		if len(s.cand) < k {
+			s.cand = append(s.cand, c)
+			if len(s.cand) == k && k < len(logits) {
+				for j := k/2 - 1; j >= 0; j-- {
+					s.down(j)
+				}
+			}
+			continue
+		}
+		if byRank(c, s.cand[0]) < 0 {
+			s.cand[0] = c
+			s.down(0)
+		}
+	}
+	slices.SortFunc(s.cand, byRank)
+}
+
+// down restores the heap below i: every candidate ranks after its children.
+func (s *Sampler) down(i int) {
+	h := s.cand
+	for {
+		worst := i
+		for c := 2*i + 1; c <= 2*i+2 && c < len(h); c++ {
+			if byRank(h[c], h[worst]) > 0 {
+				worst = c
+			}
+		}
+		if worst == i {
+			return
+		}
+		h[i], h[worst] = h[worst], h[i]
+		i = worst
+	}
+}
+
+// Penalise divides the logits of recently used tokens by penalty where they are
+// positive and multiplies them where not, once for each token (Keskar et al. 2019, "CTRL").
+func Penalise(logits []float32, recent []int32, penalty float32) {
+	for i, id := range recent {
+		if slices.Contains(recent[:i], id) || id < 0 || int(id) >= len(logits) {
+			continue
+		}
+		if logits[id] > 0 {
+			logits[id] /= penalty
+		} else {
+			logits[id] *= penalty
+		}
+	}
+}

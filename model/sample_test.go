@@ -1,0 +1,141 @@
+package model
+
+import (
+	"math"
+	"slices"
+	"testing"
+)
+
+// Known answers from the Random123 distribution (kat_vectors, philox4x32 10).
+func TestPhilox(t *testing.T) {
+	for _, c := range []struct {
+		ctr  [4]uint32
+		key  [2]uint32
+		want [4]uint32
+	}{
+		{[4]uint32{}, [2]uint32{}, [4]uint32{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+		{[4]uint32{^uint32(0), ^uint32(0), ^uint32(0), ^uint32(0)}, [2]uint32{^uint32(0), ^uint32(0)},
+			[4]uint32{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+		{[4]uint32{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, [2]uint32{0xa4093822, 0x299f31d0},
+			[4]uint32{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+	} {
+		if got := philox(c.ctr, c.key); got != c.want {
+			t.Errorf("philox(%x, %x) = %x, want %x", c.ctr, c.key, got, c.want)
+		}
+	}
+}
+
+// logitsOf returns logits whose softmax is p.
+func logitsOf(p ...float64) []float32 {
+	out := make([]float32, len(p))
+	for i, x := range p {
+		out[i] = float32(math.Log(x))
+	}
+	return out
+}
+
+// TestPickKeeps draws often and checks which tokens each filter lets through.
+func TestPickKeeps(t *testing.T) {
+	logits := logitsOf(0.05, 0.4, 0.1, 0.3, 0.15) // ranking 1 3 4 2 0
+	for _, c := range []struct {
+		name string
+		how  Sampling
+		want []int32
+	}{
+		{"all", Sampling{Temp: 1}, []int32{0, 1, 2, 3, 4}},
+		{"greedy", Sampling{}, []int32{1}},
+		{"top-k 1", Sampling{Temp: 5, TopK: 1}, []int32{1}},
+		{"top-k 3", Sampling{Temp: 1, TopK: 3}, []int32{1, 3, 4}},
+		{"top-k above the vocabulary", Sampling{Temp: 1, TopK: 99}, []int32{0, 1, 2, 3, 4}},
+		{"top-p just two", Sampling{Temp: 1, TopP: 0.69}, []int32{1, 3}},
+		{"top-p three", Sampling{Temp: 1, TopP: 0.71}, []int32{1, 3, 4}},
+		{"top-p of the k kept", Sampling{Temp: 1, TopK: 2, TopP: 0.5}, []int32{1}},
+		{"top-p 1 is off", Sampling{Temp: 1, TopP: 1}, []int32{0, 1, 2, 3, 4}},
+		{"min-p", Sampling{Temp: 1, MinP: 0.3}, []int32{1, 3, 4}},
+		{"min-p 1 keeps the best", Sampling{Temp: 1, MinP: 1}, []int32{1}},
+		{"temperature after the filters", Sampling{Temp: 100, TopP: 0.69}, []int32{1, 3}},
+	} {
+		var s Sampler
+		var got []int32
+		for pos := range int32(2000) {
+			id := s.Pick(logits, c.how, pos)
+			if !slices.Contains(got, id) {
+				got = append(got, id)
+			}
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: tokens %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestPickFrequencies compares 20,000 draws with the probabilities they follow.
+func TestPickFrequencies(t *testing.T) {
+	p := []float64{0.05, 0.4, 0.1, 0.3, 0.15}
+	const draws, temp = 20000, 2.0
+	var s Sampler
+	var count [5]int
+	for pos := range int32(draws) {
+		count[s.Pick(logitsOf(p...), Sampling{Temp: temp, Seed: 42}, pos)]++
+	}
+	var sum float64
+	for _, x := range p {
+		sum += math.Sqrt(x)
+	}
+	for i, x := range p {
+		want := math.Sqrt(x) / sum
+		if got := float64(count[i]) / draws; math.Abs(got-want) > 4*math.Sqrt(want*(1-want)/draws) {
+			t.Errorf("token %d drawn with frequency %.4f, want %.4f", i, got, want)
+		}
+	}
+}
+
+func TestPickIsAFunction(t *testing.T) {
+	logits := make([]float32, 1000)
+	for i := range logits {
+		logits[i] = Uniform(7, uint32(i)) * 5
+	}
+	how := Sampling{Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, Seed: 1}
+	var a, b Sampler
+	b.Pick(logits, Sampling{Temp: 1}, 3) // another history must not matter
+	other := 0
+	for pos := range int32(200) {
+		x := a.Pick(logits, how, pos)
+		if y := b.Pick(logits, how, pos); x != y {
+			t.Fatalf("position %d: %d and %d", pos, x, y)
+		}
+		how2 := how
+		how2.Seed = 2
+		if a.Pick(logits, how2, pos) != x {
+			other++
+		}
+	}
+	if other == 0 {
+		t.Error("another seed gave the same tokens")
+	}
+	if n := testing.AllocsPerRun(100, func() { a.Pick(logits, how, 5) }); n != 0 {
+		t.Errorf("Pick allocates %v times", n)
+	}
+}
+
+func TestPickWithoutNumbers(t *testing.T) {
+	nan := float32(math.NaN())
+	var s Sampler
+	for _, how := range []Sampling{{}, {Temp: 1}, {Temp: 1, TopK: 2, TopP: 0.5, MinP: 0.1}} {
+		if got := s.Pick([]float32{nan, nan}, how, 0); got != -1 {
+			t.Errorf("%+v: %d from NaN alone, want −1", how, got)
+		}
+		if got := s.Pick([]float32{nan, 1, nan}, how, 0); got != 1 {
+			t.Errorf("%+v: %d, want the only number's index 1", how, got)
+		}
+	}
+}
+
+func TestPenalise(t *testing.T) {
+	logits := []float32{2, -2, 3, -1}
+	Penalise(logits, []int32{0, 1, 0, 99, -1}, 2)
+	if want := []float32{1, -4, 3, -1}; !slices.Equal(logits, want) {
+		t.Errorf("got %v, want %v: each token once, others untouched", logits, want)
+	}
+}
