@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"fmt"
-	"math"
 	"runtime"
 
 	"eclat/loader"
@@ -85,21 +84,19 @@ func (b *Backend) Close() error {
 
 // program is a compiled plan: the steps with their memory.
 type program struct {
-	b         *Backend
-	plan      *model.Plan
-	in        model.Inputs
-	steps     []step
-	mem       []float32   // all activations
-	turns     [][]float32 // for each rope, (Tokens, pairs, 2) cosines and sines of this run
-	turned    uint64      // which of turns are of this run, a bit each
-	scratch   [][]float32 // one a goroutine: a decoded row, or attention scores
-	hidden    []float32
-	result    []float32
-	tokens    []int32 // of a plan that ends with Sample
-	sampler   model.Sampler
-	nVocab    int
-	cacheRows int
-	job       job
+	b       *Backend
+	plan    *model.Plan
+	in      model.Inputs
+	steps   []step
+	mem     []float32   // all activations
+	turns   [][]float32 // for each rope, (Tokens, pairs, 2) cosines and sines of this run
+	turned  uint64      // which of turns are of this run, a bit each
+	scratch [][]float32 // one a goroutine: a decoded row, or attention scores
+	hidden  []float32
+	result  []float32
+	tokens  []int32 // of a plan that ends with Sample
+	sampler model.Sampler
+	job     job
 }
 
 // step is a model.Step with names resolved to memory.
@@ -119,7 +116,7 @@ type step struct {
 // Compile lays out the activations and resolves every step.
 func (b *Backend) Compile(plan *model.Plan) (model.Program, error) {
 	offset, size := plan.Arena(false)
-	p := &program{b: b, plan: plan, mem: make([]float32, size), nVocab: math.MaxInt32, cacheRows: 0}
+	p := &program{b: b, plan: plan, mem: make([]float32, size)}
 	at := func(id model.ID) []float32 {
 		t := plan.Tensors[id]
 		return p.mem[offset[id]:][: t.Rows*t.Cols : t.Rows*t.Cols]
@@ -131,7 +128,6 @@ func (b *Backend) Compile(plan *model.Plan) (model.Program, error) {
 		s := step{Step: ms, dstCols: dt.Cols, dstID: ms.Dst}
 		if dt.Kind == model.Cache {
 			s.cache[0] = b.caches[dt.Name]
-			p.cacheRows = dt.Rows
 		} else {
 			s.dst = at(ms.Dst)
 		}
@@ -150,13 +146,9 @@ func (b *Backend) Compile(plan *model.Plan) (model.Program, error) {
 					loader.Decode(w.Type, s.src[j], w.Data)
 					s.bias = true
 				}
-				if ms.Op == model.Embed {
-					p.nVocab = t.Rows
-				}
 				longest = max(longest, t.Cols)
 			case model.Cache:
 				s.cache[j-1] = b.caches[t.Name]
-				p.cacheRows = t.Rows
 				longest = max(longest, t.Rows)
 			default:
 				s.src[j] = at(id)
@@ -187,7 +179,7 @@ func (b *Backend) Compile(plan *model.Plan) (model.Program, error) {
 
 // Run implements model.Program.
 func (p *program) Run(in model.Inputs, out *model.Outputs) error {
-	if err := p.plan.Check(&in, p.nVocab, p.cacheRows); err != nil {
+	if err := p.plan.Check(&in); err != nil {
 		return err
 	}
 	p.in, p.turned = in, 0

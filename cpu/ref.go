@@ -108,11 +108,13 @@ func refAttention(p *program, s *step) {
 				a[t] = math.Exp(a[t] - top)
 				sum += a[t]
 			}
-			for d := range dst {
-				var v float64
-				for t := range n {
-					v += a[t] / sum * float64(loader.HalfToFloat(row(row(s.cache[1], p.cacheRow(i, t), nKV*dimV), g, dimV)[d]))
+			out := make([]float64, dimV)
+			for t := range n {
+				for d, v := range row(row(s.cache[1], p.cacheRow(i, t), nKV*dimV), g, dimV) {
+					out[d] += a[t] / sum * float64(loader.HalfToFloat(v))
 				}
+			}
+			for d, v := range out {
 				dst[d] = float32(v)
 			}
 		}

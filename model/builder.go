@@ -34,11 +34,24 @@ func (b *Builder) Plan(result ID) (*Plan, error) {
 		return nil, b.err
 	}
 	b.plan.Result = result
+	for _, s := range b.plan.Steps {
+		switch s.Op {
+		case Embed:
+			b.plan.vocab = b.plan.Tensors[s.Src[0]].Rows
+		case Store:
+			b.plan.cacheRows = b.plan.Tensors[s.Dst].Rows
+		}
+	}
 	return &b.plan, nil
 }
 
+// tensor adds t to the plan. Weights and caches may be named again; two
+// activations of one name are a mistake of the architecture's author.
 func (b *Builder) tensor(t Tensor) ID {
 	if id, ok := b.byName[t.Name]; ok {
+		if old := b.plan.Tensors[id]; old.Kind != t.Kind || t.Kind != Weight && t.Kind != Cache {
+			panic("model: two tensors of one plan are named " + t.Name)
+		}
 		return id
 	}
 	id := ID(len(b.plan.Tensors))

@@ -109,6 +109,9 @@ type Plan struct {
 	Logits  int // most rows of logits of one run
 	Hidden  ID  // (Tokens, nEmbd) taken from Inputs.Hidden; None where the stage embeds tokens
 	Result  ID  // the tensor that Run returns; (Logits, 1) of type I32 after Sample
+
+	vocab     int // ids that Embed can look up
+	cacheRows int // rows of every cache; 0 without caches
 }
 
 // Inputs is what changes from run to run, for n ≤ Plan.Tokens tokens.
@@ -168,8 +171,8 @@ func (p *Plan) ActiveRows(t ID, in *Inputs) int {
 }
 
 // Check says what is wrong with inputs for this plan, before a backend indexes
-// memory with them. cacheRows is the number of rows of every cache.
-func (p *Plan) Check(in *Inputs, nVocab, cacheRows int) error {
+// memory with them.
+func (p *Plan) Check(in *Inputs) error {
 	n := len(in.Pos)
 	if n == 0 || n > p.Tokens {
 		return fmt.Errorf("model: %d tokens for a plan of %d", n, p.Tokens)
@@ -179,8 +182,8 @@ func (p *Plan) Check(in *Inputs, nVocab, cacheRows int) error {
 			return fmt.Errorf("model: %d token ids for %d positions", len(in.Tokens), n)
 		}
 		for _, id := range in.Tokens {
-			if id < 0 || int(id) >= nVocab {
-				return fmt.Errorf("model: token id %d is not in the vocabulary of %d", id, nVocab)
+			if id < 0 || int(id) >= p.vocab {
+				return fmt.Errorf("model: token id %d is not in the vocabulary of %d", id, p.vocab)
 			}
 		}
 	} else if want := n * p.Tensors[p.Hidden].Cols; len(in.Hidden) != want {
@@ -200,8 +203,8 @@ func (p *Plan) Check(in *Inputs, nVocab, cacheRows int) error {
 	}
 	for s, table := range in.Pages {
 		for _, page := range table {
-			if page < 0 || int(page) >= cacheRows/PageLen {
-				return fmt.Errorf("model: sequence %d has page %d of %d", s, page, cacheRows/PageLen)
+			if page < 0 || p.cacheRows > 0 && int(page) >= p.cacheRows/PageLen {
+				return fmt.Errorf("model: sequence %d has page %d of %d", s, page, p.cacheRows/PageLen)
 			}
 		}
 	}
