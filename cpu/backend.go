@@ -224,3 +224,6 @@ func toHalf(x float32) uint16 {
 	const largest = 65504
 	return loader.FloatToHalf(min(largest, max(-largest, x)))
 }
+
+// Threads returns the number of goroutines that share the work.
+func (b *Backend) Threads() int { return b.pool.threads }

@@ -48,7 +48,7 @@ func (j *job) work(worker int) {
 // run calls part(worker, i) for each i below parts and returns when all are done.
 // It uses j's memory, so a caller that keeps its job allocates nothing.
 func (p *pool) run(j *job, parts int, part func(worker, part int)) {
-	if p.threads == 1 || parts == 1 {
+	if p.threads == 1 || parts <= 1 {
 		for i := range parts {
 			part(0, i)
 		}

@@ -45,6 +45,9 @@ func refRMSNorm(p *program, s *step) {
 }
 
 func refMatMul(p *program, s *step) {
+	if p.rows(s) == 0 { // no logits wanted
+		return
+	}
 	w := p.scratch[0][:s.srcCols[0]]
 	for j := range s.dstCols {
 		loader.Decode(s.weight.Type, w, row(s.weight.Data, j, s.weight.RowBytes))

@@ -10,19 +10,19 @@ import (
 
 // Config is a model's shape. All sizes are in elements.
 type Config struct {
-	Architecture string
-	Name         string
-	NLayer       int     // transformer blocks
-	NEmbd        int     // width of the residual stream
-	NFF          int     // width of the feed-forward layer
-	NHead        int     // query heads
-	NHeadKV      int     // key and value heads; divides NHead
-	HeadDimK     int     // elements of one query or key head; NHead·HeadDimK need not equal NEmbd
-	HeadDimV     int     // elements of one value head
-	NVocab       int     // tokens in the vocabulary
-	NCtx         int     // positions the model was trained for
-	RMSEps       float32 // ε of RMSNorm
-	Rope         RopeConfig
+	Architecture string     `json:"architecture"`
+	Name         string     `json:"name"`
+	NLayer       int        `json:"n_layer"`    // transformer blocks
+	NEmbd        int        `json:"n_embd"`     // width of the residual stream
+	NFF          int        `json:"n_ff"`       // width of the feed-forward layer
+	NHead        int        `json:"n_head"`     // query heads
+	NHeadKV      int        `json:"n_head_kv"`  // key and value heads; divides NHead
+	HeadDimK     int        `json:"head_dim_k"` // elements of one query or key head; NHead·HeadDimK need not equal NEmbd
+	HeadDimV     int        `json:"head_dim_v"` // elements of one value head
+	NVocab       int        `json:"n_vocab"`    // tokens in the vocabulary
+	NCtx         int        `json:"n_ctx"`      // positions the model was trained for
+	RMSEps       float32    `json:"rms_eps"`    // ε of RMSNorm
+	Rope         RopeConfig `json:"rope"`
 }
 
 // Bounds on a configuration, so that no product of two of them overflows and no
@@ -166,8 +166,8 @@ func headDim(f *loader.File, name string, heads int) int {
 	return t.Rows() / heads
 }
 
-// shape prints dimensions, innermost first, as in "5120×4096".
-func shape(dims ...int) string {
+// Shape prints dimensions, innermost first, as in "5120×4096".
+func Shape(dims ...int) string {
 	s := make([]string, len(dims))
 	for i, d := range dims {
 		s[i] = fmt.Sprint(d)

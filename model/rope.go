@@ -4,15 +4,15 @@ import "math"
 
 // RopeConfig is how a model rotates positions.
 type RopeConfig struct {
-	Dims      int     // rotated elements of each head; even
-	FreqBase  float64 // θ: pair j turns by θ^(−2j/Dims) radians a position
-	Scaling   string  // "none", "linear" or "yarn"
-	Factor    float64 // how much further than trained positions reach; 1 for none
-	OrigCtx   int     // positions before scaling (YaRN)
-	ExtFactor float64 // share of YaRN's blend; 0 is plain interpolation
-	BetaFast  float64 // turns over OrigCtx above which a pair keeps its frequency (YaRN)
-	BetaSlow  float64 // turns below which it is interpolated (YaRN)
-	AttnScale float64 // factor on rotated queries and keys
+	Dims      int     `json:"n_dims"`                    // rotated elements of each head; even
+	FreqBase  float64 `json:"freq_base"`                 // θ: pair j turns by θ^(−2j/Dims) radians a position
+	Scaling   string  `json:"scaling"`                   // "none", "linear" or "yarn"
+	Factor    float64 `json:"factor"`                    // how much further than trained positions reach; 1 for none
+	OrigCtx   int     `json:"n_ctx_orig"`                // positions before scaling (YaRN)
+	ExtFactor float64 `json:"yarn_ext_factor,omitempty"` // share of YaRN's blend; 0 is plain interpolation
+	BetaFast  float64 `json:"yarn_beta_fast,omitempty"`  // turns over OrigCtx above which a pair keeps its frequency (YaRN)
+	BetaSlow  float64 `json:"yarn_beta_slow,omitempty"`  // turns below which it is interpolated (YaRN)
+	AttnScale float64 `json:"attn_scale"`                // factor on rotated queries and keys
 
 	factors []float64 // rope_freqs: divides each pair's frequency (Llama 3); nil for none
 }
@@ -83,7 +83,7 @@ func yarnMscale(r *configReader, p RopeConfig) float64 {
 func readFactors(r *configReader, name string, n int) []float64 {
 	t := r.file.Tensor(name)
 	if t.Elems() != n || !t.Type.CanDecode() || t.RowBytes != int(t.Size) {
-		r.err = r.file.Errorf(name, "%s of %s, but %d factors are needed", shape(t.Dims...), t.Type, n)
+		r.err = r.file.Errorf(name, "%s of %s, but %d factors are needed", Shape(t.Dims...), t.Type, n)
 		return nil
 	}
 	f := make([]float32, n)

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"eclat/loader"
+	"eclat/model"
+)
+
+func newInspect() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "inspect [MODEL]",
+		Short: "Show what a model file holds",
+		Long: `Show a model's architecture, configuration, memory and tensors.
+
+Shapes are in elements, innermost dimension first. The bytes of a row are given
+beside them: a quantised row of 5120 elements may take 2880 bytes. Only the header
+is read, so this takes no longer for a large file.`,
+		Example: `  eclat inspect model.gguf
+  eclat inspect model.gguf --json | jq .config`,
+		Args:              atMostOneModel,
+		ValidArgsFunction: completeModel,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := openFile(args)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			// A sound file that cannot be run can still be looked at.
+			m, why := model.Open(f)
+			if why != nil {
+				fmt.Fprintln(os.Stderr, "eclat: this model cannot be run:", oneLine(why))
+			}
+			if asJSON {
+				return inspectJSON(os.Stdout, f, m)
+			}
+			return inspectText(os.Stdout, f, m)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// tensorSpecifics describes one tensor; the names are the prototype's.
+type tensorSpecifics struct {
+	Shape    []int  `json:"shape"` // elements, innermost first
+	Type     string `json:"type"`
+	RowBytes int    `json:"row_bytes"`
+	Size     int64  `json:"size"` // bytes
+	Offset   int64  `json:"offset"`
+	Shard    int    `json:"shard,omitempty"`
+}
+
+func inspectJSON(w io.Writer, f *loader.File, m *model.Model) error {
+	out := struct {
+		File         string                     `json:"file"`
+		FileBytes    int64                      `json:"file_bytes"`
+		Architecture string                     `json:"architecture"`
+		Config       *model.Config              `json:"config"` // null where the model cannot be run
+		Parameters   int                        `json:"parameters"`
+		WeightBytes  int64                      `json:"weight_bytes"`
+		KVTokenBytes int64                      `json:"kv_bytes_per_token"`
+		Metadata     map[string]any             `json:"metadata"`
+		Tensors      map[string]tensorSpecifics `json:"tensor_specifics"`
+	}{
+		File: f.Path, FileBytes: f.Size, Architecture: architecture(f),
+		Metadata: map[string]any{}, Tensors: map[string]tensorSpecifics{},
+	}
+	out.Parameters, out.WeightBytes = weights(f)
+	if m != nil {
+		out.Config = &m.Config
+		out.KVTokenBytes = m.Config.PageBytes() / model.PageLen
+	}
+	for _, key := range f.Keys {
+		v, _ := f.Get(key)
+		if v.Type == loader.Array && v.Len > longArray {
+			out.Metadata[key] = fmt.Sprintf("%d × %s", v.Len, v.Elem)
+			continue
+		}
+		out.Metadata[key] = printable(v.Any(longArray))
+	}
+	for _, t := range f.Tensors {
+		out.Tensors[t.Name] = tensorSpecifics{t.Dims, t.Type.String(), t.RowBytes, t.Size, t.Offset, t.Shard}
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(out)
+}
+
+// longArray is the length above which an array is described instead of printed.
+const longArray = 16
+
+// printable keeps JSON possible: it has no NaN and no infinity.
+func printable(v any) any {
+	switch v := v.(type) {
+	case float64:
+		if v-v != 0 {
+			return fmt.Sprint(v)
+		}
+	case []any:
+		for i := range v {
+			v[i] = printable(v[i])
+		}
+	}
+	return v
+}
+
+func architecture(f *loader.File) string {
+	v, _ := f.Get("general.architecture")
+	s, _ := v.Str()
+	return s
+}
+
+// weights returns the number of elements and of bytes in all tensors.
+func weights(f *loader.File) (elems int, bytes int64) {
+	for _, t := range f.Tensors {
+		elems += t.Elems()
+		bytes += t.Size
+	}
+	return elems, bytes
+}
+
+func inspectText(w io.Writer, f *loader.File, m *model.Model) error {
+	elems, bytes := weights(f)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "file\t%s\n", f.Path)
+	fmt.Fprintf(t, "format\tGGUF v%d, %d metadata keys, %d tensors\n", f.Version, len(f.Keys), len(f.Tensors))
+	fmt.Fprintf(t, "architecture\t%.100q\n", architecture(f))
+	fmt.Fprintf(t, "weights\t%s elements in %s (%.2f bits each)\n", count(elems), mib(bytes), float64(bytes)*8/float64(max(1, elems)))
+	if m != nil {
+		inspectConfig(t, &m.Config)
+	}
+	t.Flush()
+	if m != nil {
+		inspectHeads(w, f, &m.Config)
+	}
+	fmt.Fprintln(w)
+	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "TENSOR\tTYPE\tSHAPE (elements)\tROW BYTES\tBYTES\n")
+	for _, x := range f.Tensors {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\n", x.Name, x.Type, model.Shape(x.Dims...), x.RowBytes, x.Size)
+	}
+	return t.Flush()
+}
+
+func inspectConfig(t io.Writer, c *model.Config) {
+	fmt.Fprintf(t, "name\t%.100q\n", c.Name)
+	fmt.Fprintf(t, "layers\t%d\n", c.NLayer)
+	fmt.Fprintf(t, "n_embd\t%d\n", c.NEmbd)
+	fmt.Fprintf(t, "n_ff\t%d\n", c.NFF)
+	fmt.Fprintf(t, "vocabulary\t%d tokens\n", c.NVocab)
+	fmt.Fprintf(t, "context\t%d tokens\n", c.NCtx)
+	fmt.Fprintf(t, "rms_eps\t%g\n", c.RMSEps)
+	r := c.Rope
+	fmt.Fprintf(t, "rope\t%d of %d elements a head, base %g, scaling %s", r.Dims, c.HeadDimK, r.FreqBase, r.Scaling)
+	if r.Factor != 1 {
+		fmt.Fprintf(t, " × %g", r.Factor)
+	}
+	fmt.Fprintln(t)
+	token := c.PageBytes() / model.PageLen
+	fmt.Fprintf(t, "key–value memory\t%d bytes a token (f16); %s at %d tokens\n", token, mib(token*int64(c.NCtx)), c.NCtx)
+}
+
+// inspectHeads prints how attention divides into heads, and, where their width is
+// not n_embd, what else such a model is mistaken for.
+func inspectHeads(w io.Writer, f *loader.File, c *model.Config) {
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "HEADS\tCOUNT\tHEAD SIZE\tWIDTH\tn_embd\n")
+	for _, h := range []struct {
+		name       string
+		count, dim int
+	}{{"query", c.NHead, c.HeadDimK}, {"key", c.NHeadKV, c.HeadDimK}, {"value", c.NHeadKV, c.HeadDimV}} {
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\n", h.name, h.count, h.dim, h.count*h.dim, c.NEmbd)
+	}
+	t.Flush()
+	width := c.NHead * c.HeadDimK
+	if width == c.NEmbd {
+		return
+	}
+	fmt.Fprintf(w, "\nAttention is %d × %d = %d elements wide and n_embd is %d. That is sound: attn_q leads\nfrom %d to %d and attn_output back; a head's size is its own, not n_embd / heads.\n",
+		c.NHead, c.HeadDimK, width, c.NEmbd, c.NEmbd, width)
+	if q := f.Tensor("blk.0.attn_q.weight"); q != nil && q.RowBytes != q.Dims[0] {
+		block, bytes := q.Type.Block()
+		if block > 1 {
+			fmt.Fprintf(w, "A row of blk.0.attn_q is %d elements = %d blocks of %s × %d bytes = %d bytes. %d is no\nwidth of the model: a tool that shows it as one takes bytes for elements.\n",
+				q.Dims[0], q.Dims[0]/block, q.Type, bytes, q.RowBytes, q.RowBytes)
+		}
+	}
+}
+
+func mib(bytes int64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }
+
+// count prints a number of elements the way models are spoken of.
+func count(n int) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.2f B", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.2f M", float64(n)/1e6)
+	}
+	return fmt.Sprint(n)
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"eclat/engine"
+	"eclat/model"
+)
+
+// maxPromptBytes bounds what is read from a file or a pipe.
+const maxPromptBytes = 64 << 20
+
+type runFlags struct {
+	deviceFlags
+	prompt, file string
+	n            int
+	temp         float32
+	topK         int
+	topP, minP   float32
+	repeat       float32
+	repeatLast   int
+	seed         int64
+	ignoreEOS    bool
+	special      bool
+}
+
+func newRun() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run [MODEL]",
+		Short: "Generate text",
+		Long: `Generate text that continues a prompt.
+
+The prompt comes from -p, from a file (-f), or from stdin when that is a pipe.
+The text goes to stdout as it comes; progress and timings go to stderr.
+Ctrl-C stops and still prints the timings.
+
+The filters apply in this order: repetition penalty, top-k, top-p, min-p,
+temperature. The random numbers are a function of the seed and the position,
+so the same seed gives the same text.`,
+		Example: `  eclat run
+  eclat run model.gguf -p "Once upon a time" -n 200 --seed 7
+  eclat run model.gguf --temp 0 < question.txt`,
+		Args:              atMostOneModel,
+		ValidArgsFunction: completeModel,
+		RunE:              func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+	}
+	f.add(cmd)
+	fs := cmd.Flags()
+	fs.StringVarP(&f.prompt, "prompt", "p", "", "text to continue")
+	fs.StringVarP(&f.file, "file", "f", "", "read the prompt from a file")
+	fs.IntVarP(&f.n, "n", "n", -1, "most tokens to generate; -1 is until the text ends or the context is full")
+	fs.Float32Var(&f.temp, "temp", 0.8, "temperature; 0 always takes the most likely token")
+	fs.IntVar(&f.topK, "top-k", 40, "keep the K most likely tokens; 0 is off")
+	fs.Float32Var(&f.topP, "top-p", 0.95, "keep the most likely tokens that together reach P; 1 is off")
+	fs.Float32Var(&f.minP, "min-p", 0.05, "keep tokens at least P times as likely as the best; 0 is off")
+	fs.Float32Var(&f.repeat, "repeat-penalty", 1, "penalty on recently used tokens; 1 is off")
+	fs.IntVar(&f.repeatLast, "repeat-last-n", 64, "how many tokens the penalty looks back")
+	fs.Int64Var(&f.seed, "seed", -1, "seed of the random numbers; -1 picks one and prints it")
+	fs.BoolVar(&f.ignoreEOS, "ignore-eos", false, "go on after the text has ended")
+	fs.BoolVar(&f.special, "special", false, "control tokens spelt out in the prompt count as such, and are printed")
+	return cmd
+}
+
+func (f *runFlags) check() error {
+	switch {
+	case f.temp < 0 || f.temp != f.temp:
+		return usagef("--temp %g is negative", f.temp)
+	case f.topK < 0 || f.topK > 1<<30:
+		return usagef("--top-k %d is not from 0 to 2^30", f.topK)
+	case !(f.topP >= 0 && f.topP <= 1):
+		return usagef("--top-p %g is not from 0 to 1", f.topP)
+	case !(f.minP >= 0 && f.minP <= 1):
+		return usagef("--min-p %g is not from 0 to 1", f.minP)
+	case !(f.repeat > 0):
+		return usagef("--repeat-penalty %g is not positive", f.repeat)
+	case f.repeatLast < 0:
+		return usagef("--repeat-last-n %d is negative", f.repeatLast)
+	case f.seed < -1:
+		return usagef("--seed %d is below -1", f.seed)
+	}
+	return nil
+}
+
+func (f *runFlags) run(cmd *cobra.Command, args []string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	prompt, err := f.readPrompt(changed(cmd.Flags(), "prompt"))
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	e, err := f.open(ctx, args)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	if f.seed < 0 {
+		f.seed = int64(rand.Uint32())
+	}
+	fmt.Fprintf(os.Stderr, "%s on %s, context %d, seed %d\n", title(e), e.Device, e.Context, f.seed)
+	st, err := f.generate(ctx, e, prompt)
+	if err != nil {
+		return err
+	}
+	printStats(e, st)
+	return nil
+}
+
+// readPrompt takes the prompt from -p, from -f, or from a pipe.
+func (f *runFlags) readPrompt(given bool) (string, error) {
+	if given && f.file != "" {
+		return "", usagef("-p and -f exclude each other")
+	}
+	in := os.Stdin
+	switch {
+	case given:
+		return f.prompt, nil
+	case f.file != "":
+		file, err := os.Open(f.file)
+		if err != nil {
+			return "", err
+		}
+		defer file.Close()
+		in = file
+	case !piped(os.Stdin):
+		return "", nil
+	}
+	b, err := io.ReadAll(io.LimitReader(in, maxPromptBytes+1))
+	if err != nil {
+		return "", fmt.Errorf("read the prompt: %w", err)
+	}
+	if len(b) > maxPromptBytes {
+		return "", fmt.Errorf("the prompt is longer than %d MiB", maxPromptBytes>>20)
+	}
+	return strings.TrimSuffix(string(b), "\n"), nil
+}
+
+// piped reports whether a file brings data: a pipe or a redirected file.
+func piped(f *os.File) bool {
+	st, err := f.Stat()
+	return err == nil && (st.Mode()&os.ModeNamedPipe != 0 || st.Mode().IsRegular())
+}
+
+func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string) (engine.Stats, error) {
+	ids := e.Prompt(prompt, f.special)
+	s := e.NewSession()
+	defer s.Close()
+
+	// The decoder sees the prompt too: whether the first token's space is text
+	// depends on what stands before it.
+	dec := e.Tokenizer.NewDecoder(f.special)
+	for _, id := range ids {
+		dec.Next(id)
+	}
+	bar := newBar("prompt", false)
+	var last string
+	var writeErr error
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	emit := func(text string) {
+		if text == "" || writeErr != nil {
+			return
+		}
+		last = text
+		if _, writeErr = os.Stdout.WriteString(text); writeErr != nil {
+			cancel()
+		}
+	}
+	st, err := s.Generate(ctx, ids, engine.Request{
+		Sampling: model.Sampling{
+			Temp: f.temp, TopK: int32(f.topK), TopP: f.topP, MinP: f.minP, Seed: uint64(f.seed),
+		},
+		Penalty:   f.repeat,
+		PenaltyN:  f.repeatLast,
+		MaxTokens: f.n,
+		IgnoreEOS: f.ignoreEOS,
+		Progress: func(done, total int) {
+			bar.set(int64(done), int64(total))
+			if done == total {
+				bar.clear()
+			}
+		},
+		Emit: func(id int32) { emit(dec.Next(id)) },
+	})
+	bar.clear()
+	emit(dec.Flush())
+	if last != "" && !strings.HasSuffix(last, "\n") {
+		emit("\n")
+	}
+	if err == nil && writeErr != nil {
+		err = fmt.Errorf("write the text: %w", writeErr)
+	}
+	return st, err
+}
+
+// title is the model's name, or its file's.
+func title(e *engine.Engine) string {
+	if n := e.Model.Config.Name; n != "" {
+		return fmt.Sprintf("%q", n)
+	}
+	return e.Model.File.Path
+}
+
+func printStats(e *engine.Engine, st engine.Stats) {
+	rate := func(n int, sec float64) string {
+		if n <= 0 || sec <= 0 {
+			return "–"
+		}
+		return fmt.Sprintf("%.2f tokens/s", float64(n)/sec)
+	}
+	fmt.Fprintf(os.Stderr, "\nload     %8.2f s\n", e.LoadTime.Seconds())
+	fmt.Fprintf(os.Stderr, "prompt   %8.2f s  %5d tokens  %s\n", st.PromptTime.Seconds(), st.PromptTokens, rate(st.PromptTokens, st.PromptTime.Seconds()))
+	fmt.Fprintf(os.Stderr, "generate %8.2f s  %5d tokens  %s  (%s)\n", st.GenerateTime.Seconds(), st.GeneratedTokens, rate(st.GeneratedTokens-1, st.GenerateTime.Seconds()), st.Stop)
+}
