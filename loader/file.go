@@ -76,7 +76,7 @@ func FromBytes(name string, data []byte) (*File, error) {
 			return nil, f.errAt("split.count", n.off, "one part of a split model; the others are not at hand")
 		}
 	}
-	return f, f.add(name, h, data)
+	return f, f.add(name, 0, h, data)
 }
 
 func (f *File) open() error {
@@ -92,11 +92,12 @@ func (f *File) open() error {
 					"one part of a model split into %d files; name them NAME-00001-of-%05d.gguf and so on", u, u)
 			}
 		}
-		return f.add(f.Path, h, data)
+		return f.add(f.Path, 0, h, data)
 	}
+	no, _ := strconv.Atoi(m[2])
 	count, _ := strconv.Atoi(m[3])
-	if count == 0 {
-		return f.errAt("file name", -1, "a model split into 0 files")
+	if no < 1 || no > count {
+		return f.errAt("file name", -1, "part %d of a model split into %d files", no, count)
 	}
 	f.Path = fmt.Sprintf("%s-%05d-of-%05d.gguf", m[1], 1, count)
 	for i := range count {
@@ -108,22 +109,36 @@ func (f *File) open() error {
 		if err != nil {
 			return err
 		}
-		for key, want := range map[string]uint64{"split.no": uint64(i), "split.count": uint64(count)} {
-			v, ok := h.meta[key]
-			if !ok && count == 1 {
-				continue // an ordinary file that happens to carry such a name
-			}
-			if u, isInt := v.Uint(); !ok || !isInt || u != want {
-				return &FormatError{part, key, v.off, fmt.Sprintf("must be %d, as the file's name says", want)}
-			}
+		if err := h.checkSplit(part, i, count); err != nil {
+			return err
 		}
-		if err := f.add(part, h, data); err != nil {
+		if err := f.add(part, i, h, data); err != nil {
 			return err
 		}
 	}
 	if v, ok := f.meta["split.tensors.count"]; ok {
 		if u, isInt := v.Uint(); !isInt || u != uint64(len(f.Tensors)) {
 			return f.errAt("split.tensors.count", v.off, "must be %d, the number of tensors in all parts", len(f.Tensors))
+		}
+	}
+	return nil
+}
+
+// checkSplit compares what a part says of itself with its name: part no (from 0) of count.
+func (h *header) checkSplit(path string, no, count int) error {
+	for _, k := range []struct {
+		key  string
+		want int
+	}{{"split.count", count}, {"split.no", no}} {
+		v, ok := h.meta[k.key]
+		if !ok {
+			if count == 1 {
+				continue // an ordinary file that happens to carry such a name
+			}
+			return &FormatError{path, k.key, -1, fmt.Sprintf("the key is missing; it must be %d, as the file's name says", k.want)}
+		}
+		if u, isInt := v.Uint(); !isInt || u != uint64(k.want) {
+			return &FormatError{path, k.key, v.off, fmt.Sprintf("must be %d, as the file's name says", k.want)}
 		}
 	}
 	return nil
@@ -155,13 +170,10 @@ func (f *File) mapFile(path string) (*header, []byte, error) {
 	return h, data, err
 }
 
-// add takes over the tensors of one part, and the metadata of the first.
-func (f *File) add(path string, h *header, data []byte) error {
-	shard := 0
-	if f.meta == nil {
+// add takes over the tensors of part shard (from 0), and the metadata of the first.
+func (f *File) add(path string, shard int, h *header, data []byte) error {
+	if shard == 0 {
 		f.Version, f.Keys, f.meta = h.version, h.keys, h.meta
-	} else {
-		shard = f.Tensors[len(f.Tensors)-1].Shard + 1
 	}
 	f.Size += int64(len(data))
 	for i := range h.tensors {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -110,7 +111,7 @@ func (c *cursor) name(limit uint64) (string, error) {
 	if s == "" {
 		return "", c.fail(at, "the name is empty")
 	}
-	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return "", c.fail(at, "the name %q is not printable text", s)
 	}
 	return s, nil
@@ -232,9 +233,12 @@ func parseHeader(path string, data []byte) (*header, error) {
 	}
 	if v, ok := h.meta["general.alignment"]; ok {
 		c.field = "general.alignment"
+		if !isInt(v.Type) { // its value is not for a message: a string may be long and hold newlines
+			return nil, c.fail(int(v.off), "the alignment must be an integer, not a value of type %s", v.Type)
+		}
 		a, ok := v.Uint()
 		if !ok || a == 0 || a&(a-1) != 0 || a > maxAlignment {
-			return nil, c.fail(int(v.off), "the alignment must be a power of two up to %d, not %v", maxAlignment, v.Any(4))
+			return nil, c.fail(int(v.off), "the alignment must be a power of two up to %d, not %v", maxAlignment, v.Any(0))
 		}
 		h.alignment = int64(a)
 	}
@@ -298,14 +302,14 @@ func (c *cursor) tensor(seen map[string]bool, alignment uint64) (Tensor, error) 
 		return t, c.fail(at, "unknown tensor type %d", ty)
 	}
 	block, _ := t.Type.Block()
-	row, ok := t.Type.RowBytes(uint64(t.Dims[0]))
-	if !ok {
+	if t.Dims[0]%block != 0 {
 		return t, c.fail(at, "a row of %d elements is not a whole number of %s blocks of %d", t.Dims[0], t.Type, block)
 	}
 	size, ok := t.Type.RowBytes(elems)
 	if !ok {
 		return t, c.fail(at, "the size in bytes overflows: %d elements of %s", elems, t.Type)
 	}
+	row, _ := t.Type.RowBytes(uint64(t.Dims[0])) // fits, since the whole does
 	t.RowBytes, t.Size = int(row), int64(size)
 	at = c.pos
 	off, err := c.u64()

@@ -44,6 +44,8 @@ const (
 	TQ2_0   Type = 35
 	MXFP4   Type = 39
 	NVFP4   Type = 40
+	Q1_0    Type = 41
+	Q2_0    Type = 42
 )
 
 // typeInfo describes how a type lies in a file. decode is nil where the type's
@@ -91,6 +93,8 @@ var types = map[Type]typeInfo{
 	TQ2_0:   {"TQ2_0", 256, 66, nil},
 	MXFP4:   {"MXFP4", 32, 17, nil},
 	NVFP4:   {"NVFP4", 64, 36, nil},
+	Q1_0:    {"Q1_0", 128, 18, nil},
+	Q2_0:    {"Q2_0", 64, 18, nil},
 }
 
 func (t Type) String() string {

@@ -70,7 +70,7 @@ func (r *configReader) size(name string, limit int) int {
 		return 1
 	}
 	if !ok || u == 0 || u > uint64(limit) {
-		r.fail(name, "%v is not a number from 1 to %d", v.Any(4), limit)
+		r.fail(name, "%s is not a number from 1 to %d", brief(v), limit)
 		return 1
 	}
 	return int(u)
@@ -92,10 +92,19 @@ func (r *configReader) float(name string, def float64) float64 {
 	}
 	f, ok := v.Float()
 	if !ok || math.IsNaN(f) || math.IsInf(f, 0) {
-		r.fail(name, "%v is not a finite number", v.Any(4))
+		r.fail(name, "%s is not a finite number", brief(v))
 		return def
 	}
 	return f
+}
+
+// brief prints a value for an error message: a number as it is, of anything that
+// may be long only its type.
+func brief(v loader.Value) string {
+	if v.Type == loader.String || v.Type == loader.Array {
+		return "a value of type " + v.Type.String()
+	}
+	return fmt.Sprint(v.Any(0))
 }
 
 // str reads a string, or def where the key is absent.

@@ -41,7 +41,7 @@ func Open(f *loader.File) (*Model, error) {
 	}
 	i := slices.IndexFunc(architectures, func(a architecture) bool { return a.name == name })
 	if i < 0 {
-		return nil, f.Errorf(key, "architecture %q is not supported; supported are %s", name, Architectures())
+		return nil, f.Errorf(key, "architecture %.64q is not supported; supported are %s", name, Architectures())
 	}
 	m := &Model{File: f, arch: architectures[i]}
 	if err := m.arch.refuse(f); err != nil {

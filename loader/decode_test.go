@@ -1,0 +1,76 @@
+package loader_test
+
+import (
+	"encoding/binary"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"eclat/loader"
+)
+
+var decodable = []loader.Type{loader.F32, loader.F16, loader.BF16, loader.Q8_0, loader.Q4_0, loader.Q4_K, loader.Q5_K, loader.Q6_K}
+
+// TestDecode compares every decoder with the ggml library, bit for bit.
+// testdata/decode/generate.py says how the files were made.
+func TestDecode(t *testing.T) {
+	for _, ty := range decodable {
+		t.Run(ty.String(), func(t *testing.T) {
+			file, err := os.ReadFile(filepath.Join("..", "testdata", "decode", ty.String()+".bin"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			elems, bytes := ty.Block()
+			n := len(file) / (bytes + 4*elems)
+			if n == 0 || n*(bytes+4*elems) != len(file) {
+				t.Fatalf("%d bytes are not a whole number of blocks with their answers", len(file))
+			}
+			blocks, want := file[:n*bytes], file[n*bytes:]
+			got := make([]float32, n*elems)
+			loader.Decode(ty, got, blocks)
+			wrong := 0
+			for i, g := range got {
+				w := math.Float32frombits(binary.LittleEndian.Uint32(want[4*i:]))
+				if same(g, w) {
+					continue
+				}
+				if wrong++; wrong <= 5 {
+					t.Errorf("block %d element %d: %g (%#08x), ggml has %g (%#08x)", i/elems, i%elems, g, math.Float32bits(g), w, math.Float32bits(w))
+				}
+			}
+			if wrong > 5 {
+				t.Errorf("%d of %d elements are wrong", wrong, len(got))
+			}
+		})
+	}
+}
+
+// same reports equal bits; zeros of either sign are the same, and so are all NaNs.
+func same(a, b float32) bool {
+	return math.Float32bits(a) == math.Float32bits(b) || a == 0 && b == 0 || a != a && b != b
+}
+
+// TestDecodeMisuse: lengths that disagree are a programmer's mistake.
+func TestDecodeMisuse(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		ty         loader.Type
+		elems, src int
+	}{
+		{"no decoder", loader.Q2_K, 256, 84},
+		{"unknown type", loader.Type(200), 1, 1},
+		{"part of a block", loader.Q8_0, 31, 34},
+		{"source short", loader.Q8_0, 64, 67},
+		{"source long", loader.Q8_0, 64, 69},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("Decode did not panic")
+				}
+			}()
+			loader.Decode(c.ty, make([]float32, c.elems), make([]byte, c.src))
+		})
+	}
+}

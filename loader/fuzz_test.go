@@ -1,0 +1,66 @@
+package loader_test
+
+import (
+	"errors"
+	"testing"
+
+	"eclat/loader"
+	"eclat/loader/ggufwrite"
+)
+
+// FuzzOpen: whatever the bytes, opening them ends in a FormatError or in a model
+// all of whose tensors and values can be read.
+func FuzzOpen(f *testing.F) {
+	const maxSeed = 64 << 10 // large seeds slow the fuzzer and teach it nothing
+	for _, h := range corpus() {
+		if data, _ := h.bytes(); len(data) <= maxSeed {
+			f.Add(data)
+		}
+	}
+	small := smallModel()
+	small.Set("tokens", []string{"a", "", "ccc"})
+	small.Set("nested", [][]int32{{-1, 2}, {}})
+	small.Set("flags", []bool{true, false})
+	f.Add(small.Bytes())
+	f.Add((&ggufwrite.File{Version: 2, Alignment: 1, Tensors: []ggufwrite.Tensor{
+		{Name: "x", Type: loader.Q4_0, Dims: []int{32, 2}, Data: make([]byte, 36)},
+		{Name: "y", Type: loader.Q2_K, Dims: []int{256}, Data: make([]byte, 84)},
+	}}).Bytes())
+
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := loader.FromBytes("fuzz", data)
+		if err != nil {
+			var fe *loader.FormatError
+			if !errors.As(err, &fe) {
+				t.Fatalf("a %T instead of a FormatError: %v", err, err)
+			}
+			if fe.Offset < -1 || fe.Offset > int64(len(data)) {
+				t.Errorf("%v: the offset is not in the file of %d bytes", err, len(data))
+			}
+			checkMessage(t, err.Error(), "fuzz", fe.Field)
+			return
+		}
+		defer m.Close()
+		var total int64
+		for _, x := range m.Tensors {
+			if int64(len(x.Data)) != x.Size || int64(x.RowBytes)*int64(x.Rows()) != x.Size || m.Tensor(x.Name) != x {
+				t.Errorf("%s: %d bytes of data, %d rows of %d bytes, size %d", x.Name, len(x.Data), x.Rows(), x.RowBytes, x.Size)
+			}
+			if total += x.Size; x.Type.CanDecode() {
+				loader.Decode(x.Type, make([]float32, x.Elems()), x.Data)
+			}
+		}
+		if total > int64(len(data)) { // they do not overlap
+			t.Errorf("tensors of %d bytes in a file of %d", total, len(data))
+		}
+		for _, key := range m.Keys {
+			v, ok := m.Get(key)
+			if !ok {
+				t.Errorf("key %q is listed and not found", key)
+			}
+			if a := answersOf(v); a.any == nil {
+				t.Errorf("key %q of type %s has no value", key, v.Type)
+			}
+		}
+	})
+}

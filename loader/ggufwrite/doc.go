@@ -1,0 +1,11 @@
+// Package ggufwrite writes small GGUF files for tests, and synthetic models for
+// benchmarks.
+//
+// File describes a well-formed file and lays it out. Raw appends single fields
+// and checks nothing, so that a test can write wrong counts, offsets out of the
+// file, a key twice: File is written through it. Encode makes tensor bytes of
+// the types that package loader decodes.
+//
+// A mistake in the description (a Go type that GGUF lacks, data of the wrong
+// length) panics: it is the test that is wrong.
+package ggufwrite
