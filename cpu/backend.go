@@ -84,19 +84,22 @@ func (b *Backend) Close() error {
 
 // program is a compiled plan: the steps with their memory.
 type program struct {
-	b       *Backend
-	plan    *model.Plan
-	in      model.Inputs
-	steps   []step
-	mem     []float32   // all activations
-	turns   [][]float32 // for each rope, (Tokens, pairs, 2) cosines and sines of this run
-	turned  uint64      // which of turns are of this run, a bit each
-	scratch [][]float32 // one a goroutine: a decoded row, or attention scores
-	hidden  []float32
-	result  []float32
-	tokens  []int32 // of a plan that ends with Sample
-	sampler model.Sampler
-	job     job
+	b         *Backend
+	plan      *model.Plan
+	offset    []int // of each activation in mem
+	lastToken int   // tokens and wanted rows of the last run, for Read
+	lastWant  int
+	in        model.Inputs
+	steps     []step
+	mem       []float32   // all activations
+	turns     [][]float32 // for each rope, (Tokens, pairs, 2) cosines and sines of this run
+	turned    uint64      // which of turns are of this run, a bit each
+	scratch   [][]float32 // one a goroutine: a decoded row, or attention scores
+	hidden    []float32
+	result    []float32
+	tokens    []int32 // of a plan that ends with Sample
+	sampler   model.Sampler
+	job       job
 }
 
 // step is a model.Step with names resolved to memory.
@@ -115,8 +118,8 @@ type step struct {
 
 // Compile lays out the activations and resolves every step.
 func (b *Backend) Compile(plan *model.Plan) (model.Program, error) {
-	offset, size := plan.Arena(false)
-	p := &program{b: b, plan: plan, mem: make([]float32, size)}
+	offset, size := plan.Arena(plan.Trace)
+	p := &program{b: b, plan: plan, offset: offset, mem: make([]float32, size)}
 	at := func(id model.ID) []float32 {
 		t := plan.Tensors[id]
 		return p.mem[offset[id]:][: t.Rows*t.Cols : t.Rows*t.Cols]
@@ -194,8 +197,22 @@ func (p *program) Run(in model.Inputs, out *model.Outputs) error {
 	} else {
 		out.Result = p.result[:n*p.plan.Tensors[p.plan.Result].Cols]
 	}
+	p.lastToken, p.lastWant = len(in.Pos), len(in.Want)
 	p.in = model.Inputs{} // hold nothing of the caller's
 	return nil
+}
+
+// Read implements model.Program.
+func (p *program) Read(id model.ID, dst []float32) (int, error) {
+	t := p.plan.Tensors[id]
+	if !p.plan.Trace || p.offset[id] < 0 {
+		return 0, fmt.Errorf("cpu: %s is not kept", t.Name)
+	}
+	n := p.lastToken * t.Cols
+	if t.Kind == model.LogitsRows {
+		n = p.lastWant * t.Cols
+	}
+	return copy(dst, p.mem[p.offset[id]:][:n]), nil
 }
 
 // Close implements model.Program; the memory is the collector's.

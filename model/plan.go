@@ -110,6 +110,10 @@ type Plan struct {
 	Hidden  ID  // (Tokens, nEmbd) taken from Inputs.Hidden; None where the stage embeds tokens
 	Result  ID  // the tensor that Run returns; (Logits, 1) of type I32 after Sample
 
+	// Trace asks for a program that keeps every activation of a run for Read. It
+	// costs memory; set it before Compile.
+	Trace bool
+
 	vocab     int // ids that Embed can look up
 	cacheRows int // rows of every cache; 0 without caches
 }
@@ -148,6 +152,10 @@ type Backend interface {
 // Program is a compiled plan.
 type Program interface {
 	Run(in Inputs, out *Outputs) error
+	// Read copies the rows of activation t that the last run computed to dst, which
+	// has room for them, (rows, Cols), and returns how many values they are. The
+	// plan must have Trace set.
+	Read(t ID, dst []float32) (int, error)
 	Close() error
 }
 

@@ -193,3 +193,59 @@ func (s *suite) inputs(t *testing.T) {
 		t.Errorf("Run allocates %v times", n)
 	}
 }
+
+// trace reads every activation after a run: none may have been overwritten by a
+// later step, and a plan without Trace refuses.
+func (s *suite) trace(t *testing.T) {
+	c := attentionTest(heads{4, 2, 64, 64}, 8, 1)
+	in := stream(0, 5, 32, []int32{0}, 1)
+	read := func(open func() (model.Backend, error)) (names []string, values [][]float32) {
+		f, err := loader.FromBytes("test", c.file.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		b := model.NewBuilder(f, c.tokens, 1, c.pages)
+		plan, err := b.Plan(c.build(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan.Trace = true
+		be, err := open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer be.Close()
+		if err := be.Load(f, plan.Keep()); err != nil {
+			t.Fatal(err)
+		}
+		p, err := be.Compile(plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		var out model.Outputs
+		if err := p.Run(in, &out); err != nil {
+			t.Fatal(err)
+		}
+		for id, x := range plan.Tensors {
+			if x.Kind != model.TokenRows {
+				continue
+			}
+			dst := make([]float32, x.Rows*x.Cols)
+			n, err := p.Read(model.ID(id), dst)
+			if err != nil || n != 5*x.Cols {
+				t.Fatalf("%s: %d values, %v", x.Name, n, err)
+			}
+			names, values = append(names, x.Name), append(values, dst[:n])
+		}
+		return names, values
+	}
+	names, want := read(s.openRef)
+	_, got := read(s.open)
+	for i, name := range names {
+		if e := NMSE(want[i], got[i]); !(e <= LimitQuant) {
+			t.Errorf("%s: NMSE %.3g; %s", name, e, worst(want[i], got[i]))
+		}
+	}
+}

@@ -33,6 +33,7 @@ func Run(t *testing.T, openRef, open func() (model.Backend, error)) {
 	t.Run("sample", s.sample)
 	t.Run("repeat", s.repeat)
 	t.Run("inputs", s.inputs)
+	t.Run("trace", s.trace)
 }
 
 type suite struct{ openRef, open func() (model.Backend, error) }

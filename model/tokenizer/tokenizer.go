@@ -44,6 +44,9 @@ func New(f *loader.File) (*Tokenizer, error) {
 	if m.err == nil && len(t.texts) == 0 {
 		m.fail(prefix+"tokens", "there is no vocabulary")
 	}
+	if m.err != nil {
+		return nil, m.err
+	}
 	t.attrs = m.types()
 	if m.err != nil {
 		return nil, m.err

@@ -1,0 +1,118 @@
+package tokenizer
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+const megabyte = 1 << 20
+
+// prose returns a megabyte of made-up sentences of English words, short words
+// more often than long ones.
+func prose() string {
+	vocabulary := strings.Fields(`the of and to a in that is was he for it with as his on be at by had not are but from
+		or have an they which one you were her all she there would their we him been has when who will more no if out so
+		said what up its about into than them can only other new some could time these two may then do first any my now such
+		like our over man me even most made after also did many before must through years where much your way well down
+		should because each just those people how too little state good very make world still own see men work long get here
+		between both life being under never day same another know while last might us great old year off come since against
+		go came right used take three government experiment refraction philosophers notwithstanding perpendicular`)
+	random := rand.New(rand.NewPCG(9, 9))
+	var b strings.Builder
+	for n := 0; b.Len() < megabyte; n++ {
+		if word := vocabulary[random.IntN(1+random.IntN(len(vocabulary)))]; n%12 == 11 {
+			b.WriteString(strings.ToUpper(word[:1]) + word[1:] + []string{". ", ", ", "; ", ".\n\n", "? 1704 "}[random.IntN(5)])
+		} else {
+			b.WriteString(word + " ")
+		}
+	}
+	return b.String()[:megabyte]
+}
+
+const long = 1 << 18 // bytes
+
+// hard are texts that long words, long gaps or failing matches make hard.
+var hard = []struct {
+	name, text string
+}{
+	{"one letter", strings.Repeat("a", long)},
+	{"two letters", strings.Repeat("th", long/2)},
+	{"no spaces", strings.ReplaceAll(prose(), " ", "")[:long]},
+	{"spaces", strings.Repeat(" ", long)},
+	{"newlines", strings.Repeat("\n", long)},
+	{"digits", strings.Repeat("1", long)},
+	{"capitals after a letter of both cases", "é" + strings.Repeat("B", long)},
+	{"letters of both cases", strings.Repeat("éB", long/3)},
+	{"nothing a splitter matches", strings.Repeat("\u200b", long/3)},
+	{"control tokens", strings.Repeat("<s>", long/3)},
+	{"beginnings of control tokens", strings.Repeat("<", long)},
+	{"not UTF-8", strings.Repeat("\xff", long)},
+	{"contractions", strings.Repeat("'s 'S", long/5)},
+}
+
+// TestSpeed holds that a megabyte of prose takes well under a second, with a
+// margin of some 25 times for slow machines, and that no text takes time that
+// grows with the square of its length.
+func TestSpeed(t *testing.T) {
+	if testing.Short() || raceEnabled {
+		t.Skip("a time limit means nothing with -short or the race detector")
+	}
+	for _, c := range []struct{ file, pre string }{
+		{"bpe.gguf", "tekken"}, {"bpe.gguf", "gpt-2"}, {"bpe.gguf", "llama-bpe"}, {"bpe.gguf", "deepseek-v3"},
+		{"bpe.gguf", "default"}, {"spm.gguf", ""},
+	} {
+		tok := with(t, c.file, map[string]any{"pre": c.pre})
+		in := func(limit time.Duration, name, text string) {
+			start := time.Now()
+			n := len(tok.Encode(nil, text, true))
+			if took := time.Since(start); took > limit {
+				t.Errorf("%s %s: %s: %v for %d bytes, %d tokens", c.file, c.pre, name, took, len(text), n)
+			}
+		}
+		in(time.Second, "prose", prose())
+		for _, h := range hard {
+			in(3*time.Second, h.name, h.text)
+		}
+	}
+}
+
+func TestEncodeAllocates(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	tok := with(t, "bpe.gguf", nil)
+	text := strings.Repeat("The quick brown fox, it's 1234 of them. ", 50)
+	dst := tok.Encode(nil, text, true)
+	if n := testing.AllocsPerRun(20, func() { dst = tok.Encode(dst[:0], text, true) }); n > 4 {
+		t.Errorf("%v allocations for a text without special tokens; a word is to cost none", n)
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	text := prose()
+	for _, name := range []string{"tekken", "spm"} {
+		b.Run(name, func(b *testing.B) {
+			tok := open(b, "vocab/"+name+".gguf")
+			b.SetBytes(int64(len(text)))
+			var dst []int32
+			for b.Loop() {
+				dst = tok.Encode(dst[:0], text, false)
+			}
+		})
+	}
+}
+
+func BenchmarkNew(b *testing.B) {
+	for _, file := range []string{"bpe.gguf", "spm.gguf"} {
+		b.Run(file, func(b *testing.B) {
+			f := edited(b, file, nil)
+			for b.Loop() {
+				if _, err := New(f); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
