@@ -7,6 +7,9 @@ import (
 	"eclat/model"
 )
 
+// OpenBackend opens a device without a model: Load is the caller's to call.
+func OpenBackend(name string, o Options) (model.Backend, string, error) { return openDevice(name, &o) }
+
 // openDevice returns the backend that name asks for, and how it should be
 // described to the user.
 func openDevice(name string, o *Options) (model.Backend, string, error) {

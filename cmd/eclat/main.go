@@ -103,7 +103,7 @@ device or not enough memory.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w; see 'eclat %s --help'", err, cmd.Name())
 	})
-	root.AddCommand(newRun(), newInspect(), newTokenize(), newLogprobs(), newVersion())
+	root.AddCommand(newRun(), newInspect(), newTokenize(), newLogprobs(), newDoctor(), newVersion())
 	return root
 }
 

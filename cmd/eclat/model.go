@@ -10,6 +10,7 @@ import (
 
 	"eclat/engine"
 	"eclat/loader"
+	"eclat/model"
 	"eclat/testdata"
 )
 
@@ -43,6 +44,11 @@ func (d *deviceFlags) check() error {
 		return usagef("--context and --threads cannot be negative, nor threads above 4096")
 	}
 	return nil
+}
+
+// backend opens the device without a model.
+func (d *deviceFlags) backend() (model.Backend, string, error) {
+	return engine.OpenBackend(d.device, engine.Options{Threads: d.threads})
 }
 
 // open opens the engine with a progress bar for loading.

@@ -24,7 +24,7 @@ func embed() (cases []*Case) {
 			}
 			c.runs = append(c.runs, in)
 		}
-		cases = append(cases, compared("embed", ty.String(), LimitExact, c))
+		cases = append(cases, typed(ty, compared("embed", ty.String(), LimitExact, c)))
 	}
 	return cases
 }
@@ -46,6 +46,12 @@ func rmsnorm() (cases []*Case) {
 		}
 	}
 	return cases
+}
+
+// typed notes the type a case is about.
+func typed(ty loader.Type, c *Case) *Case {
+	c.Type = ty.String()
+	return c
 }
 
 // matmulTest is a product with a weight of rows × cols, of up to tokens tokens.
@@ -77,11 +83,11 @@ func matmul() (cases []*Case) {
 			for _, n := range rowCounts {
 				c.runs = append(c.runs, stream(0, n, cols, []int32{0, 1, 2}, uint64(n)))
 			}
-			cases = append(cases, compared("matmul", name, limit, c))
+			cases = append(cases, typed(ty, compared("matmul", name, limit, c)))
 			// A plan for one row only may use other kernels than a part of a larger one.
 			c = matmulTest(ty, shape.rows, cols, 1)
 			c.runs = []model.Inputs{stream(0, 1, cols, []int32{0}, 5)}
-			cases = append(cases, compared("matmul", name+" one row", limit, c))
+			cases = append(cases, typed(ty, compared("matmul", name+" one row", limit, c)))
 		}
 		c := matmulTest(ty, 40, 512, 2)
 		in := stream(0, 2, 512, []int32{0}, 6)
@@ -89,7 +95,7 @@ func matmul() (cases []*Case) {
 			in.Hidden[i] = float32(math.Abs(float64(in.Hidden[i]))) * 1e5
 		}
 		c.runs = []model.Inputs{in}
-		cases = append(cases, compared("matmul", ty.String()+" large", limit, c))
+		cases = append(cases, typed(ty, compared("matmul", ty.String()+" large", limit, c)))
 	}
 	return cases
 }

@@ -26,6 +26,7 @@ type Opener func() (model.Backend, error)
 // Case is one comparison of a backend with the reference.
 type Case struct {
 	Op    string  // "matmul"
+	Type  string  // of the weight, where the op has one: "Q4_K"
 	Name  string  // of the case within its op: "Q4_K 70×1280"
 	Long  bool    // takes seconds on a slow device
 	Limit float64 // on the normalised mean squared error; 0 where a case is right or wrong

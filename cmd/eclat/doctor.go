@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"runtime"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"eclat/engine"
+	"eclat/model"
+	"eclat/model/conformance"
+)
+
+func newDoctor() *cobra.Command {
+	var dev deviceFlags
+	var quick bool
+	cmd := &cobra.Command{
+		Use:   "doctor [MODEL]",
+		Short: "Check every kernel of a device against the reference",
+		Long: `Check every kernel, weight type and awkward shape of a device against the
+reference, and measure how fast each type is read. With a MODEL, its logits are
+compared too.
+
+The last line is a verdict to paste into a bug report. The exit code is 1 when
+something is wrong.`,
+		Example: `  eclat doctor
+  eclat doctor model.gguf --device vulkan:0`,
+		Args:              atMostOneModel,
+		ValidArgsFunction: completeModel,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := dev.check(); err != nil {
+				return err
+			}
+			return doctor(cmd.Context(), os.Stdout, dev, args, quick)
+		},
+	}
+	dev.add(cmd)
+	cmd.Flags().BoolVar(&quick, "quick", false, "leave out the cases that take seconds on a slow device")
+	return cmd
+}
+
+// finding is one line of the table: the cases of one op and type.
+type finding struct {
+	op, ty string
+	cases  int
+	worst  float64 // normalised mean squared error
+	limit  float64
+	gbps   float64
+	failed []string
+}
+
+func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, quick bool) error {
+	open := func() (model.Backend, error) {
+		b, _, err := dev.backend()
+		return b, err
+	}
+	ref := func() (model.Backend, error) {
+		b, _, err := engine.OpenBackend("ref", engine.Options{})
+		return b, err
+	}
+	b, name, err := dev.backend() // an unusable device is one error, not one a case
+	if err != nil {
+		return err
+	}
+	if err := b.Close(); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "device  %s\n\n", name)
+
+	var table []*finding
+	var failed int
+	cases := conformance.Cases()
+	bar := newBar("checking", false)
+	defer bar.clear()
+	for i, c := range cases {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		bar.set(int64(i), int64(len(cases)))
+		if quick && c.Long {
+			continue
+		}
+		f := find(&table, c)
+		r := c.Check(ref, open)
+		f.cases++
+		f.worst, f.limit = math.Max(f.worst, r.Err), math.Max(f.limit, c.Limit)
+		if r.Fail != "" {
+			failed++
+			f.failed = append(f.failed, c.Name+": "+r.Fail)
+		}
+	}
+	for _, f := range table {
+		if f.op != "matmul" {
+			continue
+		}
+		for _, ty := range conformance.Types {
+			if ty.String() == f.ty {
+				if f.gbps, err = conformance.Speed(ty, open); err != nil {
+					failed++
+					f.failed = append(f.failed, "speed: "+err.Error())
+				}
+			}
+		}
+	}
+	bar.clear()
+	printFindings(w, table)
+
+	if len(args) > 0 {
+		e, err := compareLogits(ctx, dev, args)
+		if err != nil {
+			return err
+		}
+		verdict := "ok"
+		if !(e <= modelLimit) {
+			verdict = "WRONG"
+			failed++
+		}
+		fmt.Fprintf(w, "\nlogits of %s: error %.2g, limit %.0g: %s\n", args[0], e, modelLimit, verdict)
+	}
+
+	fmt.Fprintf(w, "\neclat %s%s, %s, %s/%s: ", version, commit(), name, runtime.GOOS, runtime.GOARCH)
+	if failed > 0 {
+		fmt.Fprintf(w, "%d of %d checks FAILED\n", failed, len(cases))
+		return fmt.Errorf("%d checks failed on %s", failed, name)
+	}
+	fmt.Fprintf(w, "all checks passed\n")
+	return nil
+}
+
+// find returns the table's line for a case, a new one where there is none.
+func find(table *[]*finding, c *conformance.Case) *finding {
+	for _, f := range *table {
+		if f.op == c.Op && f.ty == c.Type {
+			return f
+		}
+	}
+	f := &finding{op: c.Op, ty: c.Type}
+	*table = append(*table, f)
+	return f
+}
+
+func printFindings(w io.Writer, table []*finding) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "OP\tTYPE\tCASES\tERROR\tLIMIT\tGB/s\t\n")
+	for _, f := range table {
+		errs, limit, speed, verdict := "–", "–", "–", "ok"
+		if f.limit > 0 {
+			errs, limit = fmt.Sprintf("%.1e", f.worst), fmt.Sprintf("%.0e", f.limit)
+		}
+		if f.gbps > 0 {
+			speed = fmt.Sprintf("%.1f", f.gbps)
+		}
+		if len(f.failed) > 0 {
+			verdict = fmt.Sprintf("%d WRONG", len(f.failed))
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", f.op, f.ty, f.cases, errs, limit, speed, verdict)
+	}
+	t.Flush()
+	for _, f := range table {
+		for _, why := range f.failed {
+			fmt.Fprintf(w, "  %s %s\n", f.op, why)
+		}
+	}
+}
+
+// modelLimit bounds the normalised mean squared error of a whole model's logits:
+// every layer adds to it.
+const modelLimit = 1e-4
+
+// compareLogits runs the model's first tokens on the device and on the reference.
+func compareLogits(ctx context.Context, dev deviceFlags, args []string) (float64, error) {
+	const tokens = 8
+	dev.context = 2 * tokens
+	logits := func(device string) (all []float32, err error) {
+		dev.device = device
+		e, err := dev.open(ctx, args)
+		if err != nil {
+			return nil, err
+		}
+		defer e.Close()
+		ids := e.Prompt("The quick brown fox jumps over the lazy dog", false)
+		s := e.NewSession()
+		defer s.Close()
+		err = s.Score(ctx, ids[:min(tokens, len(ids))], 0, func(r engine.Row) error {
+			all = append(all, r.Logits...)
+			return nil
+		})
+		return all, err
+	}
+	got, err := logits(dev.device)
+	if err != nil {
+		return 0, err
+	}
+	want, err := logits("ref")
+	if err != nil {
+		return 0, err
+	}
+	return conformance.NMSE(want, got), nil
+}
