@@ -3,6 +3,7 @@ package cpu
 import (
 	"fmt"
 	"runtime"
+	"time"
 
 	"eclat/loader"
 	"eclat/model"
@@ -26,12 +27,17 @@ type Backend struct {
 // kernels is one function an op. Each computes step s of p for the inputs in p.in.
 type kernels [model.Sample + 1]func(p *program, s *step)
 
+// Threads returns the number of goroutines that Options.Threads stands for.
+func Threads(n int) int {
+	if n <= 0 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return n
+}
+
 // New returns the multi-threaded backend.
 func New(o Options) *Backend {
-	if o.Threads <= 0 {
-		o.Threads = runtime.GOMAXPROCS(0)
-	}
-	return &Backend{kernels: &fastKernels, pool: newPool(o.Threads), progress: o.Progress}
+	return &Backend{kernels: &fastKernels, pool: newPool(Threads(o.Threads)), progress: o.Progress}
 }
 
 // NewRef returns the reference backend.
@@ -100,6 +106,7 @@ type program struct {
 	tokens    []int32 // of a plan that ends with Sample
 	sampler   model.Sampler
 	job       job
+	stepTime  []time.Duration // of a plan with Profile set
 }
 
 // step is a model.Step with names resolved to memory.
@@ -120,6 +127,9 @@ type step struct {
 func (b *Backend) Compile(plan *model.Plan) (model.Program, error) {
 	offset, size := plan.Arena(plan.Trace)
 	p := &program{b: b, plan: plan, offset: offset, mem: make([]float32, size)}
+	if plan.Profile {
+		p.stepTime = make([]time.Duration, len(plan.Steps))
+	}
 	at := func(id model.ID) []float32 {
 		t := plan.Tensors[id]
 		return p.mem[offset[id]:][: t.Rows*t.Cols : t.Rows*t.Cols]
@@ -189,9 +199,15 @@ func (p *program) Run(in model.Inputs, out *model.Outputs) error {
 	copy(p.hidden, in.Hidden)
 	for i := range p.steps {
 		s := &p.steps[i]
+		if p.stepTime == nil {
+			p.b.kernels[s.Op](p, s)
+			continue
+		}
+		start := time.Now()
 		p.b.kernels[s.Op](p, s)
+		p.stepTime[i] = time.Since(start)
 	}
-	out.Result, out.Tokens = nil, nil
+	out.Result, out.Tokens, out.StepTime = nil, nil, p.stepTime
 	if n := p.plan.ActiveRows(p.plan.Result, &in); p.tokens != nil {
 		out.Tokens = p.tokens[:n]
 	} else {

@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"eclat/model"
 )
@@ -20,7 +22,8 @@ type chain struct {
 // link is a stage on its backend, with the programs compiled so far.
 type link struct {
 	stage    model.Stage
-	backend  model.Backend
+	device   device
+	backend  model.Backend // nil until load
 	programs map[shape]model.Program
 }
 
@@ -30,8 +33,9 @@ type shape struct {
 	sample         bool
 }
 
-// load makes the first plan of every stage and hands the backend its weights.
-func (c *chain) load() error {
+// load opens every stage's device and hands it its weights. submit bounds a GPU's
+// submits, 0 for its default.
+func (c *chain) load(submit time.Duration) error {
 	for i := range c.links {
 		l := &c.links[i]
 		l.programs = map[shape]model.Program{}
@@ -39,8 +43,11 @@ func (c *chain) load() error {
 		if err != nil {
 			return err
 		}
-		if err := l.backend.Load(c.model.File, plan.Keep()); err != nil {
+		if l.backend, err = l.device.open(submit); err != nil {
 			return err
+		}
+		if err := l.backend.Load(c.model.File, plan.Keep()); err != nil {
+			return deviceError(err)
 		}
 	}
 	return nil
@@ -59,7 +66,7 @@ func (c *chain) program(l *link, s shape) (model.Program, error) {
 	}
 	p, err := l.backend.Compile(plan)
 	if err != nil {
-		return nil, fmt.Errorf("engine: compile layers %d–%d for %d tokens: %w", stage.First, stage.End-1, s.tokens, err)
+		return nil, fmt.Errorf("engine: compile layers %d–%d for %d tokens: %w", stage.First, stage.End-1, s.tokens, deviceError(err))
 	}
 	l.programs[s] = p
 	return p, nil
@@ -74,26 +81,27 @@ func (c *chain) run(s shape, in model.Inputs) (*model.Outputs, error) {
 			return nil, err
 		}
 		if err := p.Run(in, &c.out); err != nil {
-			return nil, err
+			return nil, deviceError(err)
 		}
 		in.Hidden = c.out.Result
 	}
 	return &c.out, nil
 }
 
-// close frees programs and backends, last first.
+// close frees programs and backends, last first. The links stay, to be loaded again.
 func (c *chain) close() (err error) {
 	for i := len(c.links) - 1; i >= 0; i-- {
 		l := &c.links[i]
 		for _, p := range l.programs {
-			if e := p.Close(); err == nil {
-				err = e
-			}
+			err = errors.Join(err, p.Close())
 		}
-		if e := l.backend.Close(); err == nil {
-			err = e
+		if l.backend != nil {
+			err = errors.Join(err, l.backend.Close())
 		}
+		l.programs, l.backend = nil, nil
 	}
-	c.links = nil
 	return err
 }
+
+// head is the device that computes the logits.
+func (c *chain) head() *device { return &c.links[len(c.links)-1].device }

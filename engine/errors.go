@@ -10,6 +10,8 @@ var (
 	ErrDevice = errors.New("no such device")
 	// ErrMemory says that the model or its key–value memory does not fit.
 	ErrMemory = errors.New("not enough memory")
+	// ErrLost says that a device stopped answering and could not be brought back.
+	ErrLost = errors.New("the device was lost")
 	// ErrNaN says that the model's output was not a number for any token: a
 	// damaged file or a faulty device.
 	ErrNaN = errors.New("the model's output is not a number")

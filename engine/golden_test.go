@@ -45,8 +45,13 @@ func TestGolden(t *testing.T) {
 		if err := json.Unmarshal(b, &g); err != nil {
 			t.Fatal(err)
 		}
-		for _, device := range []string{"ref", "cpu"} {
-			t.Run(filepath.Base(path)+"/"+device, func(t *testing.T) { g.check(t, path, device) })
+		for _, device := range []string{"ref", "cpu", "vulkan"} {
+			t.Run(filepath.Base(path)+"/"+device, func(t *testing.T) {
+				if device == "vulkan" {
+					device = gpuName(t)
+				}
+				g.check(t, path, device)
+			})
 		}
 	}
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -26,6 +27,9 @@ type Ranked struct {
 	LogProb float64
 }
 
+// scoreRows is how many positions are scored at once; each costs a row of logits.
+const scoreRows = 32
+
 // Score runs ids through the model and calls each for every position in order
 // with the top most likely tokens. It appends ids to the sequence.
 func (s *Session) Score(ctx context.Context, ids []int32, top int, each func(Row) error) error {
@@ -38,12 +42,13 @@ func (s *Session) Score(ctx context.Context, ids []int32, top int, each func(Row
 			return fmt.Errorf("engine: token %d of the input is %d, the vocabulary has %d", i, id, vocab)
 		}
 	}
+	told := s.stored // positions that each has seen
 	s.tokens = append(s.tokens, ids...)
-	for s.stored < len(s.tokens) {
+	for losses := 0; s.stored < len(s.tokens); {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n := min(len(s.tokens)-s.stored, chunk)
+		n := min(len(s.tokens)-s.stored, scoreRows)
 		if err := s.next(n); err != nil {
 			return err
 		}
@@ -51,10 +56,26 @@ func (s *Session) Score(ctx context.Context, ids []int32, top int, each func(Row
 		for i := range n {
 			s.in.Want = append(s.in.Want, int32(i))
 		}
-		if err := s.scoreChunk(n, top, each); err != nil {
-			return err
+		err := s.scoreChunk(n, top, func(r Row) error {
+			if r.Pos < told {
+				return nil
+			}
+			told = r.Pos + 1
+			return each(r)
+		})
+		if errors.Is(err, ErrLost) && losses < maxLosses {
+			losses++
+			if err = s.e.recover(s.epoch, err); err == nil {
+				err = errStale
+			}
 		}
-		s.stored += n
+		switch {
+		case err == errStale:
+		case err != nil:
+			return err
+		default:
+			s.stored += n
+		}
 	}
 	return nil
 }
@@ -63,7 +84,10 @@ func (s *Session) Score(ctx context.Context, ids []int32, top int, each func(Row
 func (s *Session) scoreChunk(n, top int, each func(Row) error) error {
 	s.e.chain.mu.Lock()
 	defer s.e.chain.mu.Unlock()
-	out, err := s.e.chain.run(shape{tokens: chunk, logits: chunk}, s.in)
+	if err := s.fresh(); err != nil {
+		return err
+	}
+	out, err := s.e.chain.run(shape{tokens: scoreRows, logits: scoreRows}, s.in)
 	if err != nil {
 		return err
 	}

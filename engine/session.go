@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
+	"eclat/gpu"
 	"eclat/model"
 )
 
@@ -14,6 +16,7 @@ type Session struct {
 	tokens []int32 // all tokens in the sequence; the first stored of them are in key–value memory
 	stored int
 	table  []int32 // block table: pages of positions 0…PageLen−1, and so on
+	epoch  int     // of the engine when stored was last right
 
 	in      model.Inputs // of one step, reused
 	tables  [1][]int32
@@ -74,13 +77,25 @@ func (s *Session) Generate(ctx context.Context, prompt []int32, r Request) (Stat
 	s.tokens = append(s.tokens, prompt...)
 	start := time.Now()
 	var first time.Time
+	losses := 0
 	for total := len(s.tokens) - s.stored; ; {
 		if ctx.Err() != nil {
 			st.Stop = StopCancel
 			break
 		}
 		left := len(s.tokens) - s.stored
+		chunk := s.e.Chunk
 		id, err := s.step(min(left, chunk), left <= chunk, &r)
+		if errors.Is(err, ErrLost) && losses < maxLosses {
+			losses++
+			err = s.e.recover(s.epoch, err)
+			if err == nil {
+				continue
+			}
+		}
+		if err == errStale {
+			continue
+		}
 		if err != nil {
 			return st, err
 		}
@@ -118,11 +133,31 @@ func (s *Session) Generate(ctx context.Context, prompt []int32, r Request) (Stat
 	return st, nil
 }
 
+// maxLosses is how often one Generate or Score brings lost devices back.
+const maxLosses = 3
+
+// errStale says that devices were lost and came back empty since the session's
+// last step: its tokens have to run again.
+var errStale = errors.New("engine: key–value memory was lost")
+
+// fresh checks, with chain.mu held, that what the session stored is still there.
+func (s *Session) fresh() error {
+	if s.epoch == s.e.epoch {
+		return nil
+	}
+	s.epoch, s.stored = s.e.epoch, 0
+	return errStale
+}
+
 // step runs the next n tokens and, with sample set, returns the token chosen
 // after the last of them.
 func (s *Session) step(n int, sample bool, r *Request) (int32, error) {
-	penalise := r.Penalty != 0 && r.Penalty != 1 // needs the logits here
-	sh := shape{tokens: chunk, logits: 1, sample: !penalise}
+	penalise := r.Penalty != 0 && r.Penalty != 1
+	onHost := penalise // the token is chosen here, from the logits
+	if d := s.e.chain.head(); d.gpu && !gpu.SampledHere(r.Sampling, s.e.Model.Config.NVocab) {
+		onHost = true
+	}
+	sh := shape{tokens: s.e.Chunk, logits: 1, sample: !onHost}
 	if n == 1 {
 		sh.tokens = 1
 	}
@@ -136,6 +171,9 @@ func (s *Session) step(n int, sample bool, r *Request) (int32, error) {
 	}
 	s.e.chain.mu.Lock()
 	defer s.e.chain.mu.Unlock()
+	if err := s.fresh(); err != nil {
+		return 0, err
+	}
 	out, err := s.e.chain.run(sh, s.in)
 	if err != nil {
 		return 0, err
@@ -143,13 +181,11 @@ func (s *Session) step(n int, sample bool, r *Request) (int32, error) {
 	var id int32
 	switch {
 	case !sample:
-	case penalise:
+	case onHost:
 		s.logits = append(s.logits[:0], out.Result...)
-		last := r.PenaltyN
-		if last <= 0 {
-			last = 64
+		if last := cmp.Or(r.PenaltyN, 64); penalise {
+			model.Penalise(s.logits, s.tokens[max(0, len(s.tokens)-last):], r.Penalty)
 		}
-		model.Penalise(s.logits, s.tokens[max(0, len(s.tokens)-last):], r.Penalty)
 		id = s.sampler.Pick(s.logits, r.Sampling, s.in.Pos[n-1])
 	default:
 		id = out.Tokens[0]

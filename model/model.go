@@ -52,7 +52,7 @@ func Open(f *loader.File) (*Model, error) {
 		return nil, err
 	}
 	// Building the whole model's plan checks every tensor's presence, shape and type.
-	_, err = m.Plan(m.Whole(), 1, 1, 1)
+	_, err = m.build(m.Whole(), 1, 1, 1)
 	return m, err
 }
 
@@ -77,8 +77,18 @@ type Stage struct {
 func (m *Model) Whole() Stage { return Stage{End: m.Config.NLayer, Embed: true, Head: true} }
 
 // Plan writes the plan of a stage for up to tokens tokens and logits rows of
-// logits a run, over caches of the given number of pages.
+// logits a run, over caches of the given number of pages. The stage's weights are
+// mapped: a fragments folder that lacks some of them is a *loader.FormatError.
 func (m *Model) Plan(st Stage, tokens, logits, pages int) (*Plan, error) {
+	p, err := m.build(st, tokens, logits, pages)
+	if err != nil {
+		return nil, err
+	}
+	return p, m.File.Map(p.weights()...)
+}
+
+// build writes the plan from what the header says of the tensors.
+func (m *Model) build(st Stage, tokens, logits, pages int) (*Plan, error) {
 	c := &m.Config
 	b := NewBuilder(m.File, tokens, logits, pages)
 	var x ID

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"eclat/loader"
 )
@@ -113,6 +114,9 @@ type Plan struct {
 	// Trace asks for a program that keeps every activation of a run for Read. It
 	// costs memory; set it before Compile.
 	Trace bool
+	// Profile asks for a program that times every step of a run; see
+	// Outputs.StepTime. It slows the run down; set it before Compile.
+	Profile bool
 
 	vocab     int // ids that Embed can look up
 	cacheRows int // rows of every cache; 0 without caches
@@ -138,6 +142,10 @@ type Outputs struct {
 	// Tokens holds the chosen tokens, (len(Want)), of a plan that ends with Sample;
 	// Result is empty then. The same lifetime.
 	Tokens []int32
+	// StepTime holds the time each step took, (len(Plan.Steps)), of a plan with
+	// Profile set; a step that was done together with an earlier one has 0. It is
+	// nil where the backend cannot tell. The same lifetime.
+	StepTime []time.Duration
 }
 
 // Backend runs plans on one device. Load comes first and once; plans compiled
@@ -168,6 +176,16 @@ func (p *Plan) Keep() []Tensor {
 		}
 	}
 	return keep
+}
+
+// weights lists the names of the plan's weights.
+func (p *Plan) weights() (names []string) {
+	for _, t := range p.Tensors {
+		if t.Kind == Weight {
+			names = append(names, t.Name)
+		}
+	}
+	return names
 }
 
 // ActiveRows returns how many of tensor t's rows a run with in uses.

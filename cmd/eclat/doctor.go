@@ -55,12 +55,14 @@ type finding struct {
 }
 
 func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, quick bool) error {
+	o := dev.options()
+	o.Notice = func(string) {} // said once is enough
 	open := func() (model.Backend, error) {
-		b, _, err := dev.backend()
+		b, _, err := engine.OpenBackend(o)
 		return b, err
 	}
 	ref := func() (model.Backend, error) {
-		b, _, err := engine.OpenBackend("ref", engine.Options{})
+		b, _, err := engine.OpenBackend(engine.Options{Device: "ref"})
 		return b, err
 	}
 	b, name, err := dev.backend() // an unusable device is one error, not one a case

@@ -48,7 +48,7 @@ and of the most likely ones. After the last token "next" and "lp" are null.`,
 				return err
 			}
 			if dev.context == 0 && len(tokens) > engine.DefaultContext {
-				dev.context = len(tokens)
+				dev.context = contextFlag(len(tokens))
 			}
 			e, err := dev.open(cmd.Context(), args)
 			if err != nil {

@@ -23,7 +23,7 @@ const (
 	exitFailed = 1 // anything not below
 	exitUsage  = 2 // wrong flags or arguments
 	exitModel  = 3 // the model file is missing or bad
-	exitDevice = 4 // no such device, or not enough memory on it
+	exitDevice = 4 // no such device, not enough memory on it, or the device was lost
 )
 
 // usageError marks an error of the command line.
@@ -69,7 +69,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &format), errors.As(err, &model):
 		return exitModel
-	case errors.Is(err, engine.ErrDevice), errors.Is(err, engine.ErrMemory):
+	case errors.Is(err, engine.ErrDevice), errors.Is(err, engine.ErrMemory), errors.Is(err, engine.ErrLost):
 		return exitDevice
 	}
 	return exitFailed

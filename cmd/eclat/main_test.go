@@ -128,6 +128,8 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"run", "--repeat-penalty", "0"}, 2, []string{"--repeat-penalty"}},
 		{[]string{"run", "--seed", "-2"}, 2, []string{"--seed"}},
 		{[]string{"run", "-c", "-5"}, 2, []string{"--context"}},
+		{[]string{"run", "-g", "some"}, 2, []string{"--gpu-layers"}},
+		{[]string{"run", "--device", "cpu", "--require-gpu"}, 4, []string{"a GPU is required"}},
 		{[]string{"run", "-p", "x", "-f", bad}, 2, []string{"exclude"}},
 		{[]string{"run", "-f", filepath.Join(dir, "none.txt")}, 1, []string{"none.txt"}},
 		{[]string{"run", filepath.Join(dir, "none.gguf")}, 3, []string{"none.gguf", "no such file"}},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -25,30 +27,78 @@ func openFile(args []string) (*loader.File, error) {
 
 // deviceFlags are the flags of every command that computes.
 type deviceFlags struct {
-	device  string
-	context int
-	threads int
+	device     string
+	requireGPU bool
+	gpuLayers  string
+	context    contextFlag
+	threads    int
 }
+
+// contextFlag is a number of tokens or auto.
+type contextFlag int
+
+func (c *contextFlag) Set(s string) error {
+	if s == "auto" {
+		*c = engine.AutoContext
+		return nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 || n > 1<<30 {
+		return fmt.Errorf("give a number of tokens, or auto")
+	}
+	*c = contextFlag(n)
+	return nil
+}
+
+func (c *contextFlag) String() string {
+	switch *c {
+	case 0:
+		return ""
+	case engine.AutoContext:
+		return "auto"
+	}
+	return strconv.Itoa(int(*c))
+}
+
+func (c *contextFlag) Type() string { return "tokens" }
 
 func (d *deviceFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&d.device, "device", "auto", "auto, cpu or ref (the slow reference)")
-	f.IntVarP(&d.context, "context", "c", 0, fmt.Sprintf("context in tokens (default: the model's, at most %d)", engine.DefaultContext))
+	f.StringVar(&d.device, "device", "auto", "auto, gpu, vulkan:N, part of a GPU's name, cpu, or ref (the slow reference)")
+	f.BoolVar(&d.requireGPU, "require-gpu", false, "fail rather than run on the CPU")
+	f.StringVarP(&d.gpuLayers, "gpu-layers", "g", "auto", "layers on the GPU: a number, all, or auto for as many as fit")
+	f.VarP(&d.context, "context", "c", fmt.Sprintf("context in tokens, or auto for the longest that fits (default: the model's, at most %d)", engine.DefaultContext))
 	f.IntVarP(&d.threads, "threads", "t", 0, "CPU threads (default: one a processor)")
-	cmd.RegisterFlagCompletionFunc("device", cobra.FixedCompletions([]string{"auto", "cpu", "ref"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("device", cobra.FixedCompletions([]string{"auto", "gpu", "vulkan:0", "cpu", "ref"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("gpu-layers", cobra.FixedCompletions([]string{"auto", "all"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // check refuses values outside their range.
 func (d *deviceFlags) check() error {
-	if d.context < 0 || d.threads < 0 || d.threads > 4096 {
-		return usagef("--context and --threads cannot be negative, nor threads above 4096")
+	if d.threads < 0 || d.threads > 4096 {
+		return usagef("--threads %d is not from 0 to 4096", d.threads)
+	}
+	if n, err := strconv.Atoi(d.gpuLayers); d.gpuLayers != "auto" && d.gpuLayers != "all" && (err != nil || n < 0) {
+		return usagef("--gpu-layers %.20q is not a number, all or auto", d.gpuLayers)
 	}
 	return nil
 }
 
-// backend opens the device without a model.
+// options are the engine's, as the flags say.
+func (d *deviceFlags) options() engine.Options {
+	return engine.Options{
+		Device:     d.device,
+		RequireGPU: d.requireGPU,
+		GPULayers:  d.gpuLayers,
+		Context:    int(d.context),
+		Threads:    d.threads,
+		Notice:     func(m string) { fmt.Fprintln(os.Stderr, strings.TrimRight(m, "\n")) },
+	}
+}
+
+// backend opens the device without a model. Its choice is told on stderr.
 func (d *deviceFlags) backend() (model.Backend, string, error) {
-	return engine.OpenBackend(d.device, engine.Options{Threads: d.threads})
+	return engine.OpenBackend(d.options())
 }
 
 // open opens the engine with a progress bar for loading.
@@ -62,12 +112,9 @@ func (d *deviceFlags) open(ctx context.Context, args []string) (*engine.Engine, 
 	}
 	bar := newBar("loading", true)
 	defer bar.clear()
-	e, err := engine.Open(f, engine.Options{
-		Device:   d.device,
-		Context:  d.context,
-		Threads:  d.threads,
-		Progress: bar.set,
-	})
+	o := d.options()
+	o.Progress = bar.set
+	e, err := engine.Open(f, o)
 	if err != nil {
 		return nil, err
 	}

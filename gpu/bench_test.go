@@ -1,0 +1,71 @@
+//go:build cgo && !novulkan
+
+package gpu
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"eclat/model"
+)
+
+// The model to measure: ECLAT_MODEL, else the built-in one.
+func benchModel() string {
+	if path := os.Getenv("ECLAT_MODEL"); path != "" {
+		return path
+	}
+	return builtIn
+}
+
+func benchRunner(b *testing.B, ctx int) *runner {
+	be, err := Open(device(b), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { be.Close() })
+	return newRunner(b, benchModel(), be, ctx)
+}
+
+// BenchmarkDecode runs one token at position 64, with its choice on the device.
+func BenchmarkDecode(b *testing.B) {
+	r := benchRunner(b, 256)
+	p := r.program(1, 1, true)
+	in := r.inputs([]int32{100}, 64, 1)
+	var out model.Outputs
+	if err := p.Run(in, &out); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := p.Run(in, &out); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+}
+
+// BenchmarkPrompt runs a batch of tokens from position 0.
+func BenchmarkPrompt(b *testing.B) {
+	for _, n := range []int{8, 32, 128, 512} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			r := benchRunner(b, n)
+			p := r.program(n, 1, true)
+			ids := make([]int32, n)
+			for i := range ids {
+				ids[i] = int32(3 + i%200)
+			}
+			in := r.inputs(ids, 0, 1)
+			var out model.Outputs
+			if err := p.Run(in, &out); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if err := p.Run(in, &out); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "tokens/s")
+		})
+	}
+}

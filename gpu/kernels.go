@@ -1,0 +1,229 @@
+package gpu
+
+import (
+	"fmt"
+
+	"eclat/gpu/vk"
+	"eclat/loader"
+	"eclat/model"
+	"eclat/shaders"
+)
+
+// Kernels turns the steps of a plan into dispatches for one device. It knows
+// which variants the device can run, which of them failed, and what was measured.
+type Kernels struct {
+	info  vk.Info
+	loads []string        // suffixes of variants the device can run, the preferred first
+	off   map[string]bool // variants that failed
+	tuned map[string]int  // measured choice among shapes, by tuneKey
+}
+
+// Suffixes of variants: how they read and reduce (see shaders.Table).
+const (
+	loadBuffer = ""       // storage buffers, subgroup reductions
+	loadTexel  = "_texel" // texel buffers, subgroup reductions
+	loadPlain  = "_plain" // storage buffers, shared-memory reductions
+)
+
+// NewKernels returns the kernels for a device.
+func NewKernels(info vk.Info) *Kernels {
+	k := &Kernels{info: info, off: map[string]bool{}, tuned: map[string]int{}}
+	// A workgroup of a given number of subgroups needs their size to be known.
+	if l := info.Limits; info.Features.SubgroupArithmetic && l.Subgroup > 1 && (info.Features.SubgroupSize || l.SubgroupMin == l.SubgroupMax) {
+		k.loads = []string{loadBuffer, loadTexel}
+		if info.Type == vk.Software {
+			k.loads = []string{loadTexel, loadBuffer} // six times as fast there
+		}
+	}
+	k.loads = append(k.loads, loadPlain)
+	return k
+}
+
+// Disable drops a variant that failed to compile or computes wrongly on this
+// device, and reports whether another can take its place.
+func (k *Kernels) Disable(kernel string) bool {
+	if k.off[kernel] {
+		return false
+	}
+	k.off[kernel] = true
+	for _, load := range k.loads {
+		if base, ok := cutSuffix(kernel, load); ok {
+			_, err := k.load(base, func(string) bool { return true })
+			return err == nil
+		}
+	}
+	return false
+}
+
+// cutSuffix is strings.CutSuffix that also takes the empty suffix of a base name.
+func cutSuffix(kernel, load string) (string, bool) {
+	for _, s := range []string{loadTexel, loadPlain} {
+		if n := len(kernel) - len(s); n > 0 && kernel[n:] == s {
+			return kernel[:n], s == load
+		}
+	}
+	return kernel, load == loadBuffer
+}
+
+// load returns the preferred suffix of a base name among those that work and
+// that the caller can use.
+func (k *Kernels) load(base string, can func(load string) bool) (string, error) {
+	for _, s := range k.loads {
+		if !k.off[base+s] && can(s) && shaders.Has(base+s) {
+			return s, nil
+		}
+	}
+	return "", fmt.Errorf("gpu: no variant of kernel %s works on %s", base, k.info.Name)
+}
+
+// works returns an error for a kernel without variants that failed.
+func (k *Kernels) works(kernel string) error {
+	if k.off[kernel] {
+		return fmt.Errorf("gpu: kernel %s does not work on %s", kernel, k.info.Name)
+	}
+	return nil
+}
+
+// Lower returns the dispatches of plan step `at`, and how many steps (≥ 1) they
+// cover when the following ones are fused into it.
+func (k *Kernels) Lower(l *Lowering, at int) (ds []Dispatch, steps int, err error) {
+	w := &lowered{k: k, l: l, s: &l.Plan.Steps[at]}
+	w.dst = l.Plan.Tensors[w.s.Dst]
+	switch steps = 1; w.s.Op {
+	case model.Embed:
+		err = w.embed()
+	case model.RMSNorm:
+		err = w.rmsnorm()
+	case model.MatMul:
+		err = w.matmul()
+	case model.RoPE:
+		err = w.rope()
+	case model.Store:
+		err = w.store()
+	case model.Attention:
+		err = w.attention()
+	case model.SwiGLU:
+		err = w.elementwise(0)
+	case model.Add:
+		if l.Plan.Tensors[w.s.Src[1]].Kind == model.Weight {
+			err = w.bias()
+		} else {
+			err = w.elementwise(1)
+		}
+	case model.Gather:
+		err = w.gather()
+	case model.Sample:
+		err = w.sample()
+	default:
+		err = fmt.Errorf("gpu: no kernel for %s", w.s.Op)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("%w (step %d, %s → %s)", err, at, w.s.Op, w.dst.Name)
+	}
+	return w.ds, steps, nil
+}
+
+// lowered is a step on its way to dispatches.
+type lowered struct {
+	k   *Kernels
+	l   *Lowering
+	s   *model.Step
+	dst model.Tensor
+	ds  []Dispatch
+}
+
+func (w *lowered) src(i int) model.Tensor { return w.l.Plan.Tensors[w.s.Src[i]] }
+
+// add appends a dispatch of a variant; binds in the order of its bindings after
+// the inputs buffer, which is always binding 0.
+func (w *lowered) add(kernel string, spec, push []uint32, groups grid, binds ...Bind) *Dispatch {
+	v, spirv := shaders.Find(kernel)
+	if len(push) != v.PushWords || len(binds)+1 != v.Storage+v.Texel {
+		panic(fmt.Sprintf("gpu: kernel %s takes %d words and %d bindings, not %d and %d",
+			kernel, v.PushWords, v.Storage+v.Texel, len(push), len(binds)+1))
+	}
+	full := Run{Tokens: w.l.Plan.Tokens, Want: w.l.Plan.Logits, Len: w.l.Pages * model.PageLen}
+	d := Dispatch{
+		Kernel: kernel,
+		SPIRV:  spirv,
+		Layout: vk.Layout{Storage: v.Storage, Texel: v.Texel, PushWords: v.PushWords},
+		Spec:   spec,
+		Push:   push,
+		Bind:   append([]Bind{{Mem: Inputs0}}, binds...),
+		Groups: groups(full),
+	}
+	// Sizes that never change are recorded as they are.
+	if least := groups(Run{Tokens: 1, Want: 1, Len: 1}); least != d.Groups {
+		d.Indirect = groups
+	}
+	w.ds = append(w.ds, d)
+	return &w.ds[len(w.ds)-1]
+}
+
+// grid is the number of workgroups of a run.
+type grid func(r Run) [3]uint32
+
+// count returns the inputs' word with the number of rows of a tensor, and that
+// number for a run.
+func count(t model.Tensor) (word uint32, of func(r Run) uint32) {
+	if t.Kind == model.LogitsRows {
+		return 1, func(r Run) uint32 { return uint32(r.Want) }
+	}
+	return 0, func(r Run) uint32 { return uint32(r.Tokens) }
+}
+
+// perRow is the grid (groups, rows of t).
+func perRow(t model.Tensor, groups uint32) grid {
+	_, rows := count(t)
+	return func(r Run) [3]uint32 { return [3]uint32{groups, rows(r), 1} }
+}
+
+func ceilDiv(a, b uint32) uint32 { return (a + b - 1) / b }
+
+func read(id model.ID) Bind  { return Bind{Mem: Act, Tensor: id} }
+func write(id model.ID) Bind { return Bind{Mem: Act, Tensor: id, Write: true} }
+
+func boolWord(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// local is the workgroup size of kernels that neither share nor reduce.
+func (k *Kernels) local() uint32 {
+	if k.info.Type == vk.Software {
+		return 64 // a workgroup is a task of a thread there
+	}
+	return 128
+}
+
+// reduced returns the workgroup of a kernel that reduces: at least so many
+// invocations where the device gains from them.
+func (k *Kernels) reduced(load string, least uint32) (local, subgroups, size uint32) {
+	sub := uint32(k.info.Limits.Subgroup)
+	switch {
+	case load == loadPlain:
+		return max(64, least), 0, 0
+	case k.info.Type == vk.Software:
+		return sub, 1, sub // barriers cost more than lanes bring
+	default:
+		subgroups = max(1, min(least/sub, 16)) // devices take 32 and more
+		return subgroups * sub, subgroups, sub
+	}
+}
+
+// vector binds a weight of one row as float32, decoding it to scratch before
+// where the file has another type.
+func (w *lowered) vector(id model.ID) (Bind, error) {
+	info := w.l.Weight(id)
+	if info.Type == loader.F32 {
+		return Bind{Mem: WeightOf, Tensor: id}, nil
+	}
+	to := Bind{Mem: Scratch, Size: int64(info.Cols+63) &^ 63 * 4, Write: true}
+	if err := w.decode(id, info, info.Parts[0], 0, true, to); err != nil {
+		return Bind{}, err
+	}
+	to.Write = false
+	return to, nil
+}

@@ -1,0 +1,70 @@
+package gpu
+
+import (
+	"fmt"
+
+	"eclat/gpu/vk"
+	"eclat/model"
+)
+
+// A context is split over workgroups where there are few tokens: into at most
+// mostSplits ranges of at least leastSplit positions.
+const (
+	mostSplits  = 64
+	splitTokens = 16 // from here on the tokens keep the device busy
+)
+
+func (w *lowered) attention() error {
+	heads, kv, dimK, dimV := w.s.Arg[0], w.s.Arg[1], w.s.Arg[2], w.s.Arg[3]
+	if kv*dimK%2 != 0 || kv*dimV%2 != 0 {
+		return fmt.Errorf("gpu: a cache row of %d and %d halves is not whole words", kv*dimK, kv*dimV)
+	}
+	tail := dimK%8 != 0 || dimV%8 != 0
+	load, err := w.k.load("attention", func(load string) bool { return load != loadTexel || !tail })
+	if err != nil {
+		return err
+	}
+	if err := w.k.works("attention_reduce"); err != nil {
+		return err
+	}
+	local, subgroups, size := w.k.reduced(load, 1)
+	together := heads / kv // heads a workgroup takes, of those that share a key head
+	for most := max(1, 1024/max(dimV, 128)); together > most || heads/kv%together != 0; {
+		together--
+	}
+
+	tokens, split := w.dst.Rows, uint32(128)
+	if w.k.info.Type == vk.Software {
+		split = 512 // two or four cores
+	}
+	splits := min(mostSplits, ceilDiv(uint32(w.l.Pages*model.PageLen), split))
+	part := Bind{Mem: Scratch, Size: 256, Write: true}
+	if tokens >= splitTokens || splits == 1 {
+		split, splits = 1<<30, 1
+	} else {
+		part.Size = (int64(tokens)*int64(heads)*int64(splits)*int64(dimV+2)*4 + 255) &^ 255
+	}
+	number := func(r Run) uint32 { return min(splits, ceilDiv(uint32(r.Len), split)) }
+
+	d := w.add("attention"+load,
+		[]uint32{local, subgroups, together, 1, dimK, dimV, boolWord(tail)},
+		[]uint32{heads, kv, w.s.Arg[4], split, splits, w.l.In.Pos, w.l.In.Table},
+		func(r Run) [3]uint32 { return [3]uint32{uint32(r.Tokens), number(r), heads / together} },
+		write(w.s.Dst), part, read(w.s.Src[0]), Bind{Mem: CacheOf, Tensor: w.s.Src[1]}, Bind{Mem: CacheOf, Tensor: w.s.Src[2]})
+	d.Subgroup = size
+	if splits == 1 {
+		return nil
+	}
+	part.Write = false
+	w.add("attention_reduce",
+		[]uint32{w.k.local(), 0, 0, 0, 0, dimV},
+		[]uint32{heads, split, splits, w.l.In.Pos},
+		func(r Run) [3]uint32 {
+			if number(r) == 1 {
+				return [3]uint32{} // attention wrote the answer
+			}
+			return [3]uint32{heads, uint32(r.Tokens), 1}
+		},
+		write(w.s.Dst), part)
+	return nil
+}

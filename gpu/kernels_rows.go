@@ -1,0 +1,133 @@
+package gpu
+
+import (
+	"fmt"
+
+	"eclat/model"
+	"eclat/shaders"
+)
+
+// The steps that work row by row: embed, rmsnorm, rope, store, swiglu, add, gather.
+
+func (w *lowered) embed() error {
+	id := w.s.Src[0]
+	info := w.l.Weight(id)
+	for i, part := range info.Parts {
+		if err := w.decode(id, info, part, i, false, write(w.s.Dst)); err != nil {
+			return err
+		}
+		w.ds[len(w.ds)-1].Beside = i > 0 // every token's row is in one part
+	}
+	return nil
+}
+
+// decode dispatches embed: rows of the tokens from one part of a weight, or row 0.
+func (w *lowered) decode(id model.ID, info *WeightInfo, part Part, no int, vector bool, to Bind) error {
+	kernel := "embed_" + shaders.TypeName(info.Type)
+	if !shaders.Has(kernel) {
+		return fmt.Errorf("gpu: no kernel reads weights of type %s", info.Type)
+	}
+	if err := w.k.works(kernel); err != nil {
+		return err
+	}
+	chunk := chunkOf(info.Type)
+	local := w.k.local()
+	groups := ceilDiv(ceilDiv(uint32(info.Cols), chunk), local)
+	g := func(Run) [3]uint32 { return [3]uint32{groups, 1, 1} }
+	if !vector {
+		g = perRow(w.dst, groups)
+	}
+	w.add(kernel,
+		[]uint32{local, boolWord(vector), boolWord(uint32(info.Cols)%chunk != 0)},
+		[]uint32{uint32(info.Cols), uint32(part.First), uint32(part.Rows), uint32(info.RowBytes / 16), w.l.In.Tokens},
+		g, to, Bind{Mem: WeightOf, Tensor: id, Part: no})
+	return nil
+}
+
+func (w *lowered) rmsnorm() error {
+	load, err := w.k.load("rmsnorm", func(string) bool { return true })
+	if err != nil {
+		return err
+	}
+	weight, err := w.vector(w.s.Src[1])
+	if err != nil {
+		return err
+	}
+	cols := uint32(w.dst.Cols)
+	local, subgroups, size := w.k.reduced(load, min(512, cols/4&^63))
+	if load == loadPlain {
+		local = 128 // a power of two, and within every device's limit
+	}
+	word, rows := count(w.dst)
+	d := w.add("rmsnorm"+load,
+		[]uint32{local, subgroups, boolWord(cols%4 != 0)},
+		[]uint32{cols, w.s.Arg[0], word},
+		func(r Run) [3]uint32 { return [3]uint32{rows(r), 1, 1} },
+		write(w.s.Dst), read(w.s.Src[0]), weight)
+	d.Subgroup = size
+	return nil
+}
+
+// elementwise is SwiGLU (op 0) or Add (op 1), over all rows as one array.
+func (w *lowered) elementwise(op uint32) error {
+	if err := w.k.works("elementwise"); err != nil {
+		return err
+	}
+	local, cols := w.k.local(), uint32(w.dst.Cols)
+	word, rows := count(w.dst)
+	w.add("elementwise", []uint32{local, op}, []uint32{cols, word},
+		func(r Run) [3]uint32 { return [3]uint32{min(ceilDiv(rows(r)*cols, 4*local), 65535), 1, 1} },
+		write(w.s.Dst), read(w.s.Src[0]), read(w.s.Src[1]))
+	return nil
+}
+
+func (w *lowered) bias() error {
+	if err := w.k.works("bias"); err != nil {
+		return err
+	}
+	y, err := w.vector(w.s.Src[1])
+	if err != nil {
+		return err
+	}
+	local, cols := w.k.local(), uint32(w.dst.Cols)
+	word, _ := count(w.dst)
+	w.add("bias", []uint32{local}, []uint32{cols, word}, perRow(w.dst, ceilDiv(cols, local)),
+		write(w.s.Dst), read(w.s.Src[0]), y)
+	return nil
+}
+
+func (w *lowered) gather() error {
+	if err := w.k.works("gather"); err != nil {
+		return err
+	}
+	local, cols := w.k.local(), uint32(w.dst.Cols)
+	w.add("gather", []uint32{local}, []uint32{cols, w.l.In.Want}, perRow(w.dst, ceilDiv(cols, local)),
+		write(w.s.Dst), read(w.s.Src[0]))
+	return nil
+}
+
+func (w *lowered) rope() error {
+	if err := w.k.works("rope"); err != nil {
+		return err
+	}
+	local, cols, head := w.k.local(), uint32(w.dst.Cols), w.s.Arg[0]
+	pairs := uint32(len(w.l.Plan.Ropes[w.s.Arg[1]].Freq))
+	w.add("rope", []uint32{local}, []uint32{cols, head, pairs, w.l.In.Turns[w.s.Arg[1]]},
+		perRow(w.dst, ceilDiv(cols/head*((head+1)/2), local)),
+		write(w.s.Dst), read(w.s.Src[0]))
+	return nil
+}
+
+func (w *lowered) store() error {
+	if err := w.k.works("store"); err != nil {
+		return err
+	}
+	if w.dst.Cols%2 != 0 {
+		return fmt.Errorf("gpu: a cache row of %d halves is not whole words", w.dst.Cols)
+	}
+	local, cols := w.k.local(), uint32(w.dst.Cols)
+	w.add("store", []uint32{local}, []uint32{cols, w.l.In.Pos, w.l.In.Table},
+		perRow(w.src(0), ceilDiv(cols/2, local)),
+		Bind{Mem: CacheOf, Tensor: w.s.Dst, Write: true}, read(w.s.Src[0]))
+	return nil
+}

@@ -1,0 +1,38 @@
+package gpu
+
+import "eclat/model"
+
+// maxCandidates is the largest top-k that sample_pick ranks (its MOST).
+const maxCandidates = 256
+
+// stripes is how many stripes of a row of logits sample_best looks at.
+const stripes = 1024
+
+// SampledHere reports whether the device can sample a row of vocab logits in this
+// way. For the others, a top-k of 0 or of thousands over a large vocabulary, the
+// answer of the device means nothing and the host samples from the logits.
+func SampledHere(how model.Sampling, vocab int) bool {
+	k := int(how.TopK)
+	if k <= 0 {
+		k = vocab
+	}
+	return !(how.Temp > 0) || min(k, vocab) <= maxCandidates
+}
+
+func (w *lowered) sample() error {
+	for _, kernel := range []string{"sample_best", "sample_pick"} {
+		if err := w.k.works(kernel); err != nil {
+			return err
+		}
+	}
+	x := w.src(0)
+	n := min(stripes, uint32(x.Cols))
+	best := Bind{Mem: Scratch, Size: (int64(x.Rows)*int64(n)*8 + 255) &^ 255, Write: true}
+	local := w.k.local()
+	w.add("sample_best", []uint32{local}, []uint32{uint32(x.Cols), n},
+		perRow(x, ceilDiv(n, local)), best, read(w.s.Src[0]))
+	w.add("sample_pick", []uint32{min(local, 64)}, []uint32{uint32(x.Cols), n, w.l.In.Sampling},
+		func(r Run) [3]uint32 { return [3]uint32{uint32(r.Want), 1, 1} },
+		Bind{Mem: Tokens0, Write: true}, best, read(w.s.Src[0]))
+	return nil
+}

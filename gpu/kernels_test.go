@@ -1,0 +1,36 @@
+//go:build cgo && !novulkan
+
+package gpu
+
+import (
+	"testing"
+
+	"eclat/cpu"
+	"eclat/gpu/vk"
+	"eclat/model"
+	"eclat/model/backendtest"
+)
+
+// TestKernels runs every op through the kernels of each way of loading.
+func TestKernels(t *testing.T) {
+	d := openKernels(t, true)
+	for _, load := range []string{loadTexel, loadBuffer, loadPlain} {
+		name := load
+		if name == "" {
+			name = "_buffer"
+		}
+		t.Run(name[1:], func(t *testing.T) {
+			backendtest.Run(t,
+				func() (model.Backend, error) { return cpu.NewRef(), nil },
+				func() (model.Backend, error) {
+					info := d.Info()
+					if load == loadBuffer {
+						info.Type = vk.Discrete // the shapes of cards, tiles among them
+					}
+					k := NewKernels(info)
+					k.loads = []string{load, loadPlain}
+					return newBench(d, k), nil
+				})
+		})
+	}
+}

@@ -1,0 +1,173 @@
+package gpu
+
+import (
+	"fmt"
+	"sync"
+
+	"eclat/gpu/vk"
+)
+
+// A weight's rows reach the device in chunks. Where the device's memory is mapped
+// they are written, or packed, straight into it; else through a ring of staging
+// buffers, each filled while the one before is being copied.
+const (
+	chunkBytes  = 16 << 20 // of one staging buffer
+	ringBuffers = 2
+)
+
+// upload brings all weights to their places. total is their size on the device.
+func (b *Backend) upload(ws []*weight, total int64) error {
+	s := &stream{b: b, total: total}
+	defer s.close()
+	s.report(0)
+	for _, w := range ws {
+		for i, p := range w.Parts {
+			// Whole rows at a time, at least one; a staging buffer grows for a huge row.
+			step := max(1, chunkBytes/w.RowBytes)
+			for r := 0; r < p.Rows; r += step {
+				if err := s.rows(w, w.parts[i], p.First+r, r, min(step, p.Rows-r)); err != nil {
+					return fmt.Errorf("gpu: upload %s: %w", w.src.Name, err)
+				}
+			}
+		}
+	}
+	return s.drain()
+}
+
+// stream is an upload on its way.
+type stream struct {
+	b           *Backend
+	ring        []staging
+	next        int
+	done, total int64
+}
+
+// staging is a buffer of the ring with the copy that reads it.
+type staging struct {
+	buf  *vk.Buffer
+	copy *vk.Commands // running; nil when the buffer is free
+}
+
+// rows sends n rows of w, from row first of the tensor, to row at of the part that
+// lies in dst.
+func (s *stream) rows(w *weight, dst region, first, at, n int) error {
+	size, off := int64(n)*int64(w.RowBytes), dst.off+int64(at)*int64(w.RowBytes)
+	defer s.report(size)
+	if mem := dst.buf.Bytes(); mem != nil && !s.b.unmapped {
+		w.fill(mem[off:off+size], first, n)
+		return nil
+	}
+	st, err := s.free(size)
+	if err != nil {
+		return err
+	}
+	w.fill(st.buf.Bytes()[:size], first, n)
+	r, err := s.b.dev.NewRecorder()
+	if err != nil {
+		return err
+	}
+	r.Copy(st.buf, 0, dst.buf, off, (size+3)&^3)
+	c, err := r.End()
+	if err != nil {
+		return err
+	}
+	if err := s.b.start(c, w.src.Name); err != nil {
+		c.Close()
+		return s.b.failed(err, w.src.Name, w.src.Name)
+	}
+	st.copy = c
+	return nil
+}
+
+// fill writes n rows from row first to dst, as the device wants them.
+func (w *weight) fill(dst []byte, first, n int) {
+	src := w.src.Data[first*w.src.RowBytes:][:n*w.src.RowBytes]
+	share(n, len(dst), func(from, to int) {
+		d, s := dst[from*w.RowBytes:to*w.RowBytes], src[from*w.src.RowBytes:to*w.src.RowBytes]
+		if w.repack != nil {
+			w.repack.Rows(d, s, to-from, w.Cols)
+		} else {
+			copy(d, s)
+		}
+	})
+}
+
+// share cuts n rows of size bytes in all in parts that run beside each other where
+// they are worth it.
+func share(n, size int, part func(from, to int)) {
+	const worth = 4 << 20
+	parts := min(4, n, 1+size/worth)
+	var wg sync.WaitGroup
+	for i := range parts {
+		from, to := n*i/parts, n*(i+1)/parts
+		if i == parts-1 {
+			part(from, to)
+		} else {
+			wg.Go(func() { part(from, to) })
+		}
+	}
+	wg.Wait()
+}
+
+// free returns a staging buffer of at least size bytes that nothing reads.
+func (s *stream) free(size int64) (*staging, error) {
+	if len(s.ring) < ringBuffers {
+		s.ring = append(s.ring, staging{})
+		s.next = len(s.ring) - 1
+	}
+	st := &s.ring[s.next]
+	s.next = (s.next + 1) % ringBuffers
+	if err := s.wait(st); err != nil {
+		return nil, err
+	}
+	if st.buf != nil && st.buf.Size() < size {
+		st.buf.Close()
+		st.buf = nil
+	}
+	if st.buf == nil {
+		var err error
+		if st.buf, err = s.b.dev.NewBuffer("staging", max(size, chunkBytes), vk.Upload); err != nil {
+			return nil, err
+		}
+	}
+	return st, nil
+}
+
+func (s *stream) wait(st *staging) error {
+	if st.copy == nil {
+		return nil
+	}
+	err := s.b.dev.Wait(st.copy)
+	st.copy.Close()
+	st.copy = nil
+	if err != nil {
+		return s.b.failed(err, "", "")
+	}
+	return nil
+}
+
+// drain waits for the copies that still run.
+func (s *stream) drain() (err error) {
+	for i := range s.ring {
+		if e := s.wait(&s.ring[i]); err == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+func (s *stream) close() {
+	s.drain()
+	for _, st := range s.ring {
+		if st.buf != nil {
+			st.buf.Close()
+		}
+	}
+}
+
+func (s *stream) report(n int64) {
+	s.done += n
+	if s.b.opt.Progress != nil {
+		s.b.opt.Progress(s.done, s.total)
+	}
+}

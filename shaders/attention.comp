@@ -1,0 +1,199 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#ifdef SUBGROUP
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_arithmetic : require
+#endif
+#include "common.glsl"
+#include "reduce.glsl"
+
+// Attention, causal, over paged f16 keys and values. Head h of token i with
+// position pos in its sequence reads key head g = h / (nHead/nHeadKV):
+//
+//	a[t] = softmax_t(scale · q[i][h]·K[t][g]),  y[i][h] = Σ_t a[t]·V[t][g]    t = 0…pos
+//
+// A workgroup takes TOKENS neighbouring tokens, HEADS heads that share a key head,
+// and `split` positions; it reads each key and value once for all of them.
+// LOCAL positions at a time: an invocation computes the scores of one position
+// against all rows (token, head); then the weights lie in shared memory and an
+// invocation sums eight elements of the values. The maximum so far, top, is kept
+// up as in Milakov & Gimelshein 2018, "Online normalizer calculation for softmax".
+//
+// Where a token's context is longer than one split, its sums go to `part` and
+// attention_reduce adds them up; TOKENS is 1 there, since the length of a split
+// follows from the token's context.
+
+layout(constant_id = 2) const uint HEADS = 1;
+layout(constant_id = 3) const uint TOKENS = 1;
+layout(constant_id = 4) const uint DIMK = 64;
+layout(constant_id = 5) const uint DIMV = 64;
+layout(constant_id = 6) const bool TAIL = false; // a head is not a multiple of 8 elements
+
+layout(push_constant) uniform Push {
+    uint heads;    // nHead
+    uint kv;       // nHeadKV
+    uint scale;    // float bits
+    uint split;    // fewest positions a workgroup takes
+    uint splits;   // most splits of a context
+    uint pos;      // words of the inputs where positions begin
+    uint table;    // and the places of the tokens' block tables
+} p;
+
+layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
+layout(std430, binding = 2) writeonly restrict buffer Part { float part[]; }; // (tokens·heads, splits, DIMV + 2): top, sum, values
+#ifdef TEXEL
+layout(binding = 3) uniform usamplerBuffer q_quads;
+layout(binding = 4) uniform usamplerBuffer k_quads;
+layout(binding = 5) uniform usamplerBuffer v_quads;
+vec4 query(uint e, uint d) { return uintBitsToFloat(texelFetch(q_quads, int((e + d) / 4))); }
+uvec4 key(uint e, uint d) { return texelFetch(k_quads, int((e + d) / 8)); }
+uvec4 value(uint e, uint d) { return texelFetch(v_quads, int((e + d) / 8)); }
+#else
+layout(std430, binding = 3) readonly buffer Q { vec4 q_quads[]; };
+layout(std430, binding = 3) readonly buffer Q1 { float q_floats[]; };
+layout(std430, binding = 4) readonly buffer K { uvec4 k_quads[]; };
+layout(std430, binding = 4) readonly buffer K1 { uint k_words[]; };
+layout(std430, binding = 5) readonly buffer V { uvec4 v_quads[]; };
+layout(std430, binding = 5) readonly buffer V1 { uint v_words[]; };
+
+// query returns four elements from d on of the head that begins at element e;
+// key and value eight halves, zeros beyond the head.
+vec4 query(uint e, uint d) {
+    if (!TAIL) return q_quads[(e + d) / 4];
+    vec4 v = vec4(0);
+    for (uint i = 0; i < 4; i++) if (d + i < DIMK) v[i] = q_floats[e + d + i];
+    return v;
+}
+
+#define HALVES(name, words, quads, dim)                                         \
+    uvec4 name(uint e, uint d) {                                                \
+        if (!TAIL) return quads[(e + d) / 8];                                   \
+        uvec4 v = uvec4(0);                                                     \
+        for (uint i = 0; i < 8; i++)                                            \
+            if (d + i < dim) {                                                  \
+                uint at = e + d + i;                                            \
+                v[i / 2] |= ((words[at / 2] >> (16 * (at & 1))) & 0xffffu) << (16 * (i & 1)); \
+            }                                                                   \
+        return v;                                                               \
+    }
+HALVES(key, k_words, k_quads, DIMK)
+HALVES(value, v_words, v_quads, DIMV)
+#endif
+
+#include "split.glsl"
+
+const uint ROWS = HEADS * TOKENS;
+const uint EIGHTS = (DIMV + 7) / 8;                                         // of a value
+const uint PER = (EIGHTS + LOCAL - 1) / LOCAL;                              // eights an invocation sums
+const uint SHARE = EIGHTS < LOCAL ? LOCAL / EIGHTS : 1;                     // invocations that share an eight's positions
+const uint QUADS = (DIMK + 7) / 8 * 2;                                      // of a query
+const float NONE = -3.4e38;                                                 // below every score
+
+shared float a[(ROWS > 8 ? ROWS : 8) * LOCAL]; // (ROWS, LOCAL) weights; the shared sums in the end
+shared uint place[LOCAL];                      // cache row of each position
+shared vec4 qs[ROWS * QUADS];                  // (ROWS, QUADS) the queries, times scale
+
+// attend computes the rows of tokens first … last, all of one sequence.
+void attend(uint first, uint last, uint table, uint kv, uint h0) {
+    uint lane = gl_LocalInvocationID.x, end = inputs[p.pos + last] + 1, split = split_of(end);
+    uint from = gl_WorkGroupID.y * split, to = min(from + split, end);
+    if (from >= to) return;
+    float top[ROWS], sum[ROWS];
+    uint limit[ROWS]; // positions the row sees
+    vec4 acc[ROWS * PER * 2];
+    for (uint r = 0; r < ROWS; r++) {
+        uint i = min(first + r / HEADS, last);
+        limit[r] = inputs[p.pos + i] + 1;
+        uint e = (i * p.heads + h0 + r % HEADS) * DIMK;
+        for (uint d = lane; d < QUADS; d += LOCAL) qs[r * QUADS + d] = query(e, 4 * d) * uintBitsToFloat(p.scale);
+        top[r] = NONE;
+        sum[r] = 0;
+        for (uint j = 0; j < PER * 2; j++) acc[r * PER * 2 + j] = vec4(0);
+    }
+    barrier();
+    for (uint t0 = from; t0 < to; t0 += LOCAL) {
+        uint t = t0 + lane;
+        uint row = inputs[table + min(t, to - 1) / PAGE] * PAGE + t % PAGE;
+        if (t >= to) row = 0;
+        place[lane] = row;
+        vec4 score[ROWS];
+        for (uint r = 0; r < ROWS; r++) score[r] = vec4(0);
+        uint e = (row * p.kv + kv) * DIMK;
+        for (uint d = 0; d < DIMK; d += 8) {
+            uvec4 k = key(e, d);
+            vec4 lo = vec4(unpackHalf2x16(k.x), unpackHalf2x16(k.y)), hi = vec4(unpackHalf2x16(k.z), unpackHalf2x16(k.w));
+            for (uint r = 0; r < ROWS; r++) score[r] += lo * qs[r * QUADS + d / 4] + hi * qs[r * QUADS + d / 4 + 1];
+        }
+        for (uint r = 0; r < ROWS; r++) {
+            bool sees = t < to && t < limit[r];
+            float s = sees ? sum4(score[r]) : NONE;
+            float was = top[r], now = max(was, reduce_max(s));
+            float w = sees ? exp(s - now) : 0, keep = was == now ? 1 : was == NONE ? 0 : exp(was - now);
+            top[r] = now;
+            sum[r] = sum[r] * keep + w;
+            for (uint j = 0; j < PER * 2; j++) acc[r * PER * 2 + j] *= keep;
+            a[r * LOCAL + lane] = w;
+        }
+        barrier();
+        uint count = min(LOCAL, to - t0);
+        if (lane < EIGHTS * SHARE)
+            for (uint t = lane / EIGHTS; t < count; t += SHARE) {
+                uint e = (place[t] * p.kv + kv) * DIMV;
+                for (uint j = 0; j < PER; j++) {
+                    uint d = 8 * (lane % EIGHTS + j * LOCAL);
+                    if (PER > 1 && d >= DIMV) break;
+                    uvec4 v = value(e, d);
+                    vec4 lo = vec4(unpackHalf2x16(v.x), unpackHalf2x16(v.y)), hi = vec4(unpackHalf2x16(v.z), unpackHalf2x16(v.w));
+                    for (uint r = 0; r < ROWS; r++) {
+                        acc[(r * PER + j) * 2] += a[r * LOCAL + t] * lo;
+                        acc[(r * PER + j) * 2 + 1] += a[r * LOCAL + t] * hi;
+                    }
+                }
+            }
+        barrier();
+    }
+
+    for (uint r = 0; r < ROWS; r++) {
+        float total = reduce_add(sum[r]);
+        if (SHARE > 1) { // PER is 1: add up the invocations that share an eight
+            for (uint b = 0; b < 8; b++) a[b * LOCAL + lane] = acc[r * 2 + b / 4][b % 4];
+            barrier();
+            if (lane < EIGHTS)
+                for (uint s = 1; s < SHARE; s++)
+                    for (uint b = 0; b < 8; b++) acc[r * 2 + b / 4][b % 4] += a[b * LOCAL + lane + s * EIGHTS];
+            barrier();
+        }
+        uint i = first + r / HEADS;
+        if (i > last || from >= limit[r]) continue;
+        uint at = i * p.heads + h0 + r % HEADS;
+        bool whole = limit[r] <= split;
+        uint out_ = whole ? at * DIMV : (at * p.splits + gl_WorkGroupID.y) * (DIMV + 2);
+        if (!whole && lane == 0) {
+            part[out_] = top[r];
+            part[out_ + 1] = total;
+        }
+        if (lane < EIGHTS)
+            for (uint j = 0; j < PER; j++)
+                for (uint b = 0; b < 8; b++) {
+                    uint d = 8 * (lane + j * LOCAL) + b;
+                    if ((TAIL || PER > 1) && d >= DIMV) continue;
+                    float v = acc[(r * PER + j) * 2 + b / 4][b % 4];
+                    if (whole)
+                        y[out_ + d] = v / total;
+                    else
+                        part[out_ + 2 + d] = v;
+                }
+    }
+}
+
+void main() {
+    uint per = p.heads / p.kv / HEADS; // workgroups that share a key head
+    uint kv = gl_WorkGroupID.z / per, h0 = gl_WorkGroupID.z * HEADS;
+    uint start = gl_WorkGroupID.x * TOKENS, end = min(start + TOKENS, inputs[0]);
+    while (start < end) { // neighbours of one sequence together
+        uint table = inputs[p.table + start], last = start;
+        while (last + 1 < end && inputs[p.table + last + 1] == table) last++;
+        attend(start, last, table, kv, h0);
+        start = last + 1;
+    }
+}

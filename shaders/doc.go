@@ -1,0 +1,19 @@
+// Package shaders holds the compute kernels: GLSL sources, the table of variants
+// compiled from them, and the SPIR-V, which is committed and embedded so that
+// building and running need no shader compiler.
+//
+// A .comp file is one kernel; its head says what it computes. A .glsl file is
+// included: one a weight type, and what several kernels share. Specialization
+// constant 0 is always the workgroup's size and, in kernels that reduce, constant 1
+// its number of subgroups. Descriptor set 0 has the storage buffers first, the
+// inputs buffer at binding 0, the output after it, and then the texel buffers.
+//
+// After a change run go generate ./shaders: it compiles all variants and writes
+// spv/ with manifest.json, which records the compiler and a hash of each variant's
+// sources and binary. A test compares the hashes, so an edited source with an old
+// binary does not pass.
+//
+// The package's tables are read-only after start-up and safe for any goroutine.
+package shaders
+
+//go:generate go run ./gen

@@ -1,0 +1,31 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "common.glsl"
+
+// The ops that work element by element, over all rows as one array, four
+// elements an invocation. What lies behind the last row belongs to the same
+// tensor, so the last four may reach beyond it.
+//
+//	OP 0, SwiGLU: z = x / (1 + exp(−x)) · y
+//	OP 1, Add:    z = x + y
+
+layout(constant_id = 1) const uint OP = 0;
+
+layout(push_constant) uniform Push {
+    uint k;     // elements in a row
+    uint count; // word of the inputs with the number of rows
+} p;
+
+layout(std430, binding = 1) writeonly restrict buffer Z { vec4 z[]; };
+layout(std430, binding = 2) readonly buffer X { vec4 x[]; };
+layout(std430, binding = 3) readonly buffer Y { vec4 y[]; };
+
+void main() {
+    uint total = (inputs[p.count] * p.k + 3) / 4;
+    for (uint e = gl_GlobalInvocationID.x; e < total; e += gl_NumWorkGroups.x * LOCAL) {
+        if (OP == 0)
+            z[e] = x[e] / (1 + exp(-x[e])) * y[e];
+        else
+            z[e] = x[e] + y[e];
+    }
+}

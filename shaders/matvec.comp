@@ -1,0 +1,123 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#ifdef SUBGROUP
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_arithmetic : require
+#endif
+#include "common.glsl"
+
+// MatMul for few rows of x: a workgroup computes ROWS rows of W times COLS rows of
+// x, its invocations share their chunks and add up at the end. Workgroups
+// (rows / ROWS over x and y, rows of x / COLS).
+//
+//	for j in ROWS, i in COLS: y[i][j] = Σ_k x[i][k]·W[j][k]
+//
+// One subgroup a workgroup needs no barrier. Reading several rows of W at a time
+// keeps more loads in flight and uses each load of x several times; more rows of x
+// use each decoded weight several times.
+
+layout(constant_id = 2) const uint ROWS = 4;
+layout(constant_id = 3) const uint COLS = 1;
+layout(constant_id = 4) const bool TAIL = false; // k is not whole chunks: x is read element by element
+
+layout(push_constant) uniform Push {
+    uint k;     // elements in a row of W and x
+    uint m;     // elements in a row of y: all rows of the weight
+    uint first; // rows first … first + rows − 1 of the weight are in this part of it
+    uint rows;
+    uint quads; // of 16 bytes in a row of W
+    uint count; // word of the inputs with the number of rows of x
+} p;
+
+#ifdef TEXEL
+layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
+layout(binding = 2) uniform usamplerBuffer w_quads;
+layout(binding = 3) uniform usamplerBuffer x_quads;
+uvec4 quad(uint i) { return texelFetch(w_quads, int(i)); }
+vec4 x_at(uint e, uint row) { return uintBitsToFloat(texelFetch(x_quads, int((row * p.k + e) >> 2))); }
+#else
+layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
+layout(std430, binding = 2) readonly restrict buffer W { uvec4 w_quads[]; };
+layout(std430, binding = 3) readonly buffer X { vec4 x_quads[]; };
+layout(std430, binding = 3) readonly buffer X1 { float x_floats[]; };
+uvec4 quad(uint i) { return w_quads[i]; }
+vec4 x_at(uint e, uint row) {
+    if (TAIL) {
+        vec4 v = vec4(0);
+        for (uint i = 0; i < 4; i++) if (e + i < p.k) v[i] = x_floats[row * p.k + e + i];
+        return v;
+    }
+    return x_quads[(row * p.k + e) >> 2];
+}
+#endif
+
+#include "weights.glsl"
+#include "reduce.glsl"
+
+// scaled returns Σ w·x of a group from Σ q·x and Σ x, by its scale and offset.
+float scaled(float dots, float xs, vec2 s) {
+#if OFFSET
+    return s.x * dots - s.y * xs;
+#elif SCALED
+    return s.x * dots;
+#else
+    return dots;
+#endif
+}
+
+void main() {
+    uint j0 = (gl_WorkGroupID.x + gl_WorkGroupID.y * gl_NumWorkGroups.x) * ROWS;
+    uint i0 = gl_WorkGroupID.z * COLS, n = inputs[p.count];
+    if (j0 >= p.rows || i0 >= n) return;
+    float acc[ROWS * COLS];
+    for (uint i = 0; i < ROWS * COLS; i++) acc[i] = 0;
+
+    uint chunks = (p.k + CHUNK - 1) / CHUNK;
+    for (uint c = gl_LocalInvocationID.x; c < chunks; c += LOCAL) {
+        if (COLS == 1) { // x stays in registers while the rows of W pass
+            vec4 x[CHUNK / 4];
+            float xs[GROUPS];
+            for (uint g = 0; g < GROUPS; g++) {
+                xs[g] = 0;
+                for (uint v = 0; v < GROUP / 4; v++) {
+                    x[g * (GROUP / 4) + v] = x_at(chunk_x(c, g) + 4 * v, i0);
+                    xs[g] += sum4(x[g * (GROUP / 4) + v]);
+                }
+            }
+            for (uint r = 0; r < ROWS; r++) {
+                vec4 q[CHUNK / 4];
+                vec2 s[GROUPS];
+                load_chunk(min(j0 + r, p.rows - 1) * p.quads, c, p.k, q, s);
+                for (uint g = 0; g < GROUPS; g++) {
+                    vec4 dots = vec4(0);
+                    for (uint v = 0; v < GROUP / 4; v++) dots += q[g * (GROUP / 4) + v] * x[g * (GROUP / 4) + v];
+                    acc[r] += scaled(sum4(dots), xs[g], s[g]);
+                }
+            }
+            continue;
+        }
+        // The rows of W stay while x passes.
+        vec4 q[ROWS][CHUNK / 4];
+        vec2 s[ROWS][GROUPS];
+        for (uint r = 0; r < ROWS; r++) load_chunk(min(j0 + r, p.rows - 1) * p.quads, c, p.k, q[r], s[r]);
+        for (uint i = 0; i < COLS; i++) {
+            for (uint g = 0; g < GROUPS; g++) {
+                float dots[ROWS], xs = 0;
+                for (uint r = 0; r < ROWS; r++) dots[r] = 0;
+                for (uint v = 0; v < GROUP / 4; v++) {
+                    vec4 x = x_at(chunk_x(c, g) + 4 * v, min(i0 + i, n - 1));
+                    xs += sum4(x);
+                    for (uint r = 0; r < ROWS; r++) dots[r] += dot(q[r][g * (GROUP / 4) + v], x);
+                }
+                for (uint r = 0; r < ROWS; r++) acc[i * ROWS + r] += scaled(dots[r], xs, s[r][g]);
+            }
+        }
+    }
+
+    for (uint i = 0; i < COLS; i++) {
+        for (uint r = 0; r < ROWS; r++) {
+            float sum = reduce_add(acc[i * ROWS + r]);
+            if (gl_LocalInvocationID.x == 0 && i0 + i < n && j0 + r < p.rows) y[(i0 + i) * p.m + p.first + j0 + r] = sum;
+        }
+    }
+}

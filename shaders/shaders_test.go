@@ -1,0 +1,130 @@
+package shaders
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// variants is the length of the table: a variant added or lost by accident shows.
+const variants = 53
+
+func TestTable(t *testing.T) {
+	table := Table()
+	if len(table) != variants {
+		t.Errorf("%d variants, want %d", len(table), variants)
+	}
+	seen := map[string]bool{}
+	for _, v := range table {
+		if seen[v.Name] {
+			t.Errorf("%s is there twice", v.Name)
+		}
+		seen[v.Name] = true
+		if v.PushWords > 32 {
+			t.Errorf("%s: %d words of push constants; every device has 32", v.Name, v.PushWords)
+		}
+	}
+}
+
+// TestManifest catches a source that was edited without go generate, and a binary
+// that is not the one generated. It needs no compiler.
+func TestManifest(t *testing.T) {
+	m, err := ReadManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := Table()
+	if len(m.Sources) != len(table) || len(m.Binaries) != len(table) {
+		t.Errorf("the manifest has %d variants, the table %d: run go generate ./shaders", len(m.Sources), len(table))
+	}
+	total := 0
+	for _, v := range table {
+		source, err := SourceHash(os.DirFS("."), &v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, spirv := Find(v.Name)
+		sum := sha256.Sum256(spirv)
+		if m.Sources[v.Name] != source {
+			t.Errorf("%s: the source was edited, not regenerated: run go generate ./shaders", v.Name)
+		}
+		if m.Binaries[v.Name] != hex.EncodeToString(sum[:]) {
+			t.Errorf("%s: the binary is not the generated one: run go generate ./shaders", v.Name)
+		}
+		total += len(spirv)
+	}
+	if files, _ := filepath.Glob("spv/*.spv"); len(files) != len(table) {
+		t.Errorf("%d binaries for %d variants", len(files), len(table))
+	}
+	if total > 2<<20 {
+		t.Errorf("%d bytes of SPIR-V: use specialization constants instead of variants", total)
+	}
+}
+
+// TestSources wants every source to be used.
+func TestSources(t *testing.T) {
+	used := map[string]bool{}
+	for _, v := range Table() {
+		files, err := sources(os.DirFS("."), &v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			used[f.name] = true
+		}
+	}
+	for _, pattern := range []string{"*.comp", "*.glsl"} {
+		files, _ := filepath.Glob(pattern)
+		for _, f := range files {
+			if !used[f] {
+				t.Errorf("no variant uses %s", f)
+			}
+		}
+	}
+}
+
+// TestRegenerate compiles everything again and compares, where the compiler of the
+// manifest is there.
+func TestRegenerate(t *testing.T) {
+	m, err := ReadManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	version, err := exec.Command("glslc", "--version").Output()
+	if err != nil {
+		t.Skipf("glslc is not there: %v", err)
+	}
+	if got, _, _ := strings.Cut(string(version), "\n"); got != m.Compiler {
+		t.Skipf("glslc is %q, the binaries are from %q", got, m.Compiler)
+	}
+	for _, v := range Table() {
+		out := filepath.Join(t.TempDir(), "x.spv")
+		if msg, err := exec.Command("glslc", Arguments(&v, out)...).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", v.Name, err, msg)
+			continue
+		}
+		got, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, want := Find(v.Name); !bytes.Equal(got, want) {
+			t.Errorf("%s: compiling it again gave another binary", v.Name)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	if _, err := exec.LookPath("spirv-val"); err != nil {
+		t.Skipf("spirv-val is not there: %v", err)
+	}
+	for _, v := range Table() {
+		if msg, err := exec.Command("spirv-val", "--target-env", "vulkan1.1", filepath.Join("spv", v.Name+".spv")).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", v.Name, err, msg)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package shaders
+
+import (
+	"strconv"
+	"strings"
+
+	"eclat/loader"
+)
+
+// Variant is one way of compiling a source: a line of the table below.
+type Variant struct {
+	Name      string   // of its .spv, and in messages
+	Source    string   // file name
+	Defines   []string // NAME=value
+	Storage   int      // storage buffers, bindings 0…
+	Texel     int      // uniform texel buffers, the bindings after them
+	PushWords int      // 32-bit words of push constants
+}
+
+// Types are the weight types that kernels read; TypeName is the part of a
+// variant's name, and of the include, that stands for one.
+var Types = []loader.Type{
+	loader.F32, loader.F16, loader.BF16, loader.Q8_0, loader.Q4_0, loader.Q4_K, loader.Q5_K, loader.Q6_K,
+}
+
+// TypeName returns the name of a type in shaders: q4_k for Q4_K.
+func TypeName(t loader.Type) string { return strings.ToLower(t.String()) }
+
+// load is where a kernel reads weights and activations from, and how it reduces.
+//
+//	(none)  storage buffers, subgroup reductions
+//	texel   texel buffers, which some drivers read faster, subgroup reductions
+//	plain   storage buffers, shared-memory reductions: any device
+type load struct {
+	suffix   string
+	defines  []string
+	fetchers int // 1 where the read-only arrays are texel buffers
+}
+
+var loads = []load{
+	{"", []string{"SUBGROUP=1"}, 0},
+	{"_texel", []string{"SUBGROUP=1", "TEXEL=1"}, 1},
+	{"_plain", nil, 0},
+}
+
+// Table lists all variants.
+func Table() []Variant {
+	table := []Variant{
+		{"elementwise", "elementwise.comp", nil, 4, 0, 2},
+		{"bias", "bias.comp", nil, 4, 0, 2},
+		{"gather", "gather.comp", nil, 3, 0, 2},
+		{"rope", "rope.comp", nil, 3, 0, 4},
+		{"store", "store.comp", nil, 3, 0, 3},
+		{"attention_reduce", "attention_reduce.comp", nil, 3, 0, 4},
+		{"sample_best", "sample_best.comp", nil, 3, 0, 2},
+		{"sample_pick", "sample_pick.comp", nil, 4, 0, 3},
+		{"rmsnorm", "rmsnorm.comp", []string{"SUBGROUP=1"}, 4, 0, 3},
+		{"rmsnorm_plain", "rmsnorm.comp", nil, 4, 0, 3},
+	}
+	for _, l := range loads {
+		table = append(table, Variant{"attention" + l.suffix, "attention.comp", l.defines, 6 - 3*l.fetchers, 3 * l.fetchers, 7})
+	}
+	for _, t := range Types {
+		name, define := TypeName(t), "TYPE="+strconv.Itoa(int(t))
+		table = append(table,
+			Variant{"embed_" + name, "embed.comp", []string{define}, 3, 0, 5},
+			Variant{"matmul_" + name, "matmul.comp", []string{define}, 4, 0, 6})
+		for _, l := range loads {
+			table = append(table, Variant{"matvec_" + name + l.suffix, "matvec.comp", append([]string{define}, l.defines...),
+				4 - 2*l.fetchers, 2 * l.fetchers, 6})
+		}
+	}
+	return table
+}
