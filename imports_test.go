@@ -22,7 +22,7 @@ var allowed = map[string]string{
 	"peer":     "peer model loader",
 	"engine":   "engine cpu gpu peer model loader",
 	"serve":    "serve engine model loader",
-	"cmd":      "cmd serve engine gpu peer model loader testdata",
+	"cmd":      "cmd serve engine cpu gpu peer model loader testdata",
 	"testdata": "",
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"eclat/cpu"
+	"eclat/gpu"
 	"eclat/model"
 )
 
@@ -47,6 +48,13 @@ func factsOf(b model.Backend) Facts {
 		}
 		f.CopyRate = func() (float64, error) { return b.CopyRate(), nil }
 		return f
+	case *gpu.Backend:
+		info := b.Info()
+		return Facts{
+			Backend: "Vulkan", Name: info.Name, Driver: info.Driver, GPU: true,
+			CopyRate: func() (float64, error) { return gpu.Bandwidth(info) },
+			Memory:   b.Memory,
+		}
 	}
 	return Facts{Backend: "other"}
 }
@@ -68,3 +76,7 @@ func processor() string {
 	}
 	return cmp.Or(name, runtime.GOARCH)
 }
+
+// AvailableMemory returns the bytes of main memory that can be had without
+// swapping, or 0 where the system does not tell.
+func AvailableMemory() int64 { return availableMemory() }

@@ -57,6 +57,7 @@ func (e *Engine) NewProbe(o ProbeOptions) (*Probe, error) {
 	p := &Probe{s: e.NewSession(), want: o.Trace, trace: o.Trace}
 	e.chain.mu.Lock()
 	defer e.chain.mu.Unlock()
+	p.s.epoch = e.epoch
 	for i := range e.chain.links {
 		if err := p.add(e, i, &o); err != nil {
 			p.Close()
@@ -148,12 +149,15 @@ func (p *Probe) Run(ids []int32) ([]float32, error) {
 	}
 	s.e.chain.mu.Lock()
 	defer s.e.chain.mu.Unlock()
+	if s.epoch != s.e.epoch { // another session brought the devices back; these programs are gone
+		return nil, ErrLost
+	}
 	in := s.in
 	in.Sampling = nil
 	for i := range p.links {
 		l := &p.links[i]
 		if err := l.program.Run(in, &l.out); err != nil {
-			return nil, err
+			return nil, deviceError(err)
 		}
 		in.Hidden = l.out.Result
 	}
@@ -263,4 +267,17 @@ func (e *Engine) MatMulRate(tokens int, limit time.Duration) (float64, error) {
 		}
 	}
 	return 2 * products * float64(tokens) * float64(w.Rows) * float64(w.Cols) / best, nil
+}
+
+// Steps describes what the whole model computes for a token, without compiling it.
+func (e *Engine) Steps() ([]ProbeStep, error) {
+	plan, err := e.Model.Plan(e.Model.Whole(), 1, 1, 1)
+	if err != nil {
+		return nil, err
+	}
+	steps := make([]ProbeStep, len(plan.Steps))
+	for j := range steps {
+		steps[j] = describe(e.Model.File, plan, 0, j)
+	}
+	return steps, nil
 }

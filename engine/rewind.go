@@ -14,3 +14,11 @@ func (s *Session) Rewind(n int) {
 	s.e.pool.give(s.table[keep:])
 	s.table = s.table[:keep]
 }
+
+// Losses returns how often devices were lost and opened again. What was timed
+// across a loss is no measurement.
+func (e *Engine) Losses() int {
+	e.chain.mu.Lock()
+	defer e.chain.mu.Unlock()
+	return e.epoch
+}

@@ -22,9 +22,7 @@ func arena(p *model.Plan, groups []group) (place []span, size int64) {
 	for g := range groups {
 		eachActivation(&groups[g], func(t model.ID) { last[t] = g })
 	}
-	if !sampled(p) {
-		last[p.Result] = len(groups)
-	}
+	last[resultRows(p)] = len(groups)
 	var free []span
 	put := func(t model.ID) {
 		if place[t].n > 0 {

@@ -3,6 +3,7 @@ package gpu
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"eclat/gpu/vk"
@@ -17,6 +18,8 @@ type Options struct {
 	Warn       func(message string)    // told when a kernel falls back to a plainer one; may be nil
 	Validation bool                    // the validation layers, where they are installed
 	OnMessage  func(message string)    // validation and driver messages, on any thread; may be nil
+
+	Tune Tuning // whether shapes of kernels are chosen by measuring
 
 	// SubmitTime bounds one submit by its estimated time, so that a slow device is
 	// not taken for a hung one; 0 for the default of 100 ms. After a LostError open
@@ -42,7 +45,8 @@ type Backend struct {
 	programs map[*program]bool
 	submits  int
 	lost     error // set once the device is lost
-	unmapped bool  // act as if no memory of the device were mapped; tests set it
+	faulty   sync.Mutex
+	unmapped bool // act as if no memory of the device were mapped; tests set it
 }
 
 // cache is the key or value memory of one layer.
@@ -74,6 +78,7 @@ func Open(info vk.Info, o Options) (*Backend, error) {
 		programs: map[*program]bool{},
 	}
 	b.rates = ratesOf(b.info)
+	b.loadChoices()
 	return b, nil
 }
 
@@ -122,12 +127,20 @@ func (e *LostError) Unwrap() error { return e.Err }
 // start submits one command buffer; subject is the tensor it writes first.
 func (b *Backend) start(c *vk.Commands, subject string) error {
 	b.submits++
-	if b.opt.Fault != nil {
-		if err := b.opt.Fault("submit", subject); err != nil {
-			return err
-		}
+	if err := b.fault("submit", subject); err != nil {
+		return err
 	}
 	return b.dev.Start(c)
+}
+
+// fault asks Options.Fault, one call at a time.
+func (b *Backend) fault(call, subject string) error {
+	if b.opt.Fault == nil {
+		return nil
+	}
+	b.faulty.Lock()
+	defer b.faulty.Unlock()
+	return b.opt.Fault(call, subject)
 }
 
 // failed makes the error of a failed submit or wait and remembers a lost device.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"eclat/model"
 )
@@ -68,4 +69,50 @@ func BenchmarkPrompt(b *testing.B) {
 			b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "tokens/s")
 		})
 	}
+}
+
+// BenchmarkProfile prints where a token's time goes, by kernel, beside what a whole
+// run takes.
+func BenchmarkProfile(b *testing.B) {
+	r := benchRunner(b, 256)
+	p := r.program(1, 1, true)
+	in := r.inputs([]int32{100}, 64, 1)
+	var out model.Outputs
+	type sum struct {
+		n           int
+		time        time.Duration
+		bytes, flop int64
+	}
+	kernels := map[string]*sum{}
+	var wall time.Duration
+	rounds := 0
+	for b.Loop() {
+		begin := time.Now()
+		if err := p.Run(in, &out); err != nil {
+			b.Fatal(err)
+		}
+		wall += time.Since(begin)
+		steps, err := r.b.(*Backend).Profile(p, in)
+		if err != nil {
+			b.Skip(err)
+		}
+		rounds++
+		for _, s := range steps {
+			k := kernels[s.Kernel]
+			if k == nil {
+				k = &sum{}
+				kernels[s.Kernel] = k
+			}
+			k.n, k.time, k.bytes, k.flop = k.n+1, k.time+s.Time, k.bytes+s.Bytes, k.flop+s.Flops
+		}
+	}
+	if rounds < 2 { // the first one warms up
+		return
+	}
+	var all time.Duration
+	for name, k := range kernels {
+		all += k.time
+		b.Logf("%-24s %3d × %8.1f µs  %6.2f GB/s", name, k.n/rounds, k.time.Seconds()*1e6/float64(k.n), float64(k.bytes)/k.time.Seconds()/1e9)
+	}
+	b.Logf("dispatches one by one %v, a run %v", all/time.Duration(rounds), wall/time.Duration(rounds))
 }

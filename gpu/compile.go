@@ -3,7 +3,6 @@ package gpu
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"eclat/gpu/vk"
 	"eclat/model"
@@ -24,14 +23,22 @@ type program struct {
 	back    *vk.Buffer // a copy of the result, where act can't be read
 
 	groups   []group
+	pipes    []*vk.Pipeline        // of all dispatches in order
 	place    []span                // of the activations
 	indirect []func(Run) [3]uint32 // sizes that the host writes
 	segments []segment             // what a run submits
 	close    []func()              // clean-up stack
-	bySeq    []uint32              // scratch of Run: where a sequence's table begins, 0 for not yet
-	pages    int                   // pages of every cache
-	result   []float32
-	ids      []int32
+	recorded int                   // where in it the recording begins
+	slower   float64               // how much slower than estimated the slowest submit was, 0 for not at all
+
+	// Of a plan that ends with Sample, whose result is the logits, for what only the
+	// host can sample.
+	fetch   *vk.Commands // copies them to back; nil where act can be read
+	sampler model.Sampler
+	bySeq   []uint32 // scratch of Run: where a sequence's table begins, 0 for not yet
+	pages   int      // pages of every cache
+	result  []float32
+	ids     []int32
 
 	lastTokens, lastWant int // of the last run, for Read
 }
@@ -40,6 +47,7 @@ type program struct {
 type segment struct {
 	cmd         *vk.Commands
 	first, last string // tensors that its ends write, for messages
+	dispatches  int
 }
 
 // Compile lowers a plan, gives it memory and records it.
@@ -74,72 +82,64 @@ func (p *program) compile() error {
 			p.pages = t.Rows / model.PageLen
 		}
 	}
-	pipes, err := p.lower()
-	if err != nil {
+	if p.b.tunes() {
+		if err := p.tune(); err != nil {
+			return err
+		}
+	}
+	if err := p.lower(); err != nil {
 		return err
 	}
-	if err := p.allocate(); err != nil {
+	if err := p.allocate(false); err != nil {
 		return err
 	}
-	return p.record(pipes)
+	return p.record()
 }
 
 // lower asks for the dispatches and compiles their pipelines. When a variant's
 // pipeline fails, the next plainer one is taken and all is lowered anew, because
 // its sizes and bindings may differ.
-func (p *program) lower() ([]*vk.Pipeline, error) {
-	weight := func(name string) *WeightInfo { return &p.b.weights[name].WeightInfo }
+func (p *program) lower() error {
+	l := p.b.kernels.lowering(p.plan, p.b.weightInfo, p.pages)
 again:
 	for {
 		var err error
-		if p.groups, err = p.b.kernels.lowerAll(p.plan, weight, p.pages); err != nil {
-			return nil, err
+		if p.groups, err = p.b.kernels.lowerAll(l); err != nil {
+			return err
 		}
-		var pipes []*vk.Pipeline
+		p.b.compileAll(p.groups)
+		p.pipes = p.pipes[:0]
 		for _, g := range p.groups {
 			for i := range g.ds {
 				d := &g.ds[i]
 				pipe, err := p.b.pipeline(d)
 				if err == nil {
-					pipes = append(pipes, pipe)
+					p.pipes = append(p.pipes, pipe)
 					continue
 				}
 				if errors.Is(err, vk.ErrDeviceLost) || !p.b.kernels.Disable(d.Kernel) {
-					return nil, fmt.Errorf("gpu: kernel %s for %s: %w", d.Kernel, p.stepName(g.step), err)
+					return fmt.Errorf("gpu: kernel %s for %s: %w", d.Kernel, p.stepName(g.step), err)
 				}
 				p.b.warn("kernel %s does not work on %s (%v); a plainer one takes its place", d.Kernel, p.b.info.Name, err)
 				continue again
 			}
 		}
-		return pipes, nil
+		return nil
 	}
 }
+
+func (b *Backend) weightInfo(name string) *WeightInfo { return &b.weights[name].WeightInfo }
 
 // stepName names a step by the tensor it writes.
 func (p *program) stepName(at int) string { return p.plan.Tensors[p.plan.Steps[at].Dst].Name }
 
-// pipeline returns the pipeline of a dispatch, compiled at its first use.
-func (b *Backend) pipeline(d *Dispatch) (*vk.Pipeline, error) {
-	var key strings.Builder
-	fmt.Fprint(&key, d.Kernel, d.Spec, d.Subgroup)
-	if p := b.pipes[key.String()]; p != nil {
-		return p, nil
-	}
-	if b.opt.Fault != nil {
-		if err := b.opt.Fault("pipeline", d.Kernel); err != nil {
-			return nil, err
-		}
-	}
-	p, err := b.dev.NewPipeline(d.Kernel, d.SPIRV, d.Layout, d.Spec, d.Subgroup)
-	if err == nil {
-		b.pipes[key.String()] = p
-	}
-	return p, err
-}
-
-// allocate makes the program's buffers.
-func (p *program) allocate() error {
+// allocate makes the program's buffers. With spare set, activations that fusing made
+// needless have room too, all the same.
+func (p *program) allocate(spare bool) error {
 	w := workOf(p.plan, p.groups, p.pages)
+	if spare {
+		w.placeRest(p.plan)
+	}
 	p.place, p.in, p.indirect = w.place, w.in, w.indirect
 	var err error
 	buffer := func(name string, size int64, use vk.Use) *vk.Buffer {
@@ -159,22 +159,35 @@ func (p *program) allocate() error {
 	p.act = buffer("activations", w.act, vk.OnDevice)
 	p.scratch = buffer("scratch", w.scratch, vk.OnDevice)
 	p.control = buffer("control", w.control, vk.OnDevice)
+	rows := resultRows(p.plan)
+	size := tensorBytes(p.plan, rows)
 	if sampled(p.plan) {
-		p.tokens = buffer("tokens", w.result, vk.Readback)
+		p.tokens = buffer("tokens", int64(p.plan.Logits)*4, vk.Readback)
 		p.ids = make([]int32, p.plan.Logits)
-	} else if p.act != nil && (!p.act.Readable() || p.b.unmapped) {
-		p.back = buffer("result", w.result, vk.Readback)
+	}
+	if p.act != nil && (!p.act.Readable() || p.b.unmapped) {
+		p.back = buffer("result", size, vk.Readback)
 	}
 	if err != nil {
 		return err
 	}
 	clear(p.inputs.Words())
-	if p.tokens == nil {
-		mem, at := p.back, int64(0)
-		if mem == nil {
-			mem, at = p.act, p.place[p.plan.Result].at
+	mem, at := p.back, int64(0)
+	if mem == nil {
+		mem, at = p.act, p.place[rows].at
+	}
+	p.result = mem.Floats()[at/4:][: size/4 : size/4]
+	if sampled(p.plan) && p.back != nil {
+		r, err := p.b.dev.NewRecorder()
+		if err != nil {
+			return fmt.Errorf("gpu: %w", err)
 		}
-		p.result = mem.Floats()[at/4:][: w.result/4 : w.result/4]
+		r.Barrier()
+		r.Copy(p.act, p.place[rows].at, p.back, 0, size)
+		if p.fetch, err = r.End(); err != nil {
+			return fmt.Errorf("gpu: %w", err)
+		}
+		p.close = append(p.close, p.fetch.Close)
 	}
 	if p.control != nil {
 		r, err := p.b.dev.NewRecorder()
@@ -219,12 +232,17 @@ func (p *program) region(b Bind) (region, error) {
 	return region{}, fmt.Errorf("gpu: binding of unknown memory %d", b.Mem)
 }
 
-// Close frees the program, newest first.
-func (p *program) Close() error {
-	for i := len(p.close) - 1; i >= 0; i-- {
+// free ends what the program has made, newest first, but for its first keep things.
+func (p *program) free(keep int) {
+	for i := len(p.close) - 1; i >= keep; i-- {
 		p.close[i]()
 	}
-	p.close = nil
+	p.close = p.close[:min(keep, len(p.close))]
+}
+
+// Close implements model.Program.
+func (p *program) Close() error {
+	p.free(0)
 	delete(p.b.programs, p)
 	return nil
 }

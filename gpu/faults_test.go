@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"eclat/cpu"
 	"eclat/gpu/vk"
@@ -92,6 +93,19 @@ func TestVariations(t *testing.T) {
 			t.Error("the answer differs")
 		}
 	})
+	t.Run("slower", func(t *testing.T) {
+		r := newRunner(t, builtIn, open(t, Options{}), 64)
+		p := r.program(len(prompt), 1, false).(*program)
+		r.logits(p)
+		p.slower = 3
+		if got := r.logits(p); !slices.Equal(got, want) || len(p.segments) > 4 || p.slower != 0 {
+			t.Errorf("%d submits, or the answer differs", len(p.segments))
+		}
+		p.slower = 1000
+		if got := r.logits(p); !slices.Equal(got, want) || len(p.segments) < 10 {
+			t.Errorf("%d submits, or the answer differs", len(p.segments))
+		}
+	})
 	t.Run("parts", func(t *testing.T) {
 		b := open(t, Options{})
 		b.kernels.info.Limits.MaxStorageRange = 40 << 10
@@ -101,6 +115,24 @@ func TestVariations(t *testing.T) {
 		}
 		if got := r.logits(r.program(len(prompt), 1, false)); !slices.Equal(got, want) {
 			t.Error("the answer differs")
+		}
+	})
+	t.Run("tuned", func(t *testing.T) {
+		cache, calls := t.TempDir(), 0
+		for round := range 2 {
+			b := open(t, Options{Tune: TuneAlways, CacheDir: cache, Fault: func(call, subject string) error {
+				if subject == "tuning" {
+					calls++
+				}
+				return nil
+			}})
+			r := newRunner(t, builtIn, b, 64)
+			near(t, r.logits(r.program(len(prompt), 1, false)), want)
+			if round == 0 && calls == 0 || round == 1 && calls > 0 {
+				t.Errorf("round %d: %d measurements", round, calls)
+			}
+			t.Logf("%d measurements: %v", calls, b.kernels.Choices())
+			calls = 0
 		}
 	})
 	t.Run("plain", func(t *testing.T) {
@@ -133,6 +165,57 @@ func near(t *testing.T, got, want []float32) {
 	}
 	if !(num <= 1e-8*den) {
 		t.Errorf("NMSE %g", num/den)
+	}
+}
+
+// TestHostSamples: what the kernels can't rank is sampled on the host, from the
+// same logits and with the same numbers.
+func TestHostSamples(t *testing.T) {
+	for _, unmapped := range []bool{false, true} {
+		b := open(t, Options{})
+		b.unmapped = unmapped
+		r := newRunner(t, builtIn, b, 64)
+		logits := r.logits(r.program(len(prompt), 1, false))
+		p := r.program(len(prompt), 1, true)
+		for seed := range uint64(8) {
+			how := model.Sampling{Temp: 1.5, TopP: 0.99, Seed: seed}
+			in := r.inputs(prompt, 0, 1)
+			in.Sampling[0] = how
+			var out model.Outputs
+			if err := p.Run(in, &out); err != nil {
+				t.Fatal(err)
+			}
+			var s model.Sampler
+			if want := s.Pick(logits, how, int32(len(prompt)-1)); out.Tokens[0] != want {
+				t.Errorf("unmapped %v, seed %d: token %d, want %d", unmapped, seed, out.Tokens[0], want)
+			}
+		}
+	}
+}
+
+// TestProfile: every dispatch has a time, and their sum is about a run's.
+func TestProfile(t *testing.T) {
+	b := open(t, Options{})
+	r := newRunner(t, builtIn, b, 64)
+	p := r.program(1, 1, true)
+	in := r.inputs(prompt[:1], 0, 1)
+	steps, err := b.Profile(p, in)
+	if errors.Is(err, vk.ErrNotSupported) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum time.Duration
+	for _, s := range steps {
+		sum += s.Time
+		if s.Time < 0 || s.Time > time.Second || s.Kernel == "" || s.Tensor == "" {
+			t.Errorf("%+v", s)
+		}
+	}
+	t.Logf("%d dispatches, %v", len(steps), sum)
+	if sum == 0 {
+		t.Error("no time has gone by")
 	}
 }
 
@@ -298,4 +381,30 @@ func TestOpenCloseCycles(t *testing.T) {
 	if spans[2] > 1<<10 {
 		t.Errorf("%d KiB more after 20 cycles", spans[2])
 	}
+}
+
+// TestTwoAtOnce: backends on one device don't disturb each other.
+func TestTwoAtOnce(t *testing.T) {
+	want := newRunner(t, builtIn, open(t, Options{}), 64)
+	answer := want.logits(want.program(len(prompt), 1, false))
+	t.Run("group", func(t *testing.T) {
+		for range 3 {
+			t.Run("", func(t *testing.T) {
+				t.Parallel()
+				for range 3 {
+					b := open(t, Options{})
+					r := newRunner(t, builtIn, b, 64)
+					p := r.program(len(prompt), 1, false)
+					for range 5 {
+						if got := r.logits(p); !slices.Equal(got, answer) {
+							t.Error("the answer differs")
+						}
+					}
+					if err := b.Close(); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+	})
 }

@@ -181,7 +181,7 @@ func (f *fitter) sizes(st model.Stage, pages int) (*demand, []work, error) {
 		for i, w := range d.weights {
 			infos[d.names[i]] = &w.WeightInfo
 		}
-		groups, err := f.k.lowerAll(plan, func(name string) *WeightInfo { return infos[name] }, pages)
+		groups, err := f.k.lowerAll(f.k.lowering(plan, func(name string) *WeightInfo { return infos[name] }, pages))
 		if err != nil {
 			return nil, nil, err
 		}

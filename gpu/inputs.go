@@ -3,6 +3,7 @@ package gpu
 import (
 	"fmt"
 	"math"
+	"time"
 	"unsafe"
 
 	"eclat/gpu/vk"
@@ -116,12 +117,39 @@ func (p *program) Run(in model.Inputs, out *model.Outputs) error {
 		p.ids[i] = int32(id)
 	}
 	out.Tokens = p.ids[:n]
+	return p.sampleRest(&in)
+}
+
+// sampleRest samples the rows that the device's kernels can't: they rank a bounded
+// number of tokens.
+func (p *program) sampleRest(in *model.Inputs) error {
+	vocab, fetched := p.plan.Tensors[resultRows(p.plan)].Cols, p.fetch == nil
+	for i, how := range in.Sampling {
+		if SampledHere(how, vocab) {
+			continue
+		}
+		if !fetched {
+			if err := p.b.start(p.fetch, "logits"); err != nil {
+				return p.b.failed(err, "logits", "logits")
+			}
+			if err := p.b.dev.Wait(p.fetch); err != nil {
+				return p.b.failed(err, "logits", "logits")
+			}
+			fetched = true
+		}
+		p.ids[i] = p.sampler.Pick(p.result[i*vocab:][:vocab], how, in.Pos[in.Want[i]])
+	}
 	return nil
 }
 
 // submit runs all segments and waits for them.
 func (p *program) submit() error {
-	started := 0
+	if p.slower > 0 {
+		if err := p.rerecord(); err != nil {
+			return err
+		}
+	}
+	started, begin := 0, time.Now()
 	var first error
 	for i := range p.segments {
 		if err := p.b.start(p.segments[i].cmd, p.segments[i].first); err != nil {
@@ -131,9 +159,13 @@ func (p *program) submit() error {
 		started++
 	}
 	for i := range p.segments[:started] {
-		if err := p.b.dev.Wait(p.segments[i].cmd); err != nil && first == nil {
-			first = p.b.failed(err, p.segments[i].first, p.segments[i].last)
+		s := &p.segments[i]
+		if err := p.b.dev.Wait(s.cmd); err != nil && first == nil {
+			first = p.b.failed(err, s.first, s.last)
 		}
+		now := time.Now()
+		p.judge(s, now.Sub(begin))
+		begin = now
 	}
 	return first
 }

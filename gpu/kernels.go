@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"fmt"
+	"strings"
 
 	"eclat/gpu/vk"
 	"eclat/loader"
@@ -30,9 +31,13 @@ func NewKernels(info vk.Info) *Kernels {
 	k := &Kernels{info: info, off: map[string]bool{}, tuned: map[string]int{}}
 	// A workgroup of a given number of subgroups needs their size to be known.
 	if l := info.Limits; info.Features.SubgroupArithmetic && l.Subgroup > 1 && (info.Features.SubgroupSize || l.SubgroupMin == l.SubgroupMax) {
-		k.loads = []string{loadBuffer, loadTexel}
-		if info.Type == vk.Software {
-			k.loads = []string{loadTexel, loadBuffer} // six times as fast there
+		k.loads = []string{loadBuffer}
+		switch {
+		case l.MaxTexelElements*16 < min(l.MaxStorageRange, 1<<30): // a weight would be in many parts
+		case info.Type == vk.Software:
+			k.loads = []string{loadTexel, loadBuffer} // three to six times as fast there
+		default:
+			k.loads = []string{loadBuffer, loadTexel}
 		}
 	}
 	k.loads = append(k.loads, loadPlain)
@@ -46,24 +51,19 @@ func (k *Kernels) Disable(kernel string) bool {
 		return false
 	}
 	k.off[kernel] = true
-	for _, load := range k.loads {
-		if base, ok := cutSuffix(kernel, load); ok {
-			_, err := k.load(base, func(string) bool { return true })
-			return err == nil
-		}
+	if kernel == "rope_store" {
+		return true // rope and store
 	}
-	return false
+	if ty, ok := strings.CutPrefix(kernel, "matmul_"); ok {
+		_, err := k.load("matvec_"+ty, anyLoad)
+		return err == nil
+	}
+	base := strings.TrimSuffix(strings.TrimSuffix(kernel, loadTexel), loadPlain)
+	_, err := k.load(base, anyLoad)
+	return err == nil
 }
 
-// cutSuffix is strings.CutSuffix that also takes the empty suffix of a base name.
-func cutSuffix(kernel, load string) (string, bool) {
-	for _, s := range []string{loadTexel, loadPlain} {
-		if n := len(kernel) - len(s); n > 0 && kernel[n:] == s {
-			return kernel[:n], s == load
-		}
-	}
-	return kernel, load == loadBuffer
-}
+func anyLoad(string) bool { return true }
 
 // load returns the preferred suffix of a base name among those that work and
 // that the caller can use.
@@ -87,49 +87,69 @@ func (k *Kernels) works(kernel string) error {
 // Lower returns the dispatches of plan step `at`, and how many steps (≥ 1) they
 // cover when the following ones are fused into it.
 func (k *Kernels) Lower(l *Lowering, at int) (ds []Dispatch, steps int, err error) {
-	w := &lowered{k: k, l: l, s: &l.Plan.Steps[at]}
-	w.dst = l.Plan.Tensors[w.s.Dst]
-	switch steps = 1; w.s.Op {
-	case model.Embed:
-		err = w.embed()
-	case model.RMSNorm:
-		err = w.rmsnorm()
-	case model.MatMul:
-		err = w.matmul()
-	case model.RoPE:
-		err = w.rope()
-	case model.Store:
-		err = w.store()
-	case model.Attention:
-		err = w.attention()
-	case model.SwiGLU:
-		err = w.elementwise(0)
-	case model.Add:
-		if l.Plan.Tensors[w.s.Src[1]].Kind == model.Weight {
-			err = w.bias()
-		} else {
-			err = w.elementwise(1)
-		}
-	case model.Gather:
-		err = w.gather()
-	case model.Sample:
-		err = w.sample()
-	default:
-		err = fmt.Errorf("gpu: no kernel for %s", w.s.Op)
+	if l.Plan.Steps[at].Op == model.MatMul {
+		return k.lowerTogether(l, at)
 	}
-	if err != nil {
-		return nil, 0, fmt.Errorf("%w (step %d, %s → %s)", err, at, w.s.Op, w.dst.Name)
+	w := newLowered(k, l, at)
+	if err := w.lower(); err != nil {
+		return nil, 0, err
 	}
-	return w.ds, steps, nil
+	return w.ds, 1, nil
 }
 
 // lowered is a step on its way to dispatches.
 type lowered struct {
-	k   *Kernels
-	l   *Lowering
-	s   *model.Step
-	dst model.Tensor
-	ds  []Dispatch
+	k     *Kernels
+	l     *Lowering
+	s     *model.Step
+	dst   model.Tensor
+	fused []*model.Step // steps that become part of this one's dispatch; see kernels_fuse.go
+	ds    []Dispatch
+}
+
+func newLowered(k *Kernels, l *Lowering, at int) *lowered {
+	s := &l.Plan.Steps[at]
+	return &lowered{k: k, l: l, s: s, dst: l.Plan.Tensors[s.Dst]}
+}
+
+func (w *lowered) lower() error {
+	err := w.dispatch()
+	if err != nil {
+		return fmt.Errorf("%w (%s → %s)", err, w.s.Op, w.dst.Name)
+	}
+	return nil
+}
+
+func (w *lowered) dispatch() error {
+	switch w.s.Op {
+	case model.Embed:
+		return w.embed()
+	case model.RMSNorm:
+		return w.rmsnorm()
+	case model.MatMul:
+		return w.matmul()
+	case model.RoPE:
+		return w.rope()
+	case model.Store:
+		return w.store()
+	case model.Attention:
+		return w.attention()
+	case model.SwiGLU:
+		if len(w.fused) == 2 {
+			return w.glu()
+		}
+		return w.elementwise(0)
+	case model.Add:
+		if w.src(1).Kind == model.Weight {
+			return w.bias()
+		}
+		return w.elementwise(1)
+	case model.Gather:
+		return w.gather()
+	case model.Sample:
+		return w.sample()
+	}
+	return fmt.Errorf("gpu: no kernel for %s", w.s.Op)
 }
 
 func (w *lowered) src(i int) model.Tensor { return w.l.Plan.Tensors[w.s.Src[i]] }

@@ -44,14 +44,25 @@ func (w *lowered) attention() error {
 	} else {
 		part.Size = (int64(tokens)*int64(heads)*int64(splits)*int64(dimV+2)*4 + 255) &^ 255
 	}
+	batch := uint32(1) // neighbouring tokens a workgroup takes
+	if tokens >= splitTokens && w.k.info.Type != vk.Software {
+		batch = max(1, 8/together)
+	}
+	keys := uint32(1) // positions of an invocation: a page for a workgroup, at least
+	if load == loadTexel {
+		keys = max(1, model.PageLen/local)
+	}
 	number := func(r Run) uint32 { return min(splits, ceilDiv(uint32(r.Len), split)) }
 
 	d := w.add("attention"+load,
-		[]uint32{local, subgroups, together, 1, dimK, dimV, boolWord(tail)},
+		[]uint32{local, subgroups, together, batch, dimK, dimV, boolWord(tail), keys},
 		[]uint32{heads, kv, w.s.Arg[4], split, splits, w.l.In.Pos, w.l.In.Table},
-		func(r Run) [3]uint32 { return [3]uint32{uint32(r.Tokens), number(r), heads / together} },
+		func(r Run) [3]uint32 { return [3]uint32{ceilDiv(uint32(r.Tokens), batch), number(r), heads / together} },
 		write(w.s.Dst), part, read(w.s.Src[0]), Bind{Mem: CacheOf, Tensor: w.s.Src[1]}, Bind{Mem: CacheOf, Tensor: w.s.Src[2]})
 	d.Subgroup = size
+	longest := int64(w.l.Pages * model.PageLen)
+	d.Bytes = int64(ceilDiv(uint32(tokens), batch)) * longest * int64(kv*(dimK+dimV)) * 2
+	d.Flops = 2 * int64(tokens) * longest * int64(heads*(dimK+dimV))
 	if splits == 1 {
 		return nil
 	}

@@ -215,3 +215,29 @@ func BenchmarkModel(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkAttention prints GB/s of keys and values, and GFLOP/s, for one token in
+// a long context and for a batch.
+func BenchmarkAttention(b *testing.B) {
+	const heads, kv = 16, 4
+	for _, c := range []struct{ tokens, pos, dim int }{{1, 4000, 64}, {1, 4000, 128}, {256, 0, 64}, {256, 0, 128}} {
+		b.Run(fmt.Sprintf("%d at %d of %d", c.tokens, c.pos, c.dim), func(b *testing.B) {
+			d := openKernels(b, false)
+			be := newBench(d, NewKernels(d.Info()))
+			defer be.Close()
+			pages := model.Pages(c.tokens + c.pos)
+			in := benchInputs(c.pos, c.tokens, heads*c.dim, pages)
+			var f ggufwrite.File
+			f.Add("unused", loader.F32, []int{1}, []float32{1})
+			t, _ := benchStep(b, be, &f, c.tokens, pages, in, func(b *model.Builder) model.ID {
+				q := b.Receive("q", heads*c.dim)
+				return b.Attention("a", q, b.Cache("k", kv*c.dim), b.Cache("v", kv*c.dim), heads, kv, 0.1)
+			})
+			pairs := float64(c.tokens) * (float64(c.pos) + float64(c.tokens+1)/2) // (token, position) seen
+			b.ReportMetric(pairs*kv*float64(c.dim)*4/float64(t), "GB/s")
+			b.ReportMetric(pairs*heads*float64(c.dim)*4/float64(t), "GFLOP/s")
+			b.ReportMetric(float64(t.Microseconds()), "µs")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}

@@ -5,6 +5,7 @@ import (
 
 	"eclat/gpu/vk"
 	"eclat/loader"
+	"eclat/model"
 	"eclat/shaders"
 )
 
@@ -56,6 +57,9 @@ func (k *Kernels) shapes(t loader.Type, n int, tail bool) []shape {
 		if k.off["matvec_"+name+load] || load == loadTexel && tail {
 			continue
 		}
+		if load == loadPlain && len(list) > 0 {
+			break // never the faster
+		}
 		rows := []uint32{2, 4, 1, 8}
 		if software {
 			rows = []uint32{8, 4, 2}
@@ -72,51 +76,113 @@ func (k *Kernels) shapes(t loader.Type, n int, tail bool) []shape {
 	return list
 }
 
-func (w *lowered) matmul() error {
-	info := w.l.Weight(w.s.Src[0])
+// shapeFor returns the shape of a matmul of n rows of x: the measured one, else
+// the presumably best.
+func (k *Kernels) shapeFor(info *WeightInfo, n int) (shape, error) {
 	if !shaders.Has("matvec_" + shaders.TypeName(info.Type)) {
-		return fmt.Errorf("gpu: no kernel reads weights of type %s", info.Type)
+		return shape{}, fmt.Errorf("gpu: no kernel reads weights of type %s", info.Type)
 	}
-	tail := uint32(info.Cols)%chunkOf(info.Type) != 0
-	list := w.k.shapes(info.Type, w.dst.Rows, tail)
+	list := k.shapes(info.Type, n, info.tail())
 	if len(list) == 0 {
-		return fmt.Errorf("gpu: no kernel for weights of type %s works on %s", info.Type, w.k.info.Name)
+		return shape{}, fmt.Errorf("gpu: no kernel for weights of type %s works on %s", info.Type, k.info.Name)
 	}
-	best := list[0]
-	if i, ok := w.k.tuned[tuneKey(info, w.dst.Rows)]; ok && i < len(list) {
-		best = list[i]
+	if i, ok := k.tuned[tuneKey(info, n)]; ok && i < len(list) {
+		return list[i], nil
+	}
+	return list[0], nil
+}
+
+// tail reports whether rows are not whole chunks.
+func (i *WeightInfo) tail() bool { return uint32(i.Cols)%chunkOf(i.Type) != 0 }
+
+func (w *lowered) matmul() error {
+	m := product{w: w.s.Src[0], w2: model.None, x: read(w.s.Src[1]), y: write(w.s.Dst), z: noAddend}
+	if len(w.fused) > 0 { // an Add
+		add := w.fused[0]
+		other := add.Src[0] + add.Src[1] - w.s.Dst
+		m.y, m.add, m.z = write(add.Dst), 1, read(other)
+		if w.l.Plan.Tensors[other].Kind == model.Weight {
+			m.add, m.z = 2, Bind{Mem: WeightOf, Tensor: other}
+		}
+	}
+	return w.multiply(m)
+}
+
+// glu is SwiGLU with the matmuls of gate and up in it.
+func (w *lowered) glu() error {
+	gate, up := w.fused[0], w.fused[1]
+	if gate.Dst != w.s.Src[0] {
+		gate, up = up, gate
+	}
+	return w.multiply(product{w: gate.Src[0], w2: up.Src[0], x: read(gate.Src[1]), y: write(w.s.Dst), z: noAddend})
+}
+
+// product is what one matmul dispatch computes.
+type product struct {
+	w, w2   model.ID // weights; w2: of SwiGLU, else None
+	x, y, z Bind     // z is what is added
+	add     uint32   // 1: a row of z to each row of y; 2: the same row to all
+}
+
+// noAddend is bound where nothing is added: the binding must be something.
+var noAddend = Bind{Mem: Inputs0}
+
+// multiply dispatches a product, one dispatch a part of the weight.
+func (w *lowered) multiply(m product) error {
+	info := w.l.Weight(m.w)
+	s, err := w.k.shapeFor(info, w.dst.Rows)
+	if err != nil {
+		return err
 	}
 	for i, part := range info.Parts {
-		d := w.multiply(info, part, i, best, tail)
+		var d *Dispatch
+		if s.load == tile {
+			d = w.tile(m, info, part, i, s)
+		} else {
+			d = w.matvec(m, info, part, i, s)
+		}
 		d.Beside = i > 0 // its columns are its own
 		d.Bytes = part.Bytes + int64(w.dst.Rows)*int64(info.Cols+part.Rows)*4
 		d.Flops = 2 * int64(w.dst.Rows) * int64(info.Cols) * int64(part.Rows)
+		if m.w2 != model.None {
+			d.Bytes, d.Flops = 2*d.Bytes, 2*d.Flops
+		}
 	}
 	return nil
 }
 
-// multiply dispatches one part of a weight in the given shape.
-func (w *lowered) multiply(info *WeightInfo, part Part, no int, s shape, tail bool) *Dispatch {
+func (w *lowered) tile(m product, info *WeightInfo, part Part, no int, s shape) *Dispatch {
 	word, active := count(w.dst)
-	push := []uint32{uint32(info.Cols), uint32(info.Rows), uint32(part.First), uint32(part.Rows), uint32(info.RowBytes / 16), word}
-	binds := []Bind{write(w.s.Dst), {Mem: WeightOf, Tensor: w.s.Src[0], Part: no}, read(w.s.Src[1])}
-	name := shaders.TypeName(info.Type)
-	if s.load == tile {
-		bm, bn := s.rows*tileX, s.cols*tileX
-		return w.add("matmul_"+name,
-			[]uint32{tileX * tileX, 0, s.rows, s.cols, bm, bn, boolWord(tail)}, push,
-			func(r Run) [3]uint32 { return [3]uint32{ceilDiv(uint32(part.Rows), bm), ceilDiv(active(r), bn), 1} },
-			binds...)
-	}
+	bm, bn := s.rows*tileX, s.cols*tileX
+	return w.add("matmul_"+shaders.TypeName(info.Type),
+		[]uint32{tileX * tileX, 0, s.rows, s.cols, bm, bn, boolWord(info.tail()), m.add},
+		info.push(part, word),
+		func(r Run) [3]uint32 { return [3]uint32{ceilDiv(uint32(part.Rows), bm), ceilDiv(active(r), bn), 1} },
+		m.y, m.z, Bind{Mem: WeightOf, Tensor: m.w, Part: no}, m.x)
+}
+
+func (w *lowered) matvec(m product, info *WeightInfo, part Part, no int, s shape) *Dispatch {
+	word, active := count(w.dst)
 	local, subgroups, size := w.k.reduced(s.load, 1)
-	groups := ceilDiv(uint32(part.Rows), s.rows)
+	first := Bind{Mem: WeightOf, Tensor: m.w, Part: no}
+	second, each := first, s.rows // rows of one weight
+	if m.w2 != model.None {
+		second.Tensor, each = m.w2, s.rows/2
+	}
+	groups := ceilDiv(uint32(part.Rows), each)
 	x := min(groups, 32768)
-	d := w.add("matvec_"+name+s.load,
-		[]uint32{local, subgroups, s.rows, s.cols, boolWord(tail)}, push,
+	d := w.add("matvec_"+shaders.TypeName(info.Type)+s.load,
+		[]uint32{local, subgroups, s.rows, s.cols, boolWord(info.tail()), m.add, boolWord(m.w2 != model.None)},
+		info.push(part, word),
 		func(r Run) [3]uint32 { return [3]uint32{x, ceilDiv(groups, x), ceilDiv(active(r), s.cols)} },
-		binds...)
+		m.y, m.z, first, second, m.x)
 	d.Subgroup = size
 	return d
+}
+
+// push is the push block that matvec and matmul share.
+func (i *WeightInfo) push(part Part, word uint32) []uint32 {
+	return []uint32{uint32(i.Cols), uint32(i.Rows), uint32(part.First), uint32(part.Rows), uint32(i.RowBytes / 16), word}
 }
 
 // tuneKey names what a measured shape is for: type, sizes, and the class of rows.

@@ -45,7 +45,7 @@ func (w *lowered) decode(id model.ID, info *WeightInfo, part Part, no int, vecto
 }
 
 func (w *lowered) rmsnorm() error {
-	load, err := w.k.load("rmsnorm", func(string) bool { return true })
+	load, err := w.k.load("rmsnorm", anyLoad)
 	if err != nil {
 		return err
 	}
@@ -107,14 +107,18 @@ func (w *lowered) gather() error {
 }
 
 func (w *lowered) rope() error {
-	if err := w.k.works("rope"); err != nil {
+	kernel, to, in := "rope", write(w.s.Dst), w.l.In
+	if len(w.fused) > 0 { // a Store
+		kernel, to = "rope_store", Bind{Mem: CacheOf, Tensor: w.fused[0].Dst, Write: true}
+	}
+	if err := w.k.works(kernel); err != nil {
 		return err
 	}
 	local, cols, head := w.k.local(), uint32(w.dst.Cols), w.s.Arg[0]
 	pairs := uint32(len(w.l.Plan.Ropes[w.s.Arg[1]].Freq))
-	w.add("rope", []uint32{local}, []uint32{cols, head, pairs, w.l.In.Turns[w.s.Arg[1]]},
+	w.add(kernel, []uint32{local}, []uint32{cols, head, pairs, in.Turns[w.s.Arg[1]], in.Pos, in.Table},
 		perRow(w.dst, ceilDiv(cols/head*((head+1)/2), local)),
-		write(w.s.Dst), read(w.s.Src[0]))
+		to, read(w.s.Src[0]))
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -38,6 +39,36 @@ func openKernels(t testing.TB, validation bool) *vk.Device {
 		}
 	})
 	return d
+}
+
+// kernelsWith returns kernels that load in one way; plain storage buffers with the
+// shapes of a card, tiles among them, whatever the device.
+func kernelsWith(d *vk.Device, load string) *Kernels {
+	info := d.Info()
+	if load == loadBuffer {
+		info.Type = vk.Discrete
+	}
+	k := NewKernels(info)
+	k.loads = []string{load, loadPlain}
+	return k
+}
+
+// answer runs a plan once on a fresh backend, which it closes.
+func answer(t testing.TB, be model.Backend, file *loader.File, plan *model.Plan, in model.Inputs) (out model.Outputs) {
+	t.Helper()
+	defer be.Close()
+	if err := be.Load(file, plan.Keep()); err != nil {
+		t.Fatal(err)
+	}
+	p, err := be.Compile(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Run(in, &out); err != nil {
+		t.Fatal(err)
+	}
+	out.Result, out.Tokens = slices.Clone(out.Result), slices.Clone(out.Tokens)
+	return out
 }
 
 // bench is the plainest backend that kernels can run on, so that a fault is
@@ -156,6 +187,11 @@ func (b *bench) Compile(p *model.Plan) (model.Program, error) {
 		}
 	}
 	r.l.Used[p.Result]++
+	if p.Trace {
+		for i := range r.l.Used {
+			r.l.Used[i]++
+		}
+	}
 	scratch := int64(256)
 	for at := 0; at < len(p.Steps); {
 		ds, steps, err := b.k.Lower(r.l, at)

@@ -1,12 +1,12 @@
 package gpu
 
-import "eclat/model"
+import (
+	"eclat/gpu/vk"
+	"eclat/model"
+)
 
 // maxCandidates is the largest top-k that sample_pick ranks (its MOST).
 const maxCandidates = 256
-
-// stripes is how many stripes of a row of logits sample_best looks at.
-const stripes = 1024
 
 // SampledHere reports whether the device can sample a row of vocab logits in this
 // way. For the others, a top-k of 0 or of thousands over a large vocabulary, the
@@ -26,12 +26,15 @@ func (w *lowered) sample() error {
 		}
 	}
 	x := w.src(0)
+	stripes, local := uint32(4096), uint32(128) // of a row; an invocation looks through each
+	if w.k.info.Type == vk.Software {
+		stripes, local = 1024, 64
+	}
 	n := min(stripes, uint32(x.Cols))
 	best := Bind{Mem: Scratch, Size: (int64(x.Rows)*int64(n)*8 + 255) &^ 255, Write: true}
-	local := w.k.local()
 	w.add("sample_best", []uint32{local}, []uint32{uint32(x.Cols), n},
 		perRow(x, ceilDiv(n, local)), best, read(w.s.Src[0]))
-	w.add("sample_pick", []uint32{min(local, 64)}, []uint32{uint32(x.Cols), n, w.l.In.Sampling},
+	w.add("sample_pick", []uint32{local}, []uint32{uint32(x.Cols), n, w.l.In.Sampling},
 		func(r Run) [3]uint32 { return [3]uint32{uint32(r.Want), 1, 1} },
 		Bind{Mem: Tokens0, Write: true}, best, read(w.s.Src[0]))
 	return nil

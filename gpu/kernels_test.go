@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"eclat/cpu"
-	"eclat/gpu/vk"
 	"eclat/model"
 	"eclat/model/backendtest"
 )
@@ -22,15 +21,7 @@ func TestKernels(t *testing.T) {
 		t.Run(name[1:], func(t *testing.T) {
 			backendtest.Run(t,
 				func() (model.Backend, error) { return cpu.NewRef(), nil },
-				func() (model.Backend, error) {
-					info := d.Info()
-					if load == loadBuffer {
-						info.Type = vk.Discrete // the shapes of cards, tiles among them
-					}
-					k := NewKernels(info)
-					k.loads = []string{load, loadPlain}
-					return newBench(d, k), nil
-				})
+				func() (model.Backend, error) { return newBench(d, kernelsWith(d, load)), nil })
 		})
 	}
 }

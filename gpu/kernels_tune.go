@@ -27,26 +27,42 @@ const tuneSteps = 4
 // below it the difference may be noise.
 const tuneGain = 0.97
 
+// measured is a matmul to time: its step and a tensor of its output's size.
+type measured struct {
+	at int
+	y  model.ID
+}
+
 // Tune measures every shape for the plan's matmuls that have no choice yet. time
 // runs dispatches on the plan's memory, one after the other, for all tokens of
 // the plan and returns the shortest of a few times; a shape whose dispatches fail
 // is passed over. Afterwards the plan has to be lowered anew.
 func (k *Kernels) Tune(l *Lowering, time func(ds []Dispatch) (time.Duration, error)) error {
-	steps, order := map[string][]int{}, []string(nil)
-	for at, s := range l.Plan.Steps {
-		if s.Op != model.MatMul {
+	steps, order := map[string][]measured{}, []string(nil)
+	for at := 0; at < len(l.Plan.Steps); {
+		if l.Plan.Steps[at].Op != model.MatMul {
+			at++
 			continue
 		}
-		key := tuneKey(l.Weight(s.Src[0]), l.Plan.Tensors[s.Dst].Rows)
-		if _, done := k.tuned[key]; done {
-			continue
+		t := gather(l, at)
+		t.fuse(k)
+		for i := range t.n {
+			s := t.step(i)
+			if s.Op != model.MatMul {
+				continue
+			}
+			key := tuneKey(l.Weight(s.Src[0]), l.Plan.Tensors[s.Dst].Rows)
+			if _, done := k.tuned[key]; done {
+				continue
+			}
+			if len(steps[key]) == 0 {
+				order = append(order, key)
+			}
+			if len(steps[key]) < tuneSteps {
+				steps[key] = append(steps[key], measured{at + i, t.writes(i)})
+			}
 		}
-		if len(steps[key]) == 0 {
-			order = append(order, key)
-		}
-		if len(steps[key]) < tuneSteps {
-			steps[key] = append(steps[key], at)
-		}
+		at += t.n
 	}
 	for _, key := range order {
 		if err := k.tune(l, key, steps[key], time); err != nil {
@@ -56,21 +72,23 @@ func (k *Kernels) Tune(l *Lowering, time func(ds []Dispatch) (time.Duration, err
 	return nil
 }
 
-// tune decides one key by timing the steps in every shape.
-func (k *Kernels) tune(l *Lowering, key string, steps []int, time func([]Dispatch) (time.Duration, error)) error {
-	s := &l.Plan.Steps[steps[0]]
+// tune decides one key by timing the steps in every shape, without what is fused
+// into them.
+func (k *Kernels) tune(l *Lowering, key string, steps []measured, time func([]Dispatch) (time.Duration, error)) error {
+	s := &l.Plan.Steps[steps[0].at]
 	info := l.Weight(s.Src[0])
-	shapes := k.shapes(info.Type, l.Plan.Tensors[s.Dst].Rows, uint32(info.Cols)%chunkOf(info.Type) != 0)
+	shapes := k.shapes(info.Type, l.Plan.Tensors[s.Dst].Rows, info.tail())
 	best, least, fault := -1, 0.0, error(nil)
 	for i := range shapes {
 		k.tuned[key] = i
 		var ds []Dispatch
-		for _, at := range steps {
-			d, _, err := k.Lower(l, at)
+		for _, m := range steps {
+			w := newLowered(k, l, m.at)
+			err := w.multiply(product{w: w.s.Src[0], w2: model.None, x: read(w.s.Src[1]), y: write(m.y), z: noAddend})
 			if err != nil {
 				return err
 			}
-			ds = append(ds, d...)
+			ds = append(ds, w.ds...)
 		}
 		t, err := time(ds)
 		if err != nil {

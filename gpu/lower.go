@@ -2,9 +2,8 @@ package gpu
 
 import "eclat/model"
 
-// lowerAll asks for the dispatches of a whole plan. weight returns a loaded weight
-// by name. It needs no open device, so that Fit can ask what a plan would take.
-func (k *Kernels) lowerAll(plan *model.Plan, weight func(name string) *WeightInfo, pages int) ([]group, error) {
+// lowering is what Lower sees of a plan. weight returns a loaded weight by name.
+func (k *Kernels) lowering(plan *model.Plan, weight func(name string) *WeightInfo, pages int) *Lowering {
 	used := make([]int, len(plan.Tensors))
 	for _, s := range plan.Steps {
 		for _, t := range s.Src {
@@ -17,7 +16,7 @@ func (k *Kernels) lowerAll(plan *model.Plan, weight func(name string) *WeightInf
 			used[t]++
 		}
 	}
-	l := &Lowering{
+	return &Lowering{
 		Plan:   plan,
 		Info:   k.info,
 		In:     inputsFor(plan, pages, 0),
@@ -25,8 +24,13 @@ func (k *Kernels) lowerAll(plan *model.Plan, weight func(name string) *WeightInf
 		Pages:  pages,
 		Used:   used,
 	}
+}
+
+// lowerAll asks for the dispatches of a whole plan. It needs no open device, so
+// that Fit can ask what a plan would take.
+func (k *Kernels) lowerAll(l *Lowering) ([]group, error) {
 	var groups []group
-	for at := 0; at < len(plan.Steps); {
+	for at := 0; at < len(l.Plan.Steps); {
 		ds, steps, err := k.Lower(l, at)
 		if err != nil {
 			return nil, err
@@ -67,9 +71,32 @@ func workOf(plan *model.Plan, groups []group, pages int) work {
 	}
 	w.in = inputsFor(plan, pages, len(w.indirect))
 	w.inputs = int64(w.in.Words) * 4
-	res := plan.Tensors[plan.Result]
-	w.result = int64(res.Rows) * int64(res.Cols) * 4
+	w.result = tensorBytes(plan, resultRows(plan))
 	return w
 }
 
+// placeRest puts the activations without a place at the end, one over the other.
+func (w *work) placeRest(plan *model.Plan) {
+	end := w.act
+	for i, t := range plan.Tensors {
+		if (t.Kind == model.TokenRows || t.Kind == model.LogitsRows) && w.place[i].n == 0 {
+			w.place[i] = span{end, (tensorBytes(plan, model.ID(i)) + align - 1) &^ (align - 1)}
+			w.act = max(w.act, end+w.place[i].n)
+		}
+	}
+}
+
 func (w *work) total() int64 { return w.act + w.scratch + w.control + w.inputs + w.result }
+
+// resultRows is the activation that holds a plan's answer: its result, or the
+// logits that its tokens are sampled from.
+func resultRows(p *model.Plan) model.ID {
+	if sampled(p) {
+		return p.Steps[len(p.Steps)-1].Src[0]
+	}
+	return p.Result
+}
+
+func tensorBytes(p *model.Plan, id model.ID) int64 {
+	return int64(p.Tensors[id].Rows) * int64(p.Tensors[id].Cols) * 4
+}

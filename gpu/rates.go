@@ -25,6 +25,32 @@ func ratesOf(info vk.Info) rates {
 	return rates{5e9, 50e9, 20 * time.Microsecond}
 }
 
+// submitTime is the limit on one submit's time.
+func (b *Backend) submitTime() time.Duration {
+	if b.opt.SubmitTime > 0 {
+		return b.opt.SubmitTime
+	}
+	return 100 * time.Millisecond
+}
+
+// judge compares a submit's time with the limit. One that took twice as long, and
+// could be cut, makes the next run record anew with what was learnt. A software
+// device is never taken for hung, so it is left alone.
+func (p *program) judge(s *segment, took time.Duration) {
+	if over := float64(took) / float64(p.b.submitTime()); over > 2 && s.dispatches > 1 && p.b.info.Type != vk.Software {
+		p.slower = max(p.slower, over)
+	}
+}
+
+// rerecord records the program for a slower device than was assumed.
+func (p *program) rerecord() error {
+	r := &p.b.rates
+	r.bytes, r.flops, r.each = r.bytes/p.slower, r.flops/p.slower, time.Duration(float64(r.each)*p.slower)
+	p.slower = 0
+	p.free(p.recorded)
+	return p.record()
+}
+
 // time estimates a dispatch.
 func (r rates) time(d *Dispatch) time.Duration {
 	s := max(float64(d.Bytes)/r.bytes, float64(d.Flops)/r.flops)

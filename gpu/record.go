@@ -9,17 +9,14 @@ import (
 
 // record writes the descriptor sets and records the command buffers: one, or as
 // many as keep each submit's estimated time below the limit.
-func (p *program) record(pipes []*vk.Pipeline) error {
-	limit := p.b.opt.SubmitTime
-	if limit == 0 {
-		limit = 100 * time.Millisecond
-	}
+func (p *program) record() error {
+	limit := p.b.submitTime()
+	p.recorded, p.segments = len(p.close), nil
 	var (
 		r       *vk.Recorder
 		h       hazards
 		spent   time.Duration
 		seg     segment
-		binds   []vk.Binding
 		used    []access
 		sized   int // indirect dispatches so far
 		nextOne int // pipeline
@@ -48,13 +45,12 @@ func (p *program) record(pipes []*vk.Pipeline) error {
 	}
 	if id := p.plan.Hidden; id >= 0 {
 		s := p.place[id]
-		size := int64(p.plan.Tensors[id].Rows) * int64(p.plan.Tensors[id].Cols) * 4
-		r.Copy(p.inputs, int64(p.in.Hidden)*4, p.act, s.at, size)
+		r.Copy(p.inputs, int64(p.in.Hidden)*4, p.act, s.at, tensorBytes(p.plan, id))
 		r.Barrier()
 	}
 	for gi, g := range p.groups {
 		for i := range g.ds {
-			d, pipe := &g.ds[i], pipes[nextOne]
+			d, pipe := &g.ds[i], p.pipes[nextOne]
 			nextOne++
 			cost := p.b.rates.time(d)
 			if r != nil && spent > 0 && spent+cost > limit {
@@ -66,36 +62,54 @@ func (p *program) record(pipes []*vk.Pipeline) error {
 				}
 			}
 			spent += cost
-			binds, used = binds[:0], used[:0]
+			seg.dispatches++
+			used = used[:0]
 			for _, b := range d.Bind {
+				if b.Mem == WeightOf || b.Mem == Inputs0 { // never written within a run
+					continue
+				}
 				reg, err := p.region(b)
 				if err != nil {
 					return fmt.Errorf("%w (kernel %s, %s)", err, d.Kernel, p.stepName(g.step))
 				}
-				binds = append(binds, vk.Binding{Buffer: reg.buf, Offset: reg.off, Size: reg.size})
-				if b.Mem != WeightOf && b.Mem != Inputs0 {
-					used = append(used, access{reg.buf, reg.off, reg.off + reg.size, b.Write, gi})
-				}
+				used = append(used, access{reg.buf, reg.off, reg.off + reg.size, b.Write, gi})
 			}
-			set, err := p.b.dev.NewSet(pipe, binds)
-			if err != nil {
-				return fmt.Errorf("gpu: %s: %w", p.stepName(g.step), err)
-			}
-			p.close = append(p.close, set.Close)
 			if h.barrier(used, d.Beside) {
 				r.Barrier()
 			}
-			if d.Indirect != nil {
-				r.DispatchIndirect(pipe, set, d.Push, p.inputs, int64(p.in.Indirect)*4+int64(sized)*16)
-				sized++
-			} else {
-				r.Dispatch(pipe, set, d.Push, d.Groups[0], d.Groups[1], d.Groups[2])
+			if err := p.dispatch(r, d, pipe, &sized, &p.close); err != nil {
+				return fmt.Errorf("%w (%s)", err, p.stepName(g.step))
 			}
 		}
 	}
-	if p.back != nil {
+	if p.back != nil && p.tokens == nil {
 		r.Barrier()
 		r.Copy(p.act, p.place[p.plan.Result].at, p.back, 0, int64(len(p.result))*4)
 	}
 	return end(p.stepName(len(p.plan.Steps) - 1))
+}
+
+// dispatch records one dispatch with a descriptor set of its own, which it leaves
+// on the clean-up stack. sized counts the dispatches whose size the host writes.
+func (p *program) dispatch(r *vk.Recorder, d *Dispatch, pipe *vk.Pipeline, sized *int, close *[]func()) error {
+	var binds [32]vk.Binding
+	for i, b := range d.Bind {
+		reg, err := p.region(b)
+		if err != nil {
+			return err
+		}
+		binds[i] = vk.Binding{Buffer: reg.buf, Offset: reg.off, Size: reg.size}
+	}
+	set, err := p.b.dev.NewSet(pipe, binds[:len(d.Bind)])
+	if err != nil {
+		return fmt.Errorf("gpu: %w", err)
+	}
+	*close = append(*close, set.Close)
+	if d.Indirect == nil {
+		r.Dispatch(pipe, set, d.Push, d.Groups[0], d.Groups[1], d.Groups[2])
+		return nil
+	}
+	r.DispatchIndirect(pipe, set, d.Push, p.inputs, int64(p.in.Indirect)*4+int64(*sized)*16)
+	*sized++
+	return nil
 }

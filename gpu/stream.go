@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"eclat/gpu/vk"
+	"eclat/loader"
 )
 
 // A weight's rows reach the device in chunks. Where the device's memory is mapped
@@ -16,8 +17,8 @@ const (
 )
 
 // upload brings all weights to their places. total is their size on the device.
-func (b *Backend) upload(ws []*weight, total int64) error {
-	s := &stream{b: b, total: total}
+func (b *Backend) upload(src *loader.File, ws []*weight, total int64) error {
+	s := &stream{b: b, src: src, total: total}
 	defer s.close()
 	s.report(0)
 	for _, w := range ws {
@@ -37,6 +38,7 @@ func (b *Backend) upload(ws []*weight, total int64) error {
 // stream is an upload on its way.
 type stream struct {
 	b           *Backend
+	src         *loader.File
 	ring        []staging
 	next        int
 	done, total int64
@@ -53,6 +55,7 @@ type staging struct {
 func (s *stream) rows(w *weight, dst region, first, at, n int) error {
 	size, off := int64(n)*int64(w.RowBytes), dst.off+int64(at)*int64(w.RowBytes)
 	defer s.report(size)
+	defer s.src.Forget(w.src.Data[first*w.src.RowBytes:][:n*w.src.RowBytes]) // never twice in memory
 	if mem := dst.buf.Bytes(); mem != nil && !s.b.unmapped {
 		w.fill(mem[off:off+size], first, n)
 		return nil

@@ -164,7 +164,7 @@ func (b *Backend) load(src *loader.File, keep []model.Tensor) error {
 		c.region = take()
 		b.caches[d.names[len(d.weights)+i]] = c
 	}
-	return b.upload(d.weights, d.upload)
+	return b.upload(src, d.weights, d.upload)
 }
 
 // clearRegions zeroes the caches: a kernel may read a few positions beyond the

@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"sync"
 
 	"github.com/edsrzf/mmap-go"
 )
@@ -20,7 +21,8 @@ type Tensor struct {
 	Size     int64  // bytes of the whole tensor
 	Offset   int64  // bytes from the start of its file
 	Shard    int    // which file of a split model, from 0
-	Data     []byte // Size bytes of the mapping; valid until File.Close
+	Data     []byte // Size bytes of a mapping, valid until File.Close; in a fragments folder nil before File.Map
+	Blob     Sum    // its blob in a fragments folder; zero in a GGUF file
 	infoOff  int64  // where the header describes it, for errors
 }
 
@@ -36,24 +38,30 @@ func (t *Tensor) Elems() int {
 // Rows returns the number of rows of Dims[0] elements.
 func (t *Tensor) Rows() int { return t.Elems() / t.Dims[0] }
 
-// File is an open model: one GGUF file, or all the files of a split one.
+// File is an open model: one GGUF file, all the files of a split one, or a
+// fragments folder that such files were cut into. Whoever asks for tensors through
+// Map before reading them need not know which.
 type File struct {
 	Path    string
 	Version uint32   // GGUF version of the first file
 	Keys    []string // metadata keys in file order
 	Tensors []*Tensor
-	Size    int64 // bytes on disk, all files
+	Size    int64  // bytes of the GGUF file or files; of a folder, of those that it was made from
+	Parts   []Part // the GGUF files; none of a folder
 	meta    map[string]Value
 	byName  map[string]*Tensor
 	maps    []mmap.MMap
+	folder  *folder    // nil for GGUF files
+	mu      sync.Mutex // of Map: maps and Tensor.Data of a folder
 }
 
 // shardName matches the names that the usual tools give to split models.
 var shardName = regexp.MustCompile(`^(.*)-(\d{5})-of-(\d{5})\.gguf$`)
 
 // Open maps a GGUF file and checks its header. For a file named
-// NAME-00001-of-00003.gguf it opens all three; any of them may be named.
-// Errors about the contents are *FormatError.
+// NAME-00001-of-00003.gguf it opens all three; any of them may be named. A path
+// to a fragments folder, or to one of its manifests, opens the model there; it
+// need not be complete. Errors about the contents are *FormatError.
 func Open(path string) (*File, error) {
 	f := &File{Path: path, byName: map[string]*Tensor{}}
 	if err := f.open(); err != nil {
@@ -67,7 +75,7 @@ func Open(path string) (*File, error) {
 // name stands in for the path in error messages.
 func FromBytes(name string, data []byte) (*File, error) {
 	f := &File{Path: name, byName: map[string]*Tensor{}}
-	h, err := parseHeader(name, data)
+	h, err := parseHeader(name, data, int64(len(data)))
 	if err != nil {
 		return nil, err
 	}
@@ -76,10 +84,22 @@ func FromBytes(name string, data []byte) (*File, error) {
 			return nil, f.errAt("split.count", n.off, "one part of a split model; the others are not at hand")
 		}
 	}
-	return f, f.add(name, 0, h, data)
+	f.Parts = []Part{{name, int64(len(data)), data}}
+	if err := f.add(name, 0, h, int64(len(data))); err != nil {
+		return nil, err
+	}
+	f.slice(0, data)
+	return f, nil
 }
 
 func (f *File) open() error {
+	if st, err := os.Stat(f.Path); err == nil && (st.IsDir() || IsManifest(f.Path)) {
+		path, err := FindManifest(f.Path)
+		if err != nil {
+			return err
+		}
+		return f.openManifest(path)
+	}
 	m := shardName.FindStringSubmatch(f.Path)
 	if m == nil {
 		h, data, err := f.mapFile(f.Path)
@@ -92,7 +112,7 @@ func (f *File) open() error {
 					"one part of a model split into %d files; name them NAME-00001-of-%05d.gguf and so on", u, u)
 			}
 		}
-		return f.add(f.Path, 0, h, data)
+		return f.addFile(f.Path, 0, h, data)
 	}
 	no, _ := strconv.Atoi(m[2])
 	count, _ := strconv.Atoi(m[3])
@@ -112,10 +132,15 @@ func (f *File) open() error {
 		if err := h.checkSplit(part, i, count); err != nil {
 			return err
 		}
-		if err := f.add(part, i, h, data); err != nil {
+		if err := f.addFile(part, i, h, data); err != nil {
 			return err
 		}
 	}
+	return f.checkSplitCount()
+}
+
+// checkSplitCount compares the number of tensors with what a split model says it is.
+func (f *File) checkSplitCount() error {
 	if v, ok := f.meta["split.tensors.count"]; ok {
 		if u, isInt := v.Uint(); !isInt || u != uint64(len(f.Tensors)) {
 			return f.errAt("split.tensors.count", v.off, "must be %d, the number of tensors in all parts", len(f.Tensors))
@@ -161,27 +186,56 @@ func (f *File) mapFile(path string) (*header, []byte, error) {
 		return nil, nil, err
 	}
 	defer fd.Close()
-	data, err := mmap.MapRegion(fd, int(st.Size()), mmap.RDONLY, 0, 0)
+	data, err := f.mapFD(fd, st.Size())
 	if err != nil {
-		return nil, nil, fmt.Errorf("loader: map %s: %w", path, err)
+		return nil, nil, err
 	}
-	f.maps = append(f.maps, data)
-	h, err := parseHeader(path, data)
+	h, err := parseHeader(path, data, st.Size())
 	return h, data, err
 }
 
-// add takes over the tensors of part shard (from 0), and the metadata of the first.
-func (f *File) add(path string, shard int, h *header, data []byte) error {
+// mapFD maps the size bytes of an open file until Close.
+func (f *File) mapFD(fd *os.File, size int64) ([]byte, error) {
+	data, err := mmap.MapRegion(fd, int(size), mmap.RDONLY, 0, 0)
+	if err != nil {
+		return nil, fmt.Errorf("loader: map %s: %w", fd.Name(), err)
+	}
+	f.maps = append(f.maps, data)
+	return data[:size:size], nil
+}
+
+// addFile takes over a part that is a mapped file.
+func (f *File) addFile(path string, shard int, h *header, data []byte) error {
+	if err := f.add(path, shard, h, int64(len(data))); err != nil {
+		return err
+	}
+	f.Parts = append(f.Parts, Part{Path: path, Size: int64(len(data))})
+	f.slice(shard, data)
+	return nil
+}
+
+// slice gives the tensors of part shard their bytes.
+func (f *File) slice(shard int, data []byte) {
+	for _, t := range f.Tensors {
+		if t.Shard == shard {
+			t.Data = data[t.Offset:][:t.Size:t.Size]
+		}
+	}
+}
+
+// add takes over the tensors of part shard (from 0) of size bytes, and the metadata
+// of the first. The tensors have no Data yet.
+func (f *File) add(path string, shard int, h *header, size int64) error {
 	if shard == 0 {
 		f.Version, f.Keys, f.meta = h.version, h.keys, h.meta
 	}
-	f.Size += int64(len(data))
+	f.Size += size
 	for i := range h.tensors {
 		t := &h.tensors[i]
 		if f.byName[t.Name] != nil {
 			return &FormatError{path, t.Name, t.infoOff, "the tensor appears in an earlier part too"}
 		}
-		t.Shard, t.Data = shard, data[t.Offset:][:t.Size:t.Size]
+		t.Shard = shard
 		f.byName[t.Name] = t
 		f.Tensors = append(f.Tensors, t)
 	}
@@ -191,6 +245,9 @@ func (f *File) add(path string, shard int, h *header, data []byte) error {
 // Close unmaps the file. Slices taken from it must not be used afterwards.
 func (f *File) Close() error {
 	var errs []error
+	if f.folder != nil {
+		errs = append(errs, f.folder.root.Close())
+	}
 	for _, m := range f.maps {
 		errs = append(errs, m.Unmap())
 	}

@@ -177,8 +177,9 @@ func (c *cursor) value(t ValueType, depth int) (Value, error) {
 }
 
 // parseHeader reads everything before the tensor data and checks all of it, the
-// place of each tensor in the file included.
-func parseHeader(path string, data []byte) (*header, error) {
+// place of each tensor in the file of fileSize bytes included. data is the file or
+// its beginning.
+func parseHeader(path string, data []byte, fileSize int64) (*header, error) {
 	c := &cursor{path: path, data: data, field: "magic"}
 	magic, err := c.take(4)
 	if err != nil {
@@ -252,7 +253,7 @@ func parseHeader(path string, data []byte) (*header, error) {
 		h.tensors = append(h.tensors, t)
 	}
 	h.dataStart = align(int64(c.pos), h.alignment)
-	return h, h.place(path, int64(len(data)))
+	return h, h.place(path, fileSize)
 }
 
 // tensor reads one tensor description. Offset is still relative to the data.

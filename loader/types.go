@@ -104,6 +104,18 @@ func (t Type) String() string {
 	return fmt.Sprintf("type %d", uint32(t))
 }
 
+// MarshalText lets JSON show a type as its name.
+func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// typesByName finds a type by what String calls it.
+var typesByName = func() map[string]Type {
+	m := make(map[string]Type, len(types))
+	for t, ti := range types {
+		m[ti.name] = t
+	}
+	return m
+}()
+
 // Known reports whether the type's size is known.
 func (t Type) Known() bool { _, ok := types[t]; return ok }
 

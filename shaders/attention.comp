@@ -14,7 +14,7 @@
 //
 // A workgroup takes TOKENS neighbouring tokens, HEADS heads that share a key head,
 // and `split` positions; it reads each key and value once for all of them.
-// LOCAL positions at a time: an invocation computes the scores of one position
+// TILE positions at a time: an invocation computes the scores of KEYS positions
 // against all rows (token, head); then the weights lie in shared memory and an
 // invocation sums eight elements of the values. The maximum so far, top, is kept
 // up as in Milakov & Gimelshein 2018, "Online normalizer calculation for softmax".
@@ -28,6 +28,7 @@ layout(constant_id = 3) const uint TOKENS = 1;
 layout(constant_id = 4) const uint DIMK = 64;
 layout(constant_id = 5) const uint DIMV = 64;
 layout(constant_id = 6) const bool TAIL = false; // a head is not a multiple of 8 elements
+layout(constant_id = 7) const uint KEYS = 1;
 
 layout(push_constant) uniform Push {
     uint heads;    // nHead
@@ -83,15 +84,18 @@ HALVES(value, v_words, v_quads, DIMV)
 #include "split.glsl"
 
 const uint ROWS = HEADS * TOKENS;
+const uint TILE = LOCAL * KEYS;
 const uint EIGHTS = (DIMV + 7) / 8;                                         // of a value
 const uint PER = (EIGHTS + LOCAL - 1) / LOCAL;                              // eights an invocation sums
 const uint SHARE = EIGHTS < LOCAL ? LOCAL / EIGHTS : 1;                     // invocations that share an eight's positions
 const uint QUADS = (DIMK + 7) / 8 * 2;                                      // of a query
 const float NONE = -3.4e38;                                                 // below every score
 
-shared float a[(ROWS > 8 ? ROWS : 8) * LOCAL]; // (ROWS, LOCAL) weights; the shared sums in the end
-shared uint place[LOCAL];                      // cache row of each position
-shared vec4 qs[ROWS * QUADS];                  // (ROWS, QUADS) the queries, times scale
+shared float a[ROWS * TILE > 8 * LOCAL ? ROWS * TILE : 8 * LOCAL]; // (ROWS, TILE) weights; the shared sums in the end
+shared uint place[TILE];                                           // cache row of each position
+#ifndef TEXEL
+shared vec4 qs[ROWS * QUADS]; // (ROWS, QUADS) the queries
+#endif
 
 // attend computes the rows of tokens first … last, all of one sequence.
 void attend(uint first, uint last, uint table, uint kv, uint h0) {
@@ -99,43 +103,68 @@ void attend(uint first, uint last, uint table, uint kv, uint h0) {
     uint from = gl_WorkGroupID.y * split, to = min(from + split, end);
     if (from >= to) return;
     float top[ROWS], sum[ROWS];
-    uint limit[ROWS]; // positions the row sees
+    uint limit[ROWS], head[ROWS]; // positions the row sees; element where its query begins
     vec4 acc[ROWS * PER * 2];
     for (uint r = 0; r < ROWS; r++) {
         uint i = min(first + r / HEADS, last);
         limit[r] = inputs[p.pos + i] + 1;
-        uint e = (i * p.heads + h0 + r % HEADS) * DIMK;
-        for (uint d = lane; d < QUADS; d += LOCAL) qs[r * QUADS + d] = query(e, 4 * d) * uintBitsToFloat(p.scale);
+        head[r] = (i * p.heads + h0 + r % HEADS) * DIMK;
+#ifndef TEXEL
+        for (uint d = lane; d < QUADS; d += LOCAL) qs[r * QUADS + d] = query(head[r], 4 * d);
+#endif
         top[r] = NONE;
         sum[r] = 0;
         for (uint j = 0; j < PER * 2; j++) acc[r * PER * 2 + j] = vec4(0);
     }
+    float scale = uintBitsToFloat(p.scale);
+#ifndef TEXEL
     barrier();
-    for (uint t0 = from; t0 < to; t0 += LOCAL) {
-        uint t = t0 + lane;
-        uint row = inputs[table + min(t, to - 1) / PAGE] * PAGE + t % PAGE;
-        if (t >= to) row = 0;
-        place[lane] = row;
-        vec4 score[ROWS];
-        for (uint r = 0; r < ROWS; r++) score[r] = vec4(0);
-        uint e = (row * p.kv + kv) * DIMK;
+#endif
+    for (uint t0 = from; t0 < to; t0 += TILE) {
+        uint e[KEYS];
+        float score[ROWS * KEYS];
+        for (uint j = 0; j < KEYS; j++) {
+            uint t = min(t0 + j * LOCAL + lane, to - 1), row = inputs[table + t / PAGE] * PAGE + t % PAGE;
+            place[j * LOCAL + lane] = row;
+            e[j] = (row * p.kv + kv) * DIMK;
+            for (uint r = 0; r < ROWS; r++) score[r * KEYS + j] = 0;
+        }
         for (uint d = 0; d < DIMK; d += 8) {
-            uvec4 k = key(e, d);
-            vec4 lo = vec4(unpackHalf2x16(k.x), unpackHalf2x16(k.y)), hi = vec4(unpackHalf2x16(k.z), unpackHalf2x16(k.w));
-            for (uint r = 0; r < ROWS; r++) score[r] += lo * qs[r * QUADS + d / 4] + hi * qs[r * QUADS + d / 4 + 1];
+            vec4 lo[KEYS], hi[KEYS];
+            for (uint j = 0; j < KEYS; j++) {
+                uvec4 k = key(e[j], d);
+                lo[j] = vec4(unpackHalf2x16(k.x), unpackHalf2x16(k.y));
+                hi[j] = vec4(unpackHalf2x16(k.z), unpackHalf2x16(k.w));
+            }
+            for (uint r = 0; r < ROWS; r++) {
+#ifdef TEXEL // a fetch costs these drivers less than shared memory
+                vec4 q = query(head[r], d), q4 = query(head[r], d + 4);
+#else
+                vec4 q = qs[r * QUADS + d / 4], q4 = qs[r * QUADS + d / 4 + 1];
+#endif
+                for (uint j = 0; j < KEYS; j++) score[r * KEYS + j] += dot(lo[j], q) + dot(hi[j], q4);
+            }
         }
         for (uint r = 0; r < ROWS; r++) {
-            bool sees = t < to && t < limit[r];
-            float s = sees ? sum4(score[r]) : NONE;
-            float was = top[r], now = max(was, reduce_max(s));
-            float w = sees ? exp(s - now) : 0, keep = was == now ? 1 : was == NONE ? 0 : exp(was - now);
+            float best = NONE;
+            for (uint j = 0; j < KEYS; j++) {
+                uint t = t0 + j * LOCAL + lane;
+                score[r * KEYS + j] = t < to && t < limit[r] ? score[r * KEYS + j] * scale : NONE;
+                best = max(best, score[r * KEYS + j]);
+            }
+            float was = top[r], now = max(was, reduce_max(best));
+            float keep = was == now ? 1 : was == NONE ? 0 : exp(was - now);
             top[r] = now;
-            sum[r] = sum[r] * keep + w;
+            sum[r] *= keep;
+            for (uint j = 0; j < KEYS; j++) {
+                float s = score[r * KEYS + j], w = s == NONE ? 0 : exp(s - now);
+                sum[r] += w;
+                a[r * TILE + j * LOCAL + lane] = w;
+            }
             for (uint j = 0; j < PER * 2; j++) acc[r * PER * 2 + j] *= keep;
-            a[r * LOCAL + lane] = w;
         }
         barrier();
-        uint count = min(LOCAL, to - t0);
+        uint count = min(TILE, to - t0);
         if (lane < EIGHTS * SHARE)
             for (uint t = lane / EIGHTS; t < count; t += SHARE) {
                 uint e = (place[t] * p.kv + kv) * DIMV;
@@ -145,8 +174,8 @@ void attend(uint first, uint last, uint table, uint kv, uint h0) {
                     uvec4 v = value(e, d);
                     vec4 lo = vec4(unpackHalf2x16(v.x), unpackHalf2x16(v.y)), hi = vec4(unpackHalf2x16(v.z), unpackHalf2x16(v.w));
                     for (uint r = 0; r < ROWS; r++) {
-                        acc[(r * PER + j) * 2] += a[r * LOCAL + t] * lo;
-                        acc[(r * PER + j) * 2 + 1] += a[r * LOCAL + t] * hi;
+                        acc[(r * PER + j) * 2] += a[r * TILE + t] * lo;
+                        acc[(r * PER + j) * 2 + 1] += a[r * TILE + t] * hi;
                     }
                 }
             }

@@ -18,6 +18,7 @@ layout(constant_id = 3) const uint TN = 4;
 layout(constant_id = 4) const uint BM = 64; // LOCAL = BM/TM · BN/TN
 layout(constant_id = 5) const uint BN = 64;
 layout(constant_id = 6) const bool TAIL = false; // k is not whole chunks: x is read element by element
+layout(constant_id = 7) const uint ADD = 0;      // 1: y += z[i][j]; 2: y += z[j]
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row of W and x
@@ -29,9 +30,10 @@ layout(push_constant) uniform Push {
 } p;
 
 layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
-layout(std430, binding = 2) readonly restrict buffer W { uvec4 w_quads[]; };
-layout(std430, binding = 3) readonly buffer X { vec4 x_quads[]; };
-layout(std430, binding = 3) readonly buffer X1 { float x_floats[]; };
+layout(std430, binding = 2) readonly restrict buffer Z { float z[]; };
+layout(std430, binding = 3) readonly restrict buffer W { uvec4 w_quads[]; };
+layout(std430, binding = 4) readonly buffer X { vec4 x_quads[]; };
+layout(std430, binding = 4) readonly buffer X1 { float x_floats[]; };
 uvec4 quad(uint i) { return w_quads[i]; }
 vec4 x_at(uint e, uint row) {
     if (TAIL) {
@@ -89,6 +91,11 @@ void main() {
     for (uint i = 0; i < TN; i++)
         for (uint j = 0; j < TM; j++) {
             uint row = i0 + ty + i * TY, col = j0 + tx + j * TX;
-            if (row < n && col < p.rows) y[row * p.m + p.first + col] = acc[i * TM + j];
+            if (row >= n || col >= p.rows) continue;
+            uint at = row * p.m + p.first + col;
+            float sum = acc[i * TM + j];
+            if (ADD == 1) sum += z[at];
+            if (ADD == 2) sum += z[p.first + col];
+            y[at] = sum;
         }
 }

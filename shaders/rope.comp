@@ -8,15 +8,25 @@
 //
 //	y[2j]   = x[2j]·cos − x[2j+1]·sin
 //	y[2j+1] = x[2j]·sin + x[2j+1]·cos
+//
+// With STORE the pair goes to the cache at once, as store.comp would put it; a
+// head has an even number of elements there.
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row, heads · head
     uint head;  // elements in a head
     uint pairs; // rotated pairs in a head
     uint turns; // word of the inputs where the cosines and sines begin, (tokens, pairs, 2)
+    uint pos;   // STORE: word where the positions begin
+    uint table; // STORE: where the places of the tokens' block tables begin
 } p;
 
+#ifdef STORE
+layout(std430, binding = 1) writeonly restrict buffer Cache { uint cache[]; };
+#include "half_bits.glsl"
+#else
 layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
+#endif
 layout(std430, binding = 2) readonly restrict buffer X { float x[]; };
 
 void main() {
@@ -24,14 +34,20 @@ void main() {
     uint h = at / per, j = at % per;
     if (i >= inputs[0] || h * p.head >= p.k) return;
     uint e = i * p.k + h * p.head + 2 * j;
-    if (j >= p.pairs) {
-        y[e] = x[e];
-        if (2 * j + 1 < p.head) y[e + 1] = x[e + 1];
-        return;
+    bool pair = 2 * j + 1 < p.head; // a head may end with half a pair
+    float a = x[e], b = pair ? x[e + 1] : 0;
+    if (j < p.pairs) {
+        uint turn = p.turns + 2 * (i * p.pairs + j);
+        float c = uintBitsToFloat(inputs[turn]), s = uintBitsToFloat(inputs[turn + 1]), was = a;
+        a = was * c - b * s;
+        b = was * s + b * c;
     }
-    uint turn = p.turns + 2 * (i * p.pairs + j);
-    float c = uintBitsToFloat(inputs[turn]), s = uintBitsToFloat(inputs[turn + 1]);
-    float a = x[e], b = x[e + 1];
-    y[e] = a * c - b * s;
-    y[e + 1] = a * s + b * c;
+#ifdef STORE
+    uint pos = inputs[p.pos + i];
+    uint row = inputs[inputs[p.table + i] + pos / PAGE] * PAGE + pos % PAGE;
+    cache[(row * p.k + h * p.head) / 2 + j] = half_bits(a) | (half_bits(b) << 16);
+#else
+    y[e] = a;
+    if (pair) y[e + 1] = b;
+#endif
 }

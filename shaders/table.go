@@ -49,7 +49,8 @@ func Table() []Variant {
 		{"elementwise", "elementwise.comp", nil, 4, 0, 2},
 		{"bias", "bias.comp", nil, 4, 0, 2},
 		{"gather", "gather.comp", nil, 3, 0, 2},
-		{"rope", "rope.comp", nil, 3, 0, 4},
+		{"rope", "rope.comp", nil, 3, 0, 6},
+		{"rope_store", "rope.comp", []string{"STORE=1"}, 3, 0, 6},
 		{"store", "store.comp", nil, 3, 0, 3},
 		{"attention_reduce", "attention_reduce.comp", nil, 3, 0, 4},
 		{"sample_best", "sample_best.comp", nil, 3, 0, 2},
@@ -64,10 +65,10 @@ func Table() []Variant {
 		name, define := TypeName(t), "TYPE="+strconv.Itoa(int(t))
 		table = append(table,
 			Variant{"embed_" + name, "embed.comp", []string{define}, 3, 0, 5},
-			Variant{"matmul_" + name, "matmul.comp", []string{define}, 4, 0, 6})
+			Variant{"matmul_" + name, "matmul.comp", []string{define}, 5, 0, 6})
 		for _, l := range loads {
 			table = append(table, Variant{"matvec_" + name + l.suffix, "matvec.comp", append([]string{define}, l.defines...),
-				4 - 2*l.fetchers, 2 * l.fetchers, 6})
+				6 - 3*l.fetchers, 3 * l.fetchers, 6})
 		}
 	}
 	return table

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -48,30 +49,25 @@ is read, so this takes no longer for a large file.`,
 	return cmd
 }
 
-// tensorSpecifics describes one tensor; the names are the prototype's.
-type tensorSpecifics struct {
-	Shape    []int  `json:"shape"` // elements, innermost first
-	Type     string `json:"type"`
-	RowBytes int    `json:"row_bytes"`
-	Size     int64  `json:"size"` // bytes
-	Offset   int64  `json:"offset"`
-	Shard    int    `json:"shard,omitempty"`
-}
-
 func inspectJSON(w io.Writer, f *loader.File, m *model.Model) error {
 	out := struct {
-		File         string                     `json:"file"`
-		FileBytes    int64                      `json:"file_bytes"`
-		Architecture string                     `json:"architecture"`
-		Config       *model.Config              `json:"config"` // null where the model cannot be run
-		Parameters   int                        `json:"parameters"`
-		WeightBytes  int64                      `json:"weight_bytes"`
-		KVTokenBytes int64                      `json:"kv_bytes_per_token"`
-		Metadata     map[string]any             `json:"metadata"`
-		Tensors      map[string]tensorSpecifics `json:"tensor_specifics"`
+		File         string                            `json:"file"`
+		FileBytes    int64                             `json:"file_bytes"`
+		Manifest     loader.Sum                        `json:"manifest,omitzero"` // id of the manifest of a fragments folder
+		Missing      []string                          `json:"missing,omitempty"` // fragments that the folder lacks
+		Architecture string                            `json:"architecture"`
+		Config       *model.Config                     `json:"config"` // null where the model cannot be run
+		Parameters   int                               `json:"parameters"`
+		WeightBytes  int64                             `json:"weight_bytes"`
+		KVTokenBytes int64                             `json:"kv_bytes_per_token"`
+		Metadata     map[string]any                    `json:"metadata"`
+		Tensors      map[string]loader.TensorSpecifics `json:"tensor_specifics"`
 	}{
 		File: f.Path, FileBytes: f.Size, Architecture: architecture(f),
-		Metadata: map[string]any{}, Tensors: map[string]tensorSpecifics{},
+		Metadata: map[string]any{}, Tensors: map[string]loader.TensorSpecifics{},
+	}
+	if man := f.Manifest(); man != nil {
+		out.Manifest, out.Missing = man.ID, f.Missing()
 	}
 	out.Parameters, out.WeightBytes = weights(f)
 	if m != nil {
@@ -87,7 +83,7 @@ func inspectJSON(w io.Writer, f *loader.File, m *model.Model) error {
 		out.Metadata[key] = printable(v.Any(longArray))
 	}
 	for _, t := range f.Tensors {
-		out.Tensors[t.Name] = tensorSpecifics{t.Dims, t.Type.String(), t.RowBytes, t.Size, t.Offset, t.Shard}
+		out.Tensors[t.Name] = t.Specifics()
 	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
@@ -132,6 +128,12 @@ func inspectText(w io.Writer, f *loader.File, m *model.Model) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "file\t%s\n", f.Path)
 	fmt.Fprintf(t, "format\tGGUF v%d, %d metadata keys, %d tensors\n", f.Version, len(f.Keys), len(f.Tensors))
+	if man := f.Manifest(); man != nil {
+		fmt.Fprintf(t, "manifest\t%s, %d fragments, %d blobs\n", man.ID, len(man.Fragments), len(man.Blobs))
+		if missing := f.Missing(); len(missing) > 0 {
+			fmt.Fprintf(t, "missing\t%s\n", strings.Join(missing, ", "))
+		}
+	}
 	fmt.Fprintf(t, "architecture\t%.100q\n", architecture(f))
 	fmt.Fprintf(t, "weights\t%s elements in %s (%.2f bits each)\n", count(elems), mib(bytes), float64(bytes)*8/float64(max(1, elems)))
 	if m != nil {

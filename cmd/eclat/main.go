@@ -103,7 +103,8 @@ device or not enough memory.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w; see 'eclat %s --help'", err, cmd.Name())
 	})
-	root.AddCommand(newRun(), newInspect(), newTokenize(), newLogprobs(), newDoctor(), newVersion())
+	root.AddCommand(newRun(), newInspect(), newTokenize(), newLogprobs(), newBench(), newCompare(), newPerplexity(), newDevices(), newDoctor(),
+		newFragment(), newAssemble(), newVerify(), newVersion())
 	return root
 }
 
@@ -115,12 +116,12 @@ func atMostOneModel(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// completeModel offers .gguf files to the shell.
+// completeModel offers .gguf files, manifests and folders to the shell.
 func completeModel(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return []string{"gguf"}, cobra.ShellCompDirectiveFilterFileExt
+	return []string{"gguf", "json"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
 // pathError gives a file error the exit code of a bad model.

@@ -261,6 +261,29 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// TestDevices: the list always holds the CPU, and exactly one device is the automatic one.
+func TestDevices(t *testing.T) {
+	var list []deviceEntry
+	if err := json.Unmarshal([]byte(ok(t, "", "devices", "--json", "--quick")), &list); err != nil {
+		t.Fatal(err)
+	}
+	auto := 0
+	for _, d := range list {
+		if d.Auto {
+			auto++
+		}
+		if d.Vulkan != nil && d.Vulkan.Limits.MaxStorageRange == 0 {
+			t.Errorf("%s: no limits: %+v", d.Name, d)
+		}
+	}
+	if last := list[len(list)-1]; last.Name != "cpu" || last.Threads < 1 || auto != 1 {
+		t.Errorf("%d automatic devices in %+v", auto, list)
+	}
+	if out := ok(t, "", "devices"); !strings.Contains(out, "GB/s") || !strings.Contains(out, "(auto)") {
+		t.Errorf("devices printed %q", out)
+	}
+}
+
 // TestHelp: every command explains itself with an example.
 func TestHelp(t *testing.T) {
 	for _, cmd := range append(newRoot().Commands(), newRoot()) {

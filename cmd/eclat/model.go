@@ -32,6 +32,7 @@ type deviceFlags struct {
 	gpuLayers  string
 	context    contextFlag
 	threads    int
+	verify     string // quick or full
 }
 
 // contextFlag is a number of tokens or auto.
@@ -69,6 +70,8 @@ func (d *deviceFlags) add(cmd *cobra.Command) {
 	f.StringVarP(&d.gpuLayers, "gpu-layers", "g", "auto", "layers on the GPU: a number, all, or auto for as many as fit")
 	f.VarP(&d.context, "context", "c", fmt.Sprintf("context in tokens, or auto for the longest that fits (default: the model's, at most %d)", engine.DefaultContext))
 	f.IntVarP(&d.threads, "threads", "t", 0, "CPU threads (default: one a processor)")
+	f.StringVar(&d.verify, "verify", "quick", "of a fragments folder check the sizes (quick) or every sum (full) before loading")
+	cmd.RegisterFlagCompletionFunc("verify", cobra.FixedCompletions([]string{"quick", "full"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("device", cobra.FixedCompletions([]string{"auto", "gpu", "vulkan:0", "cpu", "ref"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("gpu-layers", cobra.FixedCompletions([]string{"auto", "all"}, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -108,6 +111,10 @@ func (d *deviceFlags) open(ctx context.Context, args []string) (*engine.Engine, 
 	}
 	f, err := openFile(args)
 	if err != nil {
+		return nil, err
+	}
+	if err := verifyModel(ctx, d.verify, f); err != nil {
+		f.Close()
 		return nil, err
 	}
 	bar := newBar("loading", true)

@@ -29,21 +29,28 @@ type Device struct {
 	pools    []*setPool
 	cache    C.ev_object
 	opt      Options
-	loaded   int       // bytes of the pipeline cache as it was read
-	memory   int64     // bytes allocated
-	live     list.List // clean-up of live objects in the order of their making, func()
+	loaded   int        // bytes of the pipeline cache as it was read
+	memory   int64      // bytes allocated
+	owned    sync.Mutex // guards live
+	live     list.List  // clean-up of live objects in the order of their making, func()
 }
 
 // own remembers how to end an object; the returned function ends it once.
 func (d *Device) own(end func()) func() {
+	d.owned.Lock()
+	defer d.owned.Unlock()
 	e := d.live.PushBack(end)
 	return func() {
-		if e == nil {
-			return
+		d.owned.Lock()
+		mine := e != nil && e.Value != nil
+		if mine {
+			d.live.Remove(e)
+			e.Value, e = nil, nil
 		}
-		d.live.Remove(e)
-		e = nil
-		end()
+		d.owned.Unlock()
+		if mine {
+			end()
+		}
 	}
 }
 
@@ -51,7 +58,10 @@ func (d *Device) own(end func()) func() {
 func Open(info Info, opt Options) (*Device, error) {
 	loader.Lock()
 	defer loader.Unlock()
-	inst, err := newInstance(opt)
+	if err := load(); err != nil {
+		return nil, err
+	}
+	inst, err := makeInstance(opt)
 	if err != nil {
 		return nil, err
 	}
@@ -132,8 +142,10 @@ func (d *Device) close() error {
 		vulkan.DeviceWaitIdle(d.handle) // a lost device fails here and can still be ended
 		err = d.saveCache()
 		for e := d.live.Back(); e != nil; e = d.live.Back() {
+			end := e.Value.(func())
 			d.live.Remove(e)
-			e.Value.(func())()
+			e.Value = nil // a Close that comes later does nothing
+			end()
 		}
 		C.ev_close(d.c)
 		d.c = nil

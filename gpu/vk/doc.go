@@ -10,6 +10,7 @@
 // return ErrNoVulkan.
 //
 // Every object has a Close, and a Device closes what is left of its own objects in
-// reverse order. A Device and what belongs to it are for one goroutine at a time;
-// only Submit and Wait lock the queue. Nothing is freed by finalizers.
+// reverse order. A Device and what belongs to it are for one goroutine at a time, but
+// for NewPipeline, which several may call, and Start, which locks the queue. Nothing
+// is freed by finalizers.
 package vk

@@ -21,12 +21,40 @@ import (
 // Available reports whether this program was built with Vulkan.
 const Available = true
 
-// loader is the Vulkan loader library; instances are made and ended under its lock,
-// because vulkan-go keeps its functions in global variables.
+// loader is the Vulkan loader library. Its lock is held while instances and devices
+// are made and ended.
 var loader struct {
 	sync.Mutex
-	tried   bool
-	getProc unsafe.Pointer // vkGetInstanceProcAddr; nil where there is no library
+	getProc unsafe.Pointer // vkGetInstanceProcAddr; nil until the library is open
+	root    *instance      // nil until there is one
+}
+
+// load opens the library and makes the root instance, once. vulkan-go keeps its
+// functions in global variables that Init sets to nil for a moment, so it runs
+// before there is any device, and never again; the functions are those of the root
+// instance, which lives as long as the process. The caller holds loader's lock.
+func load() error {
+	if loader.root != nil {
+		return nil
+	}
+	if loader.getProc == nil {
+		if loader.getProc = C.ev_load(); loader.getProc == nil {
+			return fmt.Errorf("vk: no Vulkan loader library is installed: %w", ErrNoVulkan)
+		}
+	}
+	vulkan.SetGetInstanceProcAddr(loader.getProc)
+	if err := vulkan.Init(); err != nil {
+		return fmt.Errorf("vk: %v: %w", err, ErrNoVulkan)
+	}
+	root, err := makeInstance(Options{})
+	if err != nil {
+		return err
+	}
+	if err := vulkan.InitInstance(root.handle); err != nil {
+		return fmt.Errorf("vk: %v: %w", err, ErrNoVulkan)
+	}
+	loader.root = root
+	return nil
 }
 
 // instance is a VkInstance and what it needs to end.
@@ -43,20 +71,8 @@ func evMessage(user C.uintptr_t, severity C.uint32_t, message *C.char) {
 	cgo.Handle(user).Value().(func(string))(C.GoString(message))
 }
 
-// newInstance opens the library where that is still to do and makes an instance.
-// The caller holds loader's lock.
-func newInstance(opt Options) (*instance, error) {
-	if !loader.tried {
-		loader.tried = true
-		loader.getProc = C.ev_load()
-	}
-	if loader.getProc == nil {
-		return nil, fmt.Errorf("vk: no Vulkan loader library is installed: %w", ErrNoVulkan)
-	}
-	vulkan.SetGetInstanceProcAddr(loader.getProc)
-	if err := vulkan.Init(); err != nil {
-		return nil, fmt.Errorf("vk: %v: %w", err, ErrNoVulkan)
-	}
+// makeInstance makes an instance. The caller holds loader's lock.
+func makeInstance(opt Options) (*instance, error) {
 	n := &instance{}
 	if opt.OnMessage != nil {
 		n.listener = cgo.NewHandle(opt.OnMessage)
@@ -73,10 +89,6 @@ func newInstance(opt Options) (*instance, error) {
 		return nil, fmt.Errorf("%w: %w", fail("vkCreateInstance", "", int32(r)), ErrNoVulkan)
 	}
 	n.handle, n.api, n.validating = *(*vulkan.Instance)(unsafe.Pointer(&handle)), uint32(api), validating != 0
-	if err := vulkan.InitInstance(n.handle); err != nil {
-		n.close()
-		return nil, fmt.Errorf("vk: %v: %w", err, ErrNoVulkan)
-	}
 	return n, nil
 }
 
@@ -114,11 +126,10 @@ func (n *instance) physical() ([]vulkan.PhysicalDevice, error) {
 func Enumerate() ([]Info, error) {
 	loader.Lock()
 	defer loader.Unlock()
-	n, err := newInstance(Options{})
-	if err != nil {
+	if err := load(); err != nil {
 		return nil, err
 	}
-	defer n.close()
+	n := loader.root
 	devices, err := n.physical()
 	if err != nil {
 		return nil, err

@@ -243,3 +243,48 @@ func TestDispatch(t *testing.T) {
 		})
 	}
 }
+
+// TestValidationIsHeard: a missing barrier between two copies is reported, so that
+// silence elsewhere means something.
+func TestValidationIsHeard(t *testing.T) {
+	infos, err := Enumerate()
+	if err != nil || len(infos) == 0 {
+		t.Skipf("no Vulkan device: %v", err)
+	}
+	var lock sync.Mutex
+	var heard []string
+	d, err := Open(infos[0], Options{Validation: true, OnMessage: func(m string) {
+		lock.Lock()
+		defer lock.Unlock()
+		heard = append(heard, m)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if !d.Validating() {
+		t.Skip("the validation layer is not installed")
+	}
+	b, err := d.NewBuffer("b", 1024, OnDevice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := d.NewBuffer("c", 1024, OnDevice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := d.NewRecorder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Copy(b, 0, c, 0, 512)
+	r.Copy(c, 0, b, 512, 512)
+	if _, err := r.End(); err != nil {
+		t.Fatal(err)
+	}
+	lock.Lock()
+	defer lock.Unlock()
+	if len(heard) == 0 {
+		t.Error("no message about a write after a write without a barrier")
+	}
+}

@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"eclat/engine"
+	"eclat/engine/bench"
+	"eclat/engine/record"
+	"eclat/loader"
+)
+
+type benchFlags struct {
+	deviceFlags
+	prompts, gens, depths []int
+	repeat                int
+	noWarmup              bool
+	kernels               bool
+	synthetic             string
+	output                string
+	report                string
+}
+
+func newBench() *cobra.Command {
+	var f benchFlags
+	cmd := &cobra.Command{
+		Use:   "bench [MODEL]",
+		Short: "Measure tokens per second",
+		Long: `Measure how fast a model reads prompts (ppN) and generates text (tgN), as
+llama-bench does: each test is warmed up, then repeated; a rate is the mean of the
+repetitions ± their standard deviation. "@ d4096" is with 4096 tokens before.
+
+The last column sets the rate against what the device can do, measured on the
+spot: generating has to read all weights once a token, so it is bound by how fast
+the device copies memory (bytes read plus bytes written); reading a prompt is
+bound by how fast it multiplies the model's largest matrix by as many tokens as
+go through at once.
+
+--synthetic benches a well-known shape without having its weights: random blocks
+in the true mix of types of Q4_K_M, in a temporary file. The shapes are
+  ` + shapeNames() + `.`,
+		Example: `  eclat bench model.gguf
+  eclat bench model.gguf -p 512 -n 128 -d 0,4096 --device gpu,cpu -o json
+  eclat bench model.gguf --kernels --report bench.html
+  eclat bench --synthetic magistral-small-2509:2 --device cpu -p 64 -n 8`,
+		Args:              atMostOneModel,
+		ValidArgsFunction: completeModel,
+		RunE:              func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), args) },
+	}
+	f.add(cmd)
+	fs := cmd.Flags()
+	fs.Lookup("device").Usage = "devices, separated by commas: " + fs.Lookup("device").Usage
+	fs.Lookup("context").Usage = "context in tokens (default: what the tests need)"
+	fs.IntSliceVarP(&f.prompts, "n-prompt", "p", []int{512}, "tokens of the prompts to read; 0 for none")
+	fs.IntSliceVarP(&f.gens, "n-gen", "n", []int{128}, "tokens to generate; 0 for none")
+	fs.IntSliceVarP(&f.depths, "n-depth", "d", []int{0}, "tokens in key–value memory before each test")
+	fs.IntVarP(&f.repeat, "repetitions", "r", 5, "repetitions of each test")
+	fs.BoolVar(&f.noWarmup, "no-warmup", false, "do not run each test once before it counts")
+	fs.BoolVar(&f.kernels, "kernels", false, "break a generated token down by op")
+	fs.StringVar(&f.synthetic, "synthetic", "", "bench a shape with random weights: NAME or NAME:LAYERS")
+	fs.StringVarP(&f.output, "output", "o", "md", "md, csv, json or jsonl")
+	fs.StringVar(&f.report, "report", "", "write a page with charts to this file")
+	cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(benchFormats, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("synthetic", cobra.FixedCompletions(shapeList(), cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+var benchFormats = []string{"md", "csv", "json", "jsonl"}
+
+func shapeList() (names []string) {
+	for _, s := range bench.Shapes {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// shapeNames breaks the list into lines for the help.
+func shapeNames() string {
+	s := strings.Join(shapeList(), ", ")
+	if at := strings.LastIndex(s[:76], ", "); at > 0 {
+		s = s[:at+1] + "\n  " + s[at+2:]
+	}
+	return s
+}
+
+// maxBench bounds each number of tokens; far above any context in use.
+const maxBench = 1 << 24
+
+func (f *benchFlags) check(args []string) error {
+	for name, list := range map[string][]int{"-p": f.prompts, "-n": f.gens, "-d": f.depths} {
+		for _, n := range list {
+			if n < 0 || n > maxBench {
+				return usagef("%s %d is not from 0 to %d", name, n, maxBench)
+			}
+		}
+	}
+	switch {
+	case f.repeat < 1 || f.repeat > 1e6:
+		return usagef("-r %d is not from 1 to 1000000", f.repeat)
+	case !slices.Contains(benchFormats, f.output):
+		return usagef("-o %.20q is not one of %s", f.output, strings.Join(benchFormats, ", "))
+	case len(f.tests()) == 0:
+		return usagef("nothing to measure: -p, -n or -d names no test")
+	case f.synthetic != "" && len(args) > 0:
+		return usagef("--synthetic and a MODEL exclude each other")
+	}
+	if need := bench.Context(f.tests()); f.context > 0 && int(f.context) < need {
+		return usagef("-c %d is too small: the tests need %d", int(f.context), need)
+	}
+	return f.deviceFlags.check()
+}
+
+func (f *benchFlags) tests() []bench.Test { return bench.Tests(f.prompts, f.gens, f.depths) }
+
+func (f *benchFlags) run(ctx context.Context, args []string) error {
+	if err := f.check(args); err != nil {
+		return err
+	}
+	devices := strings.Split(f.device, ",")
+	if len(devices) > 1 { // a mistake in the last name should not show after hours
+		for _, d := range devices {
+			o := engine.Options{Device: d, RequireGPU: f.requireGPU}
+			b, _, err := engine.OpenBackend(o)
+			if err != nil {
+				return err
+			}
+			if err := b.Close(); err != nil {
+				return err
+			}
+		}
+	}
+	if f.synthetic != "" {
+		path, remove, err := f.makeSynthetic(ctx)
+		if err != nil {
+			return err
+		}
+		defer remove()
+		args = []string{path}
+	}
+	b := &benchRun{tests: f.tests()}
+	var err error
+	for _, d := range devices {
+		f.device = d
+		if err = f.one(ctx, args, b); err != nil {
+			break
+		}
+	}
+	// What was measured before an error is worth seeing.
+	if len(b.devices) > 0 {
+		if e := b.print(os.Stdout, f.output, coloured(os.Stdout)); err == nil {
+			err = e
+		}
+		if f.report != "" && err == nil {
+			err = writeReport(f.report, b.page())
+		}
+	}
+	return err
+}
+
+// benchRun is what a run of the command measured.
+type benchRun struct {
+	tests   []bench.Test
+	model   benchModel
+	devices []*bench.Device
+	repeat  int
+	chunk   []int // engine.Chunk on each device
+}
+
+// benchModel describes the model in llama-bench's terms.
+type benchModel struct {
+	file, kind string
+	sum        string // SHA-256 of the file; empty where it was not asked for
+	bytes      int64
+	params     int64
+	name       string
+}
+
+func (f *benchFlags) makeSynthetic(ctx context.Context) (path string, remove func(), err error) {
+	shape, err := bench.ParseShape(f.synthetic)
+	if err != nil {
+		return "", nil, usageError{fmt.Errorf("--synthetic: %w", err)}
+	}
+	bar := newBar("writing", true)
+	defer bar.clear()
+	file, remove, err := bench.Synthetic(ctx, shape, bar.set)
+	if err != nil {
+		return "", nil, err
+	}
+	path = file.Path
+	if err := file.Close(); err != nil {
+		remove()
+		return "", nil, err
+	}
+	return path, remove, nil
+}
+
+// one measures one device.
+func (f *benchFlags) one(ctx context.Context, args []string, b *benchRun) error {
+	tests := f.tests()
+	dev := f.deviceFlags
+	if dev.context <= 0 {
+		dev.context = contextFlag(bench.Context(tests))
+	}
+	bench.ResetPeak()
+	e, err := dev.open(ctx, args)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	if err := f.describe(e, b); err != nil {
+		return err
+	}
+	bar := newBar("measuring", false)
+	defer bar.clear()
+	total := int64(len(tests) * f.repeat)
+	d, err := bench.Measure(ctx, e, tests, bench.Options{
+		Repeat: f.repeat, NoWarmup: f.noWarmup, Energy: meter(e),
+		Progress: func(test, i int) { bar.set(int64(test*f.repeat+i), total) },
+	})
+	if err == nil && (f.kernels || f.report != "") {
+		d.Kernels, err = bench.RunProfile(ctx, e, min(16, max(1, e.Context/2)))
+		if errors.Is(err, bench.ErrNoTimes) {
+			bar.clear()
+			fmt.Fprintf(os.Stderr, "no times by op: %v: %s\n", err, e.Device)
+			err = nil
+		}
+	}
+	if d != nil && len(d.Results) > 0 {
+		b.devices, b.chunk = append(b.devices, d), append(b.chunk, e.Chunk)
+		b.repeat = f.repeat
+	}
+	return err
+}
+
+// meter measures energy where all of the work is done by the processor.
+func meter(e *engine.Engine) *bench.Meter {
+	for _, f := range e.Facts() {
+		if f.GPU {
+			return nil
+		}
+	}
+	return bench.NewMeter()
+}
+
+// describe fills in the model, once; summing a large file takes a while, so it is
+// done only for the forms that show it.
+func (f *benchFlags) describe(e *engine.Engine, b *benchRun) error {
+	if b.model.kind != "" {
+		return nil
+	}
+	b.model = benchModel{
+		file: e.Model.File.Path, kind: bench.ModelType(e), name: e.Model.Config.Name,
+		bytes: bench.Bytes(e), params: bench.Params(e),
+	}
+	if f.synthetic != "" {
+		b.model.file = "synthetic " + f.synthetic
+	}
+	if f.output != "md" || f.report != "" {
+		var err error
+		b.model.sum, err = fileSum(e.Model.File)
+		return err
+	}
+	return nil
+}
+
+// fileSum is the model file's SHA-256, with a progress bar.
+func fileSum(file *loader.File) (string, error) {
+	bar := newBar("checksum", true)
+	defer bar.clear()
+	return record.FileSum(file, bar.set)
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"eclat/engine/compare"
+)
+
+// printComparison writes a comparison for people.
+func printComparison(w io.Writer, r *compare.Result, tensors, colour bool) {
+	fmt.Fprintf(w, "judged  %s\nagainst %s\n%d tokens, %d tensors, %d computed at once\n\n",
+		sideName(r.Got), sideName(r.Want), r.Positions, len(r.Tensors), r.Got.Batch)
+	t := newTable("<layer", "error", "largest difference", "<worst tensor", "error of its output")
+	for i, y := range r.Layers {
+		t.add(layerName(r, i), sci(y.Error), sci(float64(y.Diff)), y.Worst, sci(y.Out))
+		if r.First != nil && r.First.Layer == y.Layer && holds(r, i, r.First.Tensor) {
+			t.look(1, red)
+			t.look(3, red)
+		}
+	}
+	t.text(w, colour)
+	if tensors {
+		fmt.Fprintln(w)
+		printTensors(w, r, colour)
+	}
+	fmt.Fprintln(w)
+	fmt.Fprintf(w, "first divergent tensor  %s\n", pointText(r.First, "none: no row's error is over the limit"))
+	fmt.Fprintf(w, "first unequal tensor    %s\n", pointText(r.FirstDiff, "none: every number is equal, bit for bit"))
+	fmt.Fprintln(w)
+	printLogits(w, r, colour)
+	fmt.Fprintln(w)
+	if r.Pass() {
+		fmt.Fprintln(w, paint(colour, green, "PASS"), "all limits are kept")
+		return
+	}
+	fmt.Fprintln(w, paint(colour, red, "FAIL"), strings.Join(r.Failures, "; "))
+}
+
+func sideName(h *compare.Header) string {
+	s := h.Device
+	if h.Driver != "" {
+		s += ", driver " + h.Driver
+	}
+	if h.Model != "" {
+		s = fmt.Sprintf("%.60q on %s", h.Model, s)
+	}
+	if h.Time != "" {
+		s += ", " + h.Time + ", " + h.Program
+	}
+	return s
+}
+
+// layerName names entry i of a result's layers.
+func layerName(r *compare.Result, i int) string {
+	switch {
+	case r.Layers[i].Layer >= 0:
+		return fmt.Sprint(r.Layers[i].Layer)
+	case i == 0:
+		return "input"
+	}
+	return "output"
+}
+
+// holds reports whether a tensor belongs to entry i: input and output are both
+// outside the layers.
+func holds(r *compare.Result, i int, tensor string) bool {
+	if r.Layers[i].Layer >= 0 {
+		return true
+	}
+	return (i == 0) == (tensor == r.Tensors[0].Name)
+}
+
+func printTensors(w io.Writer, r *compare.Result, colour bool) {
+	t := newTable("<tensor", "<op", "error", "worst row", "largest difference", "at", "got", "want")
+	for i := range r.Tensors {
+		x := &r.Tensors[i]
+		at, got, want := "–", "–", "–"
+		if !x.Equal {
+			at = fmt.Sprintf("%d:%d", x.Max.Position, x.Max.Element)
+			got, want = fmt.Sprintf("%.6g", x.Max.Got), fmt.Sprintf("%.6g", x.Max.Want)
+		}
+		t.add(x.Name, x.Op, sci(x.Error), sci(x.Worst), sci(float64(x.Diff)), at, got, want)
+		if r.First != nil && r.First.Tensor == x.Name {
+			t.look(0, red)
+		}
+	}
+	t.text(w, colour)
+}
+
+// pointText tells where two sides are apart.
+func pointText(p *compare.Point, none string) string {
+	if p == nil {
+		return none
+	}
+	where := ""
+	if p.Layer >= 0 {
+		where = fmt.Sprintf("layer %d, ", p.Layer)
+	}
+	return fmt.Sprintf("%s (%sposition %d, element %d: %.6g, want %.6g; error of the row %s)",
+		p.Tensor, where, p.Position, p.Element, p.Got, p.Want, sci(p.Error))
+}
+
+func printLogits(w io.Writer, r *compare.Result, colour bool) {
+	l, limits := &r.Logits, &r.Limits
+	t := newTable("<predictions", "value", "limit")
+	line := func(what string, value, limit float64, over bool) {
+		text := "–"
+		if limit > 0 {
+			text = sci(limit)
+		}
+		t.add(what, sci(value), text)
+		if limit > 0 && over {
+			t.look(1, red)
+		}
+	}
+	worst := 0.0
+	for i := range r.Tensors {
+		worst = max(worst, r.Tensors[i].Worst)
+	}
+	line("worst row of a tensor, error", worst, limits.Row, !(worst <= limits.Row))
+	line("largest |Δ logit|", l.MaxDiff, 0, false)
+	line("mean KL, nats", l.KLMean, limits.KLMean, !(l.KLMean <= limits.KLMean))
+	line("99 % KL, nats", l.KL99, limits.KL99, !(l.KL99 <= limits.KL99))
+	line("mean |Δ log p|, nats", l.LogProb, limits.LogProb, !(l.LogProb <= limits.LogProb))
+	limit := "–"
+	if limits.SameTop > 0 {
+		limit = fmt.Sprintf("%.1f %%", 100*limits.SameTop)
+	}
+	t.add("same most likely token", fmt.Sprintf("%.1f %%", 100*l.SameTop), limit)
+	t.text(w, colour)
+	if x := l.FirstFlip; x != nil {
+		fmt.Fprintf(w, "\nfirst differing greedy token: after position %d, %d instead of %d, which was %.2g nats ahead\n", x.Position, x.Got, x.Want, x.Margin)
+	} else {
+		fmt.Fprintf(w, "\nno greedy token differs\n")
+	}
+}
+
+// sci prints small numbers shortly: 0, 1.2e-08, 0.034.
+func sci(x float64) string {
+	switch {
+	case x == 0:
+		return "0"
+	case x < 1e-3 || x >= 1e5:
+		return fmt.Sprintf("%.1e", x)
+	}
+	return fmt.Sprintf("%.3g", x)
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"eclat/loader"
+	"eclat/loader/fragment"
+	"eclat/model"
+)
+
+func newFragment() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "fragment [MODEL] -o DIR",
+		Short: "Cut a model into verified pieces",
+		Long: `Cut a model into verified pieces: a folder that every command takes in place of
+the file.
+
+Each tensor becomes a blob named by its sha256. A manifest, NAME.ID.json, says
+which blobs make up the header, the embedding, each layer and the head, and has
+sums of every 4 MiB; ID is the manifest's own sha256. Several models may share a
+folder: equal blobs are stored once. The path of the manifest goes to stdout.
+
+A run that was broken off leaves nothing half-written under its name; the same
+command goes on where it stopped.`,
+		Example: `  eclat fragment Magistral-Small-2509-Q4_K_M.gguf -o magistral
+  eclat run magistral -p "The capital of France is"`,
+		Args:              atMostOneModel,
+		ValidArgsFunction: completeModel,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				return usagef("give the folder to write to with -o")
+			}
+			f, err := openFile(args)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			if f.Manifest() != nil {
+				return usagef("%s is a fragments folder already; eclat assemble makes a file of it", f.Path)
+			}
+			config, err := configJSON(f)
+			if err != nil {
+				return err
+			}
+			bar := newBar("fragmenting", true)
+			res, err := fragment.Write(cmd.Context(), f, out, fragment.Options{Config: config, Progress: bar.set})
+			bar.clear()
+			if err != nil {
+				return interrupted(err, "the same command goes on from here")
+			}
+			fmt.Fprintf(os.Stderr, "%s: %d blobs, of which %d (%s) are new\n", f.Path, res.Blobs, res.New, mib(res.NewBytes))
+			fmt.Println(res.Path)
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&out, "output", "o", "", "folder to write to; made if need be")
+	cmd.MarkFlagDirname("output")
+	return cmd
+}
+
+// configJSON is the model's configuration for its manifest, null where the model
+// is of a kind that cannot be run.
+func configJSON(f *loader.File) (json.RawMessage, error) {
+	var c *model.Config
+	if m, err := model.Open(f); err == nil {
+		c = &m.Config
+	}
+	j, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("encode the configuration: %w", err)
+	}
+	return loader.CanonicalConfig(j)
+}
+
+// interrupted says after Ctrl-C what to do next.
+func interrupted(err error, hint string) error {
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("interrupted; %s", hint)
+	}
+	return err
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"eclat/engine"
+	"eclat/engine/perplexity"
+	"eclat/engine/record"
+)
+
+// defaultWindow is llama.cpp's, in tokens.
+const defaultWindow = 512
+
+type perplexityFlags struct {
+	deviceFlags
+	file   string
+	chunks int
+	base   string
+	save   string
+	asJSON bool
+}
+
+func newPerplexity() *cobra.Command {
+	var f perplexityFlags
+	cmd := &cobra.Command{
+		Use:   "perplexity [MODEL] -f TEXT",
+		Short: "Measure how well a model predicts a text",
+		Long: `Measure the perplexity of a text, exp(mean −log p), with its standard error.
+
+The windows are llama.cpp's: the text is cut into windows of -c tokens that do not
+overlap, each begins with the beginning-of-sequence token where the model has one,
+and the tokens of its second half are scored. What is left over at the end of the
+text is not used.
+
+--save-base keeps the predictions in 16 bits a token; --kl-base measures how far
+others are from them: mean and 99 % KL, the share of equal most likely tokens.
+The base may come from another rounding of the same model, and need not be as long
+as the text.`,
+		Example: `  eclat perplexity model-Q4_K_M.gguf -f wiki.test.raw
+  eclat perplexity model-F16.gguf -f wiki.test.raw --chunks 20 --save-base f16.base
+  eclat perplexity model-Q4_K_M.gguf -f wiki.test.raw --kl-base f16.base`,
+		Args:              atMostOneModel,
+		ValidArgsFunction: completeModel,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			return f.run(cmd.Context(), args)
+		},
+	}
+	f.add(cmd)
+	fs := cmd.Flags()
+	fs.Lookup("context").Usage = fmt.Sprintf("tokens of a window (default: %d, or the model's context where that is less)", defaultWindow)
+	fs.StringVarP(&f.file, "file", "f", "", "the text; - for stdin")
+	fs.IntVar(&f.chunks, "chunks", 0, "most windows to compute; 0 is all")
+	fs.StringVar(&f.base, "kl-base", "", "compare with predictions saved with --save-base")
+	fs.StringVar(&f.save, "save-base", "", "save the predictions to a file")
+	fs.BoolVar(&f.asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (f *perplexityFlags) check() error {
+	switch {
+	case f.file == "":
+		return usagef("give the text with -f; - is stdin")
+	case f.chunks < 0:
+		return usagef("--chunks %d is negative", f.chunks)
+	case f.context == engine.AutoContext:
+		return usagef("-c is the window here, a number of tokens")
+	case f.context > 0 && f.context < 4:
+		return usagef("-c %d is too small a window; the least is 4", int(f.context))
+	}
+	return f.deviceFlags.check()
+}
+
+func (f *perplexityFlags) run(ctx context.Context, args []string) error {
+	text, err := readText(f.file)
+	if err != nil {
+		return err
+	}
+	if text == "" {
+		return fmt.Errorf("%s is empty", f.file)
+	}
+	var base *perplexity.Base
+	if f.base != "" {
+		if base, err = perplexity.OpenBase(f.base); err != nil {
+			return err
+		}
+		defer base.Close()
+		if f.context == 0 {
+			f.context = contextFlag(base.Header().Window)
+		}
+	}
+	given := f.context > 0
+	if !given {
+		f.context = defaultWindow
+	}
+	e, err := f.open(ctx, args)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	window := int(f.context)
+	if n := e.Model.Config.NCtx; !given && n < window {
+		window = n
+	}
+	tokens := e.Prompt(text, false)
+	save, err := f.createBase(e, tokens, window)
+	if err != nil {
+		return err
+	}
+	if base != nil {
+		if err := noteOther(e, base.Header()); err != nil {
+			return err
+		}
+	}
+	r, err := f.measure(ctx, e, tokens, perplexity.Options{Window: window, Limit: f.chunks, Save: save, Base: base})
+	if save != nil {
+		if err != nil {
+			save.Abort()
+		} else if err = save.Close(); err == nil {
+			fmt.Fprintf(os.Stderr, "saved %d windows to %s\n", r.Windows, f.save)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if f.asJSON {
+		enc := json.NewEncoder(os.Stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(r)
+	}
+	printPerplexity(r)
+	return nil
+}
+
+// createBase begins the file that --save-base names, nil without.
+func (f *perplexityFlags) createBase(e *engine.Engine, tokens []int32, window int) (*perplexity.BaseWriter, error) {
+	if f.save == "" {
+		return nil, nil
+	}
+	h := perplexity.Header{Program: build()}
+	h.Describe(e, tokens, window, f.chunks)
+	if h.Windows == 0 {
+		return nil, &perplexity.TooShortError{Tokens: len(tokens), Window: window}
+	}
+	bar := newBar("checksum", true)
+	defer bar.clear()
+	var err error
+	if h.Weights, err = record.WeightsSum(e.Model.File, bar.set); err != nil {
+		return nil, err
+	}
+	return perplexity.CreateBase(f.save, &h)
+}
+
+// noteOther tells when the base is of other weights: that is what bases are for,
+// but it should not happen unseen.
+func noteOther(e *engine.Engine, h *perplexity.Header) error {
+	bar := newBar("checksum", true)
+	defer bar.clear()
+	sum, err := record.WeightsSum(e.Model.File, bar.set)
+	if err != nil {
+		return err
+	}
+	bar.clear()
+	if sum != h.Weights {
+		fmt.Fprintf(os.Stderr, "note: the base was made from other weights: %.60q on %s\n", h.Model, h.Device)
+	}
+	return nil
+}
+
+func (f *perplexityFlags) measure(ctx context.Context, e *engine.Engine, tokens []int32, o perplexity.Options) (*perplexity.Result, error) {
+	bar := newBar("perplexity", false)
+	defer bar.clear()
+	o.Progress = func(done, total int, r *perplexity.Result) {
+		bar.set(int64(done), int64(total))
+		bar.say(fmt.Sprintf("perplexity %.3f ± %.3f", r.Perplexity, r.Error))
+	}
+	return perplexity.Run(ctx, e, tokens, o)
+}
+
+// say changes the bar's label.
+func (b *bar) say(label string) {
+	if b.label = label; b.bar != nil {
+		b.bar.Describe(label)
+	}
+}
+
+func printPerplexity(r *perplexity.Result) {
+	fmt.Printf("perplexity  %.4f ± %.4f\n", r.Perplexity, r.Error)
+	fmt.Printf("windows     %d of %d tokens; %d of %d tokens scored, the second half of each\n", r.Windows, r.Window, r.Scored, r.Tokens)
+	k := r.Base
+	if k == nil {
+		return
+	}
+	colour := coloured(os.Stdout)
+	fmt.Println()
+	t := newTable("<against the base", "value")
+	t.add("perplexity of the base", fmt.Sprintf("%.4f", k.Perplexity))
+	t.add("log(ppl / base ppl)", fmt.Sprintf("%+.6f", k.LogRatio))
+	t.add("mean KL, nats", fmt.Sprintf("%s ± %s", sci(k.Mean), sci(k.Error)))
+	t.add("99 % KL, nats", sci(k.P99))
+	t.add("largest KL, nats", sci(k.Max))
+	t.add("same most likely token", fmt.Sprintf("%.2f %%", 100*k.SameTop))
+	t.text(os.Stdout, colour)
+}

@@ -1,0 +1,100 @@
+package report
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+)
+
+// Page is what a report says.
+type Page struct {
+	Title    string
+	Subtitle string
+	Verdict  string // may be empty
+	Good     bool   // of the verdict
+	Facts    []Fact
+	Charts   []Chart
+	Tables   []Table
+	Footer   string
+}
+
+// Fact is a name and a value.
+type Fact struct{ Name, Value string }
+
+// Kind is the way a chart is drawn.
+type Kind string
+
+const (
+	Lines Kind = "lines" // a line and dots for each series over numbers
+	Dots  Kind = "dots"  // dots for each series over numbers
+	Bars  Kind = "bars"  // a bar to the right for each label
+)
+
+// Chart is a picture of points.
+type Chart struct {
+	Title  string  `json:"title"`
+	Note   string  `json:"note"` // below the title; may be empty
+	Kind   Kind    `json:"kind"`
+	X      string  `json:"x"` // what the axes count
+	Y      string  `json:"y"`
+	Log    bool    `json:"log"`            // Y is logarithmic: points at 0 are not drawn
+	Limit  float64 `json:"limit"`          // a line across at this Y; 0 for none
+	Line   string  `json:"line,omitempty"` // a series of Dots that is joined by a line
+	Points []Point `json:"points"`
+}
+
+// Point is one thing drawn. Bars have a Label and X, the others X and Y.
+type Point struct {
+	X      float64 `json:"x"`
+	Y      float64 `json:"y"`
+	Dev    float64 `json:"dev,omitempty"` // deviation of Y, or of X in Bars; drawn both ways
+	Series string  `json:"series"`        // chooses the colour
+	Label  string  `json:"label,omitempty"`
+	Tip    string  `json:"tip"` // shown under the pointer
+}
+
+// Table is text in columns; the columns from Numbers on lean right.
+type Table struct {
+	Title   string
+	Head    []string
+	Rows    [][]string
+	Numbers int
+}
+
+var (
+	//go:embed page.html
+	pageHTML string
+	//go:embed page.css
+	pageCSS string
+	//go:embed page.js
+	pageJS string
+	//go:embed assets/d3.min.js
+	d3 string
+	//go:embed assets/plot.umd.min.js
+	plot string
+	//go:embed assets/LICENSES.txt
+	licences string
+)
+
+var page = template.Must(template.New("page").Parse(pageHTML))
+
+// Write writes the page.
+func Write(w io.Writer, p *Page) error {
+	for i := range p.Charts {
+		for _, x := range p.Charts[i].Points {
+			for _, v := range []float64{x.X, x.Y, x.Dev} {
+				if math.IsNaN(v) || math.IsInf(v, 0) {
+					return fmt.Errorf("report: %s: a point that is no number, %+v", p.Charts[i].Title, x)
+				}
+			}
+		}
+	}
+	return page.Execute(w, struct {
+		*Page
+		CSS      template.CSS
+		Scripts  []template.JS
+		Licences string
+	}{p, template.CSS(pageCSS), []template.JS{template.JS(d3), template.JS(plot), template.JS(pageJS)}, licences})
+}

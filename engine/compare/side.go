@@ -1,0 +1,158 @@
+package compare
+
+import (
+	"slices"
+
+	"eclat/engine"
+	"eclat/model"
+)
+
+// Header says what a side computes.
+type Header struct {
+	Program string   `json:"program"`      // name and version of what computed it
+	Model   string   `json:"model"`        // the model's name, for people
+	Weights string   `json:"weights_sum"`  // record.WeightsSum of the model; may be empty for a live side
+	Device  string   `json:"device"`       // for people
+	Driver  string   `json:"driver"`       // may be empty
+	Batch   int      `json:"batch"`        // tokens computed at once
+	Time    string   `json:"time"`         // RFC 3339
+	Vocab   int      `json:"vocab"`        // tokens in the vocabulary
+	Tokens  []int32  `json:"tokens"`       // the text
+	Tensors []Tensor `json:"tensor_table"` // in the order of computing; the last is the logits
+}
+
+// Tensor is one step's output.
+type Tensor struct {
+	Name  string `json:"name"`
+	Op    string `json:"op"`
+	Layer int    `json:"layer"` // −1 outside the layers
+	Cols  int    `json:"cols"`  // elements in a row
+	// Every says that only every so many elements of a row are known: those at
+	// (position mod Every), and so on in steps of Every. 1 for all.
+	Every int `json:"every"`
+}
+
+// kept returns how many elements of the row at a position are known.
+func (t *Tensor) kept(pos int) int {
+	first := pos % t.Every
+	return max(0, (t.Cols-first+t.Every-1)/t.Every)
+}
+
+// Side is one of two computations. Row returns the known values of every tensor
+// at a position; positions come in order from 0, and the values stand until the
+// next call.
+type Side interface {
+	Header() *Header
+	Row(pos int) ([][]float32, error)
+}
+
+// Live is a side that computes.
+type Live struct {
+	head  Header
+	probe *engine.Probe
+	steps []int       // index in probe.Steps of each tensor
+	data  [][]float32 // of each tensor, (batch, Cols)
+	first int         // position of data's first row
+	rows  int         // rows of data computed
+	out   [][]float32
+}
+
+// rowMemory is how many bytes of activations a live side keeps at once unless told
+// how many tokens to compute together; the device keeps as many again.
+const rowMemory = 256 << 20
+
+// NewLive makes a side of an open model. batch is how many tokens to compute at
+// once: 1 is the way of generating, more the way of reading a prompt; 0 chooses
+// the chunk of prompts or what memory is reasonable for.
+func NewLive(e *engine.Engine, tokens []int32, batch int) (*Live, error) {
+	if batch <= 0 {
+		batch = e.Chunk
+		if row := rowBytes(e); row > 0 {
+			batch = int(min(int64(batch), max(1, rowMemory/row)))
+		}
+	}
+	batch = max(1, min(batch, len(tokens)))
+	probe, err := e.NewProbe(engine.ProbeOptions{Tokens: batch, Trace: true})
+	if err != nil {
+		return nil, err
+	}
+	l := &Live{probe: probe, head: Header{
+		Model:  e.Model.Config.Name,
+		Device: e.Device,
+		Batch:  batch,
+		Vocab:  e.Model.Config.NVocab,
+		Tokens: tokens,
+	}}
+	for i, st := range probe.Steps {
+		if !st.Kept {
+			continue
+		}
+		l.steps = append(l.steps, i)
+		l.head.Tensors = append(l.head.Tensors, Tensor{st.Name, st.Op.String(), st.Layer, st.Cols, 1})
+		l.data = append(l.data, make([]float32, batch*st.Cols))
+	}
+	l.out = make([][]float32, len(l.steps))
+	return l, nil
+}
+
+// rowBytes is how many bytes of activations one token has.
+func rowBytes(e *engine.Engine) int64 {
+	plan, err := e.Model.Plan(e.Model.Whole(), 1, 1, 1)
+	if err != nil {
+		return 0
+	}
+	var n int64
+	for _, t := range plan.Tensors {
+		if t.Kind == model.TokenRows || t.Kind == model.LogitsRows {
+			n += int64(t.Cols) * 4
+		}
+	}
+	return n
+}
+
+// Header implements Side.
+func (l *Live) Header() *Header { return &l.head }
+
+// Row implements Side.
+func (l *Live) Row(pos int) ([][]float32, error) {
+	if pos >= l.first+l.rows {
+		ids := l.head.Tokens[pos:min(pos+l.head.Batch, len(l.head.Tokens))]
+		if _, err := l.probe.Run(ids); err != nil {
+			return nil, err
+		}
+		for i, step := range l.steps {
+			if _, err := l.probe.Read(step, l.data[i]); err != nil {
+				return nil, err
+			}
+		}
+		l.first, l.rows = pos, len(ids)
+	}
+	for i := range l.out {
+		n := l.head.Tensors[i].Cols
+		l.out[i] = l.data[i][(pos-l.first)*n:][:n]
+	}
+	return l.out, nil
+}
+
+// Close frees the side; the engine stays open.
+func (l *Live) Close() error { return l.probe.Close() }
+
+// pick returns the elements of x, the row at pos of a tensor known whole, that t
+// knows. It uses dst's memory where something is left out.
+func pick(dst, x []float32, t *Tensor, pos int) []float32 {
+	if t.Every == 1 {
+		return x
+	}
+	dst = dst[:0]
+	for i := pos % t.Every; i < len(x); i += t.Every {
+		dst = append(dst, x[i])
+	}
+	return dst
+}
+
+// sameTensors reports whether two sides compute the same steps.
+func sameTensors(a, b *Header) bool {
+	return slices.EqualFunc(a.Tensors, b.Tensors, func(x, y Tensor) bool {
+		return x.Name == y.Name && x.Op == y.Op && x.Cols == y.Cols
+	})
+}

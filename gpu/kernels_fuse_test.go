@@ -1,0 +1,106 @@
+//go:build cgo && !novulkan
+
+package gpu
+
+import (
+	"testing"
+
+	"eclat/cpu"
+	"eclat/loader"
+	"eclat/loader/ggufwrite"
+	"eclat/model"
+	"eclat/model/conformance"
+)
+
+// fusable is a block whose steps all can be fused: biases, a residual, keys that
+// go to the cache, SwiGLU; gate has the given type, up another where mixed.
+func fusable(b *model.Builder, mixed bool) model.ID {
+	const cols, head = 256, 64
+	rope := b.Rope(model.Rope{Freq: []float64{1, 0.1, 0.01, 0.001}, Scale: 1})
+	x := b.Receive("x", cols)
+	linear := func(name string, x model.ID, rows, cols int, bias bool) model.ID {
+		y := b.MatMul(name, b.Weight(name+".weight", rows, cols), x)
+		if bias {
+			y = b.Add(name+"+bias", y, b.Weight(name+".bias", 1, rows))
+		}
+		return y
+	}
+	q := b.RoPE("q_rope", linear("q", x, 128, cols, true), head, rope)
+	k := b.RoPE("k_rope", linear("k", x, head, cols, true), head, rope)
+	v := linear("v", x, head, cols, false)
+	kc, vc := b.Cache("k_cache", head), b.Cache("v_cache", head)
+	b.Store(kc, k)
+	b.Store(vc, v)
+	a := b.Attention("a", q, kc, vc, 2, 1, 0.125)
+	x = b.Add("residual", x, linear("o", a, cols, 128, false))
+	up := "up"
+	if mixed {
+		up = "up2"
+	}
+	s := b.SwiGLU("swiglu", linear("gate", x, 333, cols, false), linear(up, x, 333, cols, false))
+	return b.Add("out", b.Add("twice", x, x), linear("o2", b.SwiGLU("again", s, s), cols, 333, true))
+}
+
+func fusableFile() *ggufwrite.File {
+	var f ggufwrite.File
+	add := func(name string, ty loader.Type, rows, cols int) {
+		x := make([]float32, rows*cols)
+		for i := range x {
+			x[i] = (model.Uniform(uint64(len(name)+rows), uint32(i)) - 0.5) * 0.2
+		}
+		f.Add(name, ty, []int{cols, rows}, x)
+	}
+	for _, w := range []struct {
+		name       string
+		ty         loader.Type
+		rows, cols int
+	}{
+		{"q", loader.Q4_K, 128, 256}, {"k", loader.Q4_K, 64, 256}, {"v", loader.Q6_K, 64, 256}, {"o", loader.Q8_0, 256, 128},
+		{"gate", loader.Q5_K, 333, 256}, {"up", loader.Q5_K, 333, 256}, {"up2", loader.F16, 333, 256}, {"o2", loader.F32, 256, 333},
+	} {
+		add(w.name+".weight", w.ty, w.rows, w.cols)
+		ty := loader.F32
+		if w.name == "k" {
+			ty = loader.F16 // a bias that is decoded first
+		}
+		add(w.name+".bias", ty, 1, w.rows)
+	}
+	return &f
+}
+
+// TestFused compares a fused block with ref, for each way of loading, with weights
+// whole and split, and with a trace, which leaves nothing to fuse.
+func TestFused(t *testing.T) {
+	d := openKernels(t, true)
+	file, err := loader.FromBytes("fused", fusableFile().Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{1, 9, 70} {
+		for _, mixed := range []bool{false, true} {
+			in := benchInputs(0, n, 256, 3)
+			answer := func(be model.Backend, trace bool) []float32 {
+				b := model.NewBuilder(file, n, 1, 3)
+				plan, err := b.Plan(fusable(b, mixed))
+				if err != nil {
+					t.Fatal(err)
+				}
+				plan.Trace = trace
+				return answer(t, be, file, plan, in).Result
+			}
+			want := answer(cpu.NewRef(), false)
+			for _, load := range []string{loadTexel, loadBuffer, loadPlain} {
+				for _, c := range []struct {
+					split int64
+					trace bool
+				}{{1 << 30, false}, {10000, false}, {1 << 30, true}} {
+					be := newBench(d, kernelsWith(d, load))
+					be.split = c.split
+					if e := conformance.NMSE(want, answer(be, c.trace)); !(e <= conformance.LimitQuant) {
+						t.Errorf("%d tokens, mixed %v, load %q, split %d, trace %v: NMSE %.3g", n, mixed, load, c.split, c.trace, e)
+					}
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,291 @@
+//go:build cgo && !novulkan
+
+package gpu
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"eclat/cpu"
+	"eclat/loader"
+	"eclat/loader/ggufwrite"
+	"eclat/model"
+	"eclat/model/conformance"
+)
+
+var allLoads = []string{loadTexel, loadBuffer, loadPlain}
+
+// random returns n numbers in (−1, 1).
+func random(seed uint64, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = 2*model.Uniform(seed, uint32(i)) - 1
+	}
+	return x
+}
+
+// emptyFile is a file for plans without weights.
+func emptyFile(t testing.TB) *loader.File {
+	var f ggufwrite.File
+	f.Add("unused", loader.F32, []int{1}, []float32{1})
+	file, err := loader.FromBytes("empty", f.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// TestStoreRounding compares every half, the midpoints between neighbours and the
+// floats beside them, both signs, infinities and NaN with the reference's rounding.
+func TestStoreRounding(t *testing.T) {
+	var x []float32
+	for h := range uint16(0x7c00) {
+		a, b := loader.HalfToFloat(h), loader.HalfToFloat(h+1)
+		mid := (a + b) / 2
+		if h == 0x7bff {
+			mid = 65520
+		}
+		for _, v := range []float32{a, mid, math.Nextafter32(mid, 0), math.Nextafter32(mid, 1e9)} {
+			x = append(x, v, -v)
+		}
+	}
+	inf := float32(math.Inf(1))
+	x = append(x, inf, -inf, 1e30, -1e30, 1e-40, float32(math.NaN()))
+	const cols = 1024
+	n := (len(x) + cols - 1) / cols
+	x = append(x, make([]float32, n*cols-len(x))...)
+
+	d, file := openKernels(t, true), emptyFile(t)
+	pages := model.Pages(n)
+	b := model.NewBuilder(file, n, 1, pages)
+	r := b.Receive("x", cols)
+	c := b.Cache("c", cols)
+	b.Store(c, r)
+	plan, err := b.Plan(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	be := newBench(d, NewKernels(d.Info()))
+	defer be.Close()
+	if err := be.Load(file, plan.Keep()); err != nil {
+		t.Fatal(err)
+	}
+	p, err := be.Compile(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := benchInputs(0, n, 0, pages)
+	in.Hidden = x
+	var out model.Outputs
+	if err := p.Run(in, &out); err != nil {
+		t.Fatal(err)
+	}
+	wrong := 0
+	for i, w := range be.mem["c"][0].Words()[:n*cols/2] {
+		for k, got := range []uint16{uint16(w), uint16(w >> 16)} {
+			v := x[2*i+k]
+			want := loader.FloatToHalf(min(65504, max(-65504, v)))
+			if v != v {
+				got, want = got&0x7fff, want&0x7fff
+			}
+			if got != want && wrong < 10 {
+				wrong++
+				t.Errorf("%g is stored as %#04x, want %#04x", v, got, want)
+			}
+		}
+	}
+}
+
+// TestAttentionShapes takes heads that are not whole quads, or wide, or grouped in
+// odd ways, over a context of several splits, one token and a batch.
+func TestAttentionShapes(t *testing.T) {
+	d, file := openKernels(t, true), emptyFile(t)
+	for _, h := range []struct{ heads, kv, dimK, dimV int }{
+		{2, 2, 33, 31}, {6, 2, 36, 20}, {3, 1, 50, 64}, {4, 1, 80, 96}, {7, 1, 128, 40}, {16, 2, 64, 128}, {2, 1, 256, 256}, {1, 1, 8, 16},
+	} {
+		for _, n := range []int{1, 40} {
+			const pos = 1100
+			pages := model.Pages(pos + n)
+			colsK, colsV := h.kv*h.dimK, h.kv*h.dimV
+			// One plan fills the caches, from rows of hidden, and attends.
+			build := func(tokens int) *model.Plan {
+				b := model.NewBuilder(file, tokens, 1, pages)
+				q := b.Receive("q", h.heads*h.dimK)
+				a := b.Attention("a", q, b.Cache("k", colsK), b.Cache("v", colsV), h.heads, h.kv, float32(1/math.Sqrt(float64(h.dimK))))
+				plan, err := b.Plan(a)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return plan
+			}
+			fill := func(cache string, cols int) *model.Plan {
+				b := model.NewBuilder(file, pos+n, 1, pages)
+				x := b.Receive("x", cols)
+				b.Store(b.Cache(cache, cols), x)
+				plan, err := b.Plan(x)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return plan
+			}
+			run := func(be model.Backend) []float32 {
+				defer be.Close()
+				plan := build(n)
+				if err := be.Load(file, plan.Keep()); err != nil {
+					t.Fatal(err)
+				}
+				var out model.Outputs
+				for i, p := range []*model.Plan{fill("k", colsK), fill("v", colsV), plan} {
+					prog, err := be.Compile(p)
+					if err != nil {
+						t.Fatal(err)
+					}
+					in := benchInputs(0, pos+n, 0, pages)
+					if i == 2 {
+						in = benchInputs(pos, n, 0, pages)
+					}
+					for j := range in.Pages[0] { // out of order
+						in.Pages[0][j] = int32(pages - 1 - j)
+					}
+					in.Hidden = random(uint64(i+1), len(in.Pos)*p.Tensors[p.Hidden].Cols)
+					for j := range in.Hidden {
+						in.Hidden[j] *= 3
+					}
+					if err := prog.Run(in, &out); err != nil {
+						t.Fatal(err)
+					}
+				}
+				return append([]float32(nil), out.Result...)
+			}
+			want := run(cpu.NewRef())
+			for _, load := range allLoads {
+				if e := conformance.NMSE(want, run(newBench(d, kernelsWith(d, load)))); !(e <= conformance.LimitExact) {
+					t.Errorf("%d÷%d heads of %d,%d, %d tokens, load %q: NMSE %.3g", h.heads, h.kv, h.dimK, h.dimV, n, load, e)
+				}
+			}
+		}
+	}
+}
+
+// TestMatMulSizes takes what the conformance suite leaves out: up to 512 rows of x
+// in one plan, runs of fewer, weights in parts, short and odd rows.
+func TestMatMulSizes(t *testing.T) {
+	d := openKernels(t, true)
+	for _, c := range []struct {
+		ty        loader.Type
+		m, k, max int
+	}{
+		{loader.Q4_K, 130, 256, 512}, {loader.Q6_K, 65, 768, 512}, {loader.Q8_0, 63, 96, 130}, {loader.Q4_0, 64, 32, 129},
+		{loader.F32, 17, 35, 100}, {loader.F16, 3, 12, 100}, {loader.BF16, 129, 9, 20}, {loader.Q5_K, 1, 512, 64},
+	} {
+		var f ggufwrite.File
+		f.Add("w", c.ty, []int{c.k, c.m}, random(5, c.m*c.k))
+		file, err := loader.FromBytes("w", f.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := model.NewBuilder(file, c.max, 1, 1)
+		plan, err := b.Plan(b.MatMul("y", b.Weight("w", c.m, c.k), b.Receive("x", c.k)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{1, 64, 65, c.max} {
+			if n > c.max {
+				continue
+			}
+			in := benchInputs(0, n, 0, model.Pages(n))
+			in.Hidden = random(uint64(n), n*c.k)
+			want := answer(t, cpu.NewRef(), file, plan, in)
+			for _, load := range allLoads {
+				be := newBench(d, kernelsWith(d, load))
+				be.split = int64(c.m) * 60
+				if e := conformance.NMSE(want.Result, answer(t, be, file, plan, in).Result); !(e <= conformance.LimitQuant) {
+					t.Errorf("%s %d×%d, %d of %d rows, load %q: NMSE %.3g", c.ty, c.m, c.k, n, c.max, load, e)
+				}
+			}
+		}
+	}
+}
+
+// TestSampleAgrees compares the tokens of many rows with Sampler.Pick, among them
+// rows with ties, infinities, NaN, and no number at all.
+func TestSampleAgrees(t *testing.T) {
+	d, file := openKernels(t, true), emptyFile(t)
+	const rows = 64
+	for _, vocab := range []int{1, 3, 200, 1025, 40000} {
+		b := model.NewBuilder(file, rows, rows, 2)
+		plan, err := b.Plan(b.Sample("token", b.Gather("g", b.Receive("x", vocab))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for seed, how := range []model.Sampling{
+			{}, {Temp: 1, TopK: 256}, {Temp: 0.7, TopK: 40, TopP: 0.9, MinP: 0.02}, {Temp: 3, TopK: 100, MinP: 0.5}, {Temp: 0.2, TopK: 1000}, {Temp: 1},
+		} {
+			if !SampledHere(how, vocab) {
+				continue
+			}
+			in := benchInputs(0, rows, 0, 2)
+			in.Hidden, in.Want = random(uint64(seed), rows*vocab), nil
+			for i := range rows {
+				row := in.Hidden[i*vocab:][:vocab]
+				for j := range row {
+					row[j] *= 5
+					switch {
+					case i == 1, i == 2 && j%2 == 0:
+						row[j] = float32(math.NaN())
+					case i == 3 || i == 4 && j > 1:
+						row[j] = float32(math.Inf(-1))
+					case i == 5:
+						row[j] = float32(j % 2)
+					}
+				}
+				how.Seed = uint64(seed*1000 + i)
+				in.Want, in.Sampling = append(in.Want, int32(i)), append(in.Sampling, how)
+			}
+			var s model.Sampler
+			for _, load := range []string{loadTexel, loadBuffer} { // a software device's sizes, a card's
+				got := answer(t, newBench(d, kernelsWith(d, load)), file, plan, in).Tokens
+				for i := range rows {
+					if want := s.Pick(in.Hidden[i*vocab:][:vocab], in.Sampling[i], in.Pos[i]); got[i] != want {
+						t.Errorf("vocabulary %d, %+v, row %d, load %q: token %d, want %d", vocab, in.Sampling[i], i, load, got[i], want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestDisable falls back to the next plainer variant, and says when there is none.
+func TestDisable(t *testing.T) {
+	d, file := openKernels(t, true), emptyFile(t)
+	k := NewKernels(d.Info())
+	b := model.NewBuilder(file, 1, 1, 1)
+	plan, err := b.Plan(b.RMSNorm("y", b.Receive("x", 1), b.Weight("unused", 1, 1), 1e-5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := benchInputs(0, 1, 1, 1)
+	want := answer(t, cpu.NewRef(), file, plan, in)
+	for _, kernel := range []string{"", "rmsnorm", "rmsnorm_plain"} {
+		if kernel != "" {
+			if more := k.Disable(kernel); more != (kernel == "rmsnorm") {
+				t.Errorf("Disable(%s) = %v", kernel, more)
+			}
+		}
+		if kernel == "rmsnorm_plain" {
+			break
+		}
+		if got := answer(t, newBench(d, k), file, plan, in); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("without %q: %v, want %v", kernel, got, want)
+		}
+	}
+	for _, c := range []struct {
+		kernel string
+		more   bool
+	}{{"matmul_q4_k", true}, {"matvec_q4_k_texel", true}, {"matvec_q4_k", true}, {"matvec_q4_k_plain", false}, {"matmul_q4_k", false}, {"store", false}, {"rope_store", true}} {
+		if more := k.Disable(c.kernel); more != c.more {
+			t.Errorf("Disable(%s) = %v", c.kernel, more)
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package gpu
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+
+	"eclat/gpu/vk"
+)
+
+// pipelineKey names what a dispatch's pipeline is compiled from.
+func pipelineKey(d *Dispatch) string { return fmt.Sprint(d.Kernel, d.Spec, d.Subgroup) }
+
+// compileAll compiles the pipelines that are missing, several at a time: drivers
+// take tens of milliseconds for each. Those that fail are left for pipeline to
+// report.
+func (b *Backend) compileAll(groups []group) {
+	missing := map[string]*Dispatch{}
+	for _, g := range groups {
+		for i := range g.ds {
+			d := &g.ds[i]
+			if key := pipelineKey(d); b.pipes[key] == nil {
+				missing[key] = d
+			}
+		}
+	}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, min(8, runtime.GOMAXPROCS(0)))
+	for key, d := range missing {
+		slots <- struct{}{}
+		wg.Go(func() {
+			if p, err := b.newPipeline(d); err == nil {
+				mu.Lock()
+				b.pipes[key] = p
+				mu.Unlock()
+			}
+			<-slots
+		})
+	}
+	wg.Wait()
+}
+
+// pipeline returns the pipeline of a dispatch, compiled where that is still to do.
+func (b *Backend) pipeline(d *Dispatch) (*vk.Pipeline, error) {
+	key := pipelineKey(d)
+	if p := b.pipes[key]; p != nil {
+		return p, nil
+	}
+	p, err := b.newPipeline(d)
+	if err == nil {
+		b.pipes[key] = p
+	}
+	return p, err
+}
+
+func (b *Backend) newPipeline(d *Dispatch) (*vk.Pipeline, error) {
+	if err := b.fault("pipeline", d.Kernel); err != nil {
+		return nil, err
+	}
+	return b.dev.NewPipeline(d.Kernel, d.SPIRV, d.Layout, d.Spec, d.Subgroup)
+}

@@ -1,0 +1,19 @@
+//go:build unix && !solaris && !illumos && !aix
+
+package fragment
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// lock takes a file or folder for this process until f is closed. File systems
+// that know no locks are used without.
+func lock(f *os.File) error {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return lockError(f)
+	}
+	return nil
+}

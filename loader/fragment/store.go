@@ -1,0 +1,200 @@
+package fragment
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+
+	"eclat/loader"
+)
+
+// partial is the end of the names of files that are being written.
+const partial = ".partial"
+
+// store is a folder that is being written to.
+type store struct {
+	root *os.Root // no name leads out of it
+	lock *os.File // the folder itself
+	mu   sync.Mutex
+	dirs map[string]bool // folders with new names, to be synced
+}
+
+// openStore opens the folder dir for one writer, made if need be, and clears away
+// what a killed one left.
+func openStore(dir string) (*store, error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &store{root: root, dirs: map[string]bool{}}
+	if s.lock, err = root.Open("."); err == nil {
+		err = lock(s.lock)
+	}
+	if err == nil {
+		err = s.mkdir("blobs")
+	}
+	if err == nil {
+		err = s.clear()
+	}
+	if err != nil {
+		s.close()
+		return nil, s.error(err)
+	}
+	return s, nil
+}
+
+func (s *store) close() {
+	if s.lock != nil {
+		s.lock.Close()
+	}
+	s.root.Close()
+}
+
+// error gives an error of os.Root the whole path.
+func (s *store) error(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) && !filepath.IsAbs(p.Path) && !strings.HasPrefix(p.Path, s.root.Name()) {
+		return &fs.PathError{Op: p.Op, Path: filepath.Join(s.root.Name(), p.Path), Err: p.Err}
+	}
+	return err
+}
+
+// ours matches the names of partial blobs and manifests.
+var ours = regexp.MustCompile(`^(.*\.)?[0-9a-f]{64}(\.json)?\` + partial + `$`)
+
+// clear removes partial files. The lock says that nobody is writing them.
+func (s *store) clear() error {
+	for _, pattern := range []string{"*" + partial, "blobs/*/*" + partial} {
+		names, err := fs.Glob(s.root.FS(), pattern)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if !ours.MatchString(path.Base(name)) {
+				continue
+			}
+			if err := s.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mkdir makes a folder within an existing one.
+func (s *store) mkdir(name string) error {
+	err := s.root.Mkdir(name, 0o777)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	s.touch(filepath.Dir(name))
+	return err
+}
+
+func (s *store) touch(dir string) {
+	s.mu.Lock()
+	s.dirs[dir] = true
+	s.mu.Unlock()
+}
+
+// has reports whether a blob is there. Its bytes are left to Verify; a file of
+// another size, or none at all, is to be replaced.
+func (s *store) has(sum loader.Sum, size int64) bool {
+	st, err := s.root.Lstat(sum.BlobName())
+	return err == nil && st.Mode().IsRegular() && st.Size() == size
+}
+
+// put writes a file under its name, which it gets only when fill is done and the
+// bytes are on the disk.
+func (s *store) put(name string, fill func(w io.Writer) error) (err error) {
+	name = filepath.FromSlash(name)
+	dir, temp := filepath.Dir(name), name+partial
+	if err := s.mkdir(dir); err != nil {
+		return s.error(err)
+	}
+	defer func() {
+		if err != nil {
+			s.root.Remove(temp)
+			err = s.error(err)
+		}
+	}()
+	f, err := s.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	err = fill(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = f.Chmod(0o444)
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = s.root.Rename(temp, name)
+	}
+	s.touch(dir)
+	return err
+}
+
+// writeBytes is how much goes into one write, about what cp uses: the system then
+// takes its cache from memory of the usual granularity, which is cheaper to get
+// than pages of megabytes.
+const writeBytes = 256 << 10
+
+// writeAll writes p in pieces of writeBytes.
+func writeAll(w io.Writer, p []byte) error {
+	for len(p) > 0 {
+		n := min(len(p), writeBytes)
+		if _, err := w.Write(p[:n]); err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+// sync puts the names made so far on the disk.
+func (s *store) sync() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for dir := range s.dirs {
+		f, err := s.root.Open(dir)
+		if err != nil {
+			return s.error(err)
+		}
+		err = syncFolder(f)
+		f.Close()
+		if err != nil {
+			return s.error(err)
+		}
+	}
+	clear(s.dirs)
+	return nil
+}
+
+// syncFolder is f.Sync where the file system can do that to a folder.
+func syncFolder(f *os.File) error {
+	err := f.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
+
+var errLocked = errors.New("another program is writing there")
+
+func lockError(f *os.File) error { return fmt.Errorf("%s: %w", f.Name(), errLocked) }
