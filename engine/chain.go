@@ -102,6 +102,3 @@ func (c *chain) close() (err error) {
 	}
 	return err
 }
-
-// head is the device that computes the logits.
-func (c *chain) head() *device { return &c.links[len(c.links)-1].device }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"eclat/gpu"
 	"eclat/model"
 )
 
@@ -152,12 +151,8 @@ func (s *Session) fresh() error {
 // step runs the next n tokens and, with sample set, returns the token chosen
 // after the last of them.
 func (s *Session) step(n int, sample bool, r *Request) (int32, error) {
-	penalise := r.Penalty != 0 && r.Penalty != 1
-	onHost := penalise // the token is chosen here, from the logits
-	if d := s.e.chain.head(); d.gpu && !gpu.SampledHere(r.Sampling, s.e.Model.Config.NVocab) {
-		onHost = true
-	}
-	sh := shape{tokens: s.e.Chunk, logits: 1, sample: !onHost}
+	penalise := r.Penalty != 0 && r.Penalty != 1 // needs the logits here
+	sh := shape{tokens: s.e.Chunk, logits: 1, sample: !penalise}
 	if n == 1 {
 		sh.tokens = 1
 	}
@@ -181,11 +176,10 @@ func (s *Session) step(n int, sample bool, r *Request) (int32, error) {
 	var id int32
 	switch {
 	case !sample:
-	case onHost:
+	case penalise:
 		s.logits = append(s.logits[:0], out.Result...)
-		if last := cmp.Or(r.PenaltyN, 64); penalise {
-			model.Penalise(s.logits, s.tokens[max(0, len(s.tokens)-last):], r.Penalty)
-		}
+		last := cmp.Or(r.PenaltyN, 64)
+		model.Penalise(s.logits, s.tokens[max(0, len(s.tokens)-last):], r.Penalty)
 		id = s.sampler.Pick(s.logits, r.Sampling, s.in.Pos[n-1])
 	default:
 		id = out.Tokens[0]

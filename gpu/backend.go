@@ -17,7 +17,7 @@ type Options struct {
 	CacheDir   string                  // folder of compiled pipelines; empty for none
 	Warn       func(message string)    // told when a kernel falls back to a plainer one; may be nil
 	Validation bool                    // the validation layers, where they are installed
-	OnMessage  func(message string)    // validation and driver messages, on any thread; may be nil
+	OnMessage  func(message string)    // validation messages, on any thread; may be nil
 
 	Tune Tuning // whether shapes of kernels are chosen by measuring
 

@@ -3,6 +3,7 @@ package gpu
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"eclat/gpu/vk"
 	"eclat/model"
@@ -40,7 +41,8 @@ type program struct {
 	result  []float32
 	ids     []int32
 
-	lastTokens, lastWant int // of the last run, for Read
+	lastTokens, lastWant int             // of the last run, for Read
+	stepTime             []time.Duration // of a plan with Profile set, where the device has timestamps
 }
 
 // segment is one submit.
@@ -56,6 +58,9 @@ func (b *Backend) Compile(plan *model.Plan) (model.Program, error) {
 		return nil, b.lost
 	}
 	p := &program{b: b, plan: plan}
+	if plan.Profile && b.info.Limits.TimestampBits > 0 {
+		p.stepTime = make([]time.Duration, len(plan.Steps))
+	}
 	if err := p.compile(); err != nil {
 		p.Close()
 		return nil, err

@@ -42,7 +42,8 @@ type Fitting struct {
 	Available int64 // on the device
 	HostFile  int64 // weights left to the processor, in the mapped file
 	HostCache int64
-	layers    int // of the model
+	Why       string // what kept one more layer off the device; empty where all are on it or fewer were asked for
+	layers    int    // of the model
 }
 
 // leastCtx is the context that Ctx 0 does not go below to keep all layers on the device.
@@ -86,14 +87,17 @@ func Fit(info vk.Info, m *model.Model, want Want) (*Fitting, error) {
 		}
 		return fit, nil
 	}
+	why := ""
 	for {
 		fit, err := f.try(layers, ctx)
-		if err == nil || layers == 0 {
-			return fit, err
+		if err == nil {
+			fit.Why = why
+			return fit, nil
 		}
 		if !errors.Is(err, ErrNoRoom) {
 			return nil, fmt.Errorf("gpu: fit on %s: %w", info.Name, err)
 		}
+		why = err.Error()
 		layers--
 	}
 }
@@ -261,6 +265,9 @@ func (f *Fitting) String() string {
 		line("", fmt.Sprintf("key–value memory, %d positions", f.Ctx), f.Cache)
 		line("", "work memory", f.Work)
 		line("", fmt.Sprintf("together, of %d available", mib(f.Available)), f.Weights+f.Cache+f.Work)
+	}
+	if f.Why != "" {
+		fmt.Fprintf(&b, "not more on the device: %s\n", f.Why)
 	}
 	return b.String()
 }

@@ -92,3 +92,27 @@ func TestBandwidth(t *testing.T) {
 		t.Errorf("%g bytes a second", rate)
 	}
 }
+
+// TestFitSaysWhy: a context longer than one binding holds leaves the model to the
+// processor, with the reason.
+func TestFitSaysWhy(t *testing.T) {
+	info := device(t)
+	f, err := loader.Open(builtIn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	m, err := model.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info.Limits.MaxStorageRange = 256 << 10
+	fit, err := Fit(info, m, Want{Layers: AutoLayers, Ctx: 1024})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fit.OnDevice || !strings.Contains(fit.Why, "too long a context") || !strings.Contains(fit.String(), fit.Why) {
+		t.Errorf("%+v\n%s", fit, fit)
+	}
+	t.Logf("\n%s", fit)
+}

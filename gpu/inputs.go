@@ -103,11 +103,15 @@ func (p *program) Run(in model.Inputs, out *model.Outputs) error {
 	if err := p.write(&in); err != nil {
 		return err
 	}
-	if err := p.submit(); err != nil {
+	if p.stepTime != nil {
+		if err := p.profiled(); err != nil {
+			return err
+		}
+	} else if err := p.submit(); err != nil {
 		return err
 	}
 	p.lastTokens, p.lastWant = len(in.Pos), len(in.Want)
-	out.Result, out.Tokens = nil, nil
+	out.Result, out.Tokens, out.StepTime = nil, nil, p.stepTime
 	n := p.plan.ActiveRows(p.plan.Result, &in)
 	if p.tokens == nil {
 		out.Result = p.result[:n*p.plan.Tensors[p.plan.Result].Cols]

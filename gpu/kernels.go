@@ -218,19 +218,26 @@ func (k *Kernels) local() uint32 {
 	return 128
 }
 
-// reduced returns the workgroup of a kernel that reduces: at least so many
-// invocations where the device gains from them.
-func (k *Kernels) reduced(load string, least uint32) (local, subgroups, size uint32) {
-	sub := uint32(k.info.Limits.Subgroup)
-	switch {
-	case load == loadPlain:
-		return max(64, least), 0, 0
-	case k.info.Type == vk.Software:
-		return sub, 1, sub // barriers cost more than lanes bring
-	default:
-		subgroups = max(1, min(least/sub, 16)) // devices take 32 and more
-		return subgroups * sub, subgroups, sub
+// subgroup is the size of a subgroup to ask for.
+func (k *Kernels) subgroup() uint32 {
+	l := k.info.Limits
+	if k.info.Features.SubgroupSize && l.SubgroupMin <= 32 && 32 <= l.SubgroupMax {
+		return 32 // more would idle on short rows
 	}
+	return uint32(l.Subgroup)
+}
+
+// reduced returns the workgroup of a kernel that reduces, with the given number of
+// subgroups; one on software devices, where barriers cost more than lanes bring.
+func (k *Kernels) reduced(load string, subgroups uint32) (local, number, size uint32) {
+	if load == loadPlain {
+		return 64, 0, 0 // a power of two
+	}
+	if k.info.Type == vk.Software {
+		subgroups = 1
+	}
+	size = k.subgroup()
+	return subgroups * size, subgroups, size
 }
 
 // vector binds a weight of one row as float32, decoding it to scratch before

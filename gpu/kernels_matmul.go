@@ -26,6 +26,7 @@ type shape struct {
 	load string // suffix of matvec; tile for the kernel that goes through shared memory
 	rows uint32 // matvec: rows of W a workgroup; tile: of an invocation
 	cols uint32 // the same of x
+	wide uint32 // matvec: subgroups a workgroup, which share a row; 0 with plain
 }
 
 const tile = "tile"
@@ -35,6 +36,17 @@ const maxCols = 8
 
 // tileX is how many invocations of a tile's workgroup lie along W, and along x.
 const tileX = 16
+
+// Cuts of matvec: rows of W and subgroups a workgroup. A card hides the latency of
+// loads by many workgroups, and a short weight needs several subgroups a row to
+// fill it; a processor gains from rows that share x.
+type cut struct{ rows, wide uint32 }
+
+var (
+	cardCuts     = []cut{{2, 1}, {4, 1}, {1, 1}, {2, 4}, {1, 4}}
+	softwareCuts = []cut{{8, 1}, {4, 1}, {2, 1}}
+	plainCuts    = []cut{{2, 0}, {4, 0}}
+)
 
 // shapes lists the ways a device can run a matmul of n rows of x, the presumably
 // best first.
@@ -47,7 +59,7 @@ func (k *Kernels) shapes(t loader.Type, n int, tail bool) []shape {
 	software := k.info.Type == vk.Software
 	var list []shape
 	if l := k.info.Limits; n > maxCols && !software && !k.off["matmul_"+name] && l.MaxGroupInvocations >= tileX*tileX {
-		for _, s := range []shape{{tile, 8, 4}, {tile, 4, 4}, {tile, 4, 2}} {
+		for _, s := range []shape{{tile, 8, 4, 0}, {tile, 4, 4, 0}, {tile, 4, 2, 0}} {
 			if tileX*int(s.rows+s.cols)*9*16 <= l.SharedMemory && int(s.cols-1)*tileX < n {
 				list = append(list, s)
 			}
@@ -60,16 +72,18 @@ func (k *Kernels) shapes(t loader.Type, n int, tail bool) []shape {
 		if load == loadPlain && len(list) > 0 {
 			break // never the faster
 		}
-		rows := []uint32{2, 4, 1, 8}
-		if software {
-			rows = []uint32{8, 4, 2}
-			if cols > 1 {
-				rows = []uint32{4, 2}
-			}
+		cuts := cardCuts
+		switch {
+		case load == loadPlain:
+			cuts = plainCuts
+		case software && cols == 1:
+			cuts = softwareCuts
+		case software:
+			cuts = softwareCuts[1:]
 		}
-		for _, r := range rows {
-			if r*cols <= 32 {
-				list = append(list, shape{load, r, cols})
+		for _, c := range cuts {
+			if c.rows*cols <= 32 {
+				list = append(list, shape{load, c.rows, cols, c.wide})
 			}
 		}
 	}
@@ -163,7 +177,7 @@ func (w *lowered) tile(m product, info *WeightInfo, part Part, no int, s shape) 
 
 func (w *lowered) matvec(m product, info *WeightInfo, part Part, no int, s shape) *Dispatch {
 	word, active := count(w.dst)
-	local, subgroups, size := w.k.reduced(s.load, 1)
+	local, subgroups, size := w.k.reduced(s.load, s.wide)
 	first := Bind{Mem: WeightOf, Tensor: m.w, Part: no}
 	second, each := first, s.rows // rows of one weight
 	if m.w2 != model.None {

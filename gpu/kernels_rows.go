@@ -54,10 +54,7 @@ func (w *lowered) rmsnorm() error {
 		return err
 	}
 	cols := uint32(w.dst.Cols)
-	local, subgroups, size := w.k.reduced(load, min(512, cols/4&^63))
-	if load == loadPlain {
-		local = 128 // a power of two, and within every device's limit
-	}
+	local, subgroups, size := w.k.reduced(load, max(1, min(cols/4/w.k.subgroup(), 16))) // four elements an invocation
 	word, rows := count(w.dst)
 	d := w.add("rmsnorm"+load,
 		[]uint32{local, subgroups, boolWord(cols%4 != 0)},

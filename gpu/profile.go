@@ -11,6 +11,7 @@ import (
 
 // StepTime is how long one dispatch took.
 type StepTime struct {
+	Step   int    // of the plan; the first of those fused into the dispatch
 	Tensor string // that the step writes
 	Kernel string
 	Time   time.Duration
@@ -37,6 +38,11 @@ func (b *Backend) Profile(prog model.Program, in model.Inputs) ([]StepTime, erro
 	if err := p.write(&in); err != nil {
 		return nil, err
 	}
+	return p.profile()
+}
+
+// profile runs all groups with timestamps; the inputs are written.
+func (p *program) profile() ([]StepTime, error) {
 	var steps []StepTime
 	sized, pipes := 0, p.pipes
 	for _, g := range p.groups {
@@ -47,6 +53,29 @@ func (b *Backend) Profile(prog model.Program, in model.Inputs) ([]StepTime, erro
 		steps, pipes = append(steps, t...), pipes[len(g.ds):]
 	}
 	return steps, nil
+}
+
+// profiled is a run of a plan with Profile set: it fills stepTime and copies the
+// result back, which submit's command buffers do otherwise.
+func (p *program) profiled() error {
+	steps, err := p.profile()
+	if err != nil {
+		return err
+	}
+	clear(p.stepTime)
+	for _, s := range steps {
+		p.stepTime[s.Step] += s.Time
+	}
+	if p.back == nil {
+		return nil
+	}
+	r, err := p.b.dev.NewRecorder()
+	if err != nil {
+		return fmt.Errorf("gpu: %w", err)
+	}
+	r.Barrier()
+	r.Copy(p.act, p.place[p.plan.Result].at, p.back, 0, int64(len(p.result))*4)
+	return p.b.once(r)
 }
 
 // profileGroup times the dispatches of one group in a command buffer of their own.
@@ -76,7 +105,7 @@ func (p *program) profileGroup(g *group, pipes []*vk.Pipeline, sized *int) ([]St
 		}
 		r.Barrier()
 		r.Timestamp(i + 1)
-		steps = append(steps, StepTime{Tensor: p.stepName(g.step), Kernel: d.Kernel, Bytes: d.Bytes, Flops: d.Flops})
+		steps = append(steps, StepTime{Step: g.step, Tensor: p.stepName(g.step), Kernel: d.Kernel, Bytes: d.Bytes, Flops: d.Flops})
 	}
 	c, err := r.End()
 	if err != nil {

@@ -1,7 +1,7 @@
 // What every kernel shares: the workgroup's size, the inputs buffer, small helpers.
 
 layout(local_size_x_id = 0) in;
-layout(constant_id = 0) const uint LOCAL = 64; // invocations a workgroup
+const uint LOCAL = gl_WorkGroupSize.x; // invocations a workgroup
 
 // The words that the host writes before each run; package gpu lays them out and
 // gives the places as push constants. Word 0 is the number of active tokens,

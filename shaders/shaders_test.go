@@ -3,6 +3,7 @@ package shaders
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"os"
 	"os/exec"
@@ -125,6 +126,26 @@ func TestValidate(t *testing.T) {
 	for _, v := range Table() {
 		if msg, err := exec.Command("spirv-val", "--target-env", "vulkan1.1", filepath.Join("spv", v.Name+".spv")).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", v.Name, err, msg)
+		}
+	}
+}
+
+// TestSpecIDs: SPIR-V wants every specialization constant to have an id of its own,
+// and spirv-val does not look. (A size given by local_size_x_id and by a constant
+// of the same id are two.)
+func TestSpecIDs(t *testing.T) {
+	const opDecorate, specID = 71, 1
+	for _, v := range Table() {
+		_, spirv := Find(v.Name)
+		word := func(i int) uint32 { return binary.LittleEndian.Uint32(spirv[4*i:]) }
+		seen := map[uint32]bool{}
+		for i := 5; i < len(spirv)/4; i += int(word(i) >> 16) { // behind the header
+			if word(i)&0xffff == opDecorate && word(i+2) == specID {
+				if seen[word(i+3)] {
+					t.Errorf("%s: two constants have id %d", v.Name, word(i+3))
+				}
+				seen[word(i+3)] = true
+			}
 		}
 	}
 }

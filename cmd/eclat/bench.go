@@ -153,7 +153,7 @@ func (f *benchFlags) run(ctx context.Context, args []string) error {
 	}
 	// What was measured before an error is worth seeing.
 	if len(b.devices) > 0 {
-		if e := b.print(os.Stdout, f.output, coloured(os.Stdout)); err == nil {
+		if e := b.print(os.Stdout, f.output, coloured(os.Stdout), f.kernels); err == nil {
 			err = e
 		}
 		if f.report != "" && err == nil {

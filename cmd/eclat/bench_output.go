@@ -137,8 +137,9 @@ func kernelRows(p *bench.Profile) []kernelRow {
 	return out
 }
 
-// print writes the measurements in a format.
-func (b *benchRun) print(w io.Writer, format string, colour bool) error {
+// print writes the measurements in a format. The breakdown by op follows a table
+// where it was asked for; JSON holds it wherever it was measured.
+func (b *benchRun) print(w io.Writer, format string, colour, kernels bool) error {
 	switch format {
 	case "json":
 		enc := json.NewEncoder(w)
@@ -155,7 +156,7 @@ func (b *benchRun) print(w io.Writer, format string, colour bool) error {
 	case "csv":
 		return b.csv(w)
 	}
-	b.markdown(w, colour)
+	b.markdown(w, colour, kernels)
 	return nil
 }
 
@@ -194,7 +195,7 @@ func (b *benchRun) csv(w io.Writer) error {
 
 // markdown writes llama-bench's table with what it lacks at the right, and the
 // devices below.
-func (b *benchRun) markdown(w io.Writer, colour bool) {
+func (b *benchRun) markdown(w io.Writer, colour, kernels bool) {
 	head := []string{"<model", "size", "params", "<backend", "ngl", "test", "t/s", "of limit"}
 	joules := false
 	for _, d := range b.devices {
@@ -220,7 +221,7 @@ func (b *benchRun) markdown(w io.Writer, colour bool) {
 	}
 	fmt.Fprintf(w, "build: %s\n", build())
 	for _, d := range b.devices {
-		if d.Kernels != nil {
+		if kernels && d.Kernels != nil {
 			fmt.Fprintln(w)
 			printKernels(w, d, colour)
 		}

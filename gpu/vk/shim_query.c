@@ -97,8 +97,9 @@ int32_t ev_make_instance(void *getproc, int validation, uintptr_t user,
 	if (*validating)
 		names[count++] = "VK_EXT_validation_features"; // the layer's own
 
-	// Warnings and errors, of validation and of performance as well as general ones.
-	MessengerInfo mi = {1000128004, NULL, 0, 0x1100, 0x7, on_message, (void *)user};
+	// Warnings and errors of validation and of performance; the loader library's own
+	// talk about other drivers is left out.
+	MessengerInfo mi = {1000128004, NULL, 0, 0x1100, 0x6, on_message, (void *)user};
 	const uint32_t enable[] = {4}; // synchronisation validation
 	ValidationFeatures vf = {1000247000, debug ? &mi : NULL, 1, enable, 0, NULL};
 	ApplicationInfo app = {0, NULL, "eclat", 1, "eclat", 1, *api};

@@ -103,7 +103,7 @@ type CoopmatShape struct{ M, N, K uint32 }
 // Options configures Open.
 type Options struct {
 	Validation bool                 // validation and synchronisation validation, where the layer is installed
-	OnMessage  func(message string) // receives validation and driver messages; may be called on any thread
+	OnMessage  func(message string) // receives validation messages; may be called on any thread
 	CacheDir   string               // folder of compiled pipelines; empty for none
 }
 

@@ -114,7 +114,7 @@ func allocations(_ *Case, _, open Opener) (float64, error) {
 func trace(c *Case, openRef, open Opener) (float64, error) {
 	x := attentionTest(heads{4, 2, 64, 64}, 8, 1)
 	in := stream(0, 5, 32, []int32{0}, 1)
-	refused := errors.New("Read of a plan without Trace gave no error")
+	refused := errors.New("a plan without Trace could be read")
 	read := func(open Opener) (names []string, values [][]float32, err error) {
 		err = x.with(open, func(plan *model.Plan, p model.Program) error {
 			var out model.Outputs

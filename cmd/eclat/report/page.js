@@ -11,7 +11,7 @@
   const common = (c, series, width) => ({
     width: Math.max(420, width),
     style: { fontSize: "12px", background: "none" },
-    color: { domain: series, range: series.map((_, i) => palette[i % palette.length]), legend: series.length > 1 || c.kind === "lines" },
+    color: { domain: series, range: series.map((_, i) => palette[i % palette.length]), legend: c.kind === "lines" || (series.length > 1 && c.points.some((p) => p.label !== p.series)) },
     marginLeft: 62,
     marginBottom: 40,
   });
@@ -52,11 +52,19 @@
     },
     dots(c, options) {
       const joined = c.points.filter((p) => p.series === c.line);
+      const whole = (n, most) => d3.range(0, n + 1, Math.ceil((n + 1) / most));
+      const [least, largest] = d3.extent([...c.points.map((p) => p.y), ...(c.limit ? [c.limit] : [])]);
+      const low = Math.floor(Math.log10(least)), high = Math.max(low + 1, Math.ceil(Math.log10(largest)));
+      const decades = d3.range(low, high + 1, Math.ceil((high - low + 1) / 12)).map((e) => Number(`1e${e}`));
       return Plot.plot({
         ...options,
         height: 340,
-        x: { label: c.x, grid: true, nice: true, ticks: Math.min(12, d3.max(c.points, (p) => p.x) + 1), tickFormat: (x) => (Number.isInteger(x) ? String(x) : "") },
-        y: { label: c.y, grid: true, nice: true, type: c.log ? "log" : "linear", tickFormat: c.log ? (y) => (Math.abs(Math.log10(y) % 1) < 1e-9 ? power(y) : "") : number },
+        insetLeft: 8,
+        insetRight: 8,
+        x: { label: c.x, grid: true, domain: [0, c.last], ticks: whole(c.last, 14), tickFormat: String },
+        y: c.log
+          ? { label: c.y, grid: true, type: "log", domain: [Number(`1e${low}`), Number(`1e${high}`)], ticks: decades, tickFormat: power }
+          : { label: c.y, grid: true, nice: true, tickFormat: number },
         marks: [
           c.limit ? Plot.ruleY([c.limit], { stroke: "var(--bad)", strokeDasharray: "5 4" }) : null,
           c.limit ? Plot.text([c.limit], { y: (d) => d, frameAnchor: "right", text: (d) => `limit ${power(d)}`, dy: -8, textAnchor: "end", fill: "var(--bad)" }) : null,
@@ -69,6 +77,7 @@
 
   charts.forEach((c, i) => {
     const at = document.getElementById(`chart-${i}`);
+    c.last = d3.max(c.points, (p) => p.x);
     if (c.log) c.points = c.points.filter((p) => p.y > 0);
     if (c.points.length === 0) {
       at.textContent = "Nothing to draw: the two sides are equal.";
