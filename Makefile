@@ -35,6 +35,7 @@ deps:
 fuzz:
 	go test -run '^$$' -fuzz FuzzOpen -fuzztime $(FUZZTIME) ./loader
 	go test -run '^$$' -fuzz FuzzEncode -fuzztime $(FUZZTIME) ./model/tokenizer
+	go test -run '^$$' -fuzz FuzzManifest -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./loader
 
 clean:
 	rm -rf bin

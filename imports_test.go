@@ -16,7 +16,7 @@ import (
 var allowed = map[string]string{
 	"loader":   "loader",
 	"model":    "model loader",
-	"shaders":  "shaders",
+	"shaders":  "shaders loader",
 	"cpu":      "cpu model loader",
 	"gpu":      "gpu model loader shaders",
 	"peer":     "peer model loader",

@@ -81,7 +81,7 @@ func (p *Probe) add(e *Engine, i int, o *ProbeOptions) error {
 	plan.Trace, plan.Profile = o.Trace, o.Profile
 	program, err := l.backend.Compile(plan)
 	if err != nil {
-		return fmt.Errorf("engine: compile for measuring: %w", err)
+		return fmt.Errorf("engine: compile for measuring: %w", deviceError(err))
 	}
 	p.links = append(p.links, probeLink{plan: plan, program: program})
 	for j := range plan.Steps {
@@ -245,7 +245,7 @@ func (e *Engine) MatMulRate(tokens int, limit time.Duration) (float64, error) {
 	}
 	program, err := l.backend.Compile(plan)
 	if err != nil {
-		return 0, fmt.Errorf("engine: compile the matrix product: %w", err)
+		return 0, fmt.Errorf("engine: compile the matrix product: %w", deviceError(err))
 	}
 	defer program.Close()
 	in := model.Inputs{Hidden: make([]float32, tokens*w.Cols), Pages: [][]int32{make([]int32, model.Pages(tokens))}}
@@ -260,7 +260,7 @@ func (e *Engine) MatMulRate(tokens int, limit time.Duration) (float64, error) {
 	for start, n := time.Now(), 0; n < 2 || n < 50 && time.Since(start) < limit; n++ {
 		t := time.Now()
 		if err := program.Run(in, &out); err != nil {
-			return 0, err
+			return 0, deviceError(err)
 		}
 		if n > 0 { // the first warms up
 			best = min(best, time.Since(t).Seconds())

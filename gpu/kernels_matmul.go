@@ -72,17 +72,15 @@ func (k *Kernels) shapes(t loader.Type, n int, tail bool) []shape {
 		if load == loadPlain && len(list) > 0 {
 			break // never the faster
 		}
-		cuts := cardCuts
+		cuts, most := cardCuts, uint32(32) // sums that fit an invocation's registers
 		switch {
+		case software && load != loadPlain:
+			cuts, most = softwareCuts, 64
 		case load == loadPlain:
 			cuts = plainCuts
-		case software && cols == 1:
-			cuts = softwareCuts
-		case software:
-			cuts = softwareCuts[1:]
 		}
 		for _, c := range cuts {
-			if c.rows*cols <= 32 {
+			if c.rows*cols <= most {
 				list = append(list, shape{load, c.rows, cols, c.wide})
 			}
 		}

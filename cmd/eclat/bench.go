@@ -216,17 +216,16 @@ func (f *benchFlags) one(ctx context.Context, args []string, b *benchRun) error 
 	if err := f.describe(e, b); err != nil {
 		return err
 	}
-	bar := newBar("measuring", false)
-	defer bar.clear()
-	total := int64(len(tests) * f.repeat)
-	d, err := bench.Measure(ctx, e, tests, bench.Options{
-		Repeat: f.repeat, NoWarmup: f.noWarmup, Energy: meter(e),
-		Progress: func(test, i int) { bar.set(int64(test*f.repeat+i), total) },
-	})
+	var at gauge
+	o := bench.Options{Repeat: f.repeat, NoWarmup: f.noWarmup, Energy: meter(e), Done: &at.done}
+	at.total.Store(bench.Total(tests, o))
+	stop := at.watch(newBar("measuring", false))
+	defer stop()
+	d, err := bench.Measure(ctx, e, tests, o)
 	if err == nil && (f.kernels || f.report != "") {
 		d.Kernels, err = bench.RunProfile(ctx, e, min(16, max(1, e.Context/2)))
 		if errors.Is(err, bench.ErrNoTimes) {
-			bar.clear()
+			stop()
 			fmt.Fprintf(os.Stderr, "no times by op: %v: %s\n", err, e.Device)
 			err = nil
 		}

@@ -227,13 +227,15 @@ func identify(e *engine.Engine, h *compare.Header) error {
 }
 
 func (f *compareFlags) saveRun(side compare.Side) error {
-	bar := newBar("saving", false)
-	defer bar.clear()
-	if err := compare.Save(f.save, side, int64(f.saveLimit)<<20, bar.set); err != nil {
+	h := side.Header()
+	var at gauge
+	at.set(0, int64(len(h.Tokens)))
+	stop := at.watch(newBar("saving", false))
+	defer stop()
+	if err := compare.Save(f.save, side, int64(f.saveLimit)<<20, at.set); err != nil {
 		return err
 	}
-	bar.clear()
-	h := side.Header()
+	stop()
 	fmt.Fprintf(os.Stderr, "saved %d tokens on %s to %s\n", len(h.Tokens), h.Device, f.save)
 	return nil
 }
@@ -264,13 +266,15 @@ func (f *compareFlags) openOther(ctx context.Context, e *engine.Engine, args []s
 var errDiffer = errors.New("the two sides differ by more than the limits allow")
 
 func (f *compareFlags) judge(ctx context.Context, got, want compare.Side) error {
-	bar := newBar("comparing", false)
-	defer bar.clear()
-	r, err := compare.Run(ctx, got, want, f.limits, bar.set)
+	var at gauge
+	at.set(0, int64(len(got.Header().Tokens)))
+	stop := at.watch(newBar("comparing", false))
+	defer stop()
+	r, err := compare.Run(ctx, got, want, f.limits, at.set)
 	if err != nil {
 		return err
 	}
-	bar.clear()
+	stop()
 	if f.asJSON {
 		enc := json.NewEncoder(os.Stdout)
 		enc.SetIndent("", "  ")

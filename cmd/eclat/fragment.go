@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"eclat/loader"
 	"eclat/loader/fragment"
 	"eclat/model"
+	"eclat/testdata"
 )
 
 func newFragment() *cobra.Command {
@@ -50,7 +52,11 @@ command goes on where it stopped.`,
 				return err
 			}
 			bar := newBar("fragmenting", true)
-			res, err := fragment.Write(cmd.Context(), f, out, fragment.Options{Config: config, Progress: bar.set})
+			o := fragment.Options{Config: config, Progress: bar.set}
+			if len(args) == 0 {
+				o.Name = strings.TrimSuffix(testdata.ModelName, " (built in)")
+			}
+			res, err := fragment.Write(cmd.Context(), f, out, o)
 			bar.clear()
 			if err != nil {
 				return interrupted(err, "the same command goes on from here")

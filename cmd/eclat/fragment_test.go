@@ -47,6 +47,10 @@ func TestFragmentCommands(t *testing.T) {
 	if got, err := os.ReadFile(again); err != nil || !bytes.Equal(got, testdata.Model) {
 		t.Errorf("the assembled file differs from the source (%v)", err)
 	}
+	inside := ok(t, "", "fragment", "-o", filepath.Join(t.TempDir(), "x")) // the built-in model itself
+	if !strings.HasPrefix(filepath.Base(inside), "sotu-8m-q4_k_m.") || strings.Contains(inside, "built in") {
+		t.Errorf("fragment of the built-in model printed %q", inside)
+	}
 	_, errs, code := eclat(t, "", "fragment", file, "-o", dir)
 	if code != 0 || !strings.Contains(errs, "58 blobs, of which 0 (0.0 MiB) are new") {
 		t.Errorf("a second time: exit code %d, %q", code, errs)

@@ -176,19 +176,15 @@ func noteOther(e *engine.Engine, h *perplexity.Header) error {
 
 func (f *perplexityFlags) measure(ctx context.Context, e *engine.Engine, tokens []int32, o perplexity.Options) (*perplexity.Result, error) {
 	bar := newBar("perplexity", false)
-	defer bar.clear()
-	o.Progress = func(done, total int, r *perplexity.Result) {
-		bar.set(int64(done), int64(total))
-		bar.say(fmt.Sprintf("perplexity %.3f ± %.3f", r.Perplexity, r.Error))
+	var at gauge
+	defer at.watch(bar)()
+	o.Progress = func(done, total int64, r perplexity.Result) {
+		at.set(done, total)
+		if r.Windows > 0 {
+			at.say(fmt.Sprintf("perplexity %.3f ± %.3f", r.Perplexity, r.Error))
+		}
 	}
 	return perplexity.Run(ctx, e, tokens, o)
-}
-
-// say changes the bar's label.
-func (b *bar) say(label string) {
-	if b.label = label; b.bar != nil {
-		b.bar.Describe(label)
-	}
 }
 
 func printPerplexity(r *perplexity.Result) {

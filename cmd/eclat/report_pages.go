@@ -87,7 +87,7 @@ func deviceFacts(d *bench.Device) []report.Fact {
 	for _, p := range d.Parts {
 		s := p.Name
 		if p.Threads > 0 {
-			s += fmt.Sprintf(", %d threads", p.Threads)
+			s += fmt.Sprintf(", threads: %d", p.Threads)
 		}
 		if p.Driver != "" {
 			s += ", driver " + p.Driver

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"eclat/engine"
@@ -106,16 +107,31 @@ func (r *Result) TokensPerJoule() float64 {
 type Options struct {
 	Repeat   int // repetitions of each test, at least 1
 	NoWarmup bool
-	Energy   *Meter                     // nil for none
-	Progress func(test, repetition int) // told before each; may be nil
+	Energy   *Meter        // nil for none
+	Done     *atomic.Int64 // counts tokens up to Total, for whoever watches; may be nil
 }
+
+// Total returns how many tokens Run computes, with what is not timed.
+func Total(tests []Test, o Options) (n int64) {
+	for _, t := range tests {
+		n += int64(t.Depth) + int64(max(1, o.Repeat))*int64(t.tokens())
+		if !o.NoWarmup {
+			n += int64(t.warm().tokens())
+		}
+	}
+	return n
+}
+
+// warm is what runs before a test counts: a prompt whole, of a text two tokens,
+// enough to compile what all others use.
+func (t Test) warm() Test { return Test{Prompt: t.Prompt, Gen: min(t.Gen, 2)} }
 
 // Run measures tests on an open model with room for Context(tests) positions.
 func Run(ctx context.Context, e *engine.Engine, tests []Test, o Options) ([]Result, error) {
 	var out []Result
 	b := bencher{ctx: ctx, e: e, o: &o, prompt: prompt(e, Context(tests))}
-	for i, t := range tests {
-		r, err := b.test(i, t)
+	for _, t := range tests {
+		r, err := b.test(t)
 		if err != nil {
 			return out, fmt.Errorf("%s: %w", t.Name(), err)
 		}
@@ -140,27 +156,22 @@ func prompt(e *engine.Engine, n int) []int32 {
 	return ids
 }
 
-func (b *bencher) test(no int, t Test) (*Result, error) {
+func (b *bencher) test(t Test) (*Result, error) {
 	s := b.e.NewSession()
 	defer s.Close()
 	if t.Depth > 0 {
-		if err := b.generate(s, b.prompt[:t.Depth], 1); err != nil {
+		if err := b.generate(s, b.prompt[:t.Depth], 1, false); err != nil {
 			return nil, err
 		}
 		s.Rewind(t.Depth)
 	}
 	if !b.o.NoWarmup {
-		// One token of a text is enough to compile what all others use.
-		warm := Test{Prompt: t.Prompt, Gen: min(t.Gen, 2)}
-		if _, err := b.once(s, warm, t.Depth); err != nil {
+		if _, err := b.once(s, t.warm(), t.Depth); err != nil {
 			return nil, err
 		}
 	}
 	r := &Result{Test: t, Start: time.Now()}
-	for i := range max(1, b.o.Repeat) {
-		if b.o.Progress != nil {
-			b.o.Progress(no, i)
-		}
+	for range max(1, b.o.Repeat) {
 		before := b.o.Energy.Joules()
 		d, err := b.once(s, t, t.Depth)
 		if err != nil {
@@ -180,16 +191,24 @@ func (b *bencher) once(s *engine.Session, t Test, depth int) (time.Duration, err
 		prompt, gen = b.prompt[depth:depth+1], t.Gen
 	}
 	start := time.Now()
-	err := b.generate(s, prompt, gen)
+	err := b.generate(s, prompt, gen, t.Gen > 0)
 	d := time.Since(start)
 	s.Rewind(depth)
 	return d, err
 }
 
-// generate reads the prompt and generates n tokens, without the choice to stop early.
-func (b *bencher) generate(s *engine.Session, prompt []int32, n int) error {
+// generate reads the prompt and generates n tokens, without the choice to stop
+// early. It counts either the prompt's tokens or the generated ones.
+func (b *bencher) generate(s *engine.Session, prompt []int32, n int, count bool) error {
 	losses := b.e.Losses()
-	st, err := s.Generate(b.ctx, prompt, engine.Request{MaxTokens: n, IgnoreEOS: true})
+	r := engine.Request{MaxTokens: n, IgnoreEOS: true}
+	if done := b.o.Done; done != nil && count {
+		r.Emit = func(int32) { done.Add(1) }
+	} else if done != nil {
+		before := 0
+		r.Progress = func(now, _ int) { done.Add(int64(now - before)); before = now }
+	}
+	st, err := s.Generate(b.ctx, prompt, r)
 	switch {
 	case err != nil:
 		return err

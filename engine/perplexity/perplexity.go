@@ -16,8 +16,9 @@ type Options struct {
 	Limit  int // most windows; 0 for all of the text
 	Save   *BaseWriter
 	Base   *Base
-	// Progress is told windows and the estimate so far; it may be nil.
-	Progress func(done, total int, r *Result)
+	// Progress is told tokens, and the estimate after the last window, empty before
+	// the first; it may be nil.
+	Progress func(done, total int64, r Result)
 }
 
 // Result is a measurement, complete or so far.
@@ -107,13 +108,11 @@ func Run(ctx context.Context, e *engine.Engine, tokens []int32, o Options) (*Res
 	}
 	m := &meter{Result: r, o: &o, logP: make([]float64, e.Model.Config.NVocab), base: make([]float64, e.Model.Config.NVocab)}
 	for i, w := range windows {
+		m.done, m.total = int64(i)*int64(o.Window), int64(len(windows))*int64(o.Window)
 		if err := m.window(ctx, e, w); err != nil {
 			return nil, err
 		}
 		m.update(i + 1)
-		if o.Progress != nil {
-			o.Progress(i+1, len(windows), r)
-		}
 	}
 	return r, nil
 }
@@ -123,6 +122,8 @@ type meter struct {
 	*Result
 	o          *Options
 	logP, base []float64 // (vocab)
+
+	done, total int64 // tokens before this window, and of all
 }
 
 // window runs one window and takes its second half.
@@ -130,6 +131,9 @@ func (m *meter) window(ctx context.Context, e *engine.Engine, w []int32) error {
 	s := e.NewSession()
 	defer s.Close()
 	return s.Score(ctx, w, 0, func(row engine.Row) error {
+		if m.o.Progress != nil {
+			m.o.Progress(m.done+int64(row.Pos)+1, m.total, *m.Result)
+		}
 		if row.Pos < len(w)/2 || row.Next < 0 {
 			return nil
 		}

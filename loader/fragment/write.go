@@ -2,6 +2,7 @@ package fragment
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -21,6 +22,7 @@ import (
 
 // Options of Write, Assemble and Verify.
 type Options struct {
+	Name     string                  // of Write: the source's name for people; "" for the name of its file
 	Config   json.RawMessage         // of Write: what is known of the model's shape, in canonical form; nil for nothing
 	Progress func(done, total int64) // bytes of the source; may be nil
 }
@@ -104,7 +106,7 @@ func Write(ctx context.Context, f *loader.File, dir string, o Options) (res *Res
 	if !slices.Equal(before, after) {
 		return nil, fmt.Errorf("%s: %w", f.Path, errChanged)
 	}
-	if err := w.manifest(sizes, o.Config); err != nil {
+	if err := w.manifest(sizes, &o); err != nil {
 		return nil, err
 	}
 	return &w.result, nil
@@ -246,13 +248,13 @@ func (w *writer) copy(ctx context.Context, j *job, buf []byte) error {
 }
 
 // manifest writes the manifest after everything that it names.
-func (w *writer) manifest(sizes []int64, config json.RawMessage) error {
+func (w *writer) manifest(sizes []int64, o *Options) error {
 	m := &w.m
-	m.Source.Name, m.Source.Size = loader.SourceName(filepath.Base(w.file.Path)), w.file.Size
+	m.Source.Name, m.Source.Size = loader.SourceName(filepath.Base(cmp.Or(o.Name, w.file.Path))), w.file.Size
 	for i, size := range sizes {
 		m.Source.Parts = append(m.Source.Parts, loader.SourcePart{Size: size, Header: w.headers[i]})
 	}
-	m.Architecture, m.Config = loader.ArchitectureOf(w.file), config
+	m.Architecture, m.Config = loader.ArchitectureOf(w.file), o.Config
 	if m.Config == nil {
 		m.Config = json.RawMessage("null")
 	}
