@@ -16,12 +16,11 @@ import (
 // tell more than the answer: every activation, or the time of every step. It has
 // a Session's place: one goroutine, closed before its Engine.
 type Probe struct {
-	Steps  []ProbeStep // what is computed, in order, over all stages
-	s      *Session
-	want   bool // logits of every token; else of the last
-	trace  bool
-	links  []probeLink
-	hidden []float32
+	Steps []ProbeStep // what is computed, in order, over all stages
+	s     *Session
+	want  bool // logits of every token; else of the last
+	trace bool
+	links []probeLink
 }
 
 // ProbeOptions says what a Probe tells.

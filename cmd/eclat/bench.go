@@ -39,8 +39,8 @@ repetitions ± their standard deviation. "@ d4096" is with 4096 tokens before.
 The last column sets the rate against what the device can do, measured on the
 spot: generating has to read all weights once a token, so it is bound by how fast
 the device copies memory (bytes read plus bytes written); reading a prompt is
-bound by how fast it multiplies the model's largest matrix by as many tokens as
-go through at once.
+bound by how fast it multiplies the model's largest matrix, at the best of several
+numbers of tokens.
 
 --synthetic benches a well-known shape without having its weights: random blocks
 in the true mix of types of Q4_K_M, in a temporary file. The shapes are
@@ -229,6 +229,10 @@ func (f *benchFlags) one(ctx context.Context, args []string, b *benchRun) error 
 			fmt.Fprintf(os.Stderr, "no times by op: %v: %s\n", err, e.Device)
 			err = nil
 		}
+	}
+	if err == nil && d.Unknown != nil {
+		stop()
+		fmt.Fprintln(os.Stderr, "not measured:", oneLine(d.Unknown))
 	}
 	if d != nil && len(d.Results) > 0 {
 		b.devices, b.chunk = append(b.devices, d), append(b.chunk, e.Chunk)

@@ -12,6 +12,7 @@ import (
 	"eclat/engine"
 	"eclat/engine/bench"
 	"eclat/engine/stats"
+	"eclat/model"
 )
 
 // benchRow is one test on one device. The names up to samples_ts are llama-bench's;
@@ -331,7 +332,7 @@ func printKernels(w io.Writer, d *bench.Device, colour bool) {
 		if k.Bytes > 0 && k.Time > 0 {
 			rate = fmt.Sprintf("%.1f", k.Rate()/1e9)
 		}
-		if k.Op.String() == "matmul" || k.Op.String() == "embed" {
+		if k.Op == model.MatMul || k.Op == model.Embed {
 			ty = k.Type.String()
 		}
 		t.add(k.Op.String(), k.Name, ty, fmt.Sprint(k.Calls), micro(k.Time), fmt.Sprintf("%.1f %%", 100*k.Share), rate)

@@ -14,7 +14,7 @@ func printComparison(w io.Writer, r *compare.Result, tensors, colour bool) {
 		sideName(r.Got), sideName(r.Want), r.Positions, len(r.Tensors), r.Got.Batch)
 	t := newTable("<layer", "error", "largest difference", "<worst tensor", "error of its output")
 	for i, y := range r.Layers {
-		t.add(layerName(r, i), sci(y.Error), sci(float64(y.Diff)), y.Worst, sci(y.Out))
+		t.add(layerName(r, i), sci(y.Error), sci(float64(y.Diff)), worstName(&y), sci(y.Out))
 		if r.First != nil && r.First.Layer == y.Layer && holds(r, i, r.First.Tensor) {
 			t.look(1, red)
 			t.look(3, red)
@@ -43,9 +43,7 @@ func sideName(h *compare.Header) string {
 	if h.Driver != "" {
 		s += ", driver " + h.Driver
 	}
-	if h.Model != "" {
-		s = fmt.Sprintf("%.60q on %s", h.Model, s)
-	}
+	s = fmt.Sprintf("%.80s on %s", h.File, s)
 	if h.Time != "" {
 		s += ", " + h.Time + ", " + h.Program
 	}
@@ -61,6 +59,14 @@ func layerName(r *compare.Result, i int) string {
 		return "input"
 	}
 	return "output"
+}
+
+// worstName is a dash for a layer whose tensors are all equal.
+func worstName(y *compare.LayerResult) string {
+	if y.Error == 0 {
+		return "–"
+	}
+	return y.Worst
 }
 
 // holds reports whether a tensor belongs to entry i: input and output are both

@@ -44,7 +44,7 @@ func writeModel(t *testing.T, data []byte) string {
 // TestCompareSound: the processor keeps all limits against the reference.
 func TestCompareSound(t *testing.T) {
 	out := ok(t, "", "compare", "--device", "cpu", "-n", "24", "--tensors")
-	for _, want := range []string{"PASS", "against \"State of the Union 8M\" on ref", "24 tokens, 94 tensors", "blk.5.ffn_down",
+	for _, want := range []string{"PASS", "against sotu-8m-q4_k_m.gguf (built in) on ref", "24 tokens, 94 tensors", "blk.5.ffn_down",
 		"first divergent tensor  none", "mean KL, nats", "99 % KL, nats", "no greedy token differs", "100.0 %"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the output lacks %q:\n%s", want, out)

@@ -304,7 +304,7 @@ func klChart(r *compare.Result) report.Chart {
 func layerTable(r *compare.Result) report.Table {
 	t := report.Table{Title: "Layers", Head: []string{"layer", "worst tensor", "error", "largest difference", "error of its output"}, Numbers: 2}
 	for i, y := range r.Layers {
-		t.Rows = append(t.Rows, []string{layerName(r, i), y.Worst, sci(y.Error), sci(float64(y.Diff)), sci(y.Out)})
+		t.Rows = append(t.Rows, []string{layerName(r, i), worstName(&y), sci(y.Error), sci(float64(y.Diff)), sci(y.Out)})
 	}
 	return t
 }

@@ -29,13 +29,13 @@ func meterAt(dir string) *Meter {
 	paths, _ := filepath.Glob(filepath.Join(dir, "intel-rapl:*"))
 	m := &Meter{}
 	for _, p := range paths {
-		if strings.Count(filepath.Base(p), ":") != 1 || strings.HasPrefix(read(filepath.Join(p, "name")), "psys") {
+		if strings.Count(filepath.Base(p), ":") != 1 || strings.HasPrefix(text(filepath.Join(p, "name")), "psys") {
 			continue
 		}
-		if _, err := strconv.ParseFloat(read(filepath.Join(p, "energy_uj")), 64); err != nil {
+		if _, err := strconv.ParseFloat(text(filepath.Join(p, "energy_uj")), 64); err != nil {
 			continue
 		}
-		wrap, _ := strconv.ParseFloat(read(filepath.Join(p, "max_energy_range_uj")), 64)
+		wrap, _ := strconv.ParseFloat(text(filepath.Join(p, "max_energy_range_uj")), 64)
 		m.zones = append(m.zones, zone{filepath.Join(p, "energy_uj"), wrap})
 	}
 	if len(m.zones) == 0 {
@@ -44,7 +44,7 @@ func meterAt(dir string) *Meter {
 	return m
 }
 
-func read(path string) string {
+func text(path string) string {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return ""
@@ -59,7 +59,7 @@ func (m *Meter) Joules() []float64 {
 	}
 	out := make([]float64, len(m.zones))
 	for i, z := range m.zones {
-		uj, _ := strconv.ParseFloat(read(z.path), 64)
+		uj, _ := strconv.ParseFloat(text(z.path), 64)
 		out[i] = uj / 1e6
 	}
 	return out

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -20,6 +21,7 @@ type Device struct {
 	GPUMemory int64   // bytes on GPUs; 0 without one
 	Results   []Result
 	Kernels   *Profile // nil unless asked for
+	Unknown   error    // why a limit could not be measured; nil where all were
 }
 
 // Part is one device of a chain.
@@ -28,15 +30,20 @@ type Part struct {
 	Copy float64 // bytes a second, each copied byte counted as read and written; 0 where not measured
 }
 
-// Measure runs the tests on an open model and then measures the limits of its
-// devices. In this order, because the limits take memory of their own, which must
-// not count as the model's. What was measured before an error is returned with it.
+// Measure runs the tests on an open model and sets them against the limits of its
+// devices. The limits are measured before and after and the better counts: what
+// else a machine does can only hide what it is able to. What was measured before an
+// error is returned with it.
 func Measure(ctx context.Context, e *engine.Engine, tests []Test, o Options) (*Device, error) {
 	d := &Device{Name: e.Device, Load: e.LoadTime}
 	for _, f := range e.Facts() {
 		d.Parts = append(d.Parts, Part{Facts: f})
 	}
-	var err error
+	err := d.measureLimits(ctx, e)
+	if err != nil {
+		return d, err
+	}
+	ResetPeak() // the limits' buffers are not the model's
 	d.Results, err = Run(ctx, e, tests, o)
 	d.HostPeak = hostPeak()
 	for _, p := range d.Parts {
@@ -44,34 +51,61 @@ func Measure(ctx context.Context, e *engine.Engine, tests []Test, o Options) (*D
 			d.GPUMemory += p.Memory()
 		}
 	}
+	if err == nil {
+		err = d.measureLimits(ctx, e)
+	}
 	if err != nil {
 		return d, err
 	}
-	return d, d.setLimits(ctx, e)
+	return d, d.setLimits(e)
 }
 
-// setLimits measures the devices and sets the results against them.
-func (d *Device) setLimits(ctx context.Context, e *engine.Engine) error {
-	defer debug.FreeOSMemory() // the next device's peak starts without the buffers
+// measureLimits keeps the better of what it measures and what is known. A limit
+// that cannot be measured, for want of memory beside the model, stays unknown.
+func (d *Device) measureLimits(ctx context.Context, e *engine.Engine) error {
+	defer debug.FreeOSMemory()
+	note := func(what string, err error) error {
+		if errors.Is(err, engine.ErrLost) {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		d.Unknown = fmt.Errorf("%s: %w", what, err)
+		return nil
+	}
 	for i := range d.Parts {
 		p := &d.Parts[i]
 		if p.CopyRate == nil {
 			continue
 		}
-		var err error
-		if p.Copy, err = p.CopyRate(); err != nil {
-			return fmt.Errorf("copy bandwidth of %s: %w", p.Name, err)
+		rate, err := p.CopyRate()
+		if err != nil {
+			if err := note("copy bandwidth of "+p.Name, err); err != nil {
+				return err
+			}
 		}
+		p.Copy = max(p.Copy, rate)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}
-	if len(d.Parts) == 1 {
-		var err error
-		if d.MatMul, err = e.MatMulRate(e.Chunk, time.Second); err != nil {
-			return fmt.Errorf("matmul rate: %w", err)
+	if len(d.Parts) > 1 {
+		return nil // a prompt has no one device's rate
+	}
+	// What a device does best is its rate, whatever the number of tokens.
+	for _, n := range []int{32, 64, 128, e.Chunk} {
+		rate, err := e.MatMulRate(n, 200*time.Millisecond)
+		if err != nil {
+			return note("matmul rate", err)
+		}
+		d.MatMul = max(d.MatMul, rate)
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// setLimits sets the results against the limits.
+func (d *Device) setLimits(e *engine.Engine) error {
 	steps, err := e.Steps()
 	if err != nil {
 		return err

@@ -74,7 +74,9 @@ func RunProfile(ctx context.Context, e *engine.Engine, tokens int) (*Profile, er
 	return out, nil
 }
 
-// add sums the steps of one kind.
+// add sums the steps of one kind. A step without a time was done together with the
+// one before it that has one: what it reads counts there, and products carry its
+// name too, as in "ffn_gate+ffn_up".
 func (p *Profile) add(steps []engine.ProbeStep, sum []time.Duration, positions int64) {
 	type key struct {
 		op   model.Op
@@ -83,8 +85,16 @@ func (p *Profile) add(steps []engine.ProbeStep, sum []time.Duration, positions i
 	}
 	at := map[key]int{}
 	var total time.Duration
-	for i, s := range steps {
-		k := key{s.Op, stem(s.Name), s.Type}
+	for i := 0; i < len(steps); {
+		s := steps[i]
+		k, took := key{s.Op, stem(s.Name), s.Type}, sum[i]
+		bytes := read(&s, positions)
+		for i++; i < len(steps) && sum[i] == 0; i++ {
+			bytes += read(&steps[i], positions)
+			if steps[i].Op == model.MatMul {
+				k.name += "+" + stem(steps[i].Name)
+			}
+		}
 		j, ok := at[k]
 		if !ok {
 			j = len(p.Kernels)
@@ -93,9 +103,9 @@ func (p *Profile) add(steps []engine.ProbeStep, sum []time.Duration, positions i
 		}
 		x := &p.Kernels[j]
 		x.Calls++
-		x.Time += sum[i]
-		x.Bytes += s.Fixed + s.Row + s.Cache*positions
-		total += sum[i]
+		x.Time += took
+		x.Bytes += bytes
+		total += took
 	}
 	for i := range p.Kernels {
 		x := &p.Kernels[i]
@@ -114,3 +124,7 @@ func stem(name string) string {
 	}
 	return name
 }
+
+// read returns the bytes of weights and key–value memory that a step reads for a
+// token with that many positions before it, itself included.
+func read(s *engine.ProbeStep, positions int64) int64 { return s.Fixed + s.Row + s.Cache*positions }

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"path/filepath"
 	"slices"
 
 	"eclat/engine"
@@ -11,6 +12,7 @@ import (
 type Header struct {
 	Program string   `json:"program"`      // name and version of what computed it
 	Model   string   `json:"model"`        // the model's name, for people
+	File    string   `json:"file"`         // name of the model's file, without its folder
 	Weights string   `json:"weights_sum"`  // record.WeightsSum of the model; may be empty for a live side
 	Device  string   `json:"device"`       // for people
 	Driver  string   `json:"driver"`       // may be empty
@@ -78,6 +80,7 @@ func NewLive(e *engine.Engine, tokens []int32, batch int) (*Live, error) {
 	}
 	l := &Live{probe: probe, head: Header{
 		Model:  e.Model.Config.Name,
+		File:   filepath.Base(e.Model.File.Path),
 		Device: e.Device,
 		Batch:  batch,
 		Vocab:  e.Model.Config.NVocab,

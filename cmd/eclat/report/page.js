@@ -8,10 +8,15 @@
 
   const power = d3.format(".0e");
 
+  // An op has the same colour in every chart.
+  const named = (c) => c.kind === "bars" && c.points.some((p) => p.label !== p.series);
+  const ops = [...new Set(charts.filter(named).flatMap((c) => c.points.map((p) => p.series)))];
+  const colour = (c) => (s, i) => palette[(named(c) ? ops.indexOf(s) : i) % palette.length];
+
   const common = (c, series, width) => ({
     width: Math.max(420, width),
     style: { fontSize: "12px", background: "none" },
-    color: { domain: series, range: series.map((_, i) => palette[i % palette.length]), legend: c.kind === "lines" || (series.length > 1 && c.points.some((p) => p.label !== p.series)) },
+    color: { domain: series, range: series.map(colour(c)), legend: c.kind === "lines" || (c.kind === "dots" ? series.length > 1 : named(c)) },
     marginLeft: 62,
     marginBottom: 40,
   });
