@@ -11,15 +11,15 @@ import (
 
 // Options configures New.
 type Options struct {
-	Threads  int                     // goroutines; 0 for one a processor
-	Progress func(done, total int64) // told while Load reads the weights' bytes; may be nil
+	Threads  int                           // goroutines; 0 for one a processor
+	Progress func(done, total int64) error // told while Load reads the weights' bytes, and ends it with an error; may be nil
 }
 
 // Backend implements model.Backend.
 type Backend struct {
 	kernels  *kernels
 	pool     *pool
-	progress func(done, total int64)
+	progress func(done, total int64) error
 	weights  map[string]*loader.Tensor
 	caches   map[string][]uint16 // halves, (Rows, Cols)
 }
@@ -64,7 +64,9 @@ func (b *Backend) Load(src *loader.File, keep []model.Tensor) error {
 	if b.progress == nil {
 		return nil
 	}
-	b.progress(0, total)
+	if err := b.progress(0, total); err != nil {
+		return err
+	}
 	const page, report = 4096, 64 << 20
 	var sum byte
 	for _, w := range b.weights {
@@ -74,7 +76,9 @@ func (b *Backend) Load(src *loader.File, keep []model.Tensor) error {
 				sum += part[i]
 			}
 			done += int64(len(part))
-			b.progress(done, total)
+			if err := b.progress(done, total); err != nil {
+				return err
+			}
 		}
 	}
 	runtime.KeepAlive(sum)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"testing"
@@ -79,20 +80,53 @@ func TestOpenCloses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := goroutines(); n > 10 {
+	if n := goroutines(10); n > 10 {
 		t.Errorf("%d goroutines after everything was closed", n)
 	}
 }
 
-// goroutines counts those alive once the finished ones have had time to end.
-func goroutines() int {
+// goroutines counts those alive, once there are no more than few or the finished
+// ones have had a second to end.
+func goroutines(few int) int {
 	n := runtime.NumGoroutine()
 	for range 50 {
-		if n <= 10 {
+		if n <= few {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
 		n = runtime.NumGoroutine()
 	}
 	return n
+}
+
+// TestOpenStopped: a Progress that returns an error ends loading with that error,
+// and leaves no goroutine and no memory of the device behind.
+func TestOpenStopped(t *testing.T) {
+	stop := errors.New("stop")
+	for _, device := range []string{"cpu", "vulkan:0"} {
+		t.Run(device, func(t *testing.T) {
+			if device != "cpu" {
+				device = gpuName(t)
+			}
+			before := runtime.NumGoroutine()
+			for range 5 {
+				f, err := loader.Open(builtIn)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = Open(f, Options{Device: device, Threads: 3, Progress: func(done, total int64) error {
+					if done > total/2 {
+						return stop
+					}
+					return nil
+				}})
+				if !errors.Is(err, stop) {
+					t.Fatalf("error %v, want %v", err, stop)
+				}
+			}
+			if n := goroutines(before); n > before {
+				t.Errorf("%d goroutines, %d before", n, before)
+			}
+		})
+	}
 }

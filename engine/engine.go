@@ -15,13 +15,13 @@ const DefaultContext = 4096
 
 // Options says how to open a model. The zero value is a sensible choice.
 type Options struct {
-	Device     string                  // auto, gpu, vulkan:N, part of a GPU's name, cpu or ref; "" is auto
-	RequireGPU bool                    // fail where the model would run on the processor
-	GPULayers  string                  // how many layers the GPU gets, the last ones: a number, all, or auto for as many as fit; "" is auto
-	Context    int                     // positions to make room for, over all sessions; 0 for the smaller of the model's and DefaultContext, or AutoContext
-	Threads    int                     // of the cpu device; 0 for one a processor
-	Progress   func(done, total int64) // bytes of weights loaded so far; may be nil
-	Notice     func(message string)    // told which device was chosen and why, what lies where, and of faults overcome; may be nil
+	Device     string                        // auto, gpu, vulkan:N, part of a GPU's name, cpu or ref; "" is auto
+	RequireGPU bool                          // fail where the model would run on the processor
+	GPULayers  string                        // how many layers the GPU gets, the last ones: a number, all, or auto for as many as fit; "" is auto
+	Context    int                           // positions to make room for, over all sessions; 0 for the smaller of the model's and DefaultContext, or AutoContext
+	Threads    int                           // of the cpu device; 0 for one a processor
+	Progress   func(done, total int64) error // told bytes of weights loaded so far, and ends Open with an error; may be nil
+	Notice     func(message string)          // told which device was chosen and why, what lies where, and of faults overcome; may be nil
 
 	gpuFault func(call, subject string) error // gpu.Options.Fault, for tests
 }

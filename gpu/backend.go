@@ -13,11 +13,11 @@ import (
 
 // Options configures Open.
 type Options struct {
-	Progress   func(done, total int64) // told while Load uploads, in bytes; may be nil
-	CacheDir   string                  // folder of compiled pipelines; empty for none
-	Warn       func(message string)    // told when a kernel falls back to a plainer one; may be nil
-	Validation bool                    // the validation layers, where they are installed
-	OnMessage  func(message string)    // validation messages, on any thread; may be nil
+	Progress   func(done, total int64) error // told while Load uploads, in bytes, and ends it with an error; may be nil
+	CacheDir   string                        // folder of compiled pipelines; empty for none
+	Warn       func(message string)          // told when a kernel falls back to a plainer one; may be nil
+	Validation bool                          // the validation layers, where they are installed
+	OnMessage  func(message string)          // validation messages, on any thread; may be nil
 
 	Tune Tuning // whether shapes of kernels are chosen by measuring
 

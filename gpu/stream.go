@@ -29,6 +29,9 @@ func (b *Backend) upload(src *loader.File, ws []*weight, total int64) error {
 				if err := s.rows(w, w.parts[i], p.First+r, r, min(step, p.Rows-r)); err != nil {
 					return fmt.Errorf("gpu: upload %s: %w", w.src.Name, err)
 				}
+				if s.stop != nil {
+					return s.stop
+				}
 			}
 		}
 	}
@@ -42,6 +45,7 @@ type stream struct {
 	ring        []staging
 	next        int
 	done, total int64
+	stop        error // from Options.Progress
 }
 
 // staging is a buffer of the ring with the copy that reads it.
@@ -171,6 +175,6 @@ func (s *stream) close() {
 func (s *stream) report(n int64) {
 	s.done += n
 	if s.b.opt.Progress != nil {
-		s.b.opt.Progress(s.done, s.total)
+		s.stop = s.b.opt.Progress(s.done, s.total)
 	}
 }

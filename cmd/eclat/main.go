@@ -45,7 +45,10 @@ func main() {
 		stop() // a second Ctrl-C ends the program at once
 	}()
 	err := newRoot().ExecuteContext(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "eclat: interrupted")
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "eclat:", oneLine(err))
 	}
 	os.Exit(exitCode(err))

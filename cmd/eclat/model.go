@@ -120,7 +120,10 @@ func (d *deviceFlags) open(ctx context.Context, args []string) (*engine.Engine, 
 	bar := newBar("loading", true)
 	defer bar.clear()
 	o := d.options()
-	o.Progress = bar.set
+	o.Progress = func(done, total int64) error {
+		bar.set(done, total)
+		return ctx.Err()
+	}
 	e, err := engine.Open(f, o)
 	if err != nil {
 		return nil, err
