@@ -21,7 +21,7 @@ var llama = architecture{
 		const experts = "llama.expert_count"
 		if v, ok := f.Get(experts); ok {
 			if n, _ := v.Uint(); n > 0 {
-				return f.Errorf(experts, "a mixture of %d experts is not supported", n)
+				return UnsupportedError{f.Errorf(experts, "a mixture of %d experts is not supported", n)}
 			}
 		}
 		return nil

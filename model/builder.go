@@ -84,7 +84,7 @@ func (b *Builder) Weight(name string, rows, cols int) ID {
 	case t.Dims[0] != cols || t.Elems() != rows*cols:
 		b.err = b.file.Errorf(name, "its shape is %s, but the model's configuration asks for %s", Shape(t.Dims...), Shape(cols, rows))
 	case !t.Type.CanDecode():
-		b.err = b.file.Errorf(name, "type %s is not supported; supported are %s", t.Type, loader.DecodableTypes())
+		b.err = UnsupportedError{b.file.Errorf(name, "type %s is not supported; supported are %s", t.Type, loader.DecodableTypes())}
 	default:
 		ty = t.Type
 	}

@@ -45,6 +45,13 @@ type configReader struct {
 
 func (r *configReader) key(name string) string { return r.arch + "." + name }
 
+// unsupported is fail for a sound file of a kind that cannot be run.
+func (r *configReader) unsupported(name, format string, args ...any) {
+	if r.err == nil {
+		r.err = UnsupportedError{r.file.Errorf(r.key(name), format, args...)}
+	}
+}
+
 func (r *configReader) fail(name, format string, args ...any) {
 	if r.err == nil {
 		r.err = r.file.Errorf(r.key(name), format, args...)
@@ -66,7 +73,7 @@ func (r *configReader) size(name string, limit int) int {
 	}
 	u, ok := v.Uint()
 	if !ok && v.Type == loader.Array {
-		r.fail(name, "a different value for each layer is not supported")
+		r.unsupported(name, "a different value for each layer is not supported")
 		return 1
 	}
 	if !ok || u == 0 || u > uint64(limit) {

@@ -27,6 +27,12 @@ type architecture struct {
 
 var architectures = []architecture{llama}
 
+// UnsupportedError marks a sound file of a kind that cannot be run. It wraps a
+// *loader.FormatError.
+type UnsupportedError struct{ error }
+
+func (e UnsupportedError) Unwrap() error { return e.error }
+
 // Open reads and checks the configuration of an open file. A file that is not a
 // sound model of a supported architecture gives a *loader.FormatError.
 func Open(f *loader.File) (*Model, error) {
@@ -41,7 +47,10 @@ func Open(f *loader.File) (*Model, error) {
 	}
 	i := slices.IndexFunc(architectures, func(a architecture) bool { return a.name == name })
 	if i < 0 {
-		return nil, f.Errorf(key, "architecture %.64q is not supported; supported are %s", name, Architectures())
+		return nil, UnsupportedError{f.Errorf(key, "architecture %.64q is not supported; supported are %s", name, Architectures())}
+	}
+	if len(f.Tensors) == 0 {
+		return nil, UnsupportedError{f.Errorf("tensor count", "the file has no tensors: a vocabulary alone cannot be run")}
 	}
 	m := &Model{File: f, arch: architectures[i]}
 	if err := m.arch.refuse(f); err != nil {

@@ -57,7 +57,7 @@ func readRope(r *configReader, c *Config) RopeConfig {
 			r.fail("rope.scaling.yarn_beta_fast", "YaRN's betas %g and %g must be positive", p.BetaFast, p.BetaSlow)
 		}
 	default:
-		r.fail("rope.scaling.type", "%.64q is not supported; supported are none, linear, yarn", p.Scaling)
+		r.unsupported("rope.scaling.type", "%.64q is not supported; supported are none, linear, yarn", p.Scaling)
 	}
 	if t := r.file.Tensor("rope_freqs.weight"); t != nil && r.err == nil {
 		p.factors = readFactors(r, t.Name, p.Dims/2)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,15 +35,21 @@ is read, so this takes no longer for a large file.`,
 				return err
 			}
 			defer f.Close()
-			// A sound file that cannot be run can still be looked at.
+			// What cannot be run can still be looked at. That a sound file is of an
+			// unsupported kind is worth a line; an unsound one fails in the end.
 			m, why := model.Open(f)
-			if why != nil {
+			if u := (model.UnsupportedError{}); errors.As(why, &u) {
 				fmt.Fprintln(os.Stderr, "eclat: this model cannot be run:", oneLine(why))
+				why = nil
 			}
+			show := inspectText
 			if asJSON {
-				return inspectJSON(os.Stdout, f, m)
+				show = inspectJSON
 			}
-			return inspectText(os.Stdout, f, m)
+			if err := show(os.Stdout, f, m); err != nil {
+				return err
+			}
+			return why
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

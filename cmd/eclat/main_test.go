@@ -191,6 +191,31 @@ func TestInspect(t *testing.T) {
 	}
 }
 
+// TestInspectWhatCannotRun: a file of an unsupported kind is shown, with a line that
+// says so; an unsound one is shown too, but fails.
+func TestInspectWhatCannotRun(t *testing.T) {
+	write := func(name, architecture string) string {
+		f := ggufwrite.File{}
+		f.Set("general.architecture", architecture)
+		f.Add("token_embd.weight", loader.F32, []int{4, 4}, make([]float32, 16))
+		path := filepath.Join(t.TempDir(), name)
+		if err := f.WriteFile(path); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, c := range []struct {
+		path string
+		code int
+		says string
+	}{{write("other.gguf", "mamba"), 0, "supported are llama"}, {write("unsound.gguf", "llama"), 3, "llama.block_count"}} {
+		out, errs, code := eclat(t, "", "inspect", c.path)
+		if code != c.code || !strings.Contains(out, "token_embd.weight") || !strings.Contains(errs, c.says) || strings.Count(errs, "\n") != 1 {
+			t.Errorf("exit code %d, want %d; stdout %q, stderr %q", code, c.code, out, errs)
+		}
+	}
+}
+
 func TestTokenizeAndLogprobs(t *testing.T) {
 	ids := ok(t, "The Congress of the United States", "tokenize")
 	if n := len(strings.Fields(ids)); n < 4 || n > 12 {
