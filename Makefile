@@ -26,8 +26,9 @@ nocgo:
 	CGO_ENABLED=0 go build -o bin/eclat-nocgo ./cmd/eclat
 	CGO_ENABLED=0 go vet ./...
 
+# One package at a time: some tests measure time.
 unit:
-	go test -timeout 30m ./...
+	go test -p 1 -timeout 30m ./...
 
 deps:
 	@sh .ci/deps
