@@ -14,6 +14,10 @@ import (
 	"eclat/model"
 )
 
+// builtInPrompt is what the built-in model continues when it is given nothing: the
+// words that most of its texts begin with.
+const builtInPrompt = "Fellow-citizens of the Senate and House of Representatives:"
+
 // maxPromptBytes bounds what is read from a file or a pipe.
 const maxPromptBytes = 64 << 20
 
@@ -39,6 +43,7 @@ func newRun() *cobra.Command {
 		Long: `Generate text that continues a prompt.
 
 The prompt comes from -p, from a file (-f), or from stdin when that is a pipe.
+Without one the built-in model begins an address to the Congress.
 The text goes to stdout as it comes; progress and timings go to stderr.
 Ctrl-C stops and still prints the timings.
 
@@ -96,6 +101,9 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	prompt, err := f.readPrompt(changed(cmd.Flags(), "prompt"))
 	if err != nil {
 		return err
+	}
+	if prompt == "" && len(args) == 0 && !changed(cmd.Flags(), "prompt") {
+		prompt = builtInPrompt
 	}
 	ctx := cmd.Context()
 	e, err := f.open(ctx, args)
