@@ -244,6 +244,7 @@ func parseHeader(path string, data []byte, fileSize int64) (*header, error) {
 		h.alignment = int64(a)
 	}
 	seen := make(map[string]bool, nTensors)
+	h.tensors = make([]Tensor, 0, nTensors) // count saw to it that the file is long enough for as many
 	for i := range nTensors {
 		c.field = fmt.Sprintf("tensor %d", i)
 		t, err := c.tensor(seen, uint64(h.alignment))
