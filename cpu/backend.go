@@ -69,7 +69,11 @@ func (b *Backend) Load(src *loader.File, keep []model.Tensor) error {
 	}
 	const page, report = 4096, 64 << 20
 	var sum byte
-	for _, w := range b.weights {
+	for _, t := range keep { // the order of the plan, near enough that of the file
+		w := b.weights[t.Name]
+		if w == nil {
+			continue
+		}
 		for at := int64(0); at < w.Size; at += report {
 			part := w.Data[at:min(at+report, w.Size)]
 			for i := 0; i < len(part); i += page {
@@ -94,23 +98,22 @@ func (b *Backend) Close() error {
 
 // program is a compiled plan: the steps with their memory.
 type program struct {
-	b         *Backend
-	plan      *model.Plan
-	offset    []int // of each activation in mem
-	lastToken int   // tokens and wanted rows of the last run, for Read
-	lastWant  int
-	in        model.Inputs
-	steps     []step
-	mem       []float32   // all activations
-	turns     [][]float32 // for each rope, (Tokens, pairs, 2) cosines and sines of this run
-	turned    uint64      // which of turns are of this run, a bit each
-	scratch   [][]float32 // one a goroutine: a decoded row, or attention scores
-	hidden    []float32
-	result    []float32
-	tokens    []int32 // of a plan that ends with Sample
-	sampler   model.Sampler
-	job       job
-	stepTime  []time.Duration // of a plan with Profile set
+	b        *Backend
+	plan     *model.Plan
+	offset   []int      // of each activation in mem
+	last     model.Rows // of the last run, for Read
+	in       model.Inputs
+	steps    []step
+	mem      []float32   // all activations
+	turns    [][]float32 // for each rope, (Tokens, pairs, 2) cosines and sines of this run
+	turned   uint64      // which of turns are of this run, a bit each
+	scratch  [][]float32 // one a goroutine: a decoded row, or attention scores
+	hidden   []float32
+	result   []float32
+	tokens   []int32 // of a plan that ends with Sample
+	sampler  model.Sampler
+	job      job
+	stepTime []time.Duration // of a plan with Profile set
 }
 
 // step is a model.Step with names resolved to memory.
@@ -212,12 +215,12 @@ func (p *program) Run(in model.Inputs, out *model.Outputs) error {
 		p.stepTime[i] = time.Since(start)
 	}
 	out.Result, out.Tokens, out.StepTime = nil, nil, p.stepTime
-	if n := p.plan.ActiveRows(p.plan.Result, &in); p.tokens != nil {
+	if n := p.plan.ActiveRows(p.plan.Result, in.Rows()); p.tokens != nil {
 		out.Tokens = p.tokens[:n]
 	} else {
 		out.Result = p.result[:n*p.plan.Tensors[p.plan.Result].Cols]
 	}
-	p.lastToken, p.lastWant = len(in.Pos), len(in.Want)
+	p.last = in.Rows()
 	p.in = model.Inputs{} // hold nothing of the caller's
 	return nil
 }
@@ -228,11 +231,7 @@ func (p *program) Read(id model.ID, dst []float32) (int, error) {
 	if !p.plan.Trace || p.offset[id] < 0 {
 		return 0, fmt.Errorf("cpu: %s is not kept", t.Name)
 	}
-	n := p.lastToken * t.Cols
-	if t.Kind == model.LogitsRows {
-		n = p.lastWant * t.Cols
-	}
-	return copy(dst, p.mem[p.offset[id]:][:n]), nil
+	return copy(dst, p.mem[p.offset[id]:][:p.plan.ActiveRows(id, p.last)*t.Cols]), nil
 }
 
 // Close implements model.Program; the memory is the collector's.
@@ -243,7 +242,7 @@ func (p *program) rows(s *step) int {
 	if s.Op == model.Store {
 		return len(p.in.Pos)
 	}
-	return p.plan.ActiveRows(s.dstID, &p.in)
+	return p.plan.ActiveRows(s.dstID, p.in.Rows())
 }
 
 // cacheRow returns the row of a cache that holds position pos of token i's sequence.

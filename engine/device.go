@@ -145,12 +145,12 @@ func (e *Engine) place(o *Options) (links []link, err error) {
 	if !d.gpu {
 		if ctx == AutoContext {
 			ctx = c.NCtx
-			if have := availableMemory(); have > 0 { // half, for the file's own pages want room too
+			if have := AvailableMemory(); have > 0 { // half, for the file's own pages want room too
 				ctx = max(model.PageLen, min(ctx, int(have/2/c.PageBytes())*model.PageLen))
 			}
 		}
 		e.Context, e.Device = ctx, d.name
-		if need, have := int64(model.Pages(ctx))*c.PageBytes(), availableMemory(); have > 0 && need > have {
+		if need, have := int64(model.Pages(ctx))*c.PageBytes(), AvailableMemory(); have > 0 && need > have {
 			return nil, fmt.Errorf("%w: key–value memory for %d tokens takes %d MiB, %d MiB are available; choose a smaller context (-c)",
 				ErrMemory, ctx, need>>20, have>>20)
 		}
@@ -161,7 +161,7 @@ func (e *Engine) place(o *Options) (links []link, err error) {
 		return nil, err
 	}
 	fit, err := gpu.Fit(info, e.Model, gpu.Want{
-		Layers: layers, Ctx: max(0, ctx), Host: availableMemory(),
+		Layers: layers, Ctx: max(0, ctx), Host: AvailableMemory(),
 		Shapes: []gpu.Shape{{Tokens: 1, Logits: 1}, {Tokens: chunkGPU, Logits: 1}},
 	})
 	if err != nil {

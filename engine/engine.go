@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"eclat/gpu"
 	"eclat/loader"
 	"eclat/model"
 	"eclat/model/tokenizer"
@@ -96,7 +97,7 @@ func (e *Engine) recover(seen int, lost error) error {
 	}
 	e.epoch++
 	if e.submit == 0 {
-		e.submit = 100 * time.Millisecond // what gpu.Options.SubmitTime stands for at 0
+		e.submit = gpu.DefaultSubmitTime
 	}
 	e.submit /= 2
 	e.options.notice(fmt.Sprintf("%v; opening the device again, with submits of %v", lost, e.submit))

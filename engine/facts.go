@@ -42,7 +42,7 @@ func (e *Engine) Facts() []Facts {
 func factsOf(b model.Backend) Facts {
 	switch b := b.(type) {
 	case *cpu.Backend:
-		f := Facts{Backend: "CPU", Name: processor(), Threads: b.Threads()}
+		f := Facts{Backend: "CPU", Name: Processor(), Threads: b.Threads()}
 		if b.IsRef() {
 			f.Backend = "ref"
 		}
@@ -60,9 +60,7 @@ func factsOf(b model.Backend) Facts {
 }
 
 // Processor returns the name of the machine's processor.
-func Processor() string { return processor() }
-
-func processor() string {
+func Processor() string {
 	f, err := os.Open("/proc/cpuinfo")
 	if err != nil {
 		return runtime.GOARCH
@@ -76,7 +74,3 @@ func processor() string {
 	}
 	return cmp.Or(name, runtime.GOARCH)
 }
-
-// AvailableMemory returns the bytes of main memory that can be had without
-// swapping, or 0 where the system does not tell.
-func AvailableMemory() int64 { return availableMemory() }

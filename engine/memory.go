@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// availableMemory returns the bytes of main memory that can be had without
+// AvailableMemory returns the bytes of main memory that can be had without
 // swapping, or 0 where the system does not tell.
-func availableMemory() int64 {
+func AvailableMemory() int64 {
 	f, err := os.Open("/proc/meminfo")
 	if err != nil {
 		return 0

@@ -22,7 +22,7 @@ type Options struct {
 	Tune Tuning // whether shapes of kernels are chosen by measuring
 
 	// SubmitTime bounds one submit by its estimated time, so that a slow device is
-	// not taken for a hung one; 0 for the default of 100 ms. After a LostError open
+	// not taken for a hung one; 0 for DefaultSubmitTime. After a LostError open
 	// again with half of it.
 	SubmitTime time.Duration
 	// Fault, when not nil, is asked before each "submit" and each "pipeline" and its

@@ -41,8 +41,8 @@ type program struct {
 	result  []float32
 	ids     []int32
 
-	lastTokens, lastWant int             // of the last run, for Read
-	stepTime             []time.Duration // of a plan with Profile set, where the device has timestamps
+	last     model.Rows      // of the last run, for Read
+	stepTime []time.Duration // of a plan with Profile set, where the device has timestamps
 }
 
 // segment is one submit.

@@ -110,9 +110,9 @@ func (p *program) Run(in model.Inputs, out *model.Outputs) error {
 	} else if err := p.submit(); err != nil {
 		return err
 	}
-	p.lastTokens, p.lastWant = len(in.Pos), len(in.Want)
+	p.last = in.Rows()
 	out.Result, out.Tokens, out.StepTime = nil, nil, p.stepTime
-	n := p.plan.ActiveRows(p.plan.Result, &in)
+	n := p.plan.ActiveRows(p.plan.Result, p.last)
 	if p.tokens == nil {
 		out.Result = p.result[:n*p.plan.Tensors[p.plan.Result].Cols]
 		return nil
@@ -180,10 +180,7 @@ func (p *program) Read(id model.ID, dst []float32) (int, error) {
 	if !p.plan.Trace || p.place[id].n == 0 {
 		return 0, fmt.Errorf("gpu: %s is not kept", t.Name)
 	}
-	n := p.lastTokens * t.Cols
-	if t.Kind == model.LogitsRows {
-		n = p.lastWant * t.Cols
-	}
+	n := p.plan.ActiveRows(id, p.last) * t.Cols
 	if n == 0 {
 		return 0, nil
 	}

@@ -390,7 +390,7 @@ func (r *benchRun) Run(in model.Inputs, out *model.Outputs) error {
 		}
 	}
 	out.Result, out.Tokens = nil, nil
-	if n := r.plan.ActiveRows(r.plan.Result, &in); r.plan.Tensors[r.plan.Result].Type == loader.I32 {
+	if n := r.plan.ActiveRows(r.plan.Result, in.Rows()); r.plan.Tensors[r.plan.Result].Type == loader.I32 {
 		r.picked = r.picked[:0]
 		for _, id := range r.tokens.Words()[:n] {
 			r.picked = append(r.picked, int32(id))

@@ -25,12 +25,16 @@ func ratesOf(info vk.Info) rates {
 	return rates{5e9, 50e9, 20 * time.Microsecond}
 }
 
+// DefaultSubmitTime is what Options.SubmitTime stands for at 0: far below the
+// seconds after which drivers take a device for hung.
+const DefaultSubmitTime = 100 * time.Millisecond
+
 // submitTime is the limit on one submit's time.
 func (b *Backend) submitTime() time.Duration {
 	if b.opt.SubmitTime > 0 {
 		return b.opt.SubmitTime
 	}
-	return 100 * time.Millisecond
+	return DefaultSubmitTime
 }
 
 // judge compares a submit's time with the limit. One that took twice as long, and

@@ -188,12 +188,18 @@ func (p *Plan) weights() (names []string) {
 	return names
 }
 
-// ActiveRows returns how many of tensor t's rows a run with in uses.
-func (p *Plan) ActiveRows(t ID, in *Inputs) int {
+// Rows is how many rows of each kind of activation a run uses.
+type Rows struct{ Tokens, Want int }
+
+// Rows returns the rows that a run with in uses.
+func (in *Inputs) Rows() Rows { return Rows{len(in.Pos), len(in.Want)} }
+
+// ActiveRows returns how many of activation t's rows a run of r uses.
+func (p *Plan) ActiveRows(t ID, r Rows) int {
 	if p.Tensors[t].Kind == LogitsRows {
-		return len(in.Want)
+		return r.Want
 	}
-	return len(in.Pos)
+	return r.Tokens
 }
 
 // Check says what is wrong with inputs for this plan, before a backend indexes

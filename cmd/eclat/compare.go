@@ -59,7 +59,7 @@ limit. The exit code is 1 when a limit is passed.`,
 		Args:              atMostOneModel,
 		ValidArgsFunction: completeModel,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.check(changed(cmd.Flags(), "prompt"), changed(cmd.Flags(), "n")); err != nil {
+			if err := f.check(cmd.Flags().Changed("prompt"), cmd.Flags().Changed("n")); err != nil {
 				return err
 			}
 			return f.run(cmd.Context(), args)

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"eclat/engine"
 	"eclat/loader"
@@ -133,6 +132,3 @@ func (d *deviceFlags) open(ctx context.Context, args []string) (*engine.Engine, 
 	}
 	return e, ctx.Err()
 }
-
-// changed reports whether the user set a flag.
-func changed(fs *pflag.FlagSet, name string) bool { return fs.Changed(name) }

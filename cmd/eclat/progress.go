@@ -23,9 +23,14 @@ func newBar(label string, bytes bool) *bar {
 	return &bar{label: label, bytes: bytes, start: time.Now()}
 }
 
+// set shows how far the work is; at its end the bar goes.
 func (b *bar) set(done, total int64) {
+	if done >= total {
+		b.clear()
+		return
+	}
 	if b.bar == nil {
-		if time.Since(b.start) < barDelay || done >= total || !isTerminal(os.Stderr) {
+		if time.Since(b.start) < barDelay || !isTerminal(os.Stderr) {
 			return
 		}
 		b.bar = progressbar.NewOptions64(total,

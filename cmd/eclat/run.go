@@ -98,11 +98,11 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	prompt, err := f.readPrompt(changed(cmd.Flags(), "prompt"))
+	prompt, err := f.readPrompt(cmd.Flags().Changed("prompt"))
 	if err != nil {
 		return err
 	}
-	if prompt == "" && len(args) == 0 && !changed(cmd.Flags(), "prompt") {
+	if prompt == "" && len(args) == 0 && !cmd.Flags().Changed("prompt") {
 		prompt = builtInPrompt
 	}
 	ctx := cmd.Context()
@@ -191,13 +191,8 @@ func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string
 		PenaltyN:  f.repeatLast,
 		MaxTokens: f.n,
 		IgnoreEOS: f.ignoreEOS,
-		Progress: func(done, total int) {
-			bar.set(int64(done), int64(total))
-			if done == total {
-				bar.clear()
-			}
-		},
-		Emit: func(id int32) { emit(dec.Next(id)) },
+		Progress:  func(done, total int) { bar.set(int64(done), int64(total)) },
+		Emit:      func(id int32) { emit(dec.Next(id)) },
 	})
 	bar.clear()
 	emit(dec.Flush())
