@@ -132,7 +132,7 @@ type step struct {
 
 // Compile lays out the activations and resolves every step.
 func (b *Backend) Compile(plan *model.Plan) (model.Program, error) {
-	offset, size := plan.Arena(plan.Trace)
+	offset, size := plan.Arena(plan.ByStep(), plan.Result)
 	p := &program{b: b, plan: plan, offset: offset, mem: make([]float32, size)}
 	if plan.Profile {
 		p.stepTime = make([]time.Duration, len(plan.Steps))

@@ -12,70 +12,22 @@ type group struct {
 // span is a range of the activations, in bytes.
 type span struct{ at, n int64 }
 
-// arena gives each activation that a dispatch touches a place, and lets tensors
-// share one that are not alive in the same group. It differs from Plan.Arena in
-// what it counts as one step, and in that tensors which fusing made needless get
-// no memory. A tensor without a place has n = 0.
+// arena gives each activation that a dispatch touches a place, by Plan.Arena with
+// the groups as pieces of work. Tensors that fusing made needless get no memory: a
+// tensor without a place has n = 0.
 func arena(p *model.Plan, groups []group) (place []span, size int64) {
+	touched := make([][]model.ID, len(groups))
+	for g := range groups {
+		eachActivation(&groups[g], func(t model.ID) { touched[g] = append(touched[g], t) })
+	}
+	offset, n := p.Arena(touched, resultRows(p))
 	place = make([]span, len(p.Tensors))
-	last := make([]int, len(p.Tensors)) // group after which the tensor is dead
-	for g := range groups {
-		eachActivation(&groups[g], func(t model.ID) { last[t] = g })
-	}
-	last[resultRows(p)] = len(groups)
-	var free []span
-	put := func(t model.ID) {
-		if place[t].n > 0 {
-			return
+	for t, at := range offset {
+		if at >= 0 {
+			place[t] = span{int64(at) * 4, int64(p.PlaceLen(model.ID(t))) * 4}
 		}
-		n := (int64(p.Tensors[t].Rows)*int64(p.Tensors[t].Cols)*4 + align - 1) &^ (align - 1)
-		best := -1
-		for i, f := range free {
-			if f.n >= n && (best < 0 || f.n < free[best].n) {
-				best = i
-			}
-		}
-		if best < 0 {
-			place[t] = span{size, n}
-			size += n
-			return
-		}
-		f := &free[best]
-		place[t] = span{f.at, n}
-		f.at, f.n = f.at+n, f.n-n
 	}
-	if p.Hidden != model.None {
-		put(p.Hidden)
-	}
-	dead := make([]bool, len(p.Tensors))
-	for g := range groups {
-		eachActivation(&groups[g], put)
-		eachActivation(&groups[g], func(t model.ID) {
-			if last[t] == g && !dead[t] && !p.Trace {
-				dead[t] = true
-				free = release(free, place[t])
-			}
-		})
-	}
-	return place, size
-}
-
-// release adds s to the free spans and joins it with its neighbours.
-func release(free []span, s span) []span {
-	for i := 0; i < len(free); {
-		f := free[i]
-		if f.n == 0 || f.at+f.n == s.at || s.at+s.n == f.at {
-			if f.n > 0 {
-				s = span{min(s.at, f.at), s.n + f.n}
-			}
-			free[i] = free[len(free)-1]
-			free = free[:len(free)-1]
-			i = 0
-			continue
-		}
-		i++
-	}
-	return append(free, s)
+	return place, int64(n) * 4
 }
 
 func eachActivation(g *group, do func(t model.ID)) {

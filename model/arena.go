@@ -1,34 +1,35 @@
 package model
 
-// Arena gives every activation of a plan a place in one float32 array and lets
-// tensors that are never alive together share it. It returns the offset of each
-// tensor in elements (−1 for weights and caches) and the array's length.
-// With keep set nothing is shared, so that all activations can be read after a run.
-func (p *Plan) Arena(keep bool) (offset []int, size int) {
-	last := make([]int, len(p.Tensors)) // step after which the tensor is dead
-	for i, s := range p.Steps {
-		last[s.Dst] = i
-		for _, t := range s.Src {
+// arenaAlign is the unit of places in elements: whole cache lines, and the 256
+// bytes that GPUs ask of a binding's offset.
+const arenaAlign = 64
+
+// Arena gives activations places in one float32 array and lets those share one
+// that are never alive together. touched lists, for each piece of work in the order
+// of running, the tensors that it reads or writes; weights and caches among them
+// are passed over. A tensor is alive from the first piece that touches it to the
+// last; result is alive to the end, and with Trace set everything is.
+// The answer is each tensor's offset in elements, −1 for those without a place, and
+// the array's length. A place is as long as PlaceLen says.
+func (p *Plan) Arena(touched [][]ID, result ID) (offset []int, size int) {
+	last := make([]int, len(p.Tensors)) // piece of work after which the tensor is dead
+	for i, ids := range touched {
+		for _, t := range ids {
 			last[t] = i
 		}
 	}
-	if p.Hidden != None {
-		last[p.Hidden] = max(last[p.Hidden], 0)
-	}
-	last[p.Result] = len(p.Steps)
+	last[result] = len(touched)
 
 	offset = make([]int, len(p.Tensors))
 	for i := range offset {
 		offset[i] = -1
 	}
-	type span struct{ at, n int }
 	var free []span
-	place := func(t ID) {
-		tt := p.Tensors[t]
-		if tt.Kind == Weight || tt.Kind == Cache || offset[t] >= 0 {
+	put := func(t ID) {
+		if k := p.Tensors[t].Kind; k == Weight || k == Cache || offset[t] >= 0 {
 			return
 		}
-		n := (tt.Rows*tt.Cols + 63) &^ 63 // whole cache lines, and the alignment GPUs ask of buffer offsets
+		n := p.PlaceLen(t)
 		best := -1
 		for i, f := range free {
 			if f.n >= n && (best < 0 || f.n < free[best].n) {
@@ -40,41 +41,59 @@ func (p *Plan) Arena(keep bool) (offset []int, size int) {
 			size += n
 			return
 		}
-		offset[t] = free[best].at
-		free[best].at += n
-		free[best].n -= n
-	}
-	release := func(t ID) {
-		tt := p.Tensors[t]
-		if offset[t] < 0 {
-			return
-		}
-		free = append(free, span{offset[t], (tt.Rows*tt.Cols + 63) &^ 63})
-		for i := 0; i < len(free); i++ { // join neighbours
-			for j := 0; j < len(free); j++ {
-				if i != j && free[i].at+free[i].n == free[j].at {
-					free[i].n += free[j].n
-					free = append(free[:j], free[j+1:]...)
-					i, j = 0, -1
-				}
-			}
-		}
+		f := &free[best]
+		offset[t] = f.at
+		f.at, f.n = f.at+n, f.n-n
 	}
 	if p.Hidden != None {
-		place(p.Hidden)
+		put(p.Hidden)
 	}
-	for i, s := range p.Steps {
-		place(s.Dst)
-		if keep {
-			continue
+	dead := make([]bool, len(p.Tensors))
+	for i, ids := range touched {
+		for _, t := range ids {
+			put(t)
 		}
-		done := map[ID]bool{}
-		for _, t := range append([]ID{s.Dst}, s.Src...) {
-			if last[t] == i && !done[t] {
-				done[t] = true
-				release(t)
+		for _, t := range ids {
+			if last[t] == i && offset[t] >= 0 && !dead[t] && !p.Trace {
+				dead[t] = true
+				free = release(free, span{offset[t], p.PlaceLen(t)})
 			}
 		}
 	}
 	return offset, size
+}
+
+// PlaceLen is the length of an activation's place in an Arena, in elements.
+func (p *Plan) PlaceLen(t ID) int {
+	return (p.Tensors[t].Rows*p.Tensors[t].Cols + arenaAlign - 1) &^ (arenaAlign - 1)
+}
+
+// ByStep lists what each step touches, for an Arena where steps run one by one.
+func (p *Plan) ByStep() [][]ID {
+	touched := make([][]ID, len(p.Steps))
+	for i, s := range p.Steps {
+		touched[i] = append([]ID{s.Dst}, s.Src...)
+	}
+	return touched
+}
+
+// span is a free range of an arena, in elements.
+type span struct{ at, n int }
+
+// release adds s to the free spans and joins it with its neighbours.
+func release(free []span, s span) []span {
+	for i := 0; i < len(free); {
+		f := free[i]
+		if f.n == 0 || f.at+f.n == s.at || s.at+s.n == f.at {
+			if f.n > 0 {
+				s = span{min(s.at, f.at), s.n + f.n}
+			}
+			free[i] = free[len(free)-1]
+			free = free[:len(free)-1]
+			i = 0
+			continue
+		}
+		i++
+	}
+	return append(free, s)
 }

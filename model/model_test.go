@@ -214,8 +214,10 @@ func TestArena(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	offset, size := p.Arena(false)
-	_, apart := p.Arena(true)
+	offset, size := p.Arena(p.ByStep(), p.Result)
+	p.Trace = true
+	_, apart := p.Arena(p.ByStep(), p.Result)
+	p.Trace = false
 	if size*2 > apart {
 		t.Errorf("%d elements shared, %d apart: sharing saves less than half", size, apart)
 	}
