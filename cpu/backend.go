@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/model"
 )
 
@@ -163,7 +164,7 @@ func (b *Backend) Compile(plan *model.Plan) (model.Program, error) {
 				s.weight = w
 				if t.Rows == 1 && ms.Op != model.MatMul && ms.Op != model.Embed { // a norm's or a bias's vector
 					s.src[j] = make([]float32, t.Cols)
-					loader.Decode(w.Type, s.src[j], w.Data)
+					quant.Decode(w.Type, s.src[j], w.Data)
 					s.bias = true
 				}
 				longest = max(longest, t.Cols)
@@ -186,7 +187,7 @@ func (b *Backend) Compile(plan *model.Plan) (model.Program, error) {
 		p.hidden = at(plan.Hidden)
 	}
 	p.result = at(plan.Result)
-	if plan.Tensors[plan.Result].Type == loader.I32 {
+	if plan.Tensors[plan.Result].Type == quant.I32 {
 		p.result, p.tokens = nil, make([]int32, plan.Logits)
 	}
 	if b.kernels == &fastKernels {
@@ -258,7 +259,7 @@ func row[T any](m []T, i, n int) []T { return m[i*n:][:n:n] }
 // every later softmax into NaN.
 func toHalf(x float32) uint16 {
 	const largest = 65504
-	return loader.FloatToHalf(min(largest, max(-largest, x)))
+	return quant.FloatToHalf(min(largest, max(-largest, x)))
 }
 
 // Threads returns the number of goroutines that share the work.

@@ -3,7 +3,7 @@ package cpu
 import (
 	"math"
 
-	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/model"
 )
 
@@ -128,7 +128,7 @@ func (p *program) matMulPart(s *step, worker, part int) {
 	k, m, n := s.srcCols[0], s.dstCols, p.rows(s)
 	w := p.scratch[worker][:k]
 	for j := part * matRows; j < min((part+1)*matRows, m); j++ {
-		loader.Decode(s.weight.Type, w, row(s.weight.Data, j, s.weight.RowBytes))
+		quant.Decode(s.weight.Type, w, row(s.weight.Data, j, s.weight.RowBytes))
 		for i := range n {
 			s.dst[i*m+j] = dot(w, row(s.src[1], i, k))
 		}
@@ -176,11 +176,11 @@ func (p *program) attentionPart(s *step, worker, part int) {
 		var s0, s1 float32
 		k := row(s.cache[0], r*nKV+g, dimK)
 		for d := 0; d+1 < len(k); d += 2 {
-			s0 += q[d] * loader.HalfToFloat(k[d])
-			s1 += q[d+1] * loader.HalfToFloat(k[d+1])
+			s0 += q[d] * quant.HalfToFloat(k[d])
+			s1 += q[d+1] * quant.HalfToFloat(k[d+1])
 		}
 		if dimK%2 == 1 {
-			s0 += q[dimK-1] * loader.HalfToFloat(k[dimK-1])
+			s0 += q[dimK-1] * quant.HalfToFloat(k[dimK-1])
 		}
 		a[t] = (s0 + s1) * scale
 		top = max(top, a[t])
@@ -196,7 +196,7 @@ func (p *program) attentionPart(s *step, worker, part int) {
 		x *= float32(1 / sum)
 		r := int(table[t/model.PageLen])*model.PageLen + t%model.PageLen
 		for d, v := range row(s.cache[1], r*nKV+g, dimV) {
-			dst[d] += x * loader.HalfToFloat(v)
+			dst[d] += x * quant.HalfToFloat(v)
 		}
 	}
 }

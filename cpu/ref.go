@@ -5,7 +5,7 @@ import (
 
 	"github.com/go-gl/mathgl/mgl32"
 
-	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/model"
 )
 
@@ -25,7 +25,7 @@ var refKernels = kernels{
 
 func refEmbed(p *program, s *step) {
 	for i, id := range p.in.Tokens {
-		loader.Decode(s.weight.Type, row(s.dst, i, s.dstCols), row(s.weight.Data, int(id), s.weight.RowBytes))
+		quant.Decode(s.weight.Type, row(s.dst, i, s.dstCols), row(s.weight.Data, int(id), s.weight.RowBytes))
 	}
 }
 
@@ -50,7 +50,7 @@ func refMatMul(p *program, s *step) {
 	}
 	w := p.scratch[0][:s.srcCols[0]]
 	for j := range s.dstCols {
-		loader.Decode(s.weight.Type, w, row(s.weight.Data, j, s.weight.RowBytes))
+		quant.Decode(s.weight.Type, w, row(s.weight.Data, j, s.weight.RowBytes))
 		for i := range p.rows(s) {
 			var sum float64
 			for k, x := range row(s.src[1], i, len(w)) {
@@ -101,7 +101,7 @@ func refAttention(p *program, s *step) {
 				k := row(row(s.cache[0], p.cacheRow(i, t), nKV*dimK), g, dimK)
 				var dot float64
 				for d := range q {
-					dot += float64(q[d]) * float64(loader.HalfToFloat(k[d]))
+					dot += float64(q[d]) * float64(quant.HalfToFloat(k[d]))
 				}
 				a[t] = dot * scale
 				top = math.Max(top, a[t])
@@ -114,7 +114,7 @@ func refAttention(p *program, s *step) {
 			out := make([]float64, dimV)
 			for t := range n {
 				for d, v := range row(row(s.cache[1], p.cacheRow(i, t), nKV*dimV), g, dimV) {
-					out[d] += a[t] / sum * float64(loader.HalfToFloat(v))
+					out[d] += a[t] / sum * float64(quant.HalfToFloat(v))
 				}
 			}
 			for d, v := range out {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/model"
 )
 
@@ -32,15 +33,15 @@ type ProbeOptions struct {
 
 // ProbeStep is one step of the model on one device.
 type ProbeStep struct {
-	Name  string      // of the tensor it writes, as in "blk.3.attn_q"
-	Op    model.Op    //
-	Layer int         // −1 for what stands before and after the layers
-	Cols  int         // elements in a row of the tensor it writes
-	Type  loader.Type // of the weight it reads, F32 without one
-	Fixed int64       // bytes of weights it reads once a run
-	Row   int64       // bytes of weights it reads once a token: a row of the embedding
-	Cache int64       // bytes of key–value memory it reads for each token and each position before it
-	Kept  bool        // Read can return it
+	Name  string     // of the tensor it writes, as in "blk.3.attn_q"
+	Op    model.Op   //
+	Layer int        // −1 for what stands before and after the layers
+	Cols  int        // elements in a row of the tensor it writes
+	Type  quant.Type // of the weight it reads, F32 without one
+	Fixed int64      // bytes of weights it reads once a run
+	Row   int64      // bytes of weights it reads once a token: a row of the embedding
+	Cache int64      // bytes of key–value memory it reads for each token and each position before it
+	Kept  bool       // Read can return it
 	link  int
 	step  int
 }
@@ -94,7 +95,7 @@ func describe(file *loader.File, plan *model.Plan, i, j int) ProbeStep {
 	s := &plan.Steps[j]
 	dst := plan.Tensors[s.Dst]
 	out := ProbeStep{Name: dst.Name, Op: s.Op, Layer: layerOf(dst.Name), Cols: dst.Cols, link: i, step: j}
-	out.Kept = dst.Kind != model.Cache && dst.Type == loader.F32
+	out.Kept = dst.Kind != model.Cache && dst.Type == quant.F32
 	for _, id := range s.Src {
 		switch t := plan.Tensors[id]; t.Kind {
 		case model.Weight:

@@ -10,6 +10,7 @@ import (
 
 	"eclat/gpu/vk"
 	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/model"
 )
 
@@ -70,7 +71,7 @@ func TestProbe(t *testing.T) {
 	if fixed != all {
 		t.Errorf("%d bytes of weights a token, the file has %d", fixed, all)
 	}
-	if st := p.Steps[1]; st.Layer != 0 || st.Op != model.RMSNorm || st.Type != loader.F32 {
+	if st := p.Steps[1]; st.Layer != 0 || st.Op != model.RMSNorm || st.Type != quant.F32 {
 		t.Errorf("step 1: %+v", st)
 	}
 	if _, err := p.Run(make([]int32, e.Context)); !errors.As(err, new(*ContextError)) {

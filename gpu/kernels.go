@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"eclat/gpu/vk"
-	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/model"
 	"eclat/shaders"
 )
@@ -244,7 +244,7 @@ func (k *Kernels) reduced(load string, subgroups uint32) (local, number, size ui
 // where the file has another type.
 func (w *lowered) vector(id model.ID) (Bind, error) {
 	info := w.l.Weight(id)
-	if info.Type == loader.F32 {
+	if info.Type == quant.F32 {
 		return Bind{Mem: WeightOf, Tensor: id}, nil
 	}
 	to := Bind{Mem: Scratch, Size: int64(info.Cols+63) &^ 63 * 4, Write: true}

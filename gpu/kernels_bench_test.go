@@ -15,6 +15,7 @@ import (
 
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
 	"eclat/model"
 )
 
@@ -86,7 +87,7 @@ func BenchmarkMatMul(b *testing.B) {
 	for i := range x {
 		x[i] = float32((i*7919)%1001-500) * 1e-3
 	}
-	for _, ty := range []loader.Type{loader.F32, loader.F16, loader.BF16, loader.Q8_0, loader.Q4_0, loader.Q4_K, loader.Q5_K, loader.Q6_K} {
+	for _, ty := range []quant.Type{quant.F32, quant.F16, quant.BF16, quant.Q8_0, quant.Q4_0, quant.Q4_K, quant.Q5_K, quant.Q6_K} {
 		if s := os.Getenv("ECLAT_BENCH_TYPES"); s != "" && !strings.Contains(","+s+",", ","+ty.String()+",") {
 			continue
 		}
@@ -126,27 +127,27 @@ func (m synthetic) file() *ggufwrite.File {
 		x[i] = float32((i*7919)%1001-500) * 1e-4
 	}
 	pieces := map[string][]byte{}
-	add := func(name string, ty loader.Type, rows, cols int) {
+	add := func(name string, ty quant.Type, rows, cols int) {
 		key := fmt.Sprint(ty, cols)
 		if pieces[key] == nil {
 			pieces[key] = ggufwrite.Encode(ty, x[:cols])
 		}
 		f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: name, Type: ty, Dims: []int{cols, rows}, Data: pieces[key]})
 	}
-	add("token_embd", loader.Q4_K, m.vocab, m.embd)
-	add("output", loader.Q6_K, m.vocab, m.embd)
-	add("norm", loader.F32, 1, m.embd)
+	add("token_embd", quant.Q4_K, m.vocab, m.embd)
+	add("output", quant.Q6_K, m.vocab, m.embd)
+	add("norm", quant.F32, 1, m.embd)
 	for l := range m.layers {
-		more := loader.Q4_K
+		more := quant.Q4_K
 		if l%2 == 0 {
-			more = loader.Q6_K
+			more = quant.Q6_K
 		}
-		add(fmt.Sprint("q", l), loader.Q4_K, m.heads*m.dim, m.embd)
-		add(fmt.Sprint("k", l), loader.Q4_K, m.kv*m.dim, m.embd)
+		add(fmt.Sprint("q", l), quant.Q4_K, m.heads*m.dim, m.embd)
+		add(fmt.Sprint("k", l), quant.Q4_K, m.kv*m.dim, m.embd)
 		add(fmt.Sprint("v", l), more, m.kv*m.dim, m.embd)
-		add(fmt.Sprint("o", l), loader.Q4_K, m.embd, m.heads*m.dim)
-		add(fmt.Sprint("gate", l), loader.Q4_K, m.ff, m.embd)
-		add(fmt.Sprint("up", l), loader.Q4_K, m.ff, m.embd)
+		add(fmt.Sprint("o", l), quant.Q4_K, m.embd, m.heads*m.dim)
+		add(fmt.Sprint("gate", l), quant.Q4_K, m.ff, m.embd)
+		add(fmt.Sprint("up", l), quant.Q4_K, m.ff, m.embd)
 		add(fmt.Sprint("down", l), more, m.embd, m.ff)
 	}
 	return &f
@@ -228,7 +229,7 @@ func BenchmarkAttention(b *testing.B) {
 			pages := model.Pages(c.tokens + c.pos)
 			in := benchInputs(c.pos, c.tokens, heads*c.dim, pages)
 			var f ggufwrite.File
-			f.Add("unused", loader.F32, []int{1}, []float32{1})
+			f.Add("unused", quant.F32, []int{1}, []float32{1})
 			t, _ := benchStep(b, be, &f, c.tokens, pages, in, func(b *model.Builder) model.ID {
 				q := b.Receive("q", heads*c.dim)
 				return b.Attention("a", q, b.Cache("k", kv*c.dim), b.Cache("v", kv*c.dim), heads, kv, 0.1)

@@ -1,7 +1,7 @@
 package gpu
 
 import (
-	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/model"
 )
 
@@ -100,7 +100,7 @@ func (t *together) fuse(k *Kernels) {
 			for _, id := range s.Src { // what is added must be there before: not made here
 				other := s.Src[0] + s.Src[1] - id
 				m, ok := t.only(id, model.MatMul)
-				if ok && !t.makes(other) && (t.l.Plan.Tensors[other].Kind != model.Weight || t.l.Weight(other).Type == loader.F32) {
+				if ok && !t.makes(other) && (t.l.Plan.Tensors[other].Kind != model.Weight || t.l.Weight(other).Type == quant.F32) {
 					t.into[i] = m
 					break
 				}

@@ -8,6 +8,7 @@ import (
 	"eclat/cpu"
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
 	"eclat/model"
 	"eclat/model/conformance"
 )
@@ -43,7 +44,7 @@ func fusable(b *model.Builder, mixed bool) model.ID {
 
 func fusableFile() *ggufwrite.File {
 	var f ggufwrite.File
-	add := func(name string, ty loader.Type, rows, cols int) {
+	add := func(name string, ty quant.Type, rows, cols int) {
 		x := make([]float32, rows*cols)
 		for i := range x {
 			x[i] = (model.Uniform(uint64(len(name)+rows), uint32(i)) - 0.5) * 0.2
@@ -52,16 +53,16 @@ func fusableFile() *ggufwrite.File {
 	}
 	for _, w := range []struct {
 		name       string
-		ty         loader.Type
+		ty         quant.Type
 		rows, cols int
 	}{
-		{"q", loader.Q4_K, 128, 256}, {"k", loader.Q4_K, 64, 256}, {"v", loader.Q6_K, 64, 256}, {"o", loader.Q8_0, 256, 128},
-		{"gate", loader.Q5_K, 333, 256}, {"up", loader.Q5_K, 333, 256}, {"up2", loader.F16, 333, 256}, {"o2", loader.F32, 256, 333},
+		{"q", quant.Q4_K, 128, 256}, {"k", quant.Q4_K, 64, 256}, {"v", quant.Q6_K, 64, 256}, {"o", quant.Q8_0, 256, 128},
+		{"gate", quant.Q5_K, 333, 256}, {"up", quant.Q5_K, 333, 256}, {"up2", quant.F16, 333, 256}, {"o2", quant.F32, 256, 333},
 	} {
 		add(w.name+".weight", w.ty, w.rows, w.cols)
-		ty := loader.F32
+		ty := quant.F32
 		if w.name == "k" {
-			ty = loader.F16 // a bias that is decoded first
+			ty = quant.F16 // a bias that is decoded first
 		}
 		add(w.name+".bias", ty, 1, w.rows)
 	}

@@ -4,18 +4,18 @@ import (
 	"fmt"
 
 	"eclat/gpu/vk"
-	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/model"
 	"eclat/shaders"
 )
 
 // chunkOf returns how many elements of a weight's row a kernel decodes at once
 // (CHUNK of the type's include).
-func chunkOf(t loader.Type) uint32 {
+func chunkOf(t quant.Type) uint32 {
 	switch t {
-	case loader.F32:
+	case quant.F32:
 		return 4
-	case loader.F16, loader.BF16:
+	case quant.F16, quant.BF16:
 		return 8
 	}
 	return 32
@@ -50,7 +50,7 @@ var (
 
 // shapes lists the ways a device can run a matmul of n rows of x, the presumably
 // best first.
-func (k *Kernels) shapes(t loader.Type, n int, tail bool) []shape {
+func (k *Kernels) shapes(t quant.Type, n int, tail bool) []shape {
 	name := shaders.TypeName(t)
 	cols := uint32(1)
 	for int(cols) < min(n, maxCols) {

@@ -10,6 +10,7 @@ import (
 	"eclat/cpu"
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
 	"eclat/model"
 	"eclat/model/conformance"
 )
@@ -28,7 +29,7 @@ func random(seed uint64, n int) []float32 {
 // emptyFile is a file for plans without weights.
 func emptyFile(t testing.TB) *loader.File {
 	var f ggufwrite.File
-	f.Add("unused", loader.F32, []int{1}, []float32{1})
+	f.Add("unused", quant.F32, []int{1}, []float32{1})
 	file, err := loader.FromBytes("empty", f.Bytes())
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +42,7 @@ func emptyFile(t testing.TB) *loader.File {
 func TestStoreRounding(t *testing.T) {
 	var x []float32
 	for h := range uint16(0x7c00) {
-		a, b := loader.HalfToFloat(h), loader.HalfToFloat(h+1)
+		a, b := quant.HalfToFloat(h), quant.HalfToFloat(h+1)
 		mid := (a + b) / 2
 		if h == 0x7bff {
 			mid = 65520
@@ -85,7 +86,7 @@ func TestStoreRounding(t *testing.T) {
 	for i, w := range be.mem["c"][0].Words()[:n*cols/2] {
 		for k, got := range []uint16{uint16(w), uint16(w >> 16)} {
 			v := x[2*i+k]
-			want := loader.FloatToHalf(min(65504, max(-65504, v)))
+			want := quant.FloatToHalf(min(65504, max(-65504, v)))
 			if v != v {
 				got, want = got&0x7fff, want&0x7fff
 			}
@@ -173,11 +174,11 @@ func TestAttentionShapes(t *testing.T) {
 func TestMatMulSizes(t *testing.T) {
 	d := openKernels(t, true)
 	for _, c := range []struct {
-		ty        loader.Type
+		ty        quant.Type
 		m, k, max int
 	}{
-		{loader.Q4_K, 130, 256, 512}, {loader.Q6_K, 65, 768, 512}, {loader.Q8_0, 63, 96, 130}, {loader.Q4_0, 64, 32, 129},
-		{loader.F32, 17, 35, 100}, {loader.F16, 3, 12, 100}, {loader.BF16, 129, 9, 20}, {loader.Q5_K, 1, 512, 64},
+		{quant.Q4_K, 130, 256, 512}, {quant.Q6_K, 65, 768, 512}, {quant.Q8_0, 63, 96, 130}, {quant.Q4_0, 64, 32, 129},
+		{quant.F32, 17, 35, 100}, {quant.F16, 3, 12, 100}, {quant.BF16, 129, 9, 20}, {quant.Q5_K, 1, 512, 64},
 	} {
 		var f ggufwrite.File
 		f.Add("w", c.ty, []int{c.k, c.m}, random(5, c.m*c.k))

@@ -1,8 +1,6 @@
 package gpu
 
-import (
-	"eclat/loader"
-)
+import "eclat/loader/quant"
 
 // Kernels read weights in quads of 16 bytes. Q4_K and Q5_K blocks are whole quads
 // and lie as in the file. The rows of the others are packed at upload:
@@ -12,10 +10,10 @@ import (
 //	Q6_K             the first 208 bytes of all blocks (ql, qh, scales), then all d, padded
 
 // Repack returns the device layout of a weight type, nil for the file's own.
-func (k *Kernels) Repack(t loader.Type) *Repack {
+func (k *Kernels) Repack(t quant.Type) *Repack {
 	block, size := t.Block()
 	switch t {
-	case loader.F32, loader.F16, loader.BF16:
+	case quant.F32, quant.F16, quant.BF16:
 		return &Repack{
 			RowBytes: func(cols int) int { return pad16(cols * size) },
 			Rows: func(dst, src []byte, rows, cols int) {
@@ -25,9 +23,9 @@ func (k *Kernels) Repack(t loader.Type) *Repack {
 				}
 			},
 		}
-	case loader.Q8_0, loader.Q4_0:
+	case quant.Q8_0, quant.Q4_0:
 		return planes(block, size, 2, size-2, 0)
-	case loader.Q6_K:
+	case quant.Q6_K:
 		return planes(block, size, 0, 208, 208)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 
 	"eclat/gpu/vk"
 	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/model"
 )
 
@@ -390,7 +391,7 @@ func (r *benchRun) Run(in model.Inputs, out *model.Outputs) error {
 		}
 	}
 	out.Result, out.Tokens = nil, nil
-	if n := r.plan.ActiveRows(r.plan.Result, in.Rows()); r.plan.Tensors[r.plan.Result].Type == loader.I32 {
+	if n := r.plan.ActiveRows(r.plan.Result, in.Rows()); r.plan.Tensors[r.plan.Result].Type == quant.I32 {
 		r.picked = r.picked[:0]
 		for _, id := range r.tokens.Words()[:n] {
 			r.picked = append(r.picked, int32(id))

@@ -11,6 +11,7 @@ import (
 	"eclat/cpu"
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
 	"eclat/model"
 	"eclat/model/conformance"
 )
@@ -20,9 +21,9 @@ import (
 func TestEveryShape(t *testing.T) {
 	d := openKernels(t, true)
 	for _, c := range []struct {
-		ty   loader.Type
+		ty   quant.Type
 		m, k int
-	}{{loader.Q6_K, 75, 1280}, {loader.F16, 33, 68}} {
+	}{{quant.Q6_K, 75, 1280}, {quant.F16, 33, 68}} {
 		var f ggufwrite.File
 		f.Add("w", c.ty, []int{c.k, c.m}, random(5, c.m*c.k))
 		file, err := loader.FromBytes("w", f.Bytes())
@@ -91,7 +92,7 @@ func TestTune(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shapes := k.shapes(loader.Q4_K, 1, false)
+	shapes := k.shapes(quant.Q4_K, 1, false)
 	if want := slices.IndexFunc(shapes, func(s shape) bool { return s.rows == 4 }); k.Choices()[key] != want {
 		t.Errorf("choice %d of %+v, want %d", k.Choices()[key], shapes, want)
 	}

@@ -4,7 +4,7 @@ import (
 	"math"
 
 	"eclat/gpu/vk"
-	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/model"
 )
 
@@ -134,7 +134,7 @@ type Part struct {
 
 // WeightInfo is how a loaded weight lies in device memory.
 type WeightInfo struct {
-	Type     loader.Type
+	Type     quant.Type
 	Rows     int
 	Cols     int // elements
 	RowBytes int // bytes of a row as it lies on the device, repacked or not

@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"eclat/loader/quant"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,7 +16,7 @@ import (
 // Tensor is a named block of weights: where it lies and how to read it.
 type Tensor struct {
 	Name     string
-	Type     Type
+	Type     quant.Type
 	Dims     []int  // elements, innermost first: a matrix is (columns, rows)
 	RowBytes int    // bytes of one row of Dims[0] elements
 	Size     int64  // bytes of the whole tensor

@@ -6,6 +6,7 @@ import (
 
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
 )
 
 // FuzzOpen: whatever the bytes, opening them ends in a FormatError or in a model
@@ -23,8 +24,8 @@ func FuzzOpen(f *testing.F) {
 	small.Set("flags", []bool{true, false})
 	f.Add(small.Bytes())
 	f.Add((&ggufwrite.File{Version: 2, Alignment: 1, Tensors: []ggufwrite.Tensor{
-		{Name: "x", Type: loader.Q4_0, Dims: []int{32, 2}, Data: make([]byte, 36)},
-		{Name: "y", Type: loader.Q2_K, Dims: []int{256}, Data: make([]byte, 84)},
+		{Name: "x", Type: quant.Q4_0, Dims: []int{32, 2}, Data: make([]byte, 36)},
+		{Name: "y", Type: quant.Q2_K, Dims: []int{256}, Data: make([]byte, 84)},
 	}}).Bytes())
 
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -47,7 +48,7 @@ func FuzzOpen(f *testing.F) {
 				t.Errorf("%s: %d bytes of data, %d rows of %d bytes, size %d", x.Name, len(x.Data), x.Rows(), x.RowBytes, x.Size)
 			}
 			if total += x.Size; x.Type.CanDecode() {
-				loader.Decode(x.Type, make([]float32, x.Elems()), x.Data)
+				quant.Decode(x.Type, make([]float32, x.Elems()), x.Data)
 			}
 		}
 		if total > int64(len(data)) { // they do not overlap

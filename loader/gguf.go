@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"eclat/loader/quant"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -299,7 +300,7 @@ func (c *cursor) tensor(seen map[string]bool, alignment uint64) (Tensor, error) 
 	if err != nil {
 		return t, err
 	}
-	t.Type = Type(ty)
+	t.Type = quant.Type(ty)
 	if !t.Type.Known() {
 		return t, c.fail(at, "unknown tensor type %d", ty)
 	}

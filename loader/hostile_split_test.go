@@ -11,6 +11,7 @@ import (
 
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
 )
 
 // TestHostileSplits makes a model of three parts, spoils it, and opens it.
@@ -194,8 +195,8 @@ func TestHostilePrefixes(t *testing.T) {
 	f.Set("tokens", []string{"a", "bb", ""})
 	f.Set("lists", [][]float64{{1}, {}})
 	f.Set("flag", true)
-	f.Add("a", loader.F32, []int{3, 2}, make([]float32, 6))
-	f.Add("b", loader.Q8_0, []int{32, 2}, make([]float32, 64))
+	f.Add("a", quant.F32, []int{3, 2}, make([]float32, 6))
+	f.Add("b", quant.Q8_0, []int{32, 2}, make([]float32, 64))
 	whole := f.Bytes()
 	if _, err := loader.FromBytes("whole", whole); err != nil {
 		t.Fatal(err)

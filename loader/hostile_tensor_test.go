@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"eclat/loader"
+	"eclat/loader/quant"
 )
 
 // tensorFile writes a file with one tensor description by build and 64 bytes of data.
@@ -21,7 +22,7 @@ func tensorFile(build func(c *craft)) func(c *craft) {
 // hostileTensors are wrong in what they say of one tensor, wherever its data is.
 func hostileTensors() []hostile {
 	name := func(s string) func(c *craft) {
-		return tensorFile(func(c *craft) { c.fault(); c.TensorInfo(s, []uint64{1}, loader.F32, 0) })
+		return tensorFile(func(c *craft) { c.fault(); c.TensorInfo(s, []uint64{1}, quant.F32, 0) })
 	}
 	// dims marks dimension bad, or their count where bad is -1.
 	dims := func(bad int, d ...uint64) func(c *craft) {
@@ -30,11 +31,11 @@ func hostileTensors() []hostile {
 			if bad >= 0 {
 				c.at += 4 + 8*bad
 			}
-			c.TensorInfo("x", d, loader.F32, 0)
+			c.TensorInfo("x", d, quant.F32, 0)
 		})
 	}
 	// shape marks the type, which does not go with the dimensions.
-	shape := func(t loader.Type, d ...uint64) func(c *craft) {
+	shape := func(t quant.Type, d ...uint64) func(c *craft) {
 		return tensorFile(func(c *craft) {
 			c.at = c.Len() + 8 + len("x") + 4 + 8*len(d)
 			c.TensorInfo("x", d, t, 0)
@@ -42,7 +43,7 @@ func hostileTensors() []hostile {
 	}
 	offset := func(off uint64) func(c *craft) {
 		return tensorFile(func(c *craft) {
-			c.TensorInfo("x", []uint64{8}, loader.F32, off)
+			c.TensorInfo("x", []uint64{8}, quant.F32, off)
 			c.at = c.Len() - 8
 		})
 	}
@@ -58,9 +59,9 @@ func hostileTensors() []hostile {
 		}), "tensor 0", "the limit is 63"},
 		{"tensor twice", func(c *craft) {
 			c.Header(3, 2, 0)
-			c.TensorInfo("x", []uint64{1}, loader.F32, 0)
+			c.TensorInfo("x", []uint64{1}, quant.F32, 0)
 			c.fault()
-			c.TensorInfo("x", []uint64{1}, loader.F32, 32)
+			c.TensorInfo("x", []uint64{1}, quant.F32, 32)
 			c.Pad(32)
 			c.Append(make([]byte, 64)...)
 		}, "x", "twice"},
@@ -79,13 +80,13 @@ func hostileTensors() []hostile {
 		{"product 2^64", dims(1, 1<<32, 1<<32), "x", "overflow"},
 		{"product 2^64 + 4", dims(1, 4, 1<<62+1), "x", "overflow"},
 		{"product 2^63 of four", dims(3, 1<<16, 1<<16, 1<<16, 1<<15), "x", "overflow"},
-		{"size in bytes 2^64", shape(loader.F32, 1<<62), "x", "size in bytes overflows"},
-		{"size in bytes 2^63", shape(loader.F16, 1<<31, 1<<31), "x", "size in bytes overflows"},
-		{"size of F64 overflows", shape(loader.F64, 1<<60), "x", "size in bytes overflows"},
-		{"row of 31 Q8_0", shape(loader.Q8_0, 31), "x", "whole number of Q8_0 blocks"},
-		{"row of 33 Q4_0", shape(loader.Q4_0, 33), "x", "whole number of Q4_0 blocks"},
-		{"rows of 128 Q4_K that make whole blocks together", shape(loader.Q4_K, 128, 2), "x", "whole number of Q4_K blocks"},
-		{"row of 2^63-1 Q6_K", shape(loader.Q6_K, math.MaxInt64), "x", "whole number of Q6_K blocks"},
+		{"size in bytes 2^64", shape(quant.F32, 1<<62), "x", "size in bytes overflows"},
+		{"size in bytes 2^63", shape(quant.F16, 1<<31, 1<<31), "x", "size in bytes overflows"},
+		{"size of F64 overflows", shape(quant.F64, 1<<60), "x", "size in bytes overflows"},
+		{"row of 31 Q8_0", shape(quant.Q8_0, 31), "x", "whole number of Q8_0 blocks"},
+		{"row of 33 Q4_0", shape(quant.Q4_0, 33), "x", "whole number of Q4_0 blocks"},
+		{"rows of 128 Q4_K that make whole blocks together", shape(quant.Q4_K, 128, 2), "x", "whole number of Q4_K blocks"},
+		{"row of 2^63-1 Q6_K", shape(quant.Q6_K, math.MaxInt64), "x", "whole number of Q6_K blocks"},
 		{"offset 1", offset(1), "x", "not a multiple of the alignment 32"},
 		{"offset 2^64-1", offset(math.MaxUint64), "x", "not a multiple of the alignment 32"},
 		{"offset -32", offset(math.MaxUint64 - 31), "x", "overflows"},
@@ -95,13 +96,13 @@ func hostileTensors() []hostile {
 		{"offset of alignment 32 in a file of 64", func(c *craft) {
 			c.Header(3, 1, 1)
 			c.KV("general.alignment", uint32(64))
-			c.TensorInfo("x", []uint64{8}, loader.F32, 32)
+			c.TensorInfo("x", []uint64{8}, quant.F32, 32)
 			c.at = c.Len() - 8
 			c.Pad(64)
 			c.Append(make([]byte, 64)...)
 		}, "x", "not a multiple of the alignment 64"},
 	}
-	for _, t := range []loader.Type{4, 5, 31, 33, 36, 38, 43, 200, math.MaxInt32 + 1, math.MaxUint32} {
+	for _, t := range []quant.Type{4, 5, 31, 33, 36, 38, 43, 200, math.MaxInt32 + 1, math.MaxUint32} {
 		list = append(list, hostile{fmt.Sprintf("tensor type %d", uint32(t)), shape(t, 256), "x", fmt.Sprintf("unknown tensor type %d", uint32(t))})
 	}
 	return list
@@ -116,7 +117,7 @@ func hostilePlaces() []hostile {
 		return func(c *craft) {
 			c.Header(3, uint64(len(ts)), 0)
 			for i, t := range ts {
-				c.TensorInfo(fmt.Sprintf("t%d", i), []uint64{t.size}, loader.I8, t.offset)
+				c.TensorInfo(fmt.Sprintf("t%d", i), []uint64{t.size}, quant.I8, t.offset)
 				if i == bad {
 					c.at = c.Len() - 8
 				}
@@ -151,9 +152,9 @@ func hostileCuts() []hostile {
 		ends["first key"] = c.Len()
 		c.KV("list", []uint32{1, 2, 3})
 		ends["last key"] = c.Len()
-		c.TensorInfo("a", []uint64{4, 2}, loader.F32, 0)
+		c.TensorInfo("a", []uint64{4, 2}, quant.F32, 0)
 		ends["first tensor"] = c.Len()
-		c.TensorInfo("b", []uint64{32, 2}, loader.Q8_0, 32)
+		c.TensorInfo("b", []uint64{32, 2}, quant.Q8_0, 32)
 		ends["last tensor"] = c.Len()
 		c.Pad(32)
 		ends["header"] = c.Len()
@@ -211,15 +212,15 @@ func hostileLarge() []hostile {
 		{"65536 tensors, the last one twice", func(c *craft) {
 			c.Header(3, most, 0)
 			for i := range most - 1 {
-				c.TensorInfo(fmt.Sprintf("tensor.%d", i), []uint64{1, 1, 1, 1}, loader.F32, uint64(32*i))
+				c.TensorInfo(fmt.Sprintf("tensor.%d", i), []uint64{1, 1, 1, 1}, quant.F32, uint64(32*i))
 			}
 			c.fault()
-			c.TensorInfo("tensor.0", []uint64{1}, loader.F32, 32*(most-1))
+			c.TensorInfo("tensor.0", []uint64{1}, quant.F32, 32*(most-1))
 		}, "tensor.0", "twice"},
 		{"65536 tensors at one place", func(c *craft) {
 			c.Header(3, most, 0)
 			for i := range most {
-				c.TensorInfo(fmt.Sprintf("tensor.%d", i), []uint64{1, 1, 1, 1}, loader.F32, 0)
+				c.TensorInfo(fmt.Sprintf("tensor.%d", i), []uint64{1, 1, 1, 1}, quant.F32, 0)
 				if i == 1 {
 					c.at = c.Len() - 8
 				}

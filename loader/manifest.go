@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"eclat/loader/quant"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -88,13 +89,13 @@ type NamedSpecifics struct {
 
 // TensorSpecifics describes a tensor to people and in manifests.
 type TensorSpecifics struct {
-	Shape    []int `json:"shape"` // elements, innermost first
-	Type     Type  `json:"type"`
-	RowBytes int   `json:"row_bytes"`       // bytes of one row of Shape[0] elements
-	Size     int64 `json:"size"`            // bytes
-	Offset   int64 `json:"offset"`          // bytes from the start of its source file
-	Shard    int   `json:"shard,omitempty"` // which file of a split source, from 0
-	Blob     Sum   `json:"blob,omitzero"`   // zero for a tensor that lies in a GGUF file
+	Shape    []int      `json:"shape"` // elements, innermost first
+	Type     quant.Type `json:"type"`
+	RowBytes int        `json:"row_bytes"`       // bytes of one row of Shape[0] elements
+	Size     int64      `json:"size"`            // bytes
+	Offset   int64      `json:"offset"`          // bytes from the start of its source file
+	Shard    int        `json:"shard,omitempty"` // which file of a split source, from 0
+	Blob     Sum        `json:"blob,omitzero"`   // zero for a tensor that lies in a GGUF file
 }
 
 // Specifics describes the tensor.

@@ -3,6 +3,7 @@ package loader
 import (
 	"bytes"
 	"crypto/sha256"
+	"eclat/loader/quant"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -289,7 +290,7 @@ func (r *manifestReader) specifics(prefix string, t *TensorSpecifics) {
 		func() {
 			at := r.pos
 			name := r.str(16)
-			ty, ok := typesByName[name]
+			ty, ok := quant.ByName[name]
 			if t.Type = ty; r.err == nil && !ok {
 				r.fail(at, "%q is no tensor type", name)
 			}

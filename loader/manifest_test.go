@@ -15,6 +15,7 @@ import (
 	"eclat/loader"
 	"eclat/loader/fragment"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
 )
 
 // layered is a model with every kind of fragment, two equal tensors, and one of
@@ -27,7 +28,7 @@ func layered() *ggufwrite.File {
 		for i := range data {
 			data[i] = seed + byte(i%251)
 		}
-		f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: name, Type: loader.I8, Dims: []int{n}, Data: data})
+		f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: name, Type: quant.I8, Dims: []int{n}, Data: data})
 	}
 	add("token_embd.weight", loader.ChunkBytes+100, 1)
 	for l := range 3 {

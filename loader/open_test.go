@@ -14,6 +14,7 @@ import (
 
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
 )
 
 // smallModel has one tensor of every decodable type, of 1 to 4 dimensions.
@@ -22,7 +23,7 @@ func smallModel() *ggufwrite.File {
 	f := &ggufwrite.File{}
 	f.Set("general.architecture", "llama")
 	f.Set("general.name", "small")
-	for i, ty := range decodable {
+	for i, ty := range quant.Decodable() {
 		dims := [][]int{{256}, {256, 3}, {256, 2, 2}, {256, 1, 2, 1}}[i%4]
 		n := 1
 		for _, d := range dims {
@@ -115,7 +116,7 @@ func TestOpen(t *testing.T) {
 
 // TestOpenUnpadded: the last tensor may end the file; not all writers pad it.
 func TestOpenUnpadded(t *testing.T) {
-	f := ggufwrite.File{Tensors: []ggufwrite.Tensor{{Name: "a", Type: loader.Q8_0, Dims: []int{32}, Data: make([]byte, 34)}}}
+	f := ggufwrite.File{Tensors: []ggufwrite.Tensor{{Name: "a", Type: quant.Q8_0, Dims: []int{32}, Data: make([]byte, 34)}}}
 	b := f.Bytes()
 	b = b[:len(b)-30] // 34 bytes are padded to 64
 	if _, err := loader.FromBytes("unpadded", b); err != nil {
@@ -223,7 +224,7 @@ func TestErrorf(t *testing.T) {
 	r.Header(3, 1, 1)
 	r.KV("key", uint32(7))
 	key := r.Len() - 4
-	r.TensorInfo("tensor", []uint64{1}, loader.F32, 0)
+	r.TensorInfo("tensor", []uint64{1}, quant.F32, 0)
 	tensor := r.Len() - 8
 	r.Pad(32)
 	r.U32(math.Float32bits(1))

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"eclat/loader"
+	"eclat/loader/quant"
 )
 
 // Builder writes a Plan. Each method appends one step and returns the tensor it
@@ -68,7 +69,7 @@ func (b *Builder) step(dst ID, op Op, arg [8]uint32, src ...ID) ID {
 // like returns a new activation with as many rows as x.
 func (b *Builder) like(x ID, name string, cols int) ID {
 	t := b.plan.Tensors[x]
-	return b.tensor(Tensor{name, t.Kind, loader.F32, cols, t.Rows})
+	return b.tensor(Tensor{name, t.Kind, quant.F32, cols, t.Rows})
 }
 
 func (b *Builder) cols(x ID) int { return b.plan.Tensors[x].Cols }
@@ -76,7 +77,7 @@ func (b *Builder) cols(x ID) int { return b.plan.Tensors[x].Cols }
 // Weight declares the weight name of shape (rows, cols), read from the file.
 func (b *Builder) Weight(name string, rows, cols int) ID {
 	t := b.file.Tensor(name)
-	ty := loader.F32
+	ty := quant.F32
 	switch {
 	case b.err != nil:
 	case t == nil:
@@ -84,7 +85,7 @@ func (b *Builder) Weight(name string, rows, cols int) ID {
 	case t.Dims[0] != cols || t.Elems() != rows*cols:
 		b.err = b.file.Errorf(name, "its shape is %s, but the model's configuration asks for %s", Shape(t.Dims...), Shape(cols, rows))
 	case !t.Type.CanDecode():
-		b.err = UnsupportedError{b.file.Errorf(name, "type %s is not supported; supported are %s", t.Type, loader.DecodableTypes())}
+		b.err = UnsupportedError{b.file.Errorf(name, "type %s is not supported; supported are %s", t.Type, quant.DecodableTypes())}
 	default:
 		ty = t.Type
 	}
@@ -96,7 +97,7 @@ func (b *Builder) Has(name string) bool { return b.file.Tensor(name) != nil }
 
 // Cache declares key or value memory with rows of cols elements.
 func (b *Builder) Cache(name string, cols int) ID {
-	return b.tensor(Tensor{name, Cache, loader.F16, cols, b.pages * PageLen})
+	return b.tensor(Tensor{name, Cache, quant.F16, cols, b.pages * PageLen})
 }
 
 // Rope adds a table of rotary angles and returns its index.
@@ -107,13 +108,13 @@ func (b *Builder) Rope(r Rope) int {
 
 // Receive declares the rows that a stage takes from the one before, (tokens, cols).
 func (b *Builder) Receive(name string, cols int) ID {
-	b.plan.Hidden = b.tensor(Tensor{name, TokenRows, loader.F32, cols, b.plan.Tokens})
+	b.plan.Hidden = b.tensor(Tensor{name, TokenRows, quant.F32, cols, b.plan.Tokens})
 	return b.plan.Hidden
 }
 
 // Embed looks up the tokens' rows of w (vocab, n): (tokens, n).
 func (b *Builder) Embed(name string, w ID) ID {
-	dst := b.tensor(Tensor{name, TokenRows, loader.F32, b.cols(w), b.plan.Tokens})
+	dst := b.tensor(Tensor{name, TokenRows, quant.F32, b.cols(w), b.plan.Tokens})
 	return b.step(dst, Embed, [8]uint32{}, w)
 }
 
@@ -154,12 +155,12 @@ func (b *Builder) Add(name string, x, y ID) ID {
 
 // Gather takes the rows of x whose logits are wanted: (logits, n).
 func (b *Builder) Gather(name string, x ID) ID {
-	dst := b.tensor(Tensor{name, LogitsRows, loader.F32, b.cols(x), b.plan.Logits})
+	dst := b.tensor(Tensor{name, LogitsRows, quant.F32, b.cols(x), b.plan.Logits})
 	return b.step(dst, Gather, [8]uint32{}, x)
 }
 
 // Sample chooses a token from each row of logits: (logits, 1) ids.
 func (b *Builder) Sample(name string, logits ID) ID {
-	dst := b.tensor(Tensor{name, LogitsRows, loader.I32, 1, b.plan.Logits})
+	dst := b.tensor(Tensor{name, LogitsRows, quant.I32, 1, b.plan.Logits})
 	return b.step(dst, Sample, [8]uint32{}, logits)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"eclat/loader"
+	"eclat/loader/quant"
 )
 
 // Model is a checked model: its file and its configuration.
@@ -137,4 +138,4 @@ func Pages(n int) int { return (n + PageLen - 1) / PageLen }
 func blk(l int, name string) string { return fmt.Sprintf("blk.%d.%s", l, name) }
 
 // decode reads a whole one-row tensor as float32.
-func decode(t *loader.Tensor, dst []float32) { loader.Decode(t.Type, dst, t.Data) }
+func decode(t *loader.Tensor, dst []float32) { quant.Decode(t.Type, dst, t.Data) }

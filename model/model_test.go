@@ -10,6 +10,7 @@ import (
 
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
 )
 
 // small describes a sound llama file: 2 layers, n_embd 64, 4 query heads and 2
@@ -33,7 +34,7 @@ func small() *ggufwrite.File {
 		for _, d := range dims {
 			n *= d
 		}
-		f.Add(name, loader.F32, dims, make([]float32, n))
+		f.Add(name, quant.F32, dims, make([]float32, n))
 	}
 	add("token_embd.weight", 64, 10)
 	add("output_norm.weight", 64)
@@ -66,7 +67,7 @@ func remove(f *ggufwrite.File, name string) {
 	f.Tensors = slices.DeleteFunc(f.Tensors, func(t ggufwrite.Tensor) bool { return t.Name == name })
 }
 
-func replace(f *ggufwrite.File, name string, ty loader.Type, dims ...int) {
+func replace(f *ggufwrite.File, name string, ty quant.Type, dims ...int) {
 	remove(f, name)
 	n := 1
 	for _, d := range dims {
@@ -109,7 +110,7 @@ func TestHeadSizeFromTensors(t *testing.T) {
 func TestOptionalTensors(t *testing.T) {
 	f := small()
 	remove(f, "output.weight") // tied to the embedding
-	f.Add("blk.1.attn_q.bias", loader.F32, []int{128}, make([]float32, 128))
+	f.Add("blk.1.attn_q.bias", quant.F32, []int{128}, make([]float32, 128))
 	m, err := openBytes(t, f)
 	if err != nil {
 		t.Fatal(err)
@@ -174,14 +175,14 @@ func TestUnsoundModels(t *testing.T) {
 		{"scaling factor negative", set("llama.rope.scaling.factor", float32(-2)), []string{"llama.rope.scaling.factor"}},
 		{"embedding missing", func(f *ggufwrite.File) { remove(f, "token_embd.weight") }, []string{"token_embd.weight", "missing"}},
 		{"norm missing", func(f *ggufwrite.File) { remove(f, "output_norm.weight") }, []string{"output_norm.weight", "missing"}},
-		{"projection transposed", func(f *ggufwrite.File) { replace(f, "blk.1.ffn_up.weight", loader.F32, 96, 64) }, []string{"blk.1.ffn_up.weight", "96×64", "64×96"}},
-		{"three dimensions", func(f *ggufwrite.File) { replace(f, "blk.1.attn_norm.weight", loader.F32, 64, 2, 2) }, []string{"blk.1.attn_norm.weight"}},
+		{"projection transposed", func(f *ggufwrite.File) { replace(f, "blk.1.ffn_up.weight", quant.F32, 96, 64) }, []string{"blk.1.ffn_up.weight", "96×64", "64×96"}},
+		{"three dimensions", func(f *ggufwrite.File) { replace(f, "blk.1.attn_norm.weight", quant.F32, 64, 2, 2) }, []string{"blk.1.attn_norm.weight"}},
 		{"type without a kernel", func(f *ggufwrite.File) {
 			remove(f, "blk.0.attn_norm.weight")
-			f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: "blk.0.attn_norm.weight", Type: loader.I32, Dims: []int{64}, Data: make([]byte, 256)})
+			f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: "blk.0.attn_norm.weight", Type: quant.I32, Dims: []int{64}, Data: make([]byte, 256)})
 		}, []string{"blk.0.attn_norm.weight", "I32", "Q4_K"}},
-		{"rope factors of a wrong number", func(f *ggufwrite.File) { replace(f, "rope_freqs.weight", loader.F32, 15) }, []string{"rope_freqs.weight"}},
-		{"rope factors of zero", func(f *ggufwrite.File) { replace(f, "rope_freqs.weight", loader.F32, 16) }, []string{"rope_freqs.weight", "factor 0"}},
+		{"rope factors of a wrong number", func(f *ggufwrite.File) { replace(f, "rope_freqs.weight", quant.F32, 15) }, []string{"rope_freqs.weight"}},
+		{"rope factors of zero", func(f *ggufwrite.File) { replace(f, "rope_freqs.weight", quant.F32, 16) }, []string{"rope_freqs.weight", "factor 0"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := small()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"eclat/loader"
+	"eclat/loader/quant"
 )
 
 // PageLen is the number of positions in one page of key–value memory.
@@ -32,9 +33,9 @@ const (
 type Tensor struct {
 	Name string
 	Kind Kind
-	Type loader.Type // F16 for caches, F32 for activations
-	Cols int         // elements in a row
-	Rows int         // rows; for activations the most a run may use
+	Type quant.Type // F16 for caches, F32 for activations
+	Cols int        // elements in a row
+	Rows int        // rows; for activations the most a run may use
 }
 
 // Op is what a step computes. x, y are activations (n, ·), W a weight.

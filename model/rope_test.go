@@ -1,10 +1,9 @@
 package model
 
 import (
+	"eclat/loader/quant"
 	"math"
 	"testing"
-
-	"eclat/loader"
 )
 
 // TestRopeTable compares frequencies with numbers worked out from the definitions.
@@ -72,7 +71,7 @@ func TestRopeMetadata(t *testing.T) {
 		}
 	}
 	f := small()
-	f.Add("rope_freqs.weight", loader.F32, []int{16}, []float32{1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2})
+	f.Add("rope_freqs.weight", quant.F32, []int{16}, []float32{1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2})
 	m, err := openBytes(t, f)
 	if err != nil {
 		t.Fatal(err)

@@ -1,10 +1,9 @@
 package shaders
 
 import (
+	"eclat/loader/quant"
 	"strconv"
 	"strings"
-
-	"eclat/loader"
 )
 
 // Variant is one way of compiling a source: a line of the table below.
@@ -19,12 +18,12 @@ type Variant struct {
 
 // Types are the weight types that kernels read; TypeName is the part of a
 // variant's name, and of the include, that stands for one.
-var Types = []loader.Type{
-	loader.F32, loader.F16, loader.BF16, loader.Q8_0, loader.Q4_0, loader.Q4_K, loader.Q5_K, loader.Q6_K,
+var Types = []quant.Type{
+	quant.F32, quant.F16, quant.BF16, quant.Q8_0, quant.Q4_0, quant.Q4_K, quant.Q5_K, quant.Q6_K,
 }
 
 // TypeName returns the name of a type in shaders: q4_k for Q4_K.
-func TypeName(t loader.Type) string { return strings.ToLower(t.String()) }
+func TypeName(t quant.Type) string { return strings.ToLower(t.String()) }
 
 // load is where a kernel reads weights and activations from, and how it reduces.
 //

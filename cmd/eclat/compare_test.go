@@ -11,6 +11,7 @@ import (
 
 	"eclat/engine/compare"
 	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/testdata"
 )
 
@@ -26,8 +27,8 @@ func damaged(t *testing.T, tensor string, factor float32) string {
 	x := f.Tensor(tensor)
 	_, size := x.Type.Block()
 	for b := x.Data; len(b) > 0; b = b[size:] {
-		h := loader.HalfToFloat(binary.LittleEndian.Uint16(b))
-		binary.LittleEndian.PutUint16(b, loader.FloatToHalf(h*factor))
+		h := quant.HalfToFloat(binary.LittleEndian.Uint16(b))
+		binary.LittleEndian.PutUint16(b, quant.FloatToHalf(h*factor))
 	}
 	return writeModel(t, data)
 }

@@ -19,6 +19,7 @@ import (
 	"eclat/loader"
 	"eclat/loader/fragment"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
 	"eclat/testdata"
 )
 
@@ -32,7 +33,7 @@ func manySmall(t *testing.T) string {
 		for j := range data {
 			data[j] = byte(rng.Uint32())
 		}
-		f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: fmt.Sprintf("blk.%d.x", i), Type: loader.I8, Dims: []int{len(data)}, Data: data})
+		f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: fmt.Sprintf("blk.%d.x", i), Type: quant.I8, Dims: []int{len(data)}, Data: data})
 	}
 	path := filepath.Join(t.TempDir(), "small.gguf")
 	if err := f.WriteFile(path); err != nil {
@@ -148,7 +149,7 @@ func sparse(t *testing.T, path string, size int64) {
 	t.Helper()
 	var r ggufwrite.Raw
 	r.Header(3, 1, 0)
-	r.TensorInfo("blk.0.x", []uint64{uint64(size)}, loader.I8, 0)
+	r.TensorInfo("blk.0.x", []uint64{uint64(size)}, quant.I8, 0)
 	r.Pad(32)
 	if err := os.WriteFile(path, r.Bytes(), 0o600); err != nil {
 		t.Fatal(err)

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"eclat/loader"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
 	"eclat/testdata"
 )
 
@@ -109,7 +109,7 @@ func TestExitCodes(t *testing.T) {
 	other := filepath.Join(dir, "other.gguf")
 	f := ggufwrite.File{}
 	f.Set("general.architecture", "mamba")
-	f.Add("token_embd.weight", loader.F32, []int{4, 4}, make([]float32, 16))
+	f.Add("token_embd.weight", quant.F32, []int{4, 4}, make([]float32, 16))
 	if err := f.WriteFile(other); err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestInspectWhatCannotRun(t *testing.T) {
 	write := func(name, architecture string) string {
 		f := ggufwrite.File{}
 		f.Set("general.architecture", architecture)
-		f.Add("token_embd.weight", loader.F32, []int{4, 4}, make([]float32, 16))
+		f.Add("token_embd.weight", quant.F32, []int{4, 4}, make([]float32, 16))
 		path := filepath.Join(t.TempDir(), name)
 		if err := f.WriteFile(path); err != nil {
 			t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"eclat/engine"
 	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/model"
 	"eclat/testdata"
 )
@@ -183,12 +184,12 @@ func TestShapes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kinds := map[loader.Type]int{}
+	kinds := map[quant.Type]int{}
 	for _, p := range s.parts() {
 		kinds[p.ty]++
 	}
 	if s.Params() != 23_572_403_200 || s.Bytes() != 14_326_026_240 ||
-		kinds[loader.F32] != 81 || kinds[loader.Q6_K] != 41 || kinds[loader.Q4_K] != 241 {
+		kinds[quant.F32] != 81 || kinds[quant.Q6_K] != 41 || kinds[quant.Q4_K] != 241 {
 		t.Errorf("%d weights in %d bytes, %v", s.Params(), s.Bytes(), kinds)
 	}
 	for name, params := range map[string]int64{ // published

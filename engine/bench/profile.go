@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"eclat/engine"
-	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/model"
 )
 
@@ -25,7 +25,7 @@ type Profile struct {
 type Kernel struct {
 	Op    model.Op
 	Name  string        // of the tensor written, without its layer: "ffn_down"
-	Type  loader.Type   // of the weight; F32 without one
+	Type  quant.Type    // of the weight; F32 without one
 	Calls int           // in a token
 	Time  time.Duration // in a token, all calls
 	Bytes int64         // of weights and key–value memory read in a token
@@ -81,7 +81,7 @@ func (p *Profile) add(steps []engine.ProbeStep, sum []time.Duration, positions i
 	type key struct {
 		op   model.Op
 		name string
-		ty   loader.Type
+		ty   quant.Type
 	}
 	at := map[key]int{}
 	var total time.Duration

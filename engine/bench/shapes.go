@@ -1,12 +1,11 @@
 package bench
 
 import (
+	"eclat/loader/quant"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-
-	"eclat/loader"
 )
 
 // Shape is a well-known model without its weights. Sizes are in elements.
@@ -62,7 +61,7 @@ func ParseShape(s string) (Shape, error) {
 // part is one tensor of a shape.
 type part struct {
 	name string
-	ty   loader.Type
+	ty   quant.Type
 	dims []int // innermost first
 }
 
@@ -73,30 +72,30 @@ func moreBits(i, n int) bool { return i < n/8 || i >= 7*n/8 || (i-n/8)%3 == 2 }
 // parts lists the tensors in the mix of types of Q4_K_M.
 func (s *Shape) parts() []part {
 	q, kv := s.Heads*s.HeadDim, s.HeadsKV*s.HeadDim
-	embd := part{"token_embd.weight", loader.Q4_K, []int{s.Embd, s.Vocab}}
+	embd := part{"token_embd.weight", quant.Q4_K, []int{s.Embd, s.Vocab}}
 	var out []part
 	if s.Tied { // an embedding that is the output matrix too is rounded like one
-		embd.ty = loader.Q6_K
+		embd.ty = quant.Q6_K
 		out = append(out, embd)
 	} else {
-		out = append(out, embd, part{"output.weight", loader.Q6_K, []int{s.Embd, s.Vocab}})
+		out = append(out, embd, part{"output.weight", quant.Q6_K, []int{s.Embd, s.Vocab}})
 	}
-	out = append(out, part{"output_norm.weight", loader.F32, []int{s.Embd}})
+	out = append(out, part{"output_norm.weight", quant.F32, []int{s.Embd}})
 	for i := range s.Layers {
 		b := fmt.Sprintf("blk.%d.", i)
-		more := loader.Q4_K
+		more := quant.Q4_K
 		if moreBits(i, s.Layers) {
-			more = loader.Q6_K
+			more = quant.Q6_K
 		}
 		out = append(out,
-			part{b + "attn_norm.weight", loader.F32, []int{s.Embd}},
-			part{b + "attn_q.weight", loader.Q4_K, []int{s.Embd, q}},
-			part{b + "attn_k.weight", loader.Q4_K, []int{s.Embd, kv}},
+			part{b + "attn_norm.weight", quant.F32, []int{s.Embd}},
+			part{b + "attn_q.weight", quant.Q4_K, []int{s.Embd, q}},
+			part{b + "attn_k.weight", quant.Q4_K, []int{s.Embd, kv}},
 			part{b + "attn_v.weight", more, []int{s.Embd, kv}},
-			part{b + "attn_output.weight", loader.Q4_K, []int{q, s.Embd}},
-			part{b + "ffn_norm.weight", loader.F32, []int{s.Embd}},
-			part{b + "ffn_gate.weight", loader.Q4_K, []int{s.Embd, s.FF}},
-			part{b + "ffn_up.weight", loader.Q4_K, []int{s.Embd, s.FF}},
+			part{b + "attn_output.weight", quant.Q4_K, []int{q, s.Embd}},
+			part{b + "ffn_norm.weight", quant.F32, []int{s.Embd}},
+			part{b + "ffn_gate.weight", quant.Q4_K, []int{s.Embd, s.FF}},
+			part{b + "ffn_up.weight", quant.Q4_K, []int{s.Embd, s.FF}},
 			part{b + "ffn_down.weight", more, []int{s.FF, s.Embd}})
 	}
 	return out

@@ -12,6 +12,7 @@ import (
 	"eclat/engine"
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
 )
 
 // Synthetic writes a model of a shape with random weights to a temporary file and
@@ -139,7 +140,7 @@ func vocabulary(n int) (tokens []string, types []int32) {
 const pieceBlocks = 1 << 16
 
 type pieceKey struct {
-	ty     loader.Type
+	ty     quant.Type
 	blocks int
 	cols   int
 }
@@ -149,7 +150,7 @@ type pieceKey struct {
 // keep their size through any number of layers.
 func (p *part) data(pieces map[pieceKey][]byte) []byte {
 	block, size := p.ty.Block()
-	if p.ty == loader.F32 {
+	if p.ty == quant.F32 {
 		return ggufwrite.Encode(p.ty, slicesOf(float32(1), p.elems()))
 	}
 	total := p.elems() / block
@@ -170,11 +171,11 @@ func (p *part) data(pieces map[pieceKey][]byte) []byte {
 	std := 1 / math.Sqrt(float64(p.dims[0]))
 	for i := 0; i < len(b); i += size {
 		switch p.ty {
-		case loader.Q4_K:
-			binary.LittleEndian.PutUint16(b[i:], loader.FloatToHalf(float32(std/195)))
-			binary.LittleEndian.PutUint16(b[i+2:], loader.FloatToHalf(float32(7.5*std/195))) // takes the mean away
-		case loader.Q6_K:
-			binary.LittleEndian.PutUint16(b[i+208:], loader.FloatToHalf(float32(std/1370)))
+		case quant.Q4_K:
+			binary.LittleEndian.PutUint16(b[i:], quant.FloatToHalf(float32(std/195)))
+			binary.LittleEndian.PutUint16(b[i+2:], quant.FloatToHalf(float32(7.5*std/195))) // takes the mean away
+		case quant.Q6_K:
+			binary.LittleEndian.PutUint16(b[i+208:], quant.FloatToHalf(float32(std/1370)))
 		}
 	}
 	pieces[k] = b

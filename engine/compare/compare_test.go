@@ -15,6 +15,7 @@ import (
 	"eclat/engine/stats"
 	"eclat/gpu"
 	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/testdata"
 )
 
@@ -127,15 +128,15 @@ func damage(t *testing.T, name string, factor float32, share float64) []byte {
 	}
 	x := f.Tensor(name)
 	_, size := x.Type.Block()
-	at := map[loader.Type]int{loader.Q4_K: 0, loader.Q6_K: 208}[x.Type] // of the block's scale
+	at := map[quant.Type]int{quant.Q4_K: 0, quant.Q6_K: 208}[x.Type] // of the block's scale
 	scale := func(b []byte) {
-		h := loader.HalfToFloat(binary.LittleEndian.Uint16(b))
-		binary.LittleEndian.PutUint16(b, loader.FloatToHalf(h*factor))
+		h := quant.HalfToFloat(binary.LittleEndian.Uint16(b))
+		binary.LittleEndian.PutUint16(b, quant.FloatToHalf(h*factor))
 	}
 	blocks := len(x.Data) / size
 	for i := range max(1, int(share*float64(blocks))) {
 		switch x.Type {
-		case loader.F32:
+		case quant.F32:
 			b := x.Data[4*i:]
 			binary.LittleEndian.PutUint32(b, math.Float32bits(factor*math.Float32frombits(binary.LittleEndian.Uint32(b))))
 		default:

@@ -14,6 +14,7 @@ import (
 	"eclat/loader"
 	"eclat/loader/fragment"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
 )
 
 // chunky is a folder with blobs of one to three chunks.
@@ -27,7 +28,7 @@ func chunky(t testing.TB) (dir, manifest string, m *loader.Manifest) {
 		for j := range data {
 			data[j] = byte(rng.Uint32())
 		}
-		f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: fmt.Sprintf("blk.%d.x", i), Type: loader.I8, Dims: []int{n}, Data: data})
+		f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: fmt.Sprintf("blk.%d.x", i), Type: quant.I8, Dims: []int{n}, Data: data})
 	}
 	path := filepath.Join(t.TempDir(), "model.gguf")
 	if err := f.WriteFile(path); err != nil {
@@ -209,7 +210,7 @@ func TestVerifyLies(t *testing.T) {
 // TestWriteMends: a blob of another length, or a link in its place, is replaced.
 func TestWriteMends(t *testing.T) {
 	f := &ggufwrite.File{}
-	f.Add("blk.0.x", loader.F32, []int{100}, make([]float32, 100))
+	f.Add("blk.0.x", quant.F32, []int{100}, make([]float32, 100))
 	path := filepath.Join(t.TempDir(), "model.gguf")
 	if err := f.WriteFile(path); err != nil {
 		t.Fatal(err)
@@ -256,7 +257,7 @@ func TestWriteCancelled(t *testing.T) {
 		for j := range data {
 			data[j] = byte(rng.Uint32())
 		}
-		f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: fmt.Sprintf("blk.%d.x", i), Type: loader.I8, Dims: []int{1 << 20}, Data: data})
+		f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: fmt.Sprintf("blk.%d.x", i), Type: quant.I8, Dims: []int{1 << 20}, Data: data})
 	}
 	src, err := loader.FromBytes("model.gguf", f.Bytes())
 	if err != nil {
@@ -371,7 +372,7 @@ func TestRefusals(t *testing.T) {
 func TestWriteChecksSource(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "model.gguf")
 	f := &ggufwrite.File{}
-	f.Add("blk.0.x", loader.F32, []int{100}, make([]float32, 100))
+	f.Add("blk.0.x", quant.F32, []int{100}, make([]float32, 100))
 	if err := f.WriteFile(path); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"eclat/loader"
 	"eclat/loader/fragment"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
 	"eclat/testdata"
 )
 
@@ -177,7 +178,7 @@ func oddFile(seed uint64, alignment, tensors, largest int) []byte {
 	r.KV("general.alignment", uint32(alignment))
 	r.KV("general.architecture", "odd\n")
 	for i, n := range sizes {
-		r.TensorInfo(fmt.Sprintf("blk.%d.\"t\\\"", i), []uint64{uint64(n)}, loader.I8, uint64(offsets[i]))
+		r.TensorInfo(fmt.Sprintf("blk.%d.\"t\\\"", i), []uint64{uint64(n)}, quant.I8, uint64(offsets[i]))
 	}
 	pad := (r.Len()+alignment-1)/alignment*alignment - r.Len()
 	r.Append(noise(pad + end + rng.IntN(100))...)
@@ -203,9 +204,9 @@ func TestRoundTripOdd(t *testing.T) {
 	for _, n := range []int{loader.ChunkBytes - 1, loader.ChunkBytes, loader.ChunkBytes + 1, 2 * loader.ChunkBytes, 8 * loader.ChunkBytes} {
 		f := &ggufwrite.File{}
 		f.Tensors = []ggufwrite.Tensor{
-			{Name: "a", Type: loader.I8, Dims: []int{n}, Data: bytes.Repeat([]byte{7}, n)},
-			{Name: "b", Type: loader.I8, Dims: []int{n}, Data: bytes.Repeat([]byte{7}, n)}, // the same blob
-			{Name: "c", Type: loader.I8, Dims: []int{1}, Data: []byte{1}},
+			{Name: "a", Type: quant.I8, Dims: []int{n}, Data: bytes.Repeat([]byte{7}, n)},
+			{Name: "b", Type: quant.I8, Dims: []int{n}, Data: bytes.Repeat([]byte{7}, n)}, // the same blob
+			{Name: "c", Type: quant.I8, Dims: []int{1}, Data: []byte{1}},
 		}
 		b := f.Bytes()
 		cases = append(cases, odd{fmt.Sprintf("%d bytes", n), b[:len(b)-31]}) // the last tensor ends the file
@@ -214,7 +215,7 @@ func TestRoundTripOdd(t *testing.T) {
 	f := &ggufwrite.File{}
 	for i := range 11 {
 		n := 3 << 20
-		f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: fmt.Sprint(i), Type: loader.I8, Dims: []int{n}, Data: bytes.Repeat([]byte{byte(i)}, n)})
+		f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: fmt.Sprint(i), Type: quant.I8, Dims: []int{n}, Data: bytes.Repeat([]byte{byte(i)}, n)})
 	}
 	cases = append(cases, odd{"33 MiB", f.Bytes()})
 	for _, c := range cases {
@@ -233,7 +234,7 @@ func TestRoundTripSplit(t *testing.T) {
 		f := &ggufwrite.File{}
 		f.Set("general.architecture", "llama")
 		for i := range 4 {
-			f.Add(fmt.Sprintf("blk.%d.x", i), loader.F32, []int{100}, make([]float32, 100))
+			f.Add(fmt.Sprintf("blk.%d.x", i), quant.F32, []int{100}, make([]float32, 100))
 		}
 		paths, err := f.WriteSplit(filepath.Join(t.TempDir(), "split"), parts)
 		if err != nil {
@@ -251,7 +252,7 @@ func TestRoundTripSplit(t *testing.T) {
 // TestShared: two quantisations have the tensors that are not quantised in common,
 // and these are stored once.
 func TestShared(t *testing.T) {
-	variant := func(name string, ty loader.Type) string {
+	variant := func(name string, ty quant.Type) string {
 		f := &ggufwrite.File{}
 		f.Set("general.architecture", "llama")
 		rng := rand.New(rand.NewPCG(1, 2))
@@ -260,7 +261,7 @@ func TestShared(t *testing.T) {
 			for i := range x {
 				x[i] = float32(rng.NormFloat64())
 			}
-			f.Add(fmt.Sprintf("blk.%d.attn_norm.weight", l), loader.F32, []int{256}, x[:256])
+			f.Add(fmt.Sprintf("blk.%d.attn_norm.weight", l), quant.F32, []int{256}, x[:256])
 			f.Add(fmt.Sprintf("blk.%d.attn_q.weight", l), ty, []int{256, 4}, x)
 		}
 		path := filepath.Join(t.TempDir(), name)
@@ -270,12 +271,12 @@ func TestShared(t *testing.T) {
 		return path
 	}
 	dir := t.TempDir()
-	a := write(t, variant("m-Q4_K.gguf", loader.Q4_K), dir)
+	a := write(t, variant("m-Q4_K.gguf", quant.Q4_K), dir)
 	before := map[string]fs.FileInfo{}
 	for _, name := range files(t, dir) {
 		before[name], _ = os.Stat(filepath.Join(dir, name))
 	}
-	b := write(t, variant("m-Q6_K.gguf", loader.Q6_K), dir)
+	b := write(t, variant("m-Q6_K.gguf", quant.Q6_K), dir)
 	if a.Blobs != 9 || a.New != 9 || b.Blobs != 9 || b.New != 5 { // 4 norms are shared
 		t.Errorf("first %+v, second %+v", a, b)
 	}
@@ -290,7 +291,7 @@ func TestShared(t *testing.T) {
 		t.Errorf("%d files", n)
 	}
 	// A third time there is nothing to do.
-	if again := write(t, variant("m-Q6_K.gguf", loader.Q6_K), dir); again.New != 0 || again.ID != b.ID || len(files(t, dir)) != 9+5+2 {
+	if again := write(t, variant("m-Q6_K.gguf", quant.Q6_K), dir); again.New != 0 || again.ID != b.ID || len(files(t, dir)) != 9+5+2 {
 		t.Errorf("again %+v", again)
 	}
 }

@@ -1,11 +1,10 @@
 package ggufwrite
 
 import (
+	"eclat/loader/quant"
 	"encoding/binary"
 	"fmt"
 	"math"
-
-	"eclat/loader"
 )
 
 // Encode returns x as whole blocks of type t: F32, F16, BF16, Q8_0, Q4_0, Q4_K,
@@ -13,7 +12,7 @@ import (
 // the nearest step of a scale that spans its group, without the searches that
 // real quantisers make. x must be finite and whole blocks, and a block's scale
 // must fit in a half.
-func Encode(t loader.Type, x []float32) []byte {
+func Encode(t quant.Type, x []float32) []byte {
 	block, size := t.Block()
 	if block == 0 || len(x)%block != 0 {
 		panic(fmt.Sprintf("ggufwrite: %d elements are not whole blocks of %s", len(x), t))
@@ -30,33 +29,33 @@ func Encode(t loader.Type, x []float32) []byte {
 }
 
 // encoders has for each type a function that fills one block, zero before.
-var encoders = map[loader.Type]func(dst []byte, x []float32){
-	loader.F32:  func(dst []byte, x []float32) { binary.LittleEndian.PutUint32(dst, math.Float32bits(x[0])) },
-	loader.F16:  func(dst []byte, x []float32) { putHalf(dst, x[0]) },
-	loader.BF16: encodeBF16,
-	loader.Q8_0: encodeQ8_0,
-	loader.Q4_0: encodeQ4_0,
-	loader.Q4_K: encodeQ4_K,
-	loader.Q5_K: encodeQ5_K,
-	loader.Q6_K: encodeQ6_K,
+var encoders = map[quant.Type]func(dst []byte, x []float32){
+	quant.F32:  func(dst []byte, x []float32) { binary.LittleEndian.PutUint32(dst, math.Float32bits(x[0])) },
+	quant.F16:  func(dst []byte, x []float32) { putHalf(dst, x[0]) },
+	quant.BF16: encodeBF16,
+	quant.Q8_0: encodeQ8_0,
+	quant.Q4_0: encodeQ4_0,
+	quant.Q4_K: encodeQ4_K,
+	quant.Q5_K: encodeQ5_K,
+	quant.Q6_K: encodeQ6_K,
 }
 
 // putHalf stores f as a half and returns what was stored.
 func putHalf(dst []byte, f float32) float32 {
-	h := loader.FloatToHalf(f)
+	h := quant.FloatToHalf(f)
 	binary.LittleEndian.PutUint16(dst, h)
-	return loader.HalfToFloat(h)
+	return quant.HalfToFloat(h)
 }
 
 // putHalfUp is putHalf for f ≥ 0, rounded up, so that a scale spans all that it
 // was computed from.
 func putHalfUp(dst []byte, f float32) float32 {
-	h := loader.FloatToHalf(f)
-	if loader.HalfToFloat(h) < f {
+	h := quant.FloatToHalf(f)
+	if quant.HalfToFloat(h) < f {
 		h++
 	}
 	binary.LittleEndian.PutUint16(dst, h)
-	return loader.HalfToFloat(h)
+	return quant.HalfToFloat(h)
 }
 
 // steps returns x/step rounded to the nearest integer and clamped to lo…hi.

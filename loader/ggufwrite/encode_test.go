@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"eclat/loader"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
 )
 
 // TestEncode decodes what was encoded. limit is the largest error allowed, from
@@ -15,19 +15,19 @@ import (
 func TestEncode(t *testing.T) {
 	absMax := func(lo, hi float64) float64 { return max(-lo, hi) }
 	for _, c := range []struct {
-		ty    loader.Type
+		ty    quant.Type
 		limit func(lo, hi float64) float64
 	}{
-		{loader.F32, func(lo, hi float64) float64 { return 0 }},
-		{loader.F16, func(lo, hi float64) float64 { return absMax(lo, hi)/(1<<11) + 0x1p-25 }},
-		{loader.BF16, func(lo, hi float64) float64 { return absMax(lo, hi) / (1 << 8) }},
-		{loader.Q8_0, func(lo, hi float64) float64 { return absMax(lo, hi) / 127 * 0.501 }},
+		{quant.F32, func(lo, hi float64) float64 { return 0 }},
+		{quant.F16, func(lo, hi float64) float64 { return absMax(lo, hi)/(1<<11) + 0x1p-25 }},
+		{quant.BF16, func(lo, hi float64) float64 { return absMax(lo, hi) / (1 << 8) }},
+		{quant.Q8_0, func(lo, hi float64) float64 { return absMax(lo, hi) / 127 * 0.501 }},
 		// The value opposite to the largest may lose a whole step.
-		{loader.Q4_0, func(lo, hi float64) float64 { return absMax(lo, hi) / 8 * 1.01 }},
+		{quant.Q4_0, func(lo, hi float64) float64 { return absMax(lo, hi) / 8 * 1.01 }},
 		// Minimum and scale are rounded up by as much as 1/63 of the largest.
-		{loader.Q4_K, func(lo, hi float64) float64 { return (hi - lo) / 15 * (0.5 + 2.0/63) }},
-		{loader.Q5_K, func(lo, hi float64) float64 { return (hi - lo) / 31 * (0.5 + 2.0/63) }},
-		{loader.Q6_K, func(lo, hi float64) float64 { return absMax(lo, hi) / 31 * (0.5 + 1.0/127) }},
+		{quant.Q4_K, func(lo, hi float64) float64 { return (hi - lo) / 15 * (0.5 + 2.0/63) }},
+		{quant.Q5_K, func(lo, hi float64) float64 { return (hi - lo) / 31 * (0.5 + 2.0/63) }},
+		{quant.Q6_K, func(lo, hi float64) float64 { return absMax(lo, hi) / 31 * (0.5 + 1.0/127) }},
 	} {
 		t.Run(c.ty.String(), func(t *testing.T) {
 			const n = 64 * 256
@@ -38,7 +38,7 @@ func TestEncode(t *testing.T) {
 					t.Fatalf("%s: %d elements became %d bytes", name, n, len(b))
 				}
 				y := make([]float32, n)
-				loader.Decode(c.ty, y, b)
+				quant.Decode(c.ty, y, b)
 				for i := 0; i < n; i += block {
 					var lo, hi float64
 					for _, v := range x[i:][:block] {

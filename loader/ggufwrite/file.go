@@ -2,11 +2,10 @@ package ggufwrite
 
 import (
 	"bytes"
+	"eclat/loader/quant"
 	"fmt"
 	"io"
 	"os"
-
-	"eclat/loader"
 )
 
 // File describes a well-formed GGUF file.
@@ -26,7 +25,7 @@ type KV struct {
 // Tensor is a tensor and its bytes.
 type Tensor struct {
 	Name string
-	Type loader.Type
+	Type quant.Type
 	Dims []int  // elements, innermost first
 	Data []byte // all of it; or a piece that fits a whole number of times and is repeated, for models larger than memory
 }
@@ -56,7 +55,7 @@ func (f *File) Set(key string, value any) {
 }
 
 // Add adds a tensor with the elements of x, encoded as t.
-func (f *File) Add(name string, t loader.Type, dims []int, x []float32) {
+func (f *File) Add(name string, t quant.Type, dims []int, x []float32) {
 	f.Tensors = append(f.Tensors, Tensor{name, t, dims, Encode(t, x)})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
 )
 
 // TestLayout compares a file with its bytes written out by hand, so that reader
@@ -19,8 +20,8 @@ func TestLayout(t *testing.T) {
 	f.Set("b", true)
 	f.Set("a", [][]uint16{{7, 8}})
 	f.Tensors = []ggufwrite.Tensor{
-		{Name: "x", Type: loader.I8, Dims: []int{3, 1}, Data: []byte{1, 2, 3}},
-		{Name: "y", Type: loader.F32, Dims: []int{1}, Data: []byte{4, 5, 6, 7}},
+		{Name: "x", Type: quant.I8, Dims: []int{3, 1}, Data: []byte{1, 2, 3}},
+		{Name: "y", Type: quant.F32, Dims: []int{1}, Data: []byte{4, 5, 6, 7}},
 	}
 	u32, u64 := binary.LittleEndian.AppendUint32, binary.LittleEndian.AppendUint64
 	str := func(b []byte, s string) []byte { return append(u64(b, uint64(len(s))), s...) }
@@ -60,7 +61,7 @@ func TestSet(t *testing.T) {
 
 // TestRepeat: a piece of data stands for a tensor that it fits a whole number of times.
 func TestRepeat(t *testing.T) {
-	f := ggufwrite.File{Tensors: []ggufwrite.Tensor{{Name: "x", Type: loader.I16, Dims: []int{3}, Data: []byte{1, 2}}}}
+	f := ggufwrite.File{Tensors: []ggufwrite.Tensor{{Name: "x", Type: quant.I16, Dims: []int{3}, Data: []byte{1, 2}}}}
 	m, err := loader.FromBytes("repeat", f.Bytes())
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +73,7 @@ func TestRepeat(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	tensor := func(dims []int, data int) func() {
-		f := ggufwrite.File{Tensors: []ggufwrite.Tensor{{Name: "x", Type: loader.Q8_0, Dims: dims, Data: make([]byte, data)}}}
+		f := ggufwrite.File{Tensors: []ggufwrite.Tensor{{Name: "x", Type: quant.Q8_0, Dims: dims, Data: make([]byte, data)}}}
 		return func() { f.Bytes() }
 	}
 	value := func(v any) func() { return func() { new(ggufwrite.Raw).KV("k", v) } }
@@ -84,9 +85,9 @@ func TestMistakes(t *testing.T) {
 		"int":                 value(3),
 		"slice of int":        value([]int{3}),
 		"map":                 value(map[string]string{}),
-		"encode no encoder":   func() { ggufwrite.Encode(loader.Q2_K, make([]float32, 256)) },
-		"encode unknown type": func() { ggufwrite.Encode(loader.Type(4), make([]float32, 256)) },
-		"encode part":         func() { ggufwrite.Encode(loader.Q4_K, make([]float32, 255)) },
+		"encode no encoder":   func() { ggufwrite.Encode(quant.Q2_K, make([]float32, 256)) },
+		"encode unknown type": func() { ggufwrite.Encode(quant.Type(4), make([]float32, 256)) },
+		"encode part":         func() { ggufwrite.Encode(quant.Q4_K, make([]float32, 255)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -117,7 +118,7 @@ func (w *full) Write(b []byte) (int, error) {
 func TestWriteErrors(t *testing.T) {
 	var f ggufwrite.File
 	f.Set("k", "v")
-	f.Add("x", loader.F32, []int{9}, make([]float32, 9))
+	f.Add("x", quant.F32, []int{9}, make([]float32, 9))
 	whole := len(f.Bytes())
 	for n := range whole {
 		if got, err := f.WriteTo(&full{n}); got != int64(n) || err != errFull {
@@ -134,7 +135,7 @@ func TestSplit(t *testing.T) {
 	var f ggufwrite.File
 	f.Set("general.name", "m")
 	for _, name := range []string{"a", "b", "c", "d", "e"} {
-		f.Add(name, loader.F32, []int{1}, []float32{1})
+		f.Add(name, quant.F32, []int{1}, []float32{1})
 	}
 	var names string
 	for i, p := range f.Split(3) {

@@ -6,6 +6,7 @@ import (
 	"reflect"
 
 	"eclat/loader"
+	"eclat/loader/quant"
 )
 
 // Raw is a file under construction, field by field. The zero Raw is empty.
@@ -59,7 +60,7 @@ func (r *Raw) KV(key string, value any) {
 
 // TensorInfo writes the description of a tensor. dims are in elements, innermost
 // first; offset is in bytes from the start of the data section.
-func (r *Raw) TensorInfo(name string, dims []uint64, t loader.Type, offset uint64) {
+func (r *Raw) TensorInfo(name string, dims []uint64, t quant.Type, offset uint64) {
 	r.Str(name)
 	r.U32(uint32(len(dims)))
 	for _, d := range dims {

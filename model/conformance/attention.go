@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/model"
 )
 
@@ -15,9 +15,9 @@ type heads struct{ nHead, nHeadKV, dimK, dimV int }
 func attentionTest(h heads, tokens, pages int) *test {
 	const cols = 32
 	c := &test{tokens: tokens, pages: pages}
-	c.weight("attn_q.weight", loader.F32, h.nHead*h.dimK, cols)
-	c.weight("attn_k.weight", loader.F32, h.nHeadKV*h.dimK, cols)
-	c.weight("attn_v.weight", loader.F32, h.nHeadKV*h.dimV, cols)
+	c.weight("attn_q.weight", quant.F32, h.nHead*h.dimK, cols)
+	c.weight("attn_k.weight", quant.F32, h.nHeadKV*h.dimK, cols)
+	c.weight("attn_v.weight", quant.F32, h.nHeadKV*h.dimV, cols)
 	c.build = func(b *model.Builder) model.ID {
 		x := b.Receive("x", cols)
 		kc, vc := b.Cache("k_cache", h.nHeadKV*h.dimK), b.Cache("v_cache", h.nHeadKV*h.dimV)

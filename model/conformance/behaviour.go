@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"slices"
 
-	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/model"
 )
 
@@ -44,7 +44,7 @@ func repeat(_ *Case, _, open Opener) (float64, error) {
 func embedTest() (c *test, good model.Inputs) {
 	const vocab, cols = 10, 32
 	c = &test{tokens: 4, logits: 2, pages: 2}
-	c.weight("w", loader.F32, vocab, cols)
+	c.weight("w", quant.F32, vocab, cols)
 	c.build = func(b *model.Builder) model.ID {
 		x := b.Embed("x", b.Weight("w", vocab, cols))
 		b.Store(b.Cache("k_cache", cols), x)

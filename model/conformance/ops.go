@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/model"
 )
 
@@ -33,7 +33,7 @@ func rmsnorm() (cases []*Case) {
 	for _, cols := range []int{1, 7, 64, 257, 5120} {
 		for _, large := range []float32{1, 1e5, 1e-6} {
 			c := &test{tokens: 5}
-			c.weight("w", loader.F32, 1, cols)
+			c.weight("w", quant.F32, 1, cols)
 			c.build = func(b *model.Builder) model.ID {
 				return b.RMSNorm("y", b.Receive("x", cols), b.Weight("w", 1, cols), 1e-5)
 			}
@@ -49,13 +49,13 @@ func rmsnorm() (cases []*Case) {
 }
 
 // typed notes the type a case is about.
-func typed(ty loader.Type, c *Case) *Case {
+func typed(ty quant.Type, c *Case) *Case {
 	c.Type = ty.String()
 	return c
 }
 
 // matmulTest is a product with a weight of rows × cols, of up to tokens tokens.
-func matmulTest(ty loader.Type, rows, cols, tokens int) *test {
+func matmulTest(ty quant.Type, rows, cols, tokens int) *test {
 	c := &test{tokens: tokens, pages: model.Pages(tokens)}
 	c.weight("w", ty, rows, cols)
 	c.build = func(b *model.Builder) model.ID {
@@ -70,7 +70,7 @@ func matmul() (cases []*Case) {
 	for _, ty := range Types {
 		block, _ := ty.Block()
 		limit := LimitQuant
-		if ty == loader.F32 {
+		if ty == quant.F32 {
 			limit = LimitExact
 		}
 		for _, shape := range []struct{ rows, cols int }{{1, 1}, {3, 2}, {33, 1}, {70, 5}, {256, 4}, {1031, 1}} {
@@ -108,7 +108,7 @@ func rope() (cases []*Case) {
 	}{{4, 128, 128, 1e9, 1}, {3, 64, 64, 10000, 1}, {2, 80, 32, 1e6, 1.25}, {1, 2, 2, 100, 1}, {5, 96, 96, 5e5, 0.9}} {
 		cols := c.heads * c.headDim
 		x := &test{tokens: 6, pages: 1}
-		x.weight("unused", loader.F32, 1, 1)
+		x.weight("unused", quant.F32, 1, 1)
 		x.build = func(b *model.Builder) model.ID {
 			r := model.Rope{Scale: c.scale}
 			for j := range c.dims / 2 {
@@ -148,7 +148,7 @@ func elementwise() (cases []*Case) {
 			}},
 		} {
 			c := &test{tokens: 7, logits: 7, build: op.build}
-			c.weight("w", loader.F32, 1, cols)
+			c.weight("w", quant.F32, 1, cols)
 			for _, want := range [][]int32{{6}, {0, 3, 5}, {6, 5, 4, 3, 2, 1, 0}, {}} {
 				in := stream(0, 7, cols, []int32{0}, 3)
 				for i := range in.Hidden { // silu's far ends too
@@ -167,7 +167,7 @@ func elementwise() (cases []*Case) {
 func sample() (cases []*Case) {
 	for _, vocab := range []int{5, 1000, 32768} {
 		c := &test{tokens: 6, logits: 6}
-		c.weight("unused", loader.F32, 1, 1)
+		c.weight("unused", quant.F32, 1, 1)
 		c.build = func(b *model.Builder) model.ID { return b.Sample("token", b.Gather("g", b.Receive("x", vocab))) }
 		for run, how := range []model.Sampling{
 			{}, {Temp: 1, TopK: 1}, {Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, Seed: 1}, {Temp: 2, TopK: 7, Seed: 1 << 40},

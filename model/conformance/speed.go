@@ -4,14 +4,14 @@ import (
 	"slices"
 	"time"
 
-	"eclat/loader"
+	"eclat/loader/quant"
 	"eclat/model"
 )
 
 // Speed multiplies a 4096 × 4096 weight of a type by one row until at least 0.2 s
 // have gone by and returns the rate at which its bytes were read, in GB/s, by the
 // median run. What starting and waiting for a run costs is part of it.
-func Speed(ty loader.Type, open Opener) (gbps float64, err error) {
+func Speed(ty quant.Type, open Opener) (gbps float64, err error) {
 	const rows, cols = 4096, 4096
 	c := &test{tokens: 1, pages: 1}
 	// The bits do not matter for speed: one encoded row, repeated.

@@ -8,6 +8,7 @@ import (
 
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
 	"eclat/model"
 )
 
@@ -18,7 +19,7 @@ const (
 )
 
 // Types are the weight types every backend computes with.
-var Types = []loader.Type{loader.F32, loader.F16, loader.BF16, loader.Q8_0, loader.Q4_0, loader.Q4_K, loader.Q5_K, loader.Q6_K}
+var Types = []quant.Type{quant.F32, quant.F16, quant.BF16, quant.Q8_0, quant.Q4_0, quant.Q4_K, quant.Q5_K, quant.Q6_K}
 
 // Opener makes a fresh backend.
 type Opener func() (model.Backend, error)
@@ -86,7 +87,7 @@ type test struct {
 }
 
 // weight adds a random tensor of rows × cols to the file.
-func (c *test) weight(name string, ty loader.Type, rows, cols int) {
+func (c *test) weight(name string, ty quant.Type, rows, cols int) {
 	dims := []int{cols, rows}
 	c.file.Add(name, ty, dims, values(uint64(len(name)*1000+rows+cols), rows*cols, 1))
 }

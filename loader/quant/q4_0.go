@@ -1,4 +1,4 @@
-package loader
+package quant
 
 // decodeQ4_0 decodes blocks of 32 elements in 18 bytes: d (half), 16 bytes qs.
 //

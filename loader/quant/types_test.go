@@ -1,18 +1,17 @@
-package loader_test
+package quant_test
 
 import (
+	"eclat/loader/quant"
 	"math"
 	"strings"
 	"testing"
-
-	"eclat/loader"
 )
 
 // ggmlTypes is what the ggml library answers (ggml_type_name, ggml_blck_size in
 // elements, ggml_type_size in bytes) for every type it has; the numbers missing
 // here are types it has removed.
 var ggmlTypes = []struct {
-	ty           loader.Type
+	ty           quant.Type
 	name         string
 	elems, bytes int
 }{
@@ -28,7 +27,7 @@ var ggmlTypes = []struct {
 }
 
 func TestTypes(t *testing.T) {
-	known := map[loader.Type]bool{}
+	known := map[quant.Type]bool{}
 	for _, w := range ggmlTypes {
 		known[w.ty] = true
 		elems, bytes := w.ty.Block()
@@ -36,37 +35,37 @@ func TestTypes(t *testing.T) {
 			t.Errorf("type %d is %s, %d elements in %d bytes; ggml has %s, %d in %d", uint32(w.ty), w.ty, elems, bytes, w.name, w.elems, w.bytes)
 		}
 	}
-	for ty := range loader.Type(300) {
+	for ty := range quant.Type(300) {
 		if ty.Known() != known[ty] {
 			t.Errorf("type %d: Known() = %v", uint32(ty), ty.Known())
 		}
 	}
 	for _, ty := range decodable {
-		if !ty.CanDecode() || !strings.Contains(loader.DecodableTypes(), ty.String()) {
+		if !ty.CanDecode() || !strings.Contains(quant.DecodableTypes(), ty.String()) {
 			t.Errorf("%s is not listed as decodable", ty)
 		}
 	}
-	if loader.Q2_K.CanDecode() {
+	if quant.Q2_K.CanDecode() {
 		t.Error("Q2_K claims to be decodable")
 	}
 }
 
 func TestRowBytes(t *testing.T) {
 	for _, c := range []struct {
-		ty   loader.Type
+		ty   quant.Type
 		n    uint64 // elements
 		want uint64 // bytes
 		ok   bool
 	}{
-		{loader.Q4_K, 5120, 2880, true}, // a Magistral row
-		{loader.Q4_K, 0, 0, true},
-		{loader.Q4_K, 255, 0, false},
-		{loader.F32, 1, 4, true},
-		{loader.F32, math.MaxInt64 / 4, math.MaxInt64 &^ 3, true},
-		{loader.F32, math.MaxInt64/4 + 1, 0, false},
-		{loader.I8, math.MaxInt64, math.MaxInt64, true},
-		{loader.I8, math.MaxInt64 + 1, 0, false},
-		{loader.Type(4), 32, 0, false},
+		{quant.Q4_K, 5120, 2880, true}, // a Magistral row
+		{quant.Q4_K, 0, 0, true},
+		{quant.Q4_K, 255, 0, false},
+		{quant.F32, 1, 4, true},
+		{quant.F32, math.MaxInt64 / 4, math.MaxInt64 &^ 3, true},
+		{quant.F32, math.MaxInt64/4 + 1, 0, false},
+		{quant.I8, math.MaxInt64, math.MaxInt64, true},
+		{quant.I8, math.MaxInt64 + 1, 0, false},
+		{quant.Type(4), 32, 0, false},
 	} {
 		if got, ok := c.ty.RowBytes(c.n); got != c.want || ok != c.ok {
 			t.Errorf("%s.RowBytes(%d) = %d, %v; want %d, %v", c.ty, c.n, got, ok, c.want, c.ok)

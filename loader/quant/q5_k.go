@@ -1,4 +1,4 @@
-package loader
+package quant
 
 // decodeQ5_K decodes blocks of 256 elements in 176 bytes: d, dmin (halves),
 // 12 scale bytes, 32 bytes qh, 128 bytes qs. As Q4_K, with the fifth bit of

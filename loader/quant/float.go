@@ -1,4 +1,4 @@
-package loader
+package quant
 
 import (
 	"encoding/binary"

@@ -1,10 +1,9 @@
-package loader_test
+package quant_test
 
 import (
+	"eclat/loader/quant"
 	"math"
 	"testing"
-
-	"eclat/loader"
 )
 
 // halfValue is the definition of IEEE 754 binary16 in float64, NaN aside.
@@ -24,7 +23,7 @@ func isNaNHalf(h uint16) bool { return h&0x7fff > 0x7c00 }
 func TestHalfToFloat(t *testing.T) {
 	for i := range 1 << 16 {
 		h := uint16(i)
-		got, want := loader.HalfToFloat(h), halfValue(h)
+		got, want := quant.HalfToFloat(h), halfValue(h)
 		if isNaNHalf(h) {
 			if got == got {
 				t.Errorf("half %#04x is %g, not NaN", h, got)
@@ -40,7 +39,7 @@ func TestHalfToFloat(t *testing.T) {
 func TestFloatToHalfRoundTrip(t *testing.T) {
 	for i := range 1 << 16 {
 		h := uint16(i)
-		got := loader.FloatToHalf(loader.HalfToFloat(h))
+		got := quant.FloatToHalf(quant.HalfToFloat(h))
 		if isNaNHalf(h) {
 			if !isNaNHalf(got) || got>>15 != h>>15 {
 				t.Errorf("NaN %#04x comes back as %#04x", h, got)
@@ -71,10 +70,10 @@ func TestFloatToHalfRounding(t *testing.T) {
 			{mid, even},
 			{math.Nextafter32(mid, 1e6), hi},
 		} {
-			if got := loader.FloatToHalf(c.f); got != c.want {
+			if got := quant.FloatToHalf(c.f); got != c.want {
 				t.Errorf("%g, between halves %#04x and %#04x, became %#04x instead of %#04x", c.f, lo, hi, got, c.want)
 			}
-			if got := loader.FloatToHalf(-c.f); got != c.want|0x8000 {
+			if got := quant.FloatToHalf(-c.f); got != c.want|0x8000 {
 				t.Errorf("%g became %#04x instead of %#04x", -c.f, got, c.want|0x8000)
 			}
 		}
@@ -98,7 +97,7 @@ func TestFloatToHalfExtremes(t *testing.T) {
 		{"signalling NaN, low bit", 0x7f800001, 0x7e00},
 		{"-NaN", 0xffc00000, 0xfe00},
 	} {
-		if got := loader.FloatToHalf(math.Float32frombits(c.bits)); got != c.want {
+		if got := quant.FloatToHalf(math.Float32frombits(c.bits)); got != c.want {
 			t.Errorf("%s: %#04x, want %#04x", c.name, got, c.want)
 		}
 	}

@@ -1,4 +1,4 @@
-package loader
+package quant
 
 // decodeQ6_K decodes blocks of 256 elements in 210 bytes: 128 bytes ql (low
 // nibbles), 64 bytes qh (high pairs of bits), 16 signed scales, d (half). Two

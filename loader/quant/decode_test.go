@@ -1,16 +1,15 @@
-package loader_test
+package quant_test
 
 import (
+	"eclat/loader/quant"
 	"encoding/binary"
 	"math"
 	"os"
 	"path/filepath"
 	"testing"
-
-	"eclat/loader"
 )
 
-var decodable = []loader.Type{loader.F32, loader.F16, loader.BF16, loader.Q8_0, loader.Q4_0, loader.Q4_K, loader.Q5_K, loader.Q6_K}
+var decodable = []quant.Type{quant.F32, quant.F16, quant.BF16, quant.Q8_0, quant.Q4_0, quant.Q4_K, quant.Q5_K, quant.Q6_K}
 
 // TestDecode compares every decoder with the ggml library, bit for bit.
 // testdata/decode/generate.py says how the files were made.
@@ -28,7 +27,7 @@ func TestDecode(t *testing.T) {
 			}
 			blocks, want := file[:n*bytes], file[n*bytes:]
 			got := make([]float32, n*elems)
-			loader.Decode(ty, got, blocks)
+			quant.Decode(ty, got, blocks)
 			wrong := 0
 			for i, g := range got {
 				w := math.Float32frombits(binary.LittleEndian.Uint32(want[4*i:]))
@@ -55,14 +54,14 @@ func same(a, b float32) bool {
 func TestDecodeMisuse(t *testing.T) {
 	for _, c := range []struct {
 		name       string
-		ty         loader.Type
+		ty         quant.Type
 		elems, src int
 	}{
-		{"no decoder", loader.Q2_K, 256, 84},
-		{"unknown type", loader.Type(200), 1, 1},
-		{"part of a block", loader.Q8_0, 31, 34},
-		{"source short", loader.Q8_0, 64, 67},
-		{"source long", loader.Q8_0, 64, 69},
+		{"no decoder", quant.Q2_K, 256, 84},
+		{"unknown type", quant.Type(200), 1, 1},
+		{"part of a block", quant.Q8_0, 31, 34},
+		{"source short", quant.Q8_0, 64, 67},
+		{"source long", quant.Q8_0, 64, 69},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			defer func() {
@@ -70,7 +69,7 @@ func TestDecodeMisuse(t *testing.T) {
 					t.Error("Decode did not panic")
 				}
 			}()
-			loader.Decode(c.ty, make([]float32, c.elems), make([]byte, c.src))
+			quant.Decode(c.ty, make([]float32, c.elems), make([]byte, c.src))
 		})
 	}
 }

@@ -1,4 +1,4 @@
-package loader
+package quant
 
 // scaleMinK4 unpacks the 6-bit scale and minimum of group j (0…7) from the 12
 // scale bytes that Q4_K and Q5_K share. Groups 0–3 keep them in the low six bits

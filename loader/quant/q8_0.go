@@ -1,4 +1,4 @@
-package loader
+package quant
 
 // decodeQ8_0 decodes blocks of 32 elements in 34 bytes: d (half), 32 signed bytes qs.
 //

@@ -1,4 +1,4 @@
-package loader
+package quant
 
 import (
 	"fmt"
@@ -107,8 +107,8 @@ func (t Type) String() string {
 // MarshalText lets JSON show a type as its name.
 func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// typesByName finds a type by what String calls it.
-var typesByName = func() map[string]Type {
+// ByName finds a type by what String calls it.
+var ByName = func() map[string]Type {
 	m := make(map[string]Type, len(types))
 	for t, ti := range types {
 		m[ti.name] = t
@@ -139,8 +139,8 @@ func (t Type) RowBytes(n uint64) (size uint64, ok bool) {
 	return blocks * uint64(ti.bytes), true
 }
 
-// DecodableTypes lists, for error messages, the types Decode accepts.
-func DecodableTypes() string {
+// Decodable lists the types that Decode accepts, by their numbers.
+func Decodable() []Type {
 	var ts []Type
 	for t, ti := range types {
 		if ti.decode != nil {
@@ -148,9 +148,14 @@ func DecodableTypes() string {
 		}
 	}
 	slices.Sort(ts)
-	names := make([]string, len(ts))
-	for i, t := range ts {
-		names[i] = t.String()
+	return ts
+}
+
+// DecodableTypes lists, for error messages, the types Decode accepts.
+func DecodableTypes() string {
+	var names []string
+	for _, t := range Decodable() {
+		names = append(names, t.String())
 	}
 	return strings.Join(names, ", ")
 }
@@ -161,10 +166,10 @@ func DecodableTypes() string {
 func Decode(t Type, dst []float32, src []byte) {
 	ti := types[t]
 	if ti.decode == nil {
-		panic("loader: Decode of " + t.String())
+		panic("quant: Decode of " + t.String())
 	}
 	if len(dst)%ti.block != 0 || len(src) != len(dst)/ti.block*ti.bytes {
-		panic(fmt.Sprintf("loader: Decode of %d elements from %d bytes of %s", len(dst), len(src), t))
+		panic(fmt.Sprintf("quant: Decode of %d elements from %d bytes of %s", len(dst), len(src), t))
 	}
 	ti.decode(dst, src)
 }

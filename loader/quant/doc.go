@@ -1,0 +1,9 @@
+// Package quant is the one table of tensor types: how the elements of each lie in
+// blocks of bytes, and how a block is decoded to float32.
+//
+// Adding a type: a line in the table (types.go) and a file NAME.go with its decode
+// function, whose comment draws the block. What cannot be decoded yet still has its
+// size here, so that files that hold it can be listed, cut and copied.
+//
+// Everything is read-only after start-up and safe for any goroutine.
+package quant
