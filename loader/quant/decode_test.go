@@ -16,7 +16,7 @@ var decodable = []quant.Type{quant.F32, quant.F16, quant.BF16, quant.Q8_0, quant
 func TestDecode(t *testing.T) {
 	for _, ty := range decodable {
 		t.Run(ty.String(), func(t *testing.T) {
-			file, err := os.ReadFile(filepath.Join("..", "testdata", "decode", ty.String()+".bin"))
+			file, err := os.ReadFile(filepath.Join("..", "..", "testdata", "decode", ty.String()+".bin"))
 			if err != nil {
 				t.Fatal(err)
 			}
