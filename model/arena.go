@@ -6,12 +6,12 @@ const arenaAlign = 64
 
 // Arena gives activations places in one float32 array and lets those share one
 // that are never alive together. touched lists, for each piece of work in the order
-// of running, the tensors that it reads or writes; weights and caches among them
+// of running, the tensors that it reads or writes; weights and memory among them
 // are passed over. A tensor is alive from the first piece that touches it to the
-// last; result is alive to the end, and with Trace set everything is.
+// last; result is alive to the end, and with o.Trace everything is.
 // The answer is each tensor's offset in elements, −1 for those without a place, and
 // the array's length. A place is as long as PlaceLen says.
-func (p *Plan) Arena(touched [][]ID, result ID) (offset []int, size int) {
+func (p *Plan) Arena(o CompileOptions, touched [][]ID, result ID) (offset []int, size int) {
 	last := make([]int, len(p.Tensors)) // piece of work after which the tensor is dead
 	for i, ids := range touched {
 		for _, t := range ids {
@@ -26,10 +26,10 @@ func (p *Plan) Arena(touched [][]ID, result ID) (offset []int, size int) {
 	}
 	var free []span
 	put := func(t ID) {
-		if k := p.Tensors[t].Kind; k == Weight || k == Cache || offset[t] >= 0 {
+		if k := p.Tensors[t].Kind; k == Weight || k == Kept || offset[t] >= 0 {
 			return
 		}
-		n := p.PlaceLen(t)
+		n := p.PlaceLen(t, o.Size)
 		best := -1
 		for i, f := range free {
 			if f.n >= n && (best < 0 || f.n < free[best].n) {
@@ -54,18 +54,18 @@ func (p *Plan) Arena(touched [][]ID, result ID) (offset []int, size int) {
 			put(t)
 		}
 		for _, t := range ids {
-			if last[t] == i && offset[t] >= 0 && !dead[t] && !p.Trace {
+			if last[t] == i && offset[t] >= 0 && !dead[t] && !o.Trace {
 				dead[t] = true
-				free = release(free, span{offset[t], p.PlaceLen(t)})
+				free = release(free, span{offset[t], p.PlaceLen(t, o.Size)})
 			}
 		}
 	}
 	return offset, size
 }
 
-// PlaceLen is the length of an activation's place in an Arena, in elements.
-func (p *Plan) PlaceLen(t ID) int {
-	return (p.Tensors[t].Rows*p.Tensors[t].Cols + arenaAlign - 1) &^ (arenaAlign - 1)
+// PlaceLen is the length of an activation's place in an Arena of a program of size s, in elements.
+func (p *Plan) PlaceLen(t ID, s Size) int {
+	return (p.Rows(t, s)*p.Tensors[t].Cols + arenaAlign - 1) &^ (arenaAlign - 1)
 }
 
 // ByStep lists what each step touches, for an Arena where steps run one by one.

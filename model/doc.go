@@ -1,15 +1,18 @@
-// Package model turns a loaded file into something a backend can run.
+// Package model is what everything else agrees on: what a model computes, for whom,
+// and on what.
 //
-// Open reads the configuration from the metadata and checks it against the true
-// shapes of the tensors. An architecture (one file, arch_NAME.go) then writes a
-// Plan through a Builder: a list of steps over named tensors, plain data. A
-// Backend compiles a plan once and runs it for every token; what changes from
-// token to token (ids, positions, block tables) is Inputs, never a new plan. The
-// architecture never sees a device and a backend never sees an architecture.
+//	plan.go, ops.go, builder*.go   what a stage computes: data, written once
+//	memory.go                      what is kept from run to run
+//	batch.go                       what changes from run to run, and its check
+//	device.go                      who computes it: devices, backends, programs
+//	model.go, config.go            a checked model and its stages
 //
-// Key–value memory is paged: a cache tensor is a pool of pages of PageLen
-// positions, and a sequence owns a block table, the list of its pages.
+// Package arch reads a file's configuration and gives a Model, which writes a Plan
+// for a stage: a list of steps over named tensors, plain data. A Backend loads a
+// stage's weights, compiles its plan for the batch sizes that occur, and runs batches.
+// An architecture never sees a device and a backend never sees an architecture.
 //
-// A Model and a Plan are read-only once made, so any number of goroutines may
-// use them. The tokenizer is in package tokenizer below this one.
+// A Model and a Plan are read-only once made, so any number of goroutines may use
+// them. Below: arch (families), sample (tokens from logits), tokenizer, conformance
+// (the suite that holds every backend to the reference).
 package model

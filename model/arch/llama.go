@@ -1,55 +1,35 @@
-package model
+package arch
 
-import (
-	"math"
-
-	"eclat/loader"
-)
+import "eclat/model"
 
 // llama is the block of Llama, Mistral and Magistral:
 //
 //	x ─┬─ attn_norm ─┬─ attn_q ── rope ──┬─ attention ── attn_output ── + ─┬─ ffn_norm ─┬─ ffn_gate ─┬─ swiglu ── ffn_down ── + ── x
-//	   │             ├─ attn_k ── rope ──┤   (cached K, V)               │  │            └─ ffn_up ───┘                      │
+//	   │             ├─ attn_k ── rope ──┤   (kept K, V)                 │  │            └─ ffn_up ───┘                      │
 //	   │             └─ attn_v ──────────┘                               │  └────────────────────────────────────────────────┘
 //	   └─────────────────────────────────────────────────────────────────┘
 //
-// Heads are grouped, of any size; rope turns interleaved pairs. Projections may
+// Heads are grouped, of any size; rope turns neighbouring pairs. Projections may
 // carry a bias.
 var llama = architecture{
 	name: "llama",
-	refuse: func(f *loader.File) error {
-		const experts = "llama.expert_count"
-		if v, ok := f.Get(experts); ok {
-			if n, _ := v.Uint(); n > 0 {
-				return UnsupportedError{f.Errorf(experts, "a mixture of %d experts is not supported", n)}
-			}
+	read: func(r *reader) model.Config {
+		if n := r.count("expert_count"); n > 0 {
+			r.unsupported("expert_count", "a mixture of %d experts is not supported", n)
 		}
-		return nil
+		return r.transformer()
 	},
-	layer: func(b *Builder, c *Config, l, rope int, x ID) ID {
-		// linear is a projection to rows elements, with its bias where the file has one.
-		linear := func(name string, x ID, rows int) ID {
-			y := b.MatMul(blk(l, name), b.Weight(blk(l, name+".weight"), rows, b.cols(x)), x)
-			if bias := blk(l, name+".bias"); b.Has(bias) {
-				y = b.Add(blk(l, name+"+bias"), y, b.Weight(bias, 1, rows))
-			}
-			return y
+	build: func(b *model.Builder, c *model.Config, st model.Stage) model.ID {
+		x := begin(b, c, st)
+		for l := st.First; l < st.End && !b.Failed(); l++ {
+			k := block{b, l, c.At(l)}
+			h := k.norm("attn_norm", x)
+			q := k.turn("q_rope", k.linear("attn_q", h, k.NHead*k.HeadDimK))
+			key := k.turn("k_rope", k.linear("attn_k", h, k.NHeadKV*k.HeadDimK))
+			a := k.attend(q, key, k.linear("attn_v", h, k.NHeadKV*k.HeadDimV))
+			x = b.Add(k.name("attn_residual"), x, k.linear("attn_output", a, c.NEmbd))
+			x = b.Add(k.name("ffn_residual"), x, k.ffn(k.norm("ffn_norm", x), c.NEmbd))
 		}
-		kCache := b.Cache(blk(l, "k_cache"), c.NHeadKV*c.HeadDimK)
-		vCache := b.Cache(blk(l, "v_cache"), c.NHeadKV*c.HeadDimV)
-		scale := float32(1 / math.Sqrt(float64(c.HeadDimK)))
-
-		h := b.RMSNorm(blk(l, "attn_norm"), x, b.Weight(blk(l, "attn_norm.weight"), 1, c.NEmbd), c.RMSEps)
-		q := b.RoPE(blk(l, "q_rope"), linear("attn_q", h, c.NHead*c.HeadDimK), c.HeadDimK, rope)
-		k := b.RoPE(blk(l, "k_rope"), linear("attn_k", h, c.NHeadKV*c.HeadDimK), c.HeadDimK, rope)
-		v := linear("attn_v", h, c.NHeadKV*c.HeadDimV)
-		b.Store(kCache, k)
-		b.Store(vCache, v)
-		a := b.Attention(blk(l, "attention"), q, kCache, vCache, c.NHead, c.NHeadKV, scale)
-		x = b.Add(blk(l, "attn_residual"), x, linear("attn_output", a, c.NEmbd))
-
-		h = b.RMSNorm(blk(l, "ffn_norm"), x, b.Weight(blk(l, "ffn_norm.weight"), 1, c.NEmbd), c.RMSEps)
-		h = b.SwiGLU(blk(l, "swiglu"), linear("ffn_gate", h, c.NFF), linear("ffn_up", h, c.NFF))
-		return b.Add(blk(l, "ffn_residual"), x, linear("ffn_down", h, c.NEmbd))
+		return end(b, c, st, x)
 	},
 }

@@ -1,4 +1,4 @@
-package model
+package sample
 
 import (
 	"cmp"
@@ -7,14 +7,16 @@ import (
 	"slices"
 )
 
-// Sampling says how to pick a token from logits. The filters apply in the order
+// Params say how to pick a token from logits. The filters apply in the order
 // top-k, top-p, min-p, temperature; the zero value of each filter turns it off.
-type Sampling struct {
+type Params struct {
 	Temp float32 // temperature; 0 picks the most likely token
 	TopK int32   // keep the k most likely tokens
 	TopP float32 // keep the fewest tokens whose probabilities reach p; 1 is off too
 	MinP float32 // keep tokens at least p times as likely as the most likely
 	Seed uint64  // with the token's position, the only source of randomness
+
+	Logits bool // the row of logits itself is wanted on the host; no token is picked
 }
 
 // Uniform returns the random number in [0, 1) of a seed and a position: the top
@@ -45,12 +47,15 @@ type candidate struct {
 	logit float32
 }
 
-// Pick returns the token chosen from logits (vocab) at a position, or −1 where no
-// logit is a number. Equal logits rank by id, so the answer is a function of its
+// Pick returns the token chosen from logits (vocab) at a position, or −1 where one of
+// them is not finite: NaN or an infinity. Equal logits rank by id, so the answer is a function of its
 // arguments alone.
-func (s *Sampler) Pick(logits []float32, how Sampling, pos int32) int32 {
+func (s *Sampler) Pick(logits []float32, how Params, pos int32) int32 {
 	best := Argmax(logits)
-	if best < 0 || how.Temp <= 0 || how.TopK == 1 {
+	if best < 0 || !Finite(logits) {
+		return -1
+	}
+	if how.Temp <= 0 || how.TopK == 1 {
 		return best
 	}
 	top := logits[best]
@@ -110,6 +115,15 @@ func Argmax(logits []float32) int32 {
 	return at
 }
 
+// Finite reports whether no number is NaN or infinite.
+func Finite(logits []float32) bool {
+	var bad uint32
+	for _, x := range logits {
+		bad |= (math.Float32bits(x)&0x7f800000 + 0x00800000) & 0x80000000 // an exponent of all ones carries over
+	}
+	return bad == 0
+}
+
 // byRank orders candidates from the most likely, equals by id.
 func byRank(a, b candidate) int {
 	return cmp.Or(cmp.Compare(b.logit, a.logit), cmp.Compare(a.id, b.id))
@@ -120,9 +134,6 @@ func byRank(a, b candidate) int {
 func (s *Sampler) choose(logits []float32, k int) {
 	s.cand = s.cand[:0]
 	for i, x := range logits {
-		if x != x {
-			continue
-		}
 		c := candidate{int32(i), x}
 		if len(s.cand) < k {
 			s.cand = append(s.cand, c)

@@ -1,4 +1,4 @@
-package model
+package sample
 
 import (
 	"math"
@@ -39,21 +39,21 @@ func TestPickKeeps(t *testing.T) {
 	logits := logitsOf(0.05, 0.4, 0.1, 0.3, 0.15) // ranking 1 3 4 2 0
 	for _, c := range []struct {
 		name string
-		how  Sampling
+		how  Params
 		want []int32
 	}{
-		{"all", Sampling{Temp: 1}, []int32{0, 1, 2, 3, 4}},
-		{"greedy", Sampling{}, []int32{1}},
-		{"top-k 1", Sampling{Temp: 5, TopK: 1}, []int32{1}},
-		{"top-k 3", Sampling{Temp: 1, TopK: 3}, []int32{1, 3, 4}},
-		{"top-k above the vocabulary", Sampling{Temp: 1, TopK: 99}, []int32{0, 1, 2, 3, 4}},
-		{"top-p just two", Sampling{Temp: 1, TopP: 0.69}, []int32{1, 3}},
-		{"top-p three", Sampling{Temp: 1, TopP: 0.71}, []int32{1, 3, 4}},
-		{"top-p of the k kept", Sampling{Temp: 1, TopK: 2, TopP: 0.5}, []int32{1}},
-		{"top-p 1 is off", Sampling{Temp: 1, TopP: 1}, []int32{0, 1, 2, 3, 4}},
-		{"min-p", Sampling{Temp: 1, MinP: 0.3}, []int32{1, 3, 4}},
-		{"min-p 1 keeps the best", Sampling{Temp: 1, MinP: 1}, []int32{1}},
-		{"temperature after the filters", Sampling{Temp: 100, TopP: 0.69}, []int32{1, 3}},
+		{"all", Params{Temp: 1}, []int32{0, 1, 2, 3, 4}},
+		{"greedy", Params{}, []int32{1}},
+		{"top-k 1", Params{Temp: 5, TopK: 1}, []int32{1}},
+		{"top-k 3", Params{Temp: 1, TopK: 3}, []int32{1, 3, 4}},
+		{"top-k above the vocabulary", Params{Temp: 1, TopK: 99}, []int32{0, 1, 2, 3, 4}},
+		{"top-p just two", Params{Temp: 1, TopP: 0.69}, []int32{1, 3}},
+		{"top-p three", Params{Temp: 1, TopP: 0.71}, []int32{1, 3, 4}},
+		{"top-p of the k kept", Params{Temp: 1, TopK: 2, TopP: 0.5}, []int32{1}},
+		{"top-p 1 is off", Params{Temp: 1, TopP: 1}, []int32{0, 1, 2, 3, 4}},
+		{"min-p", Params{Temp: 1, MinP: 0.3}, []int32{1, 3, 4}},
+		{"min-p 1 keeps the best", Params{Temp: 1, MinP: 1}, []int32{1}},
+		{"temperature after the filters", Params{Temp: 100, TopP: 0.69}, []int32{1, 3}},
 	} {
 		var s Sampler
 		var got []int32
@@ -77,7 +77,7 @@ func TestPickFrequencies(t *testing.T) {
 	var s Sampler
 	var count [5]int
 	for pos := range int32(draws) {
-		count[s.Pick(logitsOf(p...), Sampling{Temp: temp, Seed: 42}, pos)]++
+		count[s.Pick(logitsOf(p...), Params{Temp: temp, Seed: 42}, pos)]++
 	}
 	var sum float64
 	for _, x := range p {
@@ -96,9 +96,9 @@ func TestPickIsAFunction(t *testing.T) {
 	for i := range logits {
 		logits[i] = Uniform(7, uint32(i)) * 5
 	}
-	how := Sampling{Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, Seed: 1}
+	how := Params{Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, Seed: 1}
 	var a, b Sampler
-	b.Pick(logits, Sampling{Temp: 1}, 3) // another history must not matter
+	b.Pick(logits, Params{Temp: 1}, 3) // another history must not matter
 	other := 0
 	for pos := range int32(200) {
 		x := a.Pick(logits, how, pos)
@@ -122,12 +122,14 @@ func TestPickIsAFunction(t *testing.T) {
 func TestPickWithoutNumbers(t *testing.T) {
 	nan := float32(math.NaN())
 	var s Sampler
-	for _, how := range []Sampling{{}, {Temp: 1}, {Temp: 1, TopK: 2, TopP: 0.5, MinP: 0.1}} {
+	for _, how := range []Params{{}, {Temp: 1}, {Temp: 1, TopK: 2, TopP: 0.5, MinP: 0.1}} {
 		if got := s.Pick([]float32{nan, nan}, how, 0); got != -1 {
 			t.Errorf("%+v: %d from NaN alone, want −1", how, got)
 		}
-		if got := s.Pick([]float32{nan, 1, nan}, how, 0); got != 1 {
-			t.Errorf("%+v: %d, want the only number's index 1", how, got)
+		for _, bad := range []float32{nan, float32(math.Inf(1)), float32(math.Inf(-1))} {
+			if got := s.Pick([]float32{2, 1, bad}, how, 0); got != -1 {
+				t.Errorf("%+v: %d beside %g, want −1", how, got, bad)
+			}
 		}
 	}
 }

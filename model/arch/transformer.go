@@ -1,0 +1,137 @@
+package arch
+
+import (
+	"fmt"
+	"math"
+
+	"eclat/loader/quant"
+	"eclat/model"
+)
+
+// transformer reads what the dense decoders share and checks it against the
+// tensors' shapes.
+func (r *reader) transformer() model.Config {
+	c := r.common()
+	b := &c.Block
+	b.NFF = r.size("feed_forward_length", maxWidth)
+	b.NHead = r.size("attention.head_count", maxHeads)
+	b.NHeadKV = r.sizeOr("attention.head_count_kv", maxHeads, b.NHead)
+	b.RMSEps = float32(r.float("attention.layer_norm_rms_epsilon", 1e-5))
+	if r.err == nil && b.NHead%b.NHeadKV != 0 {
+		r.fail("attention.head_count_kv", "%d query heads cannot share %d key heads evenly", b.NHead, b.NHeadKV)
+	}
+	if r.err == nil && (b.RMSEps < 0 || b.RMSEps > 1) {
+		r.fail("attention.layer_norm_rms_epsilon", "%g is not from 0 to 1", b.RMSEps)
+	}
+	// Without key_length the head size is what the tensors say, never n_embd / n_head.
+	b.HeadDimK = r.sizeOr("attention.key_length", maxWidth, headDim(r.file, "blk.0.attn_q.weight", b.NHead))
+	b.HeadDimV = r.sizeOr("attention.value_length", maxWidth, headDim(r.file, "blk.0.attn_v.weight", b.NHeadKV))
+	if r.err == nil && (b.HeadDimK == 0 || b.HeadDimV == 0) {
+		r.fail("attention.key_length", "the head size is neither in the metadata nor can it be told from attn_q and attn_v")
+	}
+	if r.err == nil {
+		b.AttnScale = float32(1 / math.Sqrt(float64(b.HeadDimK)))
+		b.Rope = r.rope(b.HeadDimK, c.NCtx)
+	}
+	return c
+}
+
+// common reads what every model has.
+func (r *reader) common() model.Config {
+	c := model.Config{
+		Architecture: r.arch,
+		NLayer:       r.size("block_count", maxLayers),
+		NEmbd:        r.size("embedding_length", maxWidth),
+		NCtx:         r.size("context_length", maxCtx),
+		NVocab:       1,
+	}
+	if v, ok := r.file.Get("general.name"); ok {
+		c.Name, _ = v.Str()
+	}
+	if e := r.file.Tensor("token_embd.weight"); e != nil {
+		c.NVocab = e.Rows()
+		if r.err == nil && c.NVocab > maxVocab {
+			r.err = r.file.Errorf(e.Name, "a vocabulary of %d tokens, the limit is %d", c.NVocab, maxVocab)
+		}
+		if v, ok := r.file.Get("tokenizer.ggml.tokens"); ok && r.err == nil && v.Len != c.NVocab {
+			r.err = r.file.Errorf("tokenizer.ggml.tokens", "%d tokens, but token_embd.weight has %d rows", v.Len, c.NVocab)
+		}
+	}
+	return c
+}
+
+// begin starts a stage: the token embedding, or the rows of the stage before.
+func begin(b *model.Builder, c *model.Config, st model.Stage) model.ID {
+	if st.Embed {
+		return b.Embed("embd", b.Weight("token_embd.weight", c.NVocab, c.NEmbd))
+	}
+	return b.Receive("hidden", c.NEmbd)
+}
+
+// end finishes a stage: with the head the final norm and the logits of the wanted
+// rows. A file without output matrix has it tied to the embedding.
+func end(b *model.Builder, c *model.Config, st model.Stage, x model.ID) model.ID {
+	if !st.Head {
+		return x
+	}
+	output := "output.weight"
+	if !b.Has(output) {
+		output = "token_embd.weight"
+	}
+	x = b.Gather("last_hidden", x)
+	x = b.RMSNorm("output_norm", x, b.Weight("output_norm.weight", 1, c.NEmbd), c.RMSEps)
+	return b.MatMul("logits", b.Weight(output, c.NVocab, c.NEmbd), x)
+}
+
+// block is a layer on its way into a plan: the parts that families share.
+type block struct {
+	b *model.Builder
+	l int // layer
+	*model.Block
+}
+
+// name returns the name of a tensor of the layer.
+func (k block) name(part string) string { return blk(k.l, part) }
+
+// norm is RMSNorm of x by the weight PART.weight.
+func (k block) norm(part string, x model.ID) model.ID {
+	return k.b.RMSNorm(k.name(part), x, k.b.Weight(k.name(part+".weight"), 1, k.b.Cols(x)), k.RMSEps)
+}
+
+// linear is a projection of x to rows elements, with its bias where the file has one.
+func (k block) linear(part string, x model.ID, rows int) model.ID {
+	y := k.b.MatMul(k.name(part), k.b.Weight(k.name(part+".weight"), rows, k.b.Cols(x)), x)
+	if bias := k.name(part + ".bias"); k.b.Has(bias) {
+		y = k.b.Add(k.name(part+"+bias"), y, k.b.Weight(bias, 1, rows))
+	}
+	return y
+}
+
+// turn is RoPE of the heads of x.
+func (k block) turn(part string, x model.ID) model.ID {
+	return k.b.RoPE(k.name(part), x, k.HeadDimK, k.b.Rope(k.Rope.Table()))
+}
+
+// attend stores k and v (n, heads·dim) and attends from q over all that the layer sees.
+func (k block) attend(q, key, value model.ID) model.ID {
+	m := model.Memory{Per: model.Position, Type: quant.F16}
+	if k.Window > 0 {
+		m.Per, m.Window = model.Window, k.Window
+	}
+	m.Name, m.Cols = k.name("k_cache"), k.NHeadKV*k.HeadDimK
+	keys := k.b.Memory(m)
+	m.Name, m.Cols = k.name("v_cache"), k.NHeadKV*k.HeadDimV
+	values := k.b.Memory(m)
+	k.b.Store(keys, key)
+	k.b.Store(values, value)
+	return k.b.Attention(k.name("attention"), q, keys, values, k.NHead, k.NHeadKV, k.AttnScale)
+}
+
+// ffn is the gated feed-forward layer, silu(gate·x)·(up·x) through down: (n, n_embd).
+func (k block) ffn(x model.ID, nEmbd int) model.ID {
+	h := k.b.SwiGLU(k.name("swiglu"), k.linear("ffn_gate", x, k.NFF), k.linear("ffn_up", x, k.NFF))
+	return k.linear("ffn_down", h, nEmbd)
+}
+
+// blk returns the name of a tensor of layer l.
+func blk(l int, name string) string { return fmt.Sprintf("blk.%d.%s", l, name) }

@@ -1,0 +1,77 @@
+package model
+
+import (
+	"math"
+
+	"eclat/loader/quant"
+)
+
+// Receive declares the rows that a stage takes from the one before, (n, cols).
+func (b *Builder) Receive(name string, cols int) ID {
+	b.plan.Hidden = b.activation(name, TokenRows, cols)
+	return b.plan.Hidden
+}
+
+// Embed looks up the tokens' rows of w (vocab, cols): (n, cols).
+func (b *Builder) Embed(name string, w ID) ID {
+	return b.step(b.activation(name, TokenRows, b.Cols(w)), Embed, [8]uint32{}, w)
+}
+
+// RMSNorm normalises the rows of x and scales them by w (1, cols): (·, cols).
+func (b *Builder) RMSNorm(name string, x, w ID, eps float32) ID {
+	return b.step(b.like(x, name, b.Cols(x)), RMSNorm, [8]uint32{math.Float32bits(eps)}, x, w)
+}
+
+// MatMul multiplies the rows of x by w (m, cols): (·, m).
+func (b *Builder) MatMul(name string, w, x ID) ID {
+	return b.step(b.like(x, name, b.plan.Tensors[w].Rows), MatMul, [8]uint32{}, w, x)
+}
+
+// RoPE rotates every head of x (·, heads·headDim) by its token's position.
+func (b *Builder) RoPE(name string, x ID, headDim, rope int) ID {
+	return b.step(b.like(x, name, b.Cols(x)), RoPE, [8]uint32{uint32(headDim), uint32(rope)}, x)
+}
+
+// Store writes the rows of x to memory at their tokens' positions.
+func (b *Builder) Store(memory, x ID) { b.step(memory, Store, [8]uint32{}, x) }
+
+// Attention attends from q (·, nHead·dimK) over keys k and values v in memory of one
+// pool: (·, nHead·dimV). The pool's window is the attention's.
+func (b *Builder) Attention(name string, q, k, v ID, nHead, nHeadKV int, scale float32) ID {
+	dimK, dimV := b.Cols(k)/nHeadKV, b.Cols(v)/nHeadKV
+	window := b.plan.Pools[b.plan.Tensors[k].Pool].Window
+	arg := [8]uint32{uint32(nHead), uint32(nHeadKV), uint32(dimK), uint32(dimV), math.Float32bits(scale), uint32(window)}
+	return b.step(b.like(q, name, nHead*dimV), Attention, arg, q, k, v)
+}
+
+// Conv convolves the rows of x with w (cols, taps) along each sequence, keeping the
+// rows that the next run needs in state, a slot of (taps−1)·cols float32: (n, cols).
+func (b *Builder) Conv(name string, x, w, state ID) ID {
+	return b.step(b.like(x, name, b.Cols(x)), Conv, [8]uint32{}, x, w, state)
+}
+
+// SwiGLU computes silu(gate)·up element by element.
+func (b *Builder) SwiGLU(name string, gate, up ID) ID {
+	return b.step(b.like(gate, name, b.Cols(gate)), SwiGLU, [8]uint32{}, gate, up)
+}
+
+// Add adds y, or the bias y (1, cols), to x.
+func (b *Builder) Add(name string, x, y ID) ID {
+	return b.step(b.like(x, name, b.Cols(x)), Add, [8]uint32{}, x, y)
+}
+
+// Mul multiplies x and y element by element.
+func (b *Builder) Mul(name string, x, y ID) ID {
+	return b.step(b.like(x, name, b.Cols(x)), Mul, [8]uint32{}, x, y)
+}
+
+// Gather takes the rows of x whose answers are wanted: (want, cols).
+func (b *Builder) Gather(name string, x ID) ID {
+	return b.step(b.activation(name, WantRows, b.Cols(x)), Gather, [8]uint32{}, x)
+}
+
+// Sample chooses a token from each row of logits: (want, 1) ids.
+func (b *Builder) Sample(name string, logits ID) ID {
+	dst := b.tensor(Tensor{Name: name, Kind: WantRows, Type: quant.I32, Cols: 1})
+	return b.step(dst, Sample, [8]uint32{}, logits)
+}

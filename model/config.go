@@ -1,0 +1,49 @@
+package model
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Config is a model's shape. All sizes are in elements.
+type Config struct {
+	Architecture string `json:"architecture"`
+	Name         string `json:"name"`
+	NLayer       int    `json:"n_layer"` // transformer blocks
+	NEmbd        int    `json:"n_embd"`  // width of the residual stream
+	NVocab       int    `json:"n_vocab"` // tokens in the vocabulary
+	NCtx         int    `json:"n_ctx"`   // positions the model was trained for
+
+	Block          // of the first layer, and of all where Blocks is nil
+	Blocks []Block `json:"blocks,omitempty"` // (NLayer) where layers differ
+}
+
+// Block is the shape of one layer.
+type Block struct {
+	NFF       int        `json:"n_ff"`             // width of the feed-forward layer
+	NHead     int        `json:"n_head"`           // query heads
+	NHeadKV   int        `json:"n_head_kv"`        // key and value heads; divides NHead; 0 for a layer without attention
+	HeadDimK  int        `json:"head_dim_k"`       // elements of one query or key head; NHead·HeadDimK need not equal NEmbd
+	HeadDimV  int        `json:"head_dim_v"`       // elements of one value head
+	Window    int        `json:"window,omitempty"` // positions that a token sees, its own included; 0 for all
+	RMSEps    float32    `json:"rms_eps"`          // ε of RMSNorm
+	AttnScale float32    `json:"attn_scale"`       // factor on q·k before softmax
+	Rope      RopeConfig `json:"rope"`
+}
+
+// At returns the shape of layer l.
+func (c *Config) At(l int) *Block {
+	if c.Blocks == nil {
+		return &c.Block
+	}
+	return &c.Blocks[l]
+}
+
+// Shape prints dimensions, innermost first, as in "5120×4096".
+func Shape(dims ...int) string {
+	s := make([]string, len(dims))
+	for i, d := range dims {
+		s[i] = fmt.Sprint(d)
+	}
+	return strings.Join(s, "×")
+}

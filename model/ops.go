@@ -1,0 +1,178 @@
+package model
+
+import (
+	"fmt"
+	"math"
+)
+
+// Op is what a step computes.
+type Op uint8
+
+// The ops. x, y are activations of n rows, W and w weights, M memory; i counts rows.
+// What each reads and how it is called is in the table opInfos below.
+const (
+	// Embed: dst[i] = W[token[i]]; where token[i] is −1, the next row of Batch.Rows.
+	Embed Op = iota
+	// RMSNorm: dst[i] = x[i] / sqrt(mean(x[i]²) + eps) · w. Arg: eps as float bits.
+	RMSNorm
+	// MatMul: dst[i][j] = Σ_k x[i][k]·W[j][k].
+	MatMul
+	// RoPE: the pairs of every head, (x[2j], x[2j+1]) or with Rope.Halves
+	// (x[j], x[j+pairs]), j < pairs = len(Freq), turned by the angle position·Freq[j]
+	// and scaled by Rope.Scale; elements beyond are copied.
+	// Arg: headDim, index into Plan.Ropes.
+	RoPE
+	// Store: the memory row of token i's position = x[i], rounded to the memory's type
+	// and clamped to its range.
+	Store
+	// Attention, causal, with grouped heads: head h of token i with position p
+	// reads key head g = h / (nHead/nHeadKV) at positions t = t0…p of its sequence,
+	// t0 = max(0, p−window+1), or 0 where window is 0:
+	//   a[t] = softmax_t(scale · q[i][h]·K[t][g]),  dst[i][h] = Σ_t a[t]·V[t][g]
+	// Arg: nHead, nHeadKV, dimK, dimV, scale as float bits, window.
+	Attention
+	// Conv, a causal convolution along each sequence, a filter a channel:
+	//   dst[i][c] = Σ_k w[c][k]·x[i−K+1+k][c],  k = 0…K−1
+	// The K−1 rows before a run's first are in the sequence's slot, oldest first, and
+	// count as zeros where the run begins at position 0; afterwards the slot holds the
+	// last K−1 rows. K = W.Cols ≥ 2.
+	Conv
+	// SwiGLU: dst = x / (1 + exp(−x)) · y.
+	SwiGLU
+	// Add: dst = x + y; y may be a bias, a weight (1, Cols) added to every row.
+	Add
+	// Mul: dst = x · y, element by element.
+	Mul
+	// Gather: dst[i] = x[want[i]], from token rows to wanted rows.
+	Gather
+	// Sample: the token that sample.Sampler.Pick chooses from x[i] by Batch.How[i] at
+	// the position of token want[i]; −1 where a logit is not finite, and where
+	// How[i].Logits asks for the row itself instead. Always the last step.
+	Sample
+
+	NumOps
+)
+
+// Role is what a source or the target of an op may be.
+type Role uint8
+
+const (
+	Matrix Role = iota // a weight of any type, (rows, cols)
+	Vector             // a weight of one row
+	Filter             // a weight of float32, (channels, taps)
+	Rows               // an activation
+	Paged              // memory with a row a position: Per is Position or Window
+	Slots              // memory with a slot a sequence
+	Either             // an activation or a Vector
+)
+
+// opInfo describes an op: the one table that the builder checks steps against and
+// that inspect and the documentation print.
+type opInfo struct {
+	name    string
+	dst     Role     // Rows or Paged
+	src     []Role   // of the sources in order
+	args    []string // names of Arg's words
+	formula string
+}
+
+var opInfos = [NumOps]opInfo{
+	Embed:     {"embed", Rows, []Role{Matrix}, nil, "W[token]"},
+	RMSNorm:   {"rmsnorm", Rows, []Role{Rows, Vector}, []string{"eps:f"}, "x / sqrt(mean(x²) + eps) · w"},
+	MatMul:    {"matmul", Rows, []Role{Matrix, Rows}, nil, "x · Wᵀ"},
+	RoPE:      {"rope", Rows, []Role{Rows}, []string{"head_dim", "rope"}, "turn(x, position)"},
+	Store:     {"store", Paged, []Role{Rows}, nil, "memory[position] = x"},
+	Attention: {"attention", Rows, []Role{Rows, Paged, Paged}, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window"}, "softmax(scale · q·Kᵀ) · V"},
+	Conv:      {"conv", Rows, []Role{Rows, Filter, Slots}, nil, "Σ w[k] · x[i−K+1+k]"},
+	SwiGLU:    {"swiglu", Rows, []Role{Rows, Rows}, nil, "x / (1 + exp(−x)) · y"},
+	Add:       {"add", Rows, []Role{Rows, Either}, nil, "x + y"},
+	Mul:       {"mul", Rows, []Role{Rows, Rows}, nil, "x · y"},
+	Gather:    {"gather", Rows, []Role{Rows}, nil, "x[want]"},
+	Sample:    {"sample", Rows, []Role{Rows}, nil, "choose(x)"},
+}
+
+func (o Op) String() string {
+	if o < NumOps {
+		return opInfos[o].name
+	}
+	return fmt.Sprintf("op %d", uint8(o))
+}
+
+// Formula says in one line what the op computes.
+func (o Op) Formula() string { return opInfos[o].formula }
+
+// Ops lists all ops.
+func Ops() []Op {
+	ops := make([]Op, NumOps)
+	for i := range ops {
+		ops[i] = Op(i)
+	}
+	return ops
+}
+
+// Step is one operation. The meaning of Arg is written at each Op.
+type Step struct {
+	Op  Op
+	Dst ID
+	Src []ID
+	Arg [8]uint32 // fixed scalars, the shader's push block; floats as bits
+}
+
+// ArgFloat returns argument i as the float it was written as.
+func (s *Step) ArgFloat(i int) float32 { return math.Float32frombits(s.Arg[i]) }
+
+// Args prints the step's scalars as in "n_head=32 scale=0.0884".
+func (s *Step) Args() string {
+	out := ""
+	for i, name := range opInfos[s.Op].args {
+		if i > 0 {
+			out += " "
+		}
+		if n := len(name) - 2; n > 0 && name[n:] == ":f" {
+			out += fmt.Sprintf("%s=%.4g", name[:n], s.ArgFloat(i))
+		} else {
+			out += fmt.Sprintf("%s=%d", name, s.Arg[i])
+		}
+	}
+	return out
+}
+
+// check says how a step departs from the table.
+func (p *Plan) checkStep(s *Step) error {
+	if s.Op >= NumOps {
+		return fmt.Errorf("model: %s is not in the table of ops", s.Op)
+	}
+	info := &opInfos[s.Op]
+	if len(s.Src) != len(info.src) {
+		return fmt.Errorf("model: %s → %s has %d sources, the table says %d", s.Op, p.Tensors[s.Dst].Name, len(s.Src), len(info.src))
+	}
+	if !p.plays(s.Dst, info.dst) {
+		return fmt.Errorf("model: %s may not write %s", s.Op, p.Tensors[s.Dst].Name)
+	}
+	for i, id := range s.Src {
+		if !p.plays(id, info.src[i]) {
+			return fmt.Errorf("model: %s → %s: source %d may not be %s", s.Op, p.Tensors[s.Dst].Name, i, p.Tensors[id].Name)
+		}
+	}
+	return nil
+}
+
+// plays reports whether a tensor fits a role.
+func (p *Plan) plays(id ID, r Role) bool {
+	t := &p.Tensors[id]
+	switch r {
+	case Matrix, Filter:
+		return t.Kind == Weight
+	case Vector:
+		return t.Kind == Weight && t.Rows == 1
+	case Rows:
+		return t.Kind == TokenRows || t.Kind == WantRows
+	case Paged:
+		return t.Kind == Kept && p.Pools[t.Pool].Per != Sequence
+	case Slots:
+		return t.Kind == Kept && p.Pools[t.Pool].Per == Sequence
+	case Either:
+		return p.plays(id, Rows) || p.plays(id, Vector)
+	}
+	return false
+}
