@@ -1,91 +1,117 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"eclat/model"
 )
 
 // chain runs a model's stages one after the other; what one returns is the next
-// one's hidden rows.
+// one's rows. It belongs to the owner's goroutine.
 type chain struct {
-	model *model.Model
-	pages int
-	links []link
-	mu    sync.Mutex // one run at a time
-	out   model.Outputs
+	model    *model.Model
+	room     model.Room
+	links    []link
+	open     model.OpenOptions
+	out      model.Outputs
+	compiled time.Duration // spent on compiling programs so far
 }
 
-// link is a stage on its backend, with the programs compiled so far.
+// link is a stage on its device.
 type link struct {
 	stage    model.Stage
-	device   device
+	device   model.Device
+	plan     *model.Plan
 	backend  model.Backend // nil until load
-	programs map[shape]model.Program
+	programs map[model.Size]model.Program
 }
 
-// shape is what a program is compiled for.
-type shape struct {
-	tokens, logits int
-	sample         bool
-}
-
-// load opens every stage's device and hands it its weights. submit bounds a GPU's
-// submits, 0 for its default.
-func (c *chain) load(submit time.Duration) error {
+// load opens every stage's device and hands it its weights. What it opened is the
+// chain's to close also when it fails.
+func (c *chain) load(ctx context.Context, careful int) error {
+	o := c.open
+	o.Careful = careful
 	for i := range c.links {
 		l := &c.links[i]
-		l.programs = map[shape]model.Program{}
-		plan, err := c.model.Plan(l.stage, 1, 1, c.pages)
-		if err != nil {
+		var err error
+		l.programs = map[model.Size]model.Program{}
+		if l.plan, err = c.plan(l.stage); err != nil {
 			return err
 		}
-		if l.backend, err = l.device.open(submit); err != nil {
+		if l.backend, err = l.device.Open(ctx, o); err != nil {
+			l.backend = nil
 			return err
 		}
-		if err := l.backend.Load(c.model.File, plan.Keep()); err != nil {
-			return deviceError(err)
+		if err := l.backend.Load(ctx, c.model.File, l.plan); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// program returns the link's program for a shape, compiled at first use.
-func (c *chain) program(l *link, s shape) (model.Program, error) {
+// plan writes a stage's plan; with the head it ends with tokens.
+func (c *chain) plan(st model.Stage) (*model.Plan, error) {
+	st.Sample = st.Head
+	return c.model.Plan(st, c.room)
+}
+
+// pools are the memory pools of all stages together. Stages of one model declare the
+// same pools in the same order, except that one without a kind of layer lacks its.
+func (c *chain) pools() []model.Pool { return c.links[0].plan.Pools }
+
+// program returns the link's program for a size, compiled at first use.
+func (c *chain) program(l *link, s model.Size) (model.Program, error) {
 	if p := l.programs[s]; p != nil {
 		return p, nil
 	}
-	stage := l.stage
-	stage.Sample = s.sample && stage.Head
-	plan, err := c.model.Plan(stage, s.tokens, s.logits, c.pages)
+	start := time.Now()
+	p, err := l.backend.Compile(l.plan, model.CompileOptions{Size: s})
+	c.compiled += time.Since(start)
 	if err != nil {
-		return nil, err
-	}
-	p, err := l.backend.Compile(plan)
-	if err != nil {
-		return nil, fmt.Errorf("engine: compile layers %d–%d for %d tokens: %w", stage.First, stage.End-1, s.tokens, deviceError(err))
+		return nil, fmt.Errorf("engine: compile layers %d–%d for %d tokens: %w", l.stage.First, l.stage.End-1, s.Tokens, err)
 	}
 	l.programs[s] = p
 	return p, nil
 }
 
-// run sends in through all stages. The caller holds mu until it is done with the
-// outputs, which the next run overwrites.
-func (c *chain) run(s shape, in model.Inputs) (*model.Outputs, error) {
+// run sends a batch through all stages. The outputs stand until the next run.
+func (c *chain) run(ctx context.Context, s model.Size, b *model.Batch) (*model.Outputs, error) {
+	rows := b.Rows
+	defer func() { b.Rows = rows }()
 	for i := range c.links {
 		p, err := c.program(&c.links[i], s)
 		if err != nil {
 			return nil, err
 		}
-		if err := p.Run(in, &c.out); err != nil {
-			return nil, deviceError(err)
+		if err := p.Run(ctx, b, &c.out); err != nil {
+			return nil, err
 		}
-		in.Hidden = c.out.Result
+		b.Rows = c.out.Rows
 	}
 	return &c.out, nil
+}
+
+// copyUnit copies a unit of memory on every stage.
+func (c *chain) copyUnit(ctx context.Context, pool int, from, to int32) error {
+	for i := range c.links {
+		if err := c.links[i].backend.Pages().Copy(ctx, pool, from, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onDevice reports whether a layer lies elsewhere than on the processor.
+func (c *chain) onDevice() bool {
+	for i := range c.links {
+		if info := c.links[i].device.Info(); info.GPU() {
+			return true
+		}
+	}
+	return false
 }
 
 // close frees programs and backends, last first. The links stay, to be loaded again.

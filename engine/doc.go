@@ -1,11 +1,22 @@
-// Package engine opens a model on devices and turns text into text.
+// Package engine opens a model on devices and turns tokens into tokens, for many
+// callers at once.
 //
-// An Engine owns the mapped file, the tokenizer and a chain of stages, each a
-// contiguous range of layers on one backend. A Session is one sequence: its
-// tokens and the pages of key–value memory they fill. Generate and Score run the
-// chain for a session.
+//	engine.go    Open, Close: a model, its tokenizer, its chain of devices
+//	place.go     which layers lie on which device
+//	chain.go     the stages, one after the other, with the programs compiled so far
+//	schedule.go  the goroutine that owns the chain: each step is one batch
+//	batch.go     the next batch: answers first, then chunks of prompts
+//	sequence.go  one request on its way: its tokens and its memory
+//	pages.go     units of memory with reference counts
+//	prefix.go    pages of prompts that may be read again
+//	queue.go     requests that wait, a fair turn for each caller
+//	request.go   what callers see: Request, Stream, Generate
+//	score.go     probabilities of a given text
+//	probe.go     every activation, or the time of every step, of one sequence
 //
-// Any number of goroutines may hold sessions of one Engine; runs of the chain
-// take turns. A Session itself belongs to one goroutine at a time. Close sessions
-// before their Engine.
+// One goroutine owns the chain and everything in it. Everybody else submits requests
+// and receives streams, from any goroutine; nobody waits for a lock while a device
+// computes. A slow reader of a stream holds up nobody but its own sequence.
+//
+// Close ends all requests and waits for the running step.
 package engine

@@ -1,12 +1,15 @@
 package engine
 
 import (
-	"fmt"
+	"cmp"
+	"context"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"eclat/gpu"
 	"eclat/loader"
 	"eclat/model"
+	"eclat/model/arch"
 	"eclat/model/tokenizer"
 )
 
@@ -14,17 +17,28 @@ import (
 // model says otherwise.
 const DefaultContext = 4096
 
+// AutoContext asks for the longest context that fits with all layers on the device.
+const AutoContext = -1
+
+// Defaults of Options.
+const (
+	DefaultParallel = 8
+	DefaultQueue    = 256
+)
+
 // Options says how to open a model. The zero value is a sensible choice.
 type Options struct {
-	Device     string                        // auto, gpu, vulkan:N, part of a GPU's name, cpu or ref; "" is auto
-	RequireGPU bool                          // fail where the model would run on the processor
-	GPULayers  string                        // how many layers the GPU gets, the last ones: a number, all, or auto for as many as fit; "" is auto
-	Context    int                           // positions to make room for, over all sessions; 0 for the smaller of the model's and DefaultContext, or AutoContext
-	Threads    int                           // of the cpu device; 0 for one a processor
-	Progress   func(done, total int64) error // told bytes of weights loaded so far, and ends Open with an error; may be nil
-	Notice     func(message string)          // told which device was chosen and why, what lies where, and of faults overcome; may be nil
+	Device     string                               // auto, gpu, vulkan:N, part of a GPU's name, cpu or ref; "" is auto
+	RequireGPU bool                                 // fail where the model would run on the processor
+	GPULayers  string                               // how many layers the GPU gets, the last ones: a number, all, or auto for as many as fit; "" is auto
+	Context    int                                  // positions to make room for, over all sequences; 0 for the smaller of the model's and DefaultContext, or AutoContext
+	Parallel   int                                  // most sequences at work at a time; 0 for DefaultParallel
+	Queue      int                                  // most requests that wait; 0 for DefaultQueue
+	Threads    int                                  // of the processor; 0 for one a core
+	Progress   func(what string, done, total int64) // told how far loading ("weights", in bytes) and compiling ("kernels") are; may be nil
+	Notice     func(message string)                 // told which device was chosen and why, what lies where, and of faults overcome; may be nil
 
-	gpuFault func(call, subject string) error // gpu.Options.Fault, for tests
+	fault func(call, subject string) error // model.OpenOptions.Fault, for tests
 }
 
 func (o *Options) notice(message string) {
@@ -38,81 +52,135 @@ type Engine struct {
 	Model     *model.Model
 	Tokenizer *tokenizer.Tokenizer
 	Device    string        // the chosen device, for people
-	Context   int           // positions there is room for
-	Chunk     int           // tokens of a prompt that go through the model at once
+	Context   int           // positions there is room for, over all sequences
+	Chunk     int           // most tokens of a batch
 	LoadTime  time.Duration // from Open's beginning to its end
-	options   Options
-	chain     chain
-	pool      *pagePool
-	epoch     int           // counts how often devices were lost; guarded by chain.mu
-	submit    time.Duration // bound on a GPU's submits, 0 for its default; guarded by chain.mu
+
+	options Options
+	owner   *owner
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	calls   chan call
+	wake    chan struct{}
+	gone    chan struct{} // closed when the owner has ended
+	losses  atomic.Int64
+
+	mu       sync.Mutex
+	inbox    []*sequence
+	waiting  int // in inbox and in the owner's queue
+	closing  bool
+	closeErr error // set before gone is closed
 }
 
 // Open loads a model file onto a device. The Engine owns file from now on and
-// closes it, also when Open fails.
-func Open(file *loader.File, o Options) (*Engine, error) {
+// closes it, also when Open fails. Cancelling ctx ends Open; later it means nothing.
+func Open(ctx context.Context, file *loader.File, o Options) (*Engine, error) {
 	start := time.Now()
-	e := &Engine{options: o}
-	if err := e.open(file); err != nil {
-		e.chain.close()
+	o.Parallel = cmp.Or(o.Parallel, DefaultParallel)
+	o.Queue = cmp.Or(o.Queue, DefaultQueue)
+	e := &Engine{options: o, calls: make(chan call), wake: make(chan struct{}, 1), gone: make(chan struct{})}
+	e.owner = &owner{e: e}
+	if err := e.open(ctx, file); err != nil {
+		e.owner.chain.close()
 		file.Close()
 		return nil, err
 	}
 	e.LoadTime = time.Since(start)
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	go e.owner.loop()
 	return e, nil
 }
 
-func (e *Engine) open(file *loader.File) (err error) {
-	if e.Model, err = model.Open(file); err != nil {
+func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
+	if e.Model, err = arch.Open(file); err != nil {
 		return err
 	}
 	if e.Tokenizer, err = tokenizer.New(file); err != nil {
 		return err
 	}
-	links, err := e.place(&e.options)
-	if err != nil {
+	c := &e.owner.chain
+	c.model = e.Model
+	c.open = model.OpenOptions{
+		Threads: e.options.Threads, CacheDir: cacheDir(), Progress: e.options.Progress, Warn: e.options.notice, Fault: e.options.fault,
+	}
+	if c.links, err = e.place(); err != nil {
 		return err
 	}
-	e.Chunk = chunkGPU
-	for _, l := range links {
-		if !l.device.gpu {
-			e.Chunk = chunkCPU
-		}
+	c.room = e.room(model.Pages(e.Context))
+	if err := c.load(ctx, 0); err != nil {
+		return err
 	}
-	pages := model.Pages(e.Context)
-	e.chain = chain{model: e.Model, pages: pages, links: links}
-	e.pool = newPagePool(pages)
-	return e.chain.load(0)
-}
-
-// recover brings lost devices back: everything is closed and opened anew, with
-// submits half as long, because a submit that takes too long is the usual cause.
-// Sessions see the epoch and run their tokens again. seen is the epoch in which
-// the caller met the loss; another session may have recovered since.
-func (e *Engine) recover(seen int, lost error) error {
-	e.chain.mu.Lock()
-	defer e.chain.mu.Unlock()
-	if e.epoch != seen {
-		return nil
-	}
-	e.epoch++
-	if e.submit == 0 {
-		e.submit = gpu.DefaultSubmitTime
-	}
-	e.submit /= 2
-	e.options.notice(fmt.Sprintf("%v; opening the device again, with submits of %v", lost, e.submit))
-	if err := e.chain.close(); err != nil { // a lost device may not even close; that matters less than going on
-		e.options.notice(err.Error())
-	}
-	if err := e.chain.load(e.submit); err != nil {
-		return fmt.Errorf("%w: it could not be opened again: %w", ErrLost, err)
-	}
+	e.owner.pages = newPages(c.pools())
+	e.owner.index = newIndex(e.owner.pages)
 	return nil
 }
 
-// Close frees the model. Sessions must be closed before.
+// room is the memory of a chain with so many pages.
+func (e *Engine) room(pages int) model.Room {
+	return model.Room{Pages: pages, Seqs: e.options.Parallel, Chunk: e.Chunk}
+}
+
+// sizes lists the sizes that programs are compiled for: powers of two up to Chunk.
+func (e *Engine) sizes() (s []model.Size) {
+	for n := 1; n < e.Chunk; n *= 2 {
+		s = append(s, e.size(n))
+	}
+	return append(s, e.size(e.Chunk))
+}
+
+func (e *Engine) size(n int) model.Size {
+	return model.Size{Tokens: n, Want: min(n, max(maxWant, e.options.Parallel))}
+}
+
+// sizeFor is the size of the program for a batch of n tokens.
+func (e *Engine) sizeFor(n int) model.Size {
+	size := 1
+	for size < n {
+		size *= 2
+	}
+	return e.size(min(size, e.Chunk))
+}
+
+// Losses returns how often devices were lost and opened again. What was timed
+// across a loss is no measurement.
+func (e *Engine) Losses() int { return int(e.losses.Load()) }
+
+// Counters tell what the engine has done so far.
+type Counters struct {
+	Computed int // tokens run, of prompts and answers
+	Copied   int // pages copied because another sequence reads them
+	Units    int // units of memory in use, by sequences and by the index
+	Free     int // units that are free
+}
+
+// Counters asks the owner what it has done.
+func (e *Engine) Counters(ctx context.Context) (c Counters, err error) {
+	err = e.do(ctx, func() error {
+		o := e.owner
+		c.Computed, c.Copied = o.computed, o.copied
+		for pool, k := range o.pages.kinds {
+			c.Free += len(o.pages.free[pool])
+			c.Units += k.Units - len(o.pages.free[pool])
+		}
+		return nil
+	})
+	return c, err
+}
+
+// Close ends all requests with ErrClosed, waits for the running step, and frees the
+// model. A second call does nothing.
 func (e *Engine) Close() error {
-	err := e.chain.close()
+	e.mu.Lock()
+	again := e.closing
+	e.closing = true
+	e.mu.Unlock()
+	e.cancel()
+	e.poke()
+	<-e.gone
+	if again {
+		return nil
+	}
+	err := e.closeErr
 	if e2 := e.Model.File.Close(); err == nil {
 		err = e2
 	}

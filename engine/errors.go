@@ -3,18 +3,25 @@ package engine
 import (
 	"errors"
 	"fmt"
+
+	"eclat/model"
+)
+
+// What a device answers with, for users of this package.
+var (
+	ErrDevice = model.ErrNoDevice // no such device, or it cannot be used
+	ErrMemory = model.ErrNoMemory // the model or its memory does not fit
+	ErrLost   = model.ErrLost     // a device stopped answering and could not be brought back
 )
 
 var (
-	// ErrDevice says that no such device exists or that it cannot be used.
-	ErrDevice = errors.New("no such device")
-	// ErrMemory says that the model or its key–value memory does not fit.
-	ErrMemory = errors.New("not enough memory")
-	// ErrLost says that a device stopped answering and could not be brought back.
-	ErrLost = errors.New("the device was lost")
-	// ErrNaN says that the model's output was not a number for any token: a
+	// ErrNotFinite says that the model's output has a NaN or an infinity in it: a
 	// damaged file or a faulty device.
-	ErrNaN = errors.New("the model's output is not a number")
+	ErrNotFinite = errors.New("the model's output is not a finite number")
+	// ErrBusy says that as many requests wait as may.
+	ErrBusy = errors.New("too many requests are waiting")
+	// ErrClosed says that the engine was closed.
+	ErrClosed = errors.New("the engine is closed")
 )
 
 // ContextError says that a prompt is longer than the context.

@@ -1,40 +1,132 @@
 package engine
 
 import (
+	"context"
 	"fmt"
-	"sync"
+
+	"eclat/model"
 )
 
-// pagePool hands out pages of key–value memory.
-type pagePool struct {
-	mu   sync.Mutex
-	free []int32
-	size int
+// pages hands out units of memory, of every pool of the chain. A unit has as many
+// references as sequences and index nodes use it. It belongs to the scheduler's
+// goroutine.
+type pages struct {
+	kinds []model.Pool
+	free  [][]int32 // by pool
+	refs  [][]int32 // by pool and unit
 }
 
-func newPagePool(n int) *pagePool {
-	p := &pagePool{size: n}
-	for i := n - 1; i >= 0; i-- {
-		p.free = append(p.free, int32(i))
+func newPages(kinds []model.Pool) *pages {
+	p := &pages{kinds: kinds, free: make([][]int32, len(kinds)), refs: make([][]int32, len(kinds))}
+	for i, k := range kinds {
+		p.refs[i] = make([]int32, k.Units)
+		for u := k.Units - 1; u >= 0; u-- {
+			p.free[i] = append(p.free[i], int32(u))
+		}
 	}
 	return p
 }
 
-// take returns one page.
-func (p *pagePool) take() (int32, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.free) == 0 {
-		return 0, fmt.Errorf("%w: all %d pages of key–value memory are in use", ErrMemory, p.size)
+// take returns a free unit with one reference; false where there is none.
+func (p *pages) take(pool int) (int32, bool) {
+	n := len(p.free[pool])
+	if n == 0 {
+		return -1, false
 	}
-	page := p.free[len(p.free)-1]
-	p.free = p.free[:len(p.free)-1]
-	return page, nil
+	u := p.free[pool][n-1]
+	p.free[pool] = p.free[pool][:n-1]
+	p.refs[pool][u] = 1
+	return u, true
 }
 
-// give takes pages back.
-func (p *pagePool) give(pages []int32) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.free = append(p.free, pages...)
+// hold adds a reference to a unit.
+func (p *pages) hold(pool int, u int32) { p.refs[pool][u]++ }
+
+// drop takes a reference away; the last one frees the unit. −1 is no unit.
+func (p *pages) drop(pool int, u int32) {
+	if u < 0 {
+		return
+	}
+	r := &p.refs[pool][u]
+	if *r--; *r < 0 {
+		panic(fmt.Sprintf("engine: unit %d of pool %d was dropped once too often", u, pool))
+	}
+	if *r == 0 {
+		p.free[pool] = append(p.free[pool], u)
+	}
+}
+
+// release gives back all that a sequence holds.
+func (e *owner) release(q *sequence) {
+	for pool, table := range q.units {
+		for _, u := range table {
+			e.pages.drop(pool, u)
+		}
+		q.units[pool] = table[:0]
+	}
+	e.index.leave(q)
+	q.stored = 0
+}
+
+// reserve makes room for the next n tokens of q: it gives back pages that no window
+// shows any more, takes new ones, and copies those that others read before they are
+// written to. False says that a pool is exhausted.
+func (e *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
+	for len(q.units) < len(e.pages.kinds) {
+		q.units = append(q.units, nil)
+	}
+	for pool, k := range e.pages.kinds {
+		if k.Per == model.Sequence {
+			if len(q.units[pool]) == 0 {
+				u, ok := e.takeUnit(pool)
+				if !ok {
+					return false, nil
+				}
+				q.units[pool] = append(q.units[pool], u)
+			}
+			continue
+		}
+		for i := range min(k.FirstSeen(q.stored)/model.PageLen, len(q.units[pool])) {
+			e.pages.drop(pool, q.units[pool][i])
+			q.units[pool][i] = -1
+		}
+		for len(q.units[pool]) < model.Pages(q.stored+n) {
+			u, ok := e.takeUnit(pool)
+			if !ok {
+				return false, nil
+			}
+			q.units[pool] = append(q.units[pool], u)
+		}
+		for i := q.stored / model.PageLen; i < model.Pages(q.stored+n); i++ {
+			from := q.units[pool][i]
+			if e.pages.refs[pool][from] == 1 {
+				continue
+			}
+			to, ok := e.takeUnit(pool)
+			if !ok {
+				return false, nil
+			}
+			if err := e.chain.copyUnit(ctx, pool, from, to); err != nil {
+				e.pages.drop(pool, to)
+				return false, err
+			}
+			e.pages.drop(pool, from)
+			q.units[pool][i] = to
+			e.copied++
+		}
+	}
+	return true, nil
+}
+
+// takeUnit returns a free unit, giving up shared pages that nobody reads, the least
+// recently used first.
+func (e *owner) takeUnit(pool int) (int32, bool) {
+	for {
+		if u, ok := e.pages.take(pool); ok {
+			return u, true
+		}
+		if !e.index.giveUp(pool) {
+			return -1, false
+		}
+	}
 }

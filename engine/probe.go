@@ -1,11 +1,9 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
-	"strings"
 	"time"
 
 	"eclat/loader"
@@ -14,14 +12,17 @@ import (
 )
 
 // Probe runs one sequence, token by given token, through programs of its own that
-// tell more than the answer: every activation, or the time of every step. It has
-// a Session's place: one goroutine, closed before its Engine.
+// tell more than the answer: every activation, or the time of every step. Its work
+// is done between two batches of the engine. It belongs to one goroutine and is
+// closed before its Engine.
 type Probe struct {
 	Steps []ProbeStep // what is computed, in order, over all stages
-	s     *Session
-	want  bool // logits of every token; else of the last
-	trace bool
+	e     *Engine
+	q     sequence
+	o     ProbeOptions
+	epoch int // of the owner when the programs were compiled
 	links []probeLink
+	batch model.Batch
 }
 
 // ProbeOptions says what a Probe tells.
@@ -40,7 +41,7 @@ type ProbeStep struct {
 	Type  quant.Type // of the weight it reads, F32 without one
 	Fixed int64      // bytes of weights it reads once a run
 	Row   int64      // bytes of weights it reads once a token: a row of the embedding
-	Cache int64      // bytes of key–value memory it reads for each token and each position before it
+	Cache int64      // bytes of memory it reads for each token and each position before it
 	Kept  bool       // Read can return it
 	link  int
 	step  int
@@ -53,39 +54,46 @@ type probeLink struct {
 }
 
 // NewProbe compiles the programs. Closing the probe frees them.
-func (e *Engine) NewProbe(o ProbeOptions) (*Probe, error) {
-	p := &Probe{s: e.NewSession(), want: o.Trace, trace: o.Trace}
-	e.chain.mu.Lock()
-	defer e.chain.mu.Unlock()
-	p.s.epoch = e.epoch
-	for i := range e.chain.links {
-		if err := p.add(e, i, &o); err != nil {
-			p.Close()
-			return nil, err
+func (e *Engine) NewProbe(ctx context.Context, o ProbeOptions) (*Probe, error) {
+	p := &Probe{e: e, o: o}
+	p.q.ctx = ctx
+	err := e.do(ctx, func() error {
+		w := e.owner
+		if err := w.ready(); err != nil {
+			return err
 		}
+		p.epoch = w.epoch
+		for i := range w.chain.links {
+			if err := p.add(&w.chain, i); err != nil {
+				return errors.Join(err, p.free())
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return p, nil
 }
 
-// add compiles the stage of link i.
-func (p *Probe) add(e *Engine, i int, o *ProbeOptions) error {
-	l := &e.chain.links[i]
-	logits := 1
-	if p.want {
-		logits = o.Tokens
+// add compiles the stage of link i, ending with logits where it has the head.
+func (p *Probe) add(c *chain, i int) error {
+	l := &c.links[i]
+	size := model.Size{Tokens: p.o.Tokens, Want: 1}
+	if p.o.Trace {
+		size.Want = p.o.Tokens
 	}
-	plan, err := e.Model.Plan(l.stage, o.Tokens, logits, e.chain.pages)
+	plan, err := c.model.Plan(l.stage, c.room)
 	if err != nil {
 		return err
 	}
-	plan.Trace, plan.Profile = o.Trace, o.Profile
-	program, err := l.backend.Compile(plan)
+	program, err := l.backend.Compile(plan, model.CompileOptions{Size: size, Trace: p.o.Trace, Profile: p.o.Profile})
 	if err != nil {
-		return fmt.Errorf("engine: compile for measuring: %w", deviceError(err))
+		return fmt.Errorf("engine: compile for measuring: %w", err)
 	}
 	p.links = append(p.links, probeLink{plan: plan, program: program})
 	for j := range plan.Steps {
-		p.Steps = append(p.Steps, describe(e.Model.File, plan, i, j))
+		p.Steps = append(p.Steps, describe(p.e.Model.File, plan, i, j))
 	}
 	return nil
 }
@@ -95,7 +103,7 @@ func describe(file *loader.File, plan *model.Plan, i, j int) ProbeStep {
 	s := &plan.Steps[j]
 	dst := plan.Tensors[s.Dst]
 	out := ProbeStep{Name: dst.Name, Op: s.Op, Layer: layerOf(dst.Name), Cols: dst.Cols, link: i, step: j}
-	out.Kept = dst.Kind != model.Cache && dst.Type == quant.F32
+	out.Kept = dst.Kind != model.Kept && dst.Type == quant.F32
 	for _, id := range s.Src {
 		switch t := plan.Tensors[id]; t.Kind {
 		case model.Weight:
@@ -105,77 +113,91 @@ func describe(file *loader.File, plan *model.Plan, i, j int) ProbeStep {
 			} else if w != nil {
 				out.Fixed += w.Size
 			}
-		case model.Cache:
-			out.Cache += int64(t.Cols) * 2
+		case model.Kept:
+			if plan.Pools[t.Pool].Per != model.Sequence {
+				size, _ := t.Type.RowBytes(uint64(t.Cols))
+				out.Cache += int64(size)
+			}
 		}
 	}
 	return out
 }
 
-// layerOf reads the layer out of a name like "blk.3.attn_q"; −1 where there is none.
-func layerOf(name string) int {
-	rest, ok := strings.CutPrefix(name, "blk.")
-	if !ok {
-		return -1
-	}
-	number, _, _ := strings.Cut(rest, ".")
-	l, err := strconv.Atoi(number)
-	if err != nil {
-		return -1
-	}
-	return l
-}
-
 // Run appends ids, at most ProbeOptions.Tokens of them, to the sequence and runs
 // them. It returns the logits, (len(ids), vocab) with Trace and (1, vocab) without,
-// which stand until the next Run.
-func (p *Probe) Run(ids []int32) ([]float32, error) {
-	s := p.s
-	if len(ids) == 0 {
-		return nil, errors.New("engine: no tokens to run")
+// which stand until the next run of the engine. After an error the sequence is what
+// it was before.
+func (p *Probe) Run(ctx context.Context, ids []int32) (logits []float32, err error) {
+	if len(ids) == 0 || len(ids) > p.o.Tokens {
+		return nil, fmt.Errorf("engine: %d tokens to run, want 1 to %d", len(ids), p.o.Tokens)
 	}
-	if n := len(s.tokens) + len(ids); n > s.e.Context {
-		return nil, &ContextError{n, s.e.Context}
+	if n := p.q.stored + len(ids); n > p.e.Context {
+		return nil, &ContextError{n, p.e.Context}
 	}
-	s.tokens = append(s.tokens, ids...)
-	if err := s.next(len(ids)); err != nil {
-		return nil, err
+	err = p.e.do(ctx, func() error {
+		if err := p.alive(); err != nil {
+			return err
+		}
+		logits, err = p.run(ctx, ids)
+		return err
+	})
+	return logits, err
+}
+
+// alive reports a probe whose programs are gone.
+func (p *Probe) alive() error {
+	if p.links == nil {
+		return errors.New("engine: the probe is closed")
 	}
-	s.in.Want = s.in.Want[:0]
+	if p.epoch != p.e.owner.epoch {
+		return fmt.Errorf("%w: what the probe had compiled is gone", ErrLost)
+	}
+	return nil
+}
+
+func (p *Probe) run(ctx context.Context, ids []int32) ([]float32, error) {
+	o, q, b := p.e.owner, &p.q, &p.batch
+	if ok, err := o.reserve(ctx, q, len(ids)); err != nil || !ok {
+		return nil, errors.Join(err, fmt.Errorf("%w: other sequences use all pages", ErrMemory))
+	}
+	b.Tokens, b.Rows, b.Pos, b.Want = append(b.Tokens[:0], ids...), nil, b.Pos[:0], b.Want[:0]
 	for i := range ids {
-		if p.want || i == len(ids)-1 {
-			s.in.Want = append(s.in.Want, int32(i))
+		b.Pos = append(b.Pos, int32(q.stored+i))
+		if p.o.Trace || i == len(ids)-1 {
+			b.Want = append(b.Want, int32(i))
 		}
 	}
-	s.e.chain.mu.Lock()
-	defer s.e.chain.mu.Unlock()
-	if s.epoch != s.e.epoch { // another session brought the devices back; these programs are gone
-		return nil, ErrLost
-	}
-	in := s.in
-	in.Sampling = nil
+	b.Seqs = append(b.Seqs[:0], model.SeqRun{N: len(ids), Units: q.units})
 	for i := range p.links {
 		l := &p.links[i]
-		if err := l.program.Run(in, &l.out); err != nil {
-			return nil, deviceError(err)
+		if err := l.program.Run(ctx, b, &l.out); err != nil {
+			if errors.Is(err, ErrLost) {
+				o.lost(err)
+			}
+			return nil, err
 		}
-		in.Hidden = l.out.Result
+		b.Rows = l.out.Rows
 	}
-	s.stored += len(ids)
-	return in.Hidden, nil
+	q.stored += len(ids)
+	return b.Rows, nil
 }
 
 // Read copies the rows that the last Run computed in step i, (tokens, Cols), to
 // dst and returns how many values they are.
-func (p *Probe) Read(i int, dst []float32) (int, error) {
+func (p *Probe) Read(ctx context.Context, i int, dst []float32) (n int, err error) {
 	st := &p.Steps[i]
-	if !p.trace || !st.Kept {
+	if !p.o.Trace || !st.Kept {
 		return 0, fmt.Errorf("engine: %s is not kept", st.Name)
 	}
-	p.s.e.chain.mu.Lock()
-	defer p.s.e.chain.mu.Unlock()
-	l := &p.links[st.link]
-	return l.program.Read(l.plan.Steps[st.step].Dst, dst)
+	err = p.e.do(ctx, func() error {
+		if err := p.alive(); err != nil {
+			return err
+		}
+		l := &p.links[st.link]
+		n, err = l.program.Read(l.plan.Steps[st.step].Dst, dst)
+		return err
+	})
+	return n, err
 }
 
 // Times adds the time of each step in the last Run to sum, (len(Steps)). It
@@ -197,81 +219,32 @@ func (p *Probe) Times(sum []time.Duration) bool {
 
 // Close frees the programs and the sequence.
 func (p *Probe) Close() error {
+	err := p.e.do(context.Background(), func() error {
+		if p.epoch == p.e.owner.epoch { // after a loss there is nothing left to free
+			p.e.owner.release(&p.q)
+			return p.free()
+		}
+		p.links = nil
+		return nil
+	})
+	if errors.Is(err, ErrClosed) { // the engine has freed everything
+		return nil
+	}
+	return err
+}
+
+func (p *Probe) free() error {
 	var errs []error
 	for i := len(p.links) - 1; i >= 0; i-- {
 		errs = append(errs, p.links[i].program.Close())
 	}
 	p.links = nil
-	p.s.Close()
 	return errors.Join(errs...)
-}
-
-// MatMulRate measures how fast the device multiplies the model's largest matrix,
-// other than the output matrix, by tokens rows of activations, in floating-point
-// operations a second: 2·rows·cols a token. One run of several products in a row
-// keeps what is not the product (starting, copying back) small; the best of the
-// runs within the time limit counts. 0 where the first device's layers have no matrix.
-func (e *Engine) MatMulRate(tokens int, limit time.Duration) (float64, error) {
-	e.chain.mu.Lock()
-	defer e.chain.mu.Unlock()
-	l := &e.chain.links[0]
-	plan, err := e.Model.Plan(l.stage, 1, 1, e.chain.pages)
-	if err != nil {
-		return 0, err
-	}
-	var w model.Tensor
-	for _, s := range plan.Steps {
-		if s.Op != model.MatMul {
-			continue
-		}
-		t := plan.Tensors[s.Src[0]]
-		if layerOf(t.Name) >= 0 && t.Rows*t.Cols > w.Rows*w.Cols {
-			w = t
-		}
-	}
-	if w.Rows == 0 {
-		return 0, nil
-	}
-	const products = 4
-	b := model.NewBuilder(e.Model.File, tokens, 1, e.chain.pages)
-	x := b.Receive("x", w.Cols)
-	y := x
-	for i := range products {
-		y = b.MatMul("y"+strconv.Itoa(i), b.Weight(w.Name, w.Rows, w.Cols), x)
-	}
-	// No row is wanted back, so the answer takes no time to copy.
-	if plan, err = b.Plan(b.Gather("nothing", y)); err != nil {
-		return 0, err
-	}
-	program, err := l.backend.Compile(plan)
-	if err != nil {
-		return 0, fmt.Errorf("engine: compile the matrix product: %w", deviceError(err))
-	}
-	defer program.Close()
-	in := model.Inputs{Hidden: make([]float32, tokens*w.Cols), Pages: [][]int32{make([]int32, model.Pages(tokens))}}
-	for i := range in.Hidden {
-		in.Hidden[i] = model.Uniform(1, uint32(i)) - 0.5
-	}
-	for i := range tokens {
-		in.Pos, in.Seq = append(in.Pos, int32(i)), append(in.Seq, 0)
-	}
-	best := math.Inf(1)
-	var out model.Outputs
-	for start, n := time.Now(), 0; n < 2 || n < 50 && time.Since(start) < limit; n++ {
-		t := time.Now()
-		if err := program.Run(in, &out); err != nil {
-			return 0, deviceError(err)
-		}
-		if n > 0 { // the first warms up
-			best = min(best, time.Since(t).Seconds())
-		}
-	}
-	return 2 * products * float64(tokens) * float64(w.Rows) * float64(w.Cols) / best, nil
 }
 
 // Steps describes what the whole model computes for a token, without compiling it.
 func (e *Engine) Steps() ([]ProbeStep, error) {
-	plan, err := e.Model.Plan(e.Model.Whole(), 1, 1, 1)
+	plan, err := e.Model.Describe(e.Model.Whole(), model.Room{Pages: 1})
 	if err != nil {
 		return nil, err
 	}

@@ -3,12 +3,11 @@ package engine
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 
-	"eclat/model"
+	"eclat/model/sample"
 )
 
 // Row is what the model says after one token of a given text.
@@ -27,98 +26,60 @@ type Ranked struct {
 	LogProb float64
 }
 
-// scoreRows is how many positions are scored at once; each costs a row of logits.
-const scoreRows = 32
-
-// Score runs ids through the model and calls each for every position in order
-// with the top most likely tokens. It appends ids to the sequence.
-func (s *Session) Score(ctx context.Context, ids []int32, top int, each func(Row) error) error {
-	if n := len(s.tokens) + len(ids); n > s.e.Context {
-		return &ContextError{n, s.e.Context}
-	}
-	vocab := s.e.Model.Config.NVocab
-	for i, id := range ids {
-		if id < 0 || int(id) >= vocab {
-			return fmt.Errorf("engine: token %d of the input is %d, the vocabulary has %d", i, id, vocab)
-		}
-	}
-	told := s.stored // positions that each has seen
-	s.tokens = append(s.tokens, ids...)
-	for losses := 0; s.stored < len(s.tokens); {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n := min(len(s.tokens)-s.stored, scoreRows)
-		if err := s.next(n); err != nil {
-			return err
-		}
-		s.in.Want = s.in.Want[:0]
-		for i := range n {
-			s.in.Want = append(s.in.Want, int32(i))
-		}
-		err := s.scoreChunk(n, top, func(r Row) error {
-			if r.Pos < told {
-				return nil
-			}
-			told = r.Pos + 1
-			return each(r)
-		})
-		if errors.Is(err, ErrLost) && losses < maxLosses {
-			losses++
-			if err = s.e.recover(s.epoch, err); err == nil {
-				err = errStale
-			}
-		}
-		switch {
-		case err == errStale:
-		case err != nil:
-			return err
-		default:
-			s.stored += n
-		}
-	}
-	return nil
+// ScoreOptions says what Score tells.
+type ScoreOptions struct {
+	Top    int    // how many of the most likely tokens
+	From   int    // the first position that is told
+	Caller string // see Request
+	Share  int    // see Request: how many of the first tokens may be shared
 }
 
-// scoreChunk runs the next n tokens and tells each about their rows.
-func (s *Session) scoreChunk(n, top int, each func(Row) error) error {
-	s.e.chain.mu.Lock()
-	defer s.e.chain.mu.Unlock()
-	if err := s.fresh(); err != nil {
-		return err
-	}
-	out, err := s.e.chain.run(shape{tokens: scoreRows, logits: scoreRows}, s.in)
+// Score runs ids through the model and calls each, in the caller's goroutine, for
+// every position in order. An error of each ends it and is returned.
+func (e *Engine) Score(ctx context.Context, ids []int32, o ScoreOptions, each func(Row) error) error {
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s, err := e.Submit(inner, Request{Tokens: ids, Caller: o.Caller, Share: o.Share, Rows: true, From: o.From})
 	if err != nil {
 		return err
 	}
-	vocab := s.e.Model.Config.NVocab
-	for i := range n {
-		row := Row{Pos: s.stored + i, ID: s.in.Tokens[i], Next: -1, Logits: out.Result[i*vocab:][:vocab]}
-		if row.Pos+1 < len(s.tokens) {
-			row.Next = s.tokens[row.Pos+1]
+	var fault error
+	for ev, ok := s.Next(); ok; ev, ok = s.Next() {
+		if ev.Logits == nil || fault != nil {
+			continue
 		}
-		if err := rank(&row, top); err != nil {
-			return err
+		row := Row{Pos: ev.Pos, ID: ids[ev.Pos], Next: -1, Logits: ev.Logits}
+		if row.Pos+1 < len(ids) {
+			row.Next = ids[row.Pos+1]
 		}
-		if err := each(row); err != nil {
-			return err
+		if fault = rank(&row, o.Top); fault == nil {
+			fault = each(row)
 		}
+		if fault != nil {
+			cancel()
+		}
+	}
+	st, err := s.Result()
+	return cmp.Or(fault, err, stopped(ctx, st))
+}
+
+// stopped is ctx's error where it ended a request.
+func stopped(ctx context.Context, st Stats) error {
+	if st.Stop == StopCancel {
+		return ctx.Err()
 	}
 	return nil
 }
 
 // rank fills the probabilities of a row from its logits, in float64.
 func rank(row *Row, top int) error {
-	best := model.Argmax(row.Logits)
-	if best < 0 || math.IsInf(float64(row.Logits[best]), 0) {
-		return fmt.Errorf("%w at position %d", ErrNaN, row.Pos)
+	if !sample.Finite(row.Logits) {
+		return fmt.Errorf("%w at position %d", ErrNotFinite, row.Pos)
 	}
-	most := float64(row.Logits[best])
+	most := float64(row.Logits[sample.Argmax(row.Logits)])
 	var sum float64
 	for _, x := range row.Logits {
-		if x == x {
-			sum += math.Exp(float64(x) - most)
-		}
+		sum += math.Exp(float64(x) - most)
 	}
 	logSum := most + math.Log(sum)
 	if row.Next >= 0 {
@@ -139,7 +100,7 @@ func topOf(logits []float32, n int) []Ranked {
 	var out []Ranked
 	for i, x := range logits {
 		r := Ranked{int32(i), float64(x)}
-		if x != x || len(out) == n && (n == 0 || byRank(r, out[n-1]) > 0) {
+		if len(out) == n && (n == 0 || byRank(r, out[n-1]) > 0) {
 			continue
 		}
 		at, _ := slices.BinarySearchFunc(out, r, byRank)

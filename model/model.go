@@ -10,6 +10,7 @@ type Model struct {
 	File   *loader.File
 	Config Config
 	build  BuildFunc
+	pools  []Pool // of the whole model; Units mean nothing
 }
 
 // BuildFunc writes the steps of a stage and returns the tensor that a run returns:
@@ -20,8 +21,12 @@ type BuildFunc func(b *Builder, c *Config, st Stage) ID
 // checks every tensor's presence, shape and type.
 func New(f *loader.File, c Config, build BuildFunc) (*Model, error) {
 	m := &Model{File: f, Config: c, build: build}
-	_, err := m.Describe(m.Whole(), Room{Pages: 1})
-	return m, err
+	p, err := m.Describe(m.Whole(), Room{Pages: 1})
+	if err != nil {
+		return nil, err
+	}
+	m.pools = p.Pools
+	return m, nil
 }
 
 // Stage is a contiguous range of layers, with or without the ends of the model.
@@ -63,9 +68,13 @@ func (m *Model) Plan(st Stage, room Room) (*Plan, error) {
 }
 
 // Describe writes the plan from what the header says of the tensors, whose bytes
-// need not be there.
+// need not be there. Every stage has the pools of the whole model, in the same order,
+// so that one sequence's tables serve all stages.
 func (m *Model) Describe(st Stage, room Room) (*Plan, error) {
 	b := NewBuilder(m.File, room)
+	for _, p := range m.pools {
+		b.plan.Pools = append(b.plan.Pools, Pool{p.Per, p.Window, room.units(p.Per, p.Window)})
+	}
 	x := m.build(b, &m.Config, st)
 	if st.Head && st.Sample && b.err == nil {
 		x = b.Sample("token", x)

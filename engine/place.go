@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"eclat/cpu"
+	"eclat/model"
+)
+
+// parseLayers reads Options.GPULayers.
+func parseLayers(s string) (int, error) {
+	switch s {
+	case "", "auto":
+		return model.AutoLayers, nil
+	case "all":
+		return model.AllLayers, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("engine: %q GPU layers: give a number, auto or all", s)
+	}
+	return n, nil
+}
+
+// place deals the model's layers out to devices: the links of a chain, without
+// their backends. The device that was chosen gets the last layers, as many as it
+// holds; the processor computes the others before it. It sets Context and Chunk.
+func (e *Engine) place() ([]link, error) {
+	o := &e.options
+	d, err := choose(o)
+	if err != nil {
+		return nil, err
+	}
+	info := d.Info()
+	e.Chunk = info.Chunk
+	r := model.FitRequest{Layers: model.AllLayers, Max: model.Pages(e.Model.Config.NCtx), Host: cpu.AvailableMemory()}
+	switch {
+	case o.Context > 0:
+		r.Pages = model.Pages(o.Context)
+	case o.Context == 0:
+		r.Pages = model.Pages(min(e.Model.Config.NCtx, DefaultContext))
+	}
+	if info.GPU() {
+		if r.Layers, err = parseLayers(o.GPULayers); err != nil {
+			return nil, err
+		}
+	}
+	fit, err := e.fit(d, r)
+	if err != nil {
+		return nil, err
+	}
+	var notice strings.Builder
+	var links []link
+	if fit.Layers < e.Model.Config.NLayer {
+		if o.RequireGPU && fit.Layers == 0 {
+			return nil, fmt.Errorf("%w: no layer fits on %s, and a GPU is required; %s", ErrMemory, info.ID, fit.Why)
+		}
+		host := processor(o)
+		e.Chunk = min(e.Chunk, host.Info().Chunk)
+		st := e.Model.Whole()
+		if fit.Layers > 0 {
+			st = e.Model.Before(fit.Stage)
+		}
+		r.Stage, r.Pages = &st, fit.Pages
+		rest, err := e.fit(host, r)
+		if err != nil {
+			return nil, err
+		}
+		rest.lines(&notice, e.Model, host.Info())
+		links = append(links, link{stage: st, device: host})
+	}
+	if fit.Layers > 0 {
+		fit.lines(&notice, e.Model, info)
+		links = append(links, link{stage: fit.Stage, device: d})
+	}
+	e.Context = fit.Pages * model.PageLen
+	if o.Context > 0 {
+		e.Context = o.Context
+	} else if o.Context == 0 {
+		e.Context = min(e.Model.Config.NCtx, DefaultContext)
+	}
+	switch host := processor(o).Info(); {
+	case len(links) > 1:
+		e.Device = fmt.Sprintf("%d layers on %s, %d on %s", fit.Layers, info.Describe(), e.Model.Config.NLayer-fit.Layers, host.Describe())
+	case fit.Layers == 0:
+		e.Device = host.Describe() + "; no layer is on " + info.ID
+	default:
+		e.Device = info.Describe()
+	}
+	if info.GPU() {
+		o.notice(strings.TrimRight(notice.String(), "\n"))
+	}
+	return links, nil
+}
+
+// fitting is a Fitting with its print.
+type fitting struct{ *model.Fitting }
+
+// fit asks a device how much it holds.
+func (e *Engine) fit(d model.Device, r model.FitRequest) (fitting, error) {
+	r.Room, r.Sizes = e.room(0), e.sizes()
+	f, err := d.Fit(e.Model, r)
+	return fitting{f}, err
+}
+
+// placeOnProcessor makes the links of a chain that needs no other device.
+func (e *Engine) placeOnProcessor() ([]link, error) {
+	host, st := processor(&e.options), e.Model.Whole()
+	r := model.FitRequest{Stage: &st, Pages: model.Pages(e.Context), Host: cpu.AvailableMemory()}
+	if _, err := e.fit(host, r); err != nil {
+		return nil, err
+	}
+	return []link{{stage: st, device: host}}, nil
+}
+
+// lines prints what lies on a device as a table, sizes in MiB.
+func (f fitting) lines(b *strings.Builder, m *model.Model, info model.DeviceInfo) {
+	where := info.ID
+	line := func(what string, bytes int64) {
+		fmt.Fprintf(b, "%-9s %-40s %8d MiB\n", where, what, (bytes+1<<20-1)>>20)
+		where = ""
+	}
+	what := "weights of all layers"
+	if n := f.Stage.Layers(); n < m.Config.NLayer {
+		what = fmt.Sprintf("weights of layers %d–%d", f.Stage.First, f.Stage.End-1)
+		if n == 1 {
+			what = fmt.Sprintf("weights of layer %d", f.Stage.First)
+		}
+		if f.Stage.Head {
+			what += ", output"
+		}
+		if f.Stage.Embed {
+			what += ", embedding"
+		}
+	}
+	if f.Mapped > 0 {
+		line(what+" (mapped)", f.Mapped)
+	} else {
+		line(what, f.Weights)
+	}
+	line(fmt.Sprintf("memory of %d positions", f.Pages*model.PageLen), f.Memory)
+	line("work memory", f.Work)
+	if f.Available > 0 {
+		line(fmt.Sprintf("together, of %d available", f.Available>>20), f.Weights+f.Memory+f.Work)
+	}
+	if f.Why != "" {
+		fmt.Fprintf(b, "not more on %s: %s\n", info.ID, f.Why)
+	}
+}

@@ -1,0 +1,230 @@
+package engine
+
+import (
+	"slices"
+
+	"eclat/model"
+)
+
+// index finds pages of prompts that were computed before. It is a tree of whole
+// pages: a node is a page, its path from the root the tokens before it. Each caller
+// has a root of its own, so nobody reads what another caller wrote; a lookup compares
+// the tokens themselves, so equal hashes are no danger.
+//
+// A model with a state a sequence keeps no pages here: a state cannot be cut back to
+// the end of a page.
+type index struct {
+	pages          *pages
+	nodes          map[pageKey]*node
+	roots          map[string]*node
+	recent, oldest *node // list by last use
+	off            bool
+}
+
+// pageKey finds a page: what comes before it, and its tokens.
+type pageKey struct {
+	before *node
+	tokens [model.PageLen]int32
+}
+
+// node is a page in the index.
+type node struct {
+	key          pageKey
+	caller       string  // of a root
+	units        []int32 // by pool; −1 where a window has moved on and the page was needed
+	children     int
+	newer, older *node
+}
+
+func newIndex(p *pages) *index {
+	x := &index{pages: p, nodes: map[pageKey]*node{}, roots: map[string]*node{}}
+	for _, k := range p.kinds {
+		x.off = x.off || k.Per == model.Sequence
+	}
+	return x
+}
+
+// find gives q the longest run of whole pages that begins its prompt, at most to
+// leave one token to run, and says how many tokens they are. q holds no memory yet.
+func (x *index) find(q *sequence) int {
+	if x.off || q.stored > 0 {
+		return 0
+	}
+	at := x.roots[q.r.Caller]
+	if at == nil {
+		return 0
+	}
+	var path []*node
+	for len(path) < q.r.Share/model.PageLen {
+		next := x.nodes[pageKey{at, page(q.tokens, len(path))}]
+		if next == nil {
+			break
+		}
+		path, at = append(path, next), next
+	}
+	for len(path) > 0 && !x.seen(path) {
+		path = path[:len(path)-1]
+	}
+	if len(path) == 0 {
+		return 0
+	}
+	q.units = make([][]int32, len(x.pages.kinds))
+	for pool, k := range x.pages.kinds {
+		from := k.FirstSeen(len(path)*model.PageLen-1) / model.PageLen
+		for i, n := range path {
+			u := n.units[pool]
+			if i < from {
+				u = -1
+			} else {
+				x.pages.hold(pool, u)
+			}
+			q.units[pool] = append(q.units[pool], u)
+		}
+	}
+	for _, n := range slices.Backward(path) { // parents are used later than children, so they are given up later
+		x.use(n)
+	}
+	q.shared, q.pages = path[len(path)-1], len(path)
+	q.shared.children++ // a sequence stands on it
+	// The last token has to run for its answer; where it is the end of a shared page
+	// the page is copied before that.
+	q.stored = min(len(path)*model.PageLen, len(q.tokens)-1)
+	return q.stored
+}
+
+// seen reports whether the pages that the windows after path show are there.
+func (x *index) seen(path []*node) bool {
+	for pool, k := range x.pages.kinds {
+		// The first token to run is the one after path, or its last one again.
+		first := len(path)*model.PageLen - 1
+		for i := k.FirstSeen(first) / model.PageLen; i < len(path); i++ {
+			if path[i].units[pool] < 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// add takes the whole pages that q has filled into the index.
+func (x *index) add(q *sequence) {
+	if x.off {
+		return
+	}
+	for q.pages < min(q.stored, q.r.Share)/model.PageLen {
+		before := q.shared
+		if before == nil {
+			if before = x.roots[q.r.Caller]; before == nil {
+				before = &node{caller: q.r.Caller}
+				x.roots[q.r.Caller] = before
+			}
+		}
+		key := pageKey{before, page(q.tokens, q.pages)}
+		n := x.nodes[key]
+		if n == nil {
+			n = &node{key: key, units: make([]int32, len(x.pages.kinds))}
+			for pool := range n.units {
+				u := q.units[pool][q.pages]
+				if n.units[pool] = u; u >= 0 {
+					x.pages.hold(pool, u)
+				}
+			}
+			x.nodes[key] = n
+			before.children++
+		} else {
+			x.unlink(n)
+		}
+		x.link(n)
+		n.children++ // q stands on it now, and no more on the one before
+		if q.shared != nil {
+			q.shared.children--
+		}
+		q.shared, q.pages = n, q.pages+1
+	}
+}
+
+// leave takes q off the index.
+func (x *index) leave(q *sequence) {
+	if q.shared != nil {
+		q.shared.children--
+	}
+	q.shared, q.pages = nil, 0
+}
+
+// giveUp frees a unit of a pool that only the index holds, of the node that was not
+// used for the longest time; false where there is none.
+func (x *index) giveUp(pool int) bool {
+	for n := x.oldest; n != nil; n = n.newer {
+		u := n.units[pool]
+		if u < 0 || x.pages.refs[pool][u] > 1 {
+			continue
+		}
+		if x.pages.kinds[pool].Per == model.Window { // a path without it can still be used where no window reaches
+			x.pages.drop(pool, u)
+			n.units[pool] = -1
+			return true
+		}
+		if n.children == 0 {
+			x.remove(n)
+			return true
+		}
+	}
+	return false
+}
+
+func (x *index) remove(n *node) {
+	for pool, u := range n.units {
+		x.pages.drop(pool, u)
+	}
+	delete(x.nodes, n.key)
+	x.unlink(n)
+	before := n.key.before
+	if before.children--; before.children == 0 && before.units == nil {
+		delete(x.roots, before.caller)
+	}
+}
+
+// idle counts the units of a pool that giveUp could free.
+func (x *index) idle(pool int) (n int) {
+	for k := x.oldest; k != nil; k = k.newer {
+		if u := k.units[pool]; u >= 0 && x.pages.refs[pool][u] == 1 {
+			n++
+		}
+	}
+	return n
+}
+
+func (x *index) use(n *node) {
+	x.unlink(n)
+	x.link(n)
+}
+
+func (x *index) link(n *node) {
+	n.older, n.newer = x.recent, nil
+	if x.recent != nil {
+		x.recent.newer = n
+	} else {
+		x.oldest = n
+	}
+	x.recent = n
+}
+
+func (x *index) unlink(n *node) {
+	if n.newer != nil {
+		n.newer.older = n.older
+	} else if x.recent == n {
+		x.recent = n.older
+	}
+	if n.older != nil {
+		n.older.newer = n.newer
+	} else if x.oldest == n {
+		x.oldest = n.newer
+	}
+	n.newer, n.older = nil, nil
+}
+
+// page returns the tokens of page i.
+func page(tokens []int32, i int) (p [model.PageLen]int32) {
+	copy(p[:], tokens[i*model.PageLen:])
+	return p
+}

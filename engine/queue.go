@@ -1,0 +1,81 @@
+package engine
+
+// queue holds the sequences that wait for admission: first come, first served for
+// each caller, and callers take turns. It belongs to the scheduler's goroutine.
+type queue struct {
+	turns []string               // callers with waiting sequences, the next first
+	wait  map[string][]*sequence // never empty lists
+	n     int
+}
+
+func (q *queue) push(s *sequence) {
+	if q.wait == nil {
+		q.wait = map[string][]*sequence{}
+	}
+	if len(q.wait[s.r.Caller]) == 0 {
+		q.turns = append(q.turns, s.r.Caller)
+	}
+	q.wait[s.r.Caller] = append(q.wait[s.r.Caller], s)
+	q.n++
+}
+
+// pushFront puts back a sequence that had been admitted: it is the next again.
+func (q *queue) pushFront(s *sequence) {
+	c := s.r.Caller
+	if q.wait == nil {
+		q.wait = map[string][]*sequence{}
+	}
+	for i, t := range q.turns {
+		if t == c {
+			q.turns = append(q.turns[:i], q.turns[i+1:]...)
+			break
+		}
+	}
+	q.turns = append([]string{c}, q.turns...)
+	q.wait[c] = append([]*sequence{s}, q.wait[c]...)
+	q.n++
+}
+
+// next returns the sequence whose turn it is, nil where none waits.
+func (q *queue) next() *sequence {
+	if q.n == 0 {
+		return nil
+	}
+	return q.wait[q.turns[0]][0]
+}
+
+// pop takes the next one out; the caller's next turn comes after all others'.
+func (q *queue) pop() *sequence {
+	c := q.turns[0]
+	s := q.wait[c][0]
+	q.turns = q.turns[1:]
+	if q.wait[c] = q.wait[c][1:]; len(q.wait[c]) > 0 {
+		q.turns = append(q.turns, c)
+	} else {
+		delete(q.wait, c)
+	}
+	q.n--
+	return s
+}
+
+// remove takes out the sequences that gone says are.
+func (q *queue) remove(gone func(*sequence) bool) {
+	var turns []string
+	for _, c := range q.turns {
+		var keep []*sequence
+		for _, s := range q.wait[c] {
+			if gone(s) {
+				q.n--
+			} else {
+				keep = append(keep, s)
+			}
+		}
+		if len(keep) > 0 {
+			q.wait[c] = keep
+			turns = append(turns, c)
+		} else {
+			delete(q.wait, c)
+		}
+	}
+	q.turns = turns
+}

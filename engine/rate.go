@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"eclat/model"
+	"eclat/model/sample"
+)
+
+// Facts describes one device of an open model, for reports.
+type Facts struct {
+	model.DeviceInfo
+	Layers int // of the model that the device computes
+
+	// CopyRate measures how fast the device copies its main memory, in bytes a
+	// second, each copied byte counted as read and as written.
+	CopyRate func() (float64, error)
+}
+
+// Facts describes the devices of the chain in its order.
+func (e *Engine) Facts(ctx context.Context) (out []Facts, err error) {
+	err = e.do(ctx, func() error {
+		for i := range e.owner.chain.links {
+			l := &e.owner.chain.links[i]
+			f := Facts{DeviceInfo: l.device.Info(), Layers: l.stage.Layers(), CopyRate: l.device.CopyRate}
+			if l.backend != nil {
+				f.DeviceInfo = l.backend.Info()
+			}
+			out = append(out, f)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// MatMulRate measures how fast the device multiplies the model's largest matrix,
+// other than the output matrix, by tokens rows of activations, in floating-point
+// operations a second: 2·rows·cols a token. One run of several products in a row
+// keeps what is not the product (starting, copying back) small; the best of the
+// runs within the time limit counts. 0 where the first device's layers have no matrix.
+func (e *Engine) MatMulRate(ctx context.Context, tokens int, limit time.Duration) (rate float64, err error) {
+	err = e.do(ctx, func() error {
+		if err := e.owner.ready(); err != nil {
+			return err
+		}
+		rate, err = e.owner.chain.matMulRate(ctx, tokens, limit)
+		return err
+	})
+	return rate, err
+}
+
+func (c *chain) matMulRate(ctx context.Context, tokens int, limit time.Duration) (float64, error) {
+	l := &c.links[0]
+	var w model.Tensor
+	for i := range l.plan.Steps {
+		s := &l.plan.Steps[i]
+		if s.Op != model.MatMul {
+			continue
+		}
+		t := l.plan.Tensors[s.Src[0]]
+		if layerOf(t.Name) >= 0 && t.Rows*t.Cols > w.Rows*w.Cols {
+			w = t
+		}
+	}
+	if w.Rows == 0 {
+		return 0, nil
+	}
+	const products = 4
+	b := model.NewBuilder(c.model.File, c.room)
+	x := b.Receive("x", w.Cols)
+	y := x
+	for i := range products {
+		y = b.MatMul("y"+strconv.Itoa(i), b.Weight(w.Name, w.Rows, w.Cols), x)
+	}
+	// No row is wanted back, so the answer takes no time to copy.
+	plan, err := b.Plan(b.Gather("nothing", y))
+	if err != nil {
+		return 0, err
+	}
+	program, err := l.backend.Compile(plan, model.CompileOptions{Size: model.Size{Tokens: tokens, Want: 1}})
+	if err != nil {
+		return 0, fmt.Errorf("engine: compile the matrix product: %w", err)
+	}
+	defer program.Close()
+	in := model.Batch{Rows: make([]float32, tokens*w.Cols), Seqs: []model.SeqRun{{N: tokens}}}
+	for i := range in.Rows {
+		in.Rows[i] = sample.Uniform(1, uint32(i)) - 0.5
+	}
+	for i := range tokens {
+		in.Pos = append(in.Pos, int32(i))
+	}
+	best := math.Inf(1)
+	var out model.Outputs
+	for start, n := time.Now(), 0; n < 2 || n < 50 && time.Since(start) < limit; n++ {
+		t := time.Now()
+		if err := program.Run(ctx, &in, &out); err != nil {
+			return 0, err
+		}
+		if n > 0 { // the first warms up
+			best = min(best, time.Since(t).Seconds())
+		}
+	}
+	return 2 * products * float64(tokens) * float64(w.Rows) * float64(w.Cols) / best, nil
+}
+
+// layerOf reads the layer out of a name like "blk.3.attn_q"; −1 where there is none.
+func layerOf(name string) int {
+	rest, ok := strings.CutPrefix(name, "blk.")
+	if !ok {
+		return -1
+	}
+	number, _, _ := strings.Cut(rest, ".")
+	l, err := strconv.Atoi(number)
+	if err != nil {
+		return -1
+	}
+	return l
+}

@@ -1,0 +1,393 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"eclat/model"
+)
+
+// owner is the goroutine that owns the chain, with all that it needs to fill it:
+// the memory's pages, the sequences at work, and those that wait.
+type owner struct {
+	e       *Engine
+	chain   chain
+	pages   *pages
+	index   *index
+	queue   queue
+	active  []*sequence // in order of admission
+	parts   []part      // of the batch
+	batch   model.Batch
+	turn    int // which of the sequences reads its prompt first
+	scratch scratch
+
+	broken  error // why the chain is not loaded; nil where it is
+	epoch   int   // counts losses; programs of an earlier one are gone
+	careful int   // losses that the devices should take care for
+	calm    int   // steps since the last loss
+
+	computed, copied int // tokens run and pages copied so far, for tests and reports
+}
+
+// call is something that a caller wants done between two steps.
+type call struct {
+	do   func() error
+	done chan error
+}
+
+// calmSteps is after how many steps without a loss devices need no care any more.
+const calmSteps = 256
+
+// maxLosses is with how many losses in one answer the layers move to the processor.
+const maxLosses = 3
+
+// do runs f on the goroutine that owns the chain and returns its error.
+func (e *Engine) do(ctx context.Context, f func() error) error {
+	c := call{f, make(chan error, 1)}
+	select {
+	case e.calls <- c:
+	case <-e.gone:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return <-c.done // f looks at ctx itself
+}
+
+// poke makes the owner look for something to do.
+func (e *Engine) poke() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// enqueue hands a sequence to the owner.
+func (e *Engine) enqueue(q *sequence) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.closing:
+		return ErrClosed
+	case e.waiting >= e.options.Queue:
+		return fmt.Errorf("%w: %d", ErrBusy, e.waiting)
+	}
+	e.waiting++
+	e.inbox = append(e.inbox, q)
+	e.poke()
+	context.AfterFunc(q.ctx, e.poke)
+	return nil
+}
+
+// loop works until the engine is closed.
+func (o *owner) loop() {
+	defer close(o.e.gone)
+	for {
+		if o.receive() {
+			o.endAll(ErrClosed)
+			o.e.closeErr = o.chain.close()
+			return
+		}
+		o.sweep()
+		o.admit()
+		if o.step() {
+			select {
+			case c := <-o.e.calls:
+				c.done <- c.do()
+			default:
+			}
+			continue
+		}
+		select {
+		case <-o.e.wake:
+		case c := <-o.e.calls:
+			c.done <- c.do()
+		}
+	}
+}
+
+// receive takes new sequences from the inbox and reports whether to close.
+func (o *owner) receive() (closing bool) {
+	o.e.mu.Lock()
+	defer o.e.mu.Unlock()
+	for i, q := range o.e.inbox {
+		o.queue.push(q)
+		o.e.inbox[i] = nil
+	}
+	o.e.inbox = o.e.inbox[:0]
+	return o.e.closing
+}
+
+// sweep ends the sequences whose callers have gone.
+func (o *owner) sweep() {
+	gone := func(q *sequence) bool { return q.ctx.Err() != nil }
+	o.queue.remove(func(q *sequence) bool {
+		if gone(q) {
+			o.e.leaveQueue()
+			o.end(q, StopCancel, nil)
+			return true
+		}
+		return false
+	})
+	for _, q := range slices.Clone(o.active) {
+		if gone(q) {
+			o.end(q, StopCancel, nil)
+		}
+	}
+}
+
+func (e *Engine) leaveQueue() {
+	e.mu.Lock()
+	e.waiting--
+	e.mu.Unlock()
+}
+
+// admit starts waiting sequences while there is room for their prompts.
+func (o *owner) admit() {
+	for {
+		q := o.queue.next()
+		if q == nil || len(o.active) >= o.e.options.Parallel || !o.roomFor(q) {
+			return
+		}
+		o.queue.pop()
+		o.e.leaveQueue()
+		if err := o.ready(); err != nil {
+			o.end(q, "", err)
+			continue
+		}
+		if q.admitted.IsZero() {
+			q.admitted = time.Now()
+			q.compiled = o.chain.compiled
+			q.stats.PromptTokens = len(q.r.Tokens)
+			q.stats.QueueTime = q.admitted.Sub(q.submitted)
+		}
+		o.follow(q)
+		o.active = append(o.active, q)
+	}
+}
+
+// roomFor reports whether the pages of q's prompt, and one for an answer, could be
+// had now. The only sequence is always let in.
+func (o *owner) roomFor(q *sequence) bool {
+	if len(o.active) == 0 {
+		return true
+	}
+	for pool, k := range o.pages.kinds {
+		if k.Per == model.Position && len(o.pages.free[pool])+o.index.idle(pool) < model.Pages(len(q.tokens)+1) {
+			return false
+		}
+	}
+	return true
+}
+
+// follow finds what q need not compute: shared pages now, or what another sequence
+// is about to compute.
+func (o *owner) follow(q *sequence) {
+	q.leader, q.common = nil, 0
+	if o.index.off {
+		return
+	}
+	for _, l := range o.active {
+		if l == q || l.r.Caller != q.r.Caller {
+			continue
+		}
+		n, most := 0, min(l.r.Share, q.r.Share, len(q.tokens)-1)
+		for n < most && l.tokens[n] == q.tokens[n] {
+			n++
+		}
+		if n = n / model.PageLen * model.PageLen; n > q.common && n > l.stored {
+			q.leader, q.common = l, n
+		}
+	}
+}
+
+// waits reports whether q's next tokens are being computed by another sequence.
+// When they are not any more, q takes what is there.
+func (o *owner) waits(q *sequence) bool {
+	if l := q.leader; l != nil && !l.ended && l.stored < q.common && slices.Contains(o.active, l) && !l.stream.paused.Load() {
+		return true
+	}
+	q.leader = nil
+	if q.stored == 0 && len(q.units) == 0 {
+		q.stats.CachedTokens = max(q.stats.CachedTokens, o.index.find(q))
+	}
+	return false
+}
+
+// end takes a sequence off the work and ends its stream.
+func (o *owner) end(q *sequence, why StopReason, err error) {
+	q.ended = true
+	o.release(q)
+	o.active = slices.DeleteFunc(o.active, func(a *sequence) bool { return a == q })
+	st := &q.stats
+	st.PromptTokens, st.Stop = len(q.r.Tokens), why
+	now := time.Now()
+	if !q.admitted.IsZero() {
+		st.Compile = o.chain.compiled - q.compiled
+		if q.first.IsZero() {
+			q.first, q.last, q.firstCompiled = now, now, o.chain.compiled
+		}
+		st.PromptTime = q.first.Sub(q.admitted) - (q.firstCompiled - q.compiled)
+		st.GenerateTime = max(0, q.last.Sub(q.first)-(o.chain.compiled-q.firstCompiled))
+	} else {
+		st.QueueTime = now.Sub(q.submitted)
+	}
+	q.stream.stats, q.stream.err = *st, err
+	close(q.stream.events)
+}
+
+// endAll ends everything with an error.
+func (o *owner) endAll(err error) {
+	o.queue.remove(func(q *sequence) bool {
+		o.e.leaveQueue()
+		o.end(q, "", err)
+		return true
+	})
+	for _, q := range slices.Clone(o.active) {
+		o.end(q, "", err)
+	}
+}
+
+// ready loads the chain where it is not loaded.
+func (o *owner) ready() error {
+	if o.broken == nil {
+		return nil
+	}
+	if err := o.chain.load(o.e.ctx, o.careful); err != nil {
+		o.chain.close()
+		o.broken = err
+		return fmt.Errorf("%w: it could not be opened again: %w", ErrLost, err)
+	}
+	o.broken = nil
+	return nil
+}
+
+// lost brings lost devices back: everything is closed and opened anew, and the
+// sequences run the tokens they have once more. After the third loss in one answer
+// the layers move to the processor.
+func (o *owner) lost(err error) {
+	o.epoch++
+	o.careful++
+	o.calm = 0
+	o.e.losses.Add(1)
+	often := false
+	for _, q := range o.active {
+		q.stats.Losses++
+		often = often || q.stats.Losses >= maxLosses
+		q.units, q.stored, q.shared, q.pages, q.leader = nil, 0, nil, 0, nil
+	}
+	o.e.options.notice(fmt.Sprintf("%v; opening the device again", err))
+	o.broken = err
+	o.chain.close() // a lost device may not even close; that matters less than going on
+	if often && o.chain.onDevice() {
+		links, fault := o.e.placeOnProcessor()
+		if fault == nil {
+			o.chain.links = links
+			o.e.options.notice(fmt.Sprintf("the device was lost %d times in one answer: all layers move to %s", maxLosses, links[0].device.Info().ID))
+		} else {
+			o.e.options.notice(fmt.Sprintf("the layers cannot move to the processor: %v", fault))
+		}
+	}
+	o.pages = newPages(o.chain.pools())
+	o.index = newIndex(o.pages)
+	if err := o.ready(); err != nil {
+		for _, q := range slices.Clone(o.active) {
+			o.end(q, "", err)
+		}
+	}
+}
+
+// step runs one batch; false says that there is nothing to run.
+func (o *owner) step() bool {
+	if o.broken != nil || !o.gather() {
+		return false
+	}
+	ctx := o.e.ctx
+	if len(o.parts) == 1 { // nobody else would lose by it
+		ctx = o.parts[0].q.ctx
+	}
+	out, err := o.chain.run(ctx, o.e.sizeFor(o.batch.Size(o.chain.links[0].plan).Tokens), &o.batch)
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrLost):
+		o.lost(err)
+		return true
+	case ctx.Err() != nil: // sweep ends it
+		return true
+	default:
+		for _, p := range o.parts {
+			o.end(p.q, "", err)
+		}
+		return true
+	}
+	if o.calm++; o.calm == calmSteps {
+		o.careful = 0
+	}
+	for _, p := range o.parts {
+		o.took(p, out)
+	}
+	return true
+}
+
+// took gives a sequence what the run computed for it.
+func (o *owner) took(p part, out *model.Outputs) {
+	q := p.q
+	o.computed += p.n
+	first := q.stored
+	q.stored += p.n
+	o.index.add(q)
+	if q.stored <= len(q.r.Tokens) {
+		defer func() {
+			if !q.ended {
+				q.tell(Event{ID: -1, Done: q.stored, Total: len(q.r.Tokens)})
+			}
+		}()
+	}
+	if q.r.Rows {
+		vocab := o.e.Model.Config.NVocab
+		for i := range p.wants {
+			row := <-q.stream.rows // gather has seen that there are so many
+			copy(row, out.Rows[(p.want+i)*vocab:][:vocab])
+			q.stream.events <- Event{ID: -1, Pos: first + p.n - p.wants + i, Logits: row}
+		}
+		if q.left() == 0 {
+			o.end(q, StopLength, nil)
+		}
+		return
+	}
+	if q.left() > 0 {
+		return
+	}
+	if q.r.MaxTokens == 0 {
+		o.end(q, StopLength, nil)
+		return
+	}
+	id, pos := int32(-1), int32(q.stored-1)
+	if q.penalised() {
+		vocab := o.e.Model.Config.NVocab
+		id = q.choose(&o.scratch, out.Rows[p.want*vocab:][:vocab], pos)
+	} else {
+		id = out.Tokens[p.want]
+	}
+	if id < 0 {
+		o.end(q, "", q.notFinite(pos))
+		return
+	}
+	q.last = time.Now()
+	if q.first.IsZero() {
+		q.first, q.firstCompiled = q.last, o.chain.compiled
+	}
+	if o.e.Tokenizer.IsEOG(id) && !q.r.IgnoreEOS {
+		o.end(q, StopEOS, nil)
+		return
+	}
+	q.stats.GeneratedTokens++
+	q.tokens = append(q.tokens, id)
+	q.stream.events <- Event{ID: id} // gather has seen that there is room
+	if why := q.stop(o.e.Context); why != "" {
+		o.end(q, why, nil)
+	}
+}

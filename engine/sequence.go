@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"eclat/model"
+	"eclat/model/sample"
+)
+
+// sequence is a request that the scheduler works on.
+type sequence struct {
+	ctx    context.Context
+	r      Request
+	stream *Stream
+
+	tokens []int32   // the prompt and what was generated; the first stored of them are in memory
+	stored int       //
+	units  [][]int32 // by pool: the block table, or the one slot
+	shared *node     // the last page of the index that its first pages are, its own ones among them; nil for none
+	pages  int       // how many pages shared is
+
+	leader *sequence // one that computes the same prompt; this one waits for it up to
+	common int       // so many tokens
+
+	submitted, admitted, first, last time.Time
+	compiled                         time.Duration // of the engine when admitted
+	firstCompiled                    time.Duration // and when the first token was chosen
+	stats                            Stats
+	ended                            bool
+}
+
+// left is how many tokens have to run before the next is chosen.
+func (q *sequence) left() int { return len(q.tokens) - q.stored }
+
+// answering reports whether the sequence has read its prompt.
+func (q *sequence) answering() bool { return q.left() == 1 && len(q.tokens) > len(q.r.Tokens) }
+
+// penalised reports whether the logits are needed here.
+func (q *sequence) penalised() bool {
+	return q.r.Penalty != 0 && q.r.Penalty != 1 && q.r.PenaltyN != 0
+}
+
+// params is how the backend samples.
+func (q *sequence) params() sample.Params {
+	p := q.r.Params
+	p.Logits = q.penalised() || q.r.Rows
+	return p
+}
+
+// room is how many rows of the prompt may run now without waiting for the reader.
+func (q *sequence) room() int {
+	if q.r.Rows {
+		if q.stored+1 <= q.r.From { // rows before From are not told
+			return min(q.r.From-q.stored, 1<<30) + len(q.stream.rows)
+		}
+		return len(q.stream.rows)
+	}
+	if len(q.stream.events) >= cap(q.stream.events)-1 {
+		return 0
+	}
+	return 1 << 30
+}
+
+// choose takes a token from a row of logits on the host, with penalties.
+func (q *sequence) choose(s *scratch, logits []float32, pos int32) int32 {
+	if !sample.Finite(logits) {
+		return -1
+	}
+	s.logits = append(s.logits[:0], logits...)
+	recent := q.tokens
+	if n := q.r.PenaltyN; n > 0 && n < len(recent) {
+		recent = recent[len(recent)-n:]
+	}
+	sample.Penalise(s.logits, recent, q.r.Penalty)
+	p := q.r.Params
+	p.Logits = false
+	return s.sampler.Pick(s.logits, p, pos)
+}
+
+// scratch is what sampling on the host needs.
+type scratch struct {
+	logits  []float32
+	sampler sample.Sampler
+}
+
+// tell sends an event that the reader may miss.
+func (q *sequence) tell(ev Event) {
+	if len(q.stream.events) < cap(q.stream.events)/2 {
+		q.stream.events <- ev
+	}
+}
+
+// stop returns why generation ends after id was chosen and appended; "" where it
+// goes on.
+func (q *sequence) stop(context int) StopReason {
+	switch {
+	case q.r.MaxTokens >= 0 && q.stats.GeneratedTokens >= q.r.MaxTokens:
+		return StopLength
+	case len(q.tokens) > context:
+		return StopContext
+	}
+	return ""
+}
+
+// notFinite is the error of an answer with a NaN or an infinity.
+func (q *sequence) notFinite(pos int32) error {
+	return fmt.Errorf("%w at position %d", ErrNotFinite, pos)
+}
+
+// tables says where the sequence's memory lies, for a batch.
+func (q *sequence) run(n int) model.SeqRun { return model.SeqRun{N: n, Units: q.units} }
