@@ -25,17 +25,15 @@ func (o *owner) gather() bool {
 	b := &o.batch
 	b.Tokens, b.Pos, b.Seqs, b.Want, b.How = b.Tokens[:0], b.Pos[:0], b.Seqs[:0], b.Want[:0], b.How[:0]
 	budget := o.e.Chunk
-	for _, q := range slices.Clone(o.active) {
+	o.order = append(o.order[:0], o.active...)
+	for _, q := range o.order {
 		if budget > 0 && q.answering() && o.hasRoom(q) {
 			budget -= o.put(q, 1)
 		}
 	}
-	reading := slices.Clone(o.active)
-	if n := len(reading); n > 1 {
-		o.turn++
-		reading = append(reading[o.turn%n:], reading[:o.turn%n]...)
-	}
-	for _, q := range reading {
+	o.turn++
+	for i := range o.order {
+		q := o.order[(i+o.turn)%len(o.order)]
 		if budget > 0 && !q.ended && !q.answering() && o.hasRoom(q) && !o.waits(q) {
 			budget -= o.put(q, min(budget, q.left()))
 		}

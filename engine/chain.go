@@ -16,6 +16,7 @@ type chain struct {
 	room     model.Room
 	links    []link
 	open     model.OpenOptions
+	kinds    []model.Pool // of memory; every stage has all of them, in this order
 	out      model.Outputs
 	compiled time.Duration // spent on compiling programs so far
 }
@@ -41,6 +42,9 @@ func (c *chain) load(ctx context.Context, careful int) error {
 		if l.plan, err = c.plan(l.stage); err != nil {
 			return err
 		}
+		if c.kinds == nil {
+			c.kinds = l.plan.Pools
+		}
 		if l.backend, err = l.device.Open(ctx, o); err != nil {
 			l.backend = nil
 			return err
@@ -57,10 +61,6 @@ func (c *chain) plan(st model.Stage) (*model.Plan, error) {
 	st.Sample = st.Head
 	return c.model.Plan(st, c.room)
 }
-
-// pools are the memory pools of all stages together. Stages of one model declare the
-// same pools in the same order, except that one without a kind of layer lacks its.
-func (c *chain) pools() []model.Pool { return c.links[0].plan.Pools }
 
 // program returns the link's program for a size, compiled at first use.
 func (c *chain) program(l *link, s model.Size) (model.Program, error) {

@@ -22,7 +22,10 @@ func Devices(threads int) (list []model.Device, missing error) {
 
 // choose finds the device that o.Device asks for.
 func choose(o *Options) (model.Device, error) {
-	list, missing := Devices(o.Threads)
+	list, missing := o.devices, error(nil)
+	if list == nil {
+		list, missing = Devices(o.Threads)
+	}
 	infos := make([]model.DeviceInfo, len(list))
 	for i, d := range list {
 		infos[i] = d.Info()
@@ -47,7 +50,14 @@ func choose(o *Options) (model.Device, error) {
 }
 
 // processor is the device that takes what no other holds.
-func processor(o *Options) model.Device { return cpu.Devices(o.Threads)[0] }
+func processor(o *Options) model.Device {
+	for _, d := range o.devices {
+		if d.Info().Kind == model.Processor {
+			return d
+		}
+	}
+	return cpu.Devices(o.Threads)[0]
+}
 
 // OpenDevice opens a device without a model: Load is the caller's to call. It
 // returns the device's name for people too.

@@ -38,7 +38,11 @@ type Options struct {
 	Progress   func(what string, done, total int64) // told how far loading ("weights", in bytes) and compiling ("kernels") are; may be nil
 	Notice     func(message string)                 // told which device was chosen and why, what lies where, and of faults overcome; may be nil
 
-	fault func(call, subject string) error // model.OpenOptions.Fault, for tests
+	// For tests: devices in place of those there are, a model of another making, and
+	// faults of a device (model.OpenOptions.Fault).
+	devices []model.Device
+	open    func(*loader.File) (*model.Model, error)
+	fault   func(call, subject string) error
 }
 
 func (o *Options) notice(message string) {
@@ -92,7 +96,11 @@ func Open(ctx context.Context, file *loader.File, o Options) (*Engine, error) {
 }
 
 func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
-	if e.Model, err = arch.Open(file); err != nil {
+	open := e.options.open
+	if open == nil {
+		open = arch.Open
+	}
+	if e.Model, err = open(file); err != nil {
 		return err
 	}
 	if e.Tokenizer, err = tokenizer.New(file); err != nil {
@@ -110,7 +118,7 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 	if err := c.load(ctx, 0); err != nil {
 		return err
 	}
-	e.owner.pages = newPages(c.pools())
+	e.owner.pages = newPages(c.kinds)
 	e.owner.index = newIndex(e.owner.pages)
 	return nil
 }

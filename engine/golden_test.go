@@ -58,11 +58,9 @@ func TestGolden(t *testing.T) {
 
 func (g *golden) check(t *testing.T, path, device string) {
 	e := open(t, path, Options{Device: device})
-	s := e.NewSession()
-	defer s.Close()
 	var sum, most float64
 	var rows, agree int
-	err := s.Score(context.Background(), g.IDs, 20, func(r Row) error {
+	err := e.Score(context.Background(), g.IDs, ScoreOptions{Top: 20}, func(r Row) error {
 		want := g.Rows[r.Pos]
 		rows++
 		if float64(r.Top[0].ID) == want.ExactTop[0][0] {
@@ -90,13 +88,13 @@ func (g *golden) check(t *testing.T, path, device string) {
 }
 
 // open opens a model for a test and closes it at the end.
-func open(t *testing.T, path string, o Options) *Engine {
+func open(t testing.TB, path string, o Options) *Engine {
 	t.Helper()
 	f, err := loader.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := Open(f, o)
+	e, err := Open(context.Background(), f, o)
 	if err != nil {
 		t.Fatal(err)
 	}

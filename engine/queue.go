@@ -60,6 +60,9 @@ func (q *queue) pop() *sequence {
 
 // remove takes out the sequences that gone says are.
 func (q *queue) remove(gone func(*sequence) bool) {
+	if q.n == 0 {
+		return
+	}
 	var turns []string
 	for _, c := range q.turns {
 		var keep []*sequence

@@ -20,6 +20,7 @@ type owner struct {
 	queue   queue
 	active  []*sequence // in order of admission
 	parts   []part      // of the batch
+	order   []*sequence // scratch of gather
 	batch   model.Batch
 	turn    int // which of the sequences reads its prompt first
 	scratch scratch
@@ -132,8 +133,8 @@ func (o *owner) sweep() {
 		}
 		return false
 	})
-	for _, q := range slices.Clone(o.active) {
-		if gone(q) {
+	for i := len(o.active) - 1; i >= 0; i-- {
+		if q := o.active[i]; gone(q) {
 			o.end(q, StopCancel, nil)
 		}
 	}
@@ -291,7 +292,7 @@ func (o *owner) lost(err error) {
 			o.e.options.notice(fmt.Sprintf("the layers cannot move to the processor: %v", fault))
 		}
 	}
-	o.pages = newPages(o.chain.pools())
+	o.pages = newPages(o.chain.kinds)
 	o.index = newIndex(o.pages)
 	if err := o.ready(); err != nil {
 		for _, q := range slices.Clone(o.active) {

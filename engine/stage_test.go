@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"eclat/cpu"
+	"eclat/cpu/ref"
 	"eclat/loader"
 	"eclat/model"
 )
@@ -17,18 +17,21 @@ import (
 func split(t *testing.T, at ...int) *Engine {
 	t.Helper()
 	e := open(t, builtIn, Options{Device: "ref"})
-	if err := e.chain.close(); err != nil {
-		t.Fatal(err)
-	}
-	whole := e.Model.Whole()
-	e.chain.links = nil
-	first := 0
-	for i, end := range append(at, whole.End) {
-		st := model.Stage{First: first, End: end, Embed: i == 0, Head: i == len(at)}
-		e.chain.links = append(e.chain.links, link{stage: st, device: device{open: func(time.Duration) (model.Backend, error) { return cpu.NewRef(), nil }}})
-		first = end
-	}
-	if err := e.chain.load(0); err != nil {
+	err := e.do(context.Background(), func() error {
+		c := &e.owner.chain
+		if err := c.close(); err != nil {
+			return err
+		}
+		c.links = nil
+		first := 0
+		for i, end := range append(at, e.Model.Config.NLayer) {
+			st := model.Stage{First: first, End: end, Embed: i == 0, Head: i == len(at)}
+			c.links = append(c.links, link{stage: st, device: ref.Device()})
+			first = end
+		}
+		return c.load(context.Background(), 0)
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return e
@@ -38,13 +41,8 @@ func split(t *testing.T, at ...int) *Engine {
 // cut, also with stages of the ends alone.
 func TestStages(t *testing.T) {
 	score := func(e *Engine) (lps []float64) {
-		s := e.NewSession()
-		defer s.Close()
 		ids := e.Prompt("The Congress shall have the power to lay and collect taxes, duties, imposts and excises, to pay the debts and provide for the common defence.", false)
-		if len(ids) <= scoreRows {
-			t.Fatalf("%d tokens fit one run of %d", len(ids), scoreRows)
-		}
-		if err := s.Score(context.Background(), ids, 0, func(r Row) error { lps = append(lps, r.LogProb); return nil }); err != nil {
+		if err := e.Score(context.Background(), ids, ScoreOptions{}, func(r Row) error { lps = append(lps, r.LogProb); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		return lps
@@ -67,12 +65,13 @@ func TestStages(t *testing.T) {
 // TestOpenCloses: an Engine that fails to open leaves the file closed and its
 // goroutines gone; a hundred that open and close leave nothing behind.
 func TestOpenCloses(t *testing.T) {
+	before := runtime.NumGoroutine()
 	for range 100 {
 		f, err := loader.Open(builtIn)
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := Open(f, Options{Device: "cpu", Threads: 3, Context: 64})
+		e, err := Open(context.Background(), f, Options{Device: "cpu", Threads: 3, Context: 64})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,16 +79,16 @@ func TestOpenCloses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := goroutines(10); n > 10 {
-		t.Errorf("%d goroutines after everything was closed", n)
+	if n := goroutines(before); n > before {
+		t.Errorf("%d goroutines after everything was closed, %d before", n, before)
 	}
 }
 
 // goroutines counts those alive, once there are no more than few or the finished
-// ones have had a second to end.
+// ones have had a minute to end.
 func goroutines(few int) int {
 	n := runtime.NumGoroutine()
-	for range 50 {
+	for range 3000 {
 		if n <= few {
 			break
 		}
@@ -99,11 +98,10 @@ func goroutines(few int) int {
 	return n
 }
 
-// TestOpenStopped: a Progress that returns an error ends loading with that error,
-// and leaves no goroutine and no memory of the device behind.
+// TestOpenStopped: cancelling ends loading, and leaves no goroutine and no memory of
+// the device behind.
 func TestOpenStopped(t *testing.T) {
-	stop := errors.New("stop")
-	for _, device := range []string{"cpu", "vulkan:0"} {
+	for _, device := range []string{"cpu", "vulkan"} {
 		t.Run(device, func(t *testing.T) {
 			if device != "cpu" {
 				device = gpuName(t)
@@ -114,19 +112,40 @@ func TestOpenStopped(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, err = Open(f, Options{Device: device, Threads: 3, Progress: func(done, total int64) error {
-					if done > total/2 {
-						return stop
+				ctx, cancel := context.WithCancel(context.Background())
+				_, err = Open(ctx, f, Options{Device: device, Threads: 3, Progress: func(what string, done, total int64) {
+					if what == "weights" {
+						cancel()
 					}
-					return nil
 				}})
-				if !errors.Is(err, stop) {
-					t.Fatalf("error %v, want %v", err, stop)
+				if !errors.Is(err, context.Canceled) {
+					t.Fatalf("error %v, want %v", err, context.Canceled)
 				}
 			}
 			if n := goroutines(before); n > before {
 				t.Errorf("%d goroutines, %d before", n, before)
 			}
 		})
+	}
+}
+
+// TestPositionsOfAllStages: every stage has the pools of the whole model.
+func TestPositionsOfAllStages(t *testing.T) {
+	f, err := loader.Open(builtIn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	m, err := memories(allPositions, someWindow, oneState)(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := m.Describe(m.Whole(), model.Room{Pages: 3, Seqs: 2, Chunk: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, err := m.Describe(model.Stage{First: 1, End: 1, Head: true, Embed: true}, model.Room{Pages: 3, Seqs: 2, Chunk: 8})
+	if err != nil || !slices.Equal(whole.Pools, head.Pools) {
+		t.Errorf("pools %v of the whole model, %v of a stage; %v", whole.Pools, head.Pools, err)
 	}
 }
