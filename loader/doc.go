@@ -16,7 +16,4 @@
 // into them and die with Close; strings are copies and live on. A File is
 // read-only after Open, so any number of goroutines may use it at once; of a
 // folder Map adds mappings, under a lock.
-//
-// The format: github.com/ggml-org/ggml, docs/gguf.md. The block layouts:
-// ggml/src/ggml-common.h there.
 package loader

@@ -2,6 +2,7 @@ package loader
 
 import (
 	"bytes"
+	"eclat/loader/gguf"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ func Manifests(dir string) ([]string, error) {
 		}
 	}
 	if out == nil {
-		return nil, &FormatError{dir, "file", -1, "not a regular file, nor a folder with a manifest (NAME.ID.json)"}
+		return nil, gguf.Errorf(dir, "file", -1, "not a regular file, nor a folder with a manifest (NAME.ID.json)")
 	}
 	return out, nil
 }
@@ -55,7 +56,7 @@ func FindManifest(path string) (string, error) {
 		if len(all) > show {
 			names += ", …"
 		}
-		return "", &FormatError{path, "manifest", -1, fmt.Sprintf("the folder holds %d; name one of them: %s", len(all), names)}
+		return "", gguf.Errorf(path, "manifest", -1, "the folder holds %d; name one of them: %s", len(all), names)
 	}
 	return all[0], nil
 }
@@ -64,7 +65,7 @@ func FindManifest(path string) (string, error) {
 // that a damaged manifest is never taken for another.
 func ReadManifest(path string) (*Manifest, error) {
 	fail := func(field, format string, args ...any) error {
-		return &FormatError{path, field, -1, fmt.Sprintf(format, args...)}
+		return gguf.Errorf(path, field, -1, format, args...)
 	}
 	st, err := os.Stat(path)
 	if err != nil {
@@ -142,11 +143,11 @@ func (f *File) openBlobs(m *Manifest, dir string) error {
 		if err != nil {
 			return err
 		}
-		h, err := parseHeader(f.Path, data, p.Size)
+		h, err := gguf.Parse(f.Path, data, p.Size)
 		if err != nil {
 			return err
 		}
-		if err := h.checkSplit(f.Path, i, len(m.Source.Parts)); err != nil {
+		if err := checkSplit(h, f.Path, i, len(m.Source.Parts)); err != nil {
 			return err
 		}
 		if err := f.add(f.Path, i, h, p.Size); err != nil {
@@ -173,7 +174,7 @@ func (f *File) compare(m *Manifest) error {
 	for i, t := range f.Tensors {
 		s := &m.Tensors[i]
 		if t.Name != s.Name || !slices.Equal(t.Dims, s.Shape) || t.Type != s.Type || t.Offset != s.Offset || t.Shard != s.Shard {
-			return f.errAt("tensor_specifics."+s.Name, t.infoOff, "the header describes the tensor otherwise")
+			return f.errAt("tensor_specifics."+s.Name, t.InfoOffset, "the header describes the tensor otherwise")
 		}
 		t.Blob = s.Blob
 	}
@@ -275,7 +276,7 @@ func OpenBlob(root *os.Root, b *Blob) (*os.File, error) {
 		return nil, blobError(path, err)
 	}
 	if !st.Mode().IsRegular() {
-		return nil, &FormatError{path, "blob", -1, "not a regular file"}
+		return nil, gguf.Errorf(path, "blob", -1, "not a regular file")
 	}
 	f, err := root.Open(name)
 	if err != nil {
@@ -287,9 +288,9 @@ func OpenBlob(root *os.Root, b *Blob) (*os.File, error) {
 	case err != nil:
 		err = blobError(path, err)
 	case !os.SameFile(st, now):
-		err = &FormatError{path, "blob", -1, "the file was exchanged while it was opened"}
+		err = gguf.Errorf(path, "blob", -1, "the file was exchanged while it was opened")
 	case now.Size() != b.Size:
-		err = &FormatError{path, "blob", -1, fmt.Sprintf("the file has %d bytes, the manifest says %d", now.Size(), b.Size)}
+		err = gguf.Errorf(path, "blob", -1, "the file has %d bytes, the manifest says %d", now.Size(), b.Size)
 	}
 	if err != nil {
 		f.Close()
@@ -336,7 +337,7 @@ func (p *Part) Open() (PartReader, error) {
 	}
 	if st, err := f.Stat(); err != nil || st.Size() != p.Size {
 		f.Close()
-		return nil, &FormatError{p.Path, "file", -1, "it changed after it was opened"}
+		return nil, gguf.Errorf(p.Path, "file", -1, "it changed after it was opened")
 	}
 	return f, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"eclat/loader"
 	"eclat/loader/fragment"
+	"eclat/loader/loadertest"
 )
 
 // names lists all tensors of a model.
@@ -28,9 +29,9 @@ func names(f *loader.File) (out []string) {
 // TestOpenFolder: a model opened from its folder, or its manifest, is the one that
 // was cut up.
 func TestOpenFolder(t *testing.T) {
-	src := layered()
+	src := loadertest.Layered()
 	src.Set("tokens", []string{"a", "", "ccc"})
-	dir, manifest := folderOf(t, src)
+	dir, manifest := loadertest.Folder(t, src)
 	for _, path := range []string{dir, manifest} {
 		f, err := loader.Open(path)
 		if err != nil {
@@ -73,7 +74,7 @@ func TestMapOnlyNeeded(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("reads /proc/self/maps, which only Linux has")
 	}
-	dir, _ := folderOf(t, layered())
+	dir, _ := loadertest.Folder(t, loadertest.Layered())
 	mapped := func() (n int) {
 		for _, line := range strings.Split(string(readAll(t, "/proc/self/maps")), "\n") {
 			if strings.Contains(line, filepath.Join(dir, "blobs")) {
@@ -105,8 +106,8 @@ func TestMapOnlyNeeded(t *testing.T) {
 
 // TestMapConcurrently: several stages may ask for their weights at once.
 func TestMapConcurrently(t *testing.T) {
-	src := layered()
-	dir, _ := folderOf(t, src)
+	src := loadertest.Layered()
+	dir, _ := loadertest.Folder(t, src)
 	f, err := loader.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +144,7 @@ func blobPath(t *testing.T, manifest, tensor string) string {
 
 // TestPartialFolder: what is there can be used; asking for more names the fragments.
 func TestPartialFolder(t *testing.T) {
-	dir, manifest := folderOf(t, layered())
+	dir, manifest := loadertest.Folder(t, loadertest.Layered())
 	for _, tensor := range []string{"blk.0.attn_q.weight", "blk.2.attn_q.weight", "output.weight"} {
 		if err := os.Remove(blobPath(t, manifest, tensor)); err != nil {
 			t.Fatal(err)
@@ -171,8 +172,8 @@ func TestPartialFolder(t *testing.T) {
 
 // TestFolderOfTwo: a folder with several manifests does not choose.
 func TestFolderOfTwo(t *testing.T) {
-	dir, one := folderOf(t, layered())
-	other := layered()
+	dir, one := loadertest.Folder(t, loadertest.Layered())
+	other := loadertest.Layered()
 	other.Set("general.name", "other")
 	src, err := loader.FromBytes("other.gguf", other.Bytes())
 	if err != nil {
@@ -185,7 +186,7 @@ func TestFolderOfTwo(t *testing.T) {
 	if res.New != 1 { // all but the header is shared
 		t.Errorf("%d new blobs", res.New)
 	}
-	checkRefusal(t, dir, dir, "manifest", -1, "holds 2; name one of them: "+one+", "+res.Path)
+	loadertest.Refusal(t, dir, dir, "manifest", -1, "holds 2; name one of them: "+one+", "+res.Path)
 	for _, path := range []string{one, res.Path} {
 		f, err := loader.Open(path)
 		if err != nil {
@@ -302,7 +303,7 @@ func TestHostileFolders(t *testing.T) {
 		}, "fragments", "missing: header (1 tensor)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, manifest := folderOf(t, layered())
+			_, manifest := loadertest.Folder(t, loadertest.Layered())
 			named := c.spoil(t, manifest, blobPath(t, manifest, tensor))
 			path := manifest
 			if strings.HasSuffix(named, ".json") {
@@ -317,14 +318,14 @@ func TestHostileFolders(t *testing.T) {
 			if !errors.As(err, &fe) || fe.Path != named || fe.Field != c.field || !strings.Contains(fe.Reason, c.reason) {
 				t.Fatalf("%v; want %s, field %q, reason %q", err, named, c.field, c.reason)
 			}
-			checkMessage(t, err.Error(), named, c.field)
+			loadertest.Message(t, err.Error(), named, c.field)
 		})
 	}
 }
 
 // TestFolderLinkedAway: no folder within may lead out of the one that was opened.
 func TestFolderLinkedAway(t *testing.T) {
-	dir, manifest := folderOf(t, layered())
+	dir, manifest := loadertest.Folder(t, loadertest.Layered())
 	away := filepath.Join(t.TempDir(), "blobs")
 	if err := os.Rename(filepath.Join(dir, "blobs"), away); err != nil {
 		t.Skip("cannot move the blobs:", err)

@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"eclat/loader/gguf"
 	"eclat/loader/quant"
 	"encoding/json"
 	"fmt"
@@ -130,7 +131,7 @@ func (m *Manifest) FileName() string {
 // ArchitectureOf returns what a manifest says of a file's architecture.
 func ArchitectureOf(f *File) string {
 	v, _ := f.Get("general.architecture")
-	if s, ok := v.Str(); ok && len(s) <= maxArchitecture && printableText(s) {
+	if s, ok := v.Str(); ok && len(s) <= maxArchitecture && gguf.Printable(s) {
 		return s
 	}
 	return ""
@@ -155,11 +156,7 @@ func SourceName(base string) string {
 }
 
 func soundSourceName(s string) bool {
-	return s != "" && s != "." && s != ".." && len(s) <= maxSourceName && printableText(s) && !strings.ContainsAny(s, `/\`)
-}
-
-func printableText(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+	return s != "" && s != "." && s != ".." && len(s) <= maxSourceName && gguf.Printable(s) && !strings.ContainsAny(s, `/\`)
 }
 
 // Encode returns the manifest's bytes and sets its ID. The contents are checked

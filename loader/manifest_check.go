@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"eclat/loader/gguf"
 	"fmt"
 	"math"
 	"slices"
@@ -11,7 +12,7 @@ import (
 // opened without another look at a size.
 func (m *Manifest) check(path string) error {
 	fail := func(field, format string, args ...any) error {
-		return &FormatError{path, field, -1, fmt.Sprintf(format, args...)}
+		return gguf.Errorf(path, field, -1, format, args...)
 	}
 	if len(m.Source.Parts) == 0 {
 		return fail("source.parts", "there are none")

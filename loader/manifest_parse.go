@@ -3,6 +3,7 @@ package loader
 import (
 	"bytes"
 	"crypto/sha256"
+	"eclat/loader/gguf"
 	"eclat/loader/quant"
 	"encoding/json"
 	"fmt"
@@ -56,7 +57,7 @@ func ParseManifest(name string, data []byte) (*Manifest, error) {
 
 func (r *manifestReader) fail(at int, format string, args ...any) {
 	if r.err == nil {
-		r.err = &FormatError{r.path, r.field, int64(at), fmt.Sprintf(format, args...)}
+		r.err = gguf.Errorf(r.path, r.field, int64(at), format, args...)
 	}
 }
 
@@ -174,7 +175,7 @@ func (r *manifestReader) str(limit int) string {
 		}
 	}
 	r.expect('"')
-	if r.err == nil && !printableText(string(out)) {
+	if r.err == nil && !gguf.Printable(string(out)) {
 		r.fail(at, "the string %q is not printable text", out)
 	}
 	if r.err != nil {
@@ -259,14 +260,14 @@ func (r *manifestReader) tensors() []NamedSpecifics {
 	seen := map[string]bool{}
 	r.expect('{')
 	for r.err == nil && !r.peek('}') {
-		if r.field = "tensor_specifics"; len(out) >= maxTensors {
-			r.fail(r.pos, "more than %d tensors", maxTensors)
+		if r.field = "tensor_specifics"; len(out) >= gguf.MaxTensors {
+			r.fail(r.pos, "more than %d tensors", gguf.MaxTensors)
 		}
 		if len(out) > 0 {
 			r.expect(',')
 		}
 		at := r.pos
-		t := NamedSpecifics{Name: r.str(maxNameBytes)}
+		t := NamedSpecifics{Name: r.str(gguf.MaxNameBytes)}
 		switch {
 		case r.err != nil:
 		case t.Name == "":
@@ -286,7 +287,7 @@ func (r *manifestReader) tensors() []NamedSpecifics {
 
 func (r *manifestReader) specifics(prefix string, t *TensorSpecifics) {
 	r.object(prefix, []string{"shape", "type", "row_bytes", "size", "offset", "shard?", "blob"},
-		func() { r.list(maxDims, func() { t.Shape = append(t.Shape, int(r.whole(maxWhole))) }) },
+		func() { r.list(gguf.MaxDims, func() { t.Shape = append(t.Shape, int(r.whole(maxWhole))) }) },
 		func() {
 			at := r.pos
 			name := r.str(16)
@@ -309,12 +310,12 @@ func (r *manifestReader) specifics(prefix string, t *TensorSpecifics) {
 
 func (r *manifestReader) fragments() []Fragment {
 	var out []Fragment
-	left := maxTensors + 1 // names in all fragments: each tensor has one, a tied embedding two
-	r.list(maxTensors+3, func() {
+	left := gguf.MaxTensors + 1 // names in all fragments: each tensor has one, a tied embedding two
+	r.list(gguf.MaxTensors+3, func() {
 		var f Fragment
 		r.object("fragments.", []string{"name", "tensors"},
 			func() { f.Name = r.str(32) },
-			func() { r.list(left, func() { f.Tensors = append(f.Tensors, r.str(maxNameBytes)) }) })
+			func() { r.list(left, func() { f.Tensors = append(f.Tensors, r.str(gguf.MaxNameBytes)) }) })
 		left -= len(f.Tensors)
 		out = append(out, f)
 	})
@@ -323,7 +324,7 @@ func (r *manifestReader) fragments() []Fragment {
 
 func (r *manifestReader) blobs() []Blob {
 	var out []Blob
-	r.list(maxTensors+maxParts, func() {
+	r.list(gguf.MaxTensors+maxParts, func() {
 		var b Blob
 		r.object("blobs.", []string{"sha256", "size", "chunks"},
 			func() { b.Sum = r.sum() },

@@ -2,7 +2,6 @@ package loader_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -13,53 +12,8 @@ import (
 	"testing"
 
 	"eclat/loader"
-	"eclat/loader/fragment"
-	"eclat/loader/ggufwrite"
-	"eclat/loader/quant"
+	"eclat/loader/loadertest"
 )
-
-// layered is a model with every kind of fragment, two equal tensors, and one of
-// more than a chunk.
-func layered() *ggufwrite.File {
-	f := &ggufwrite.File{}
-	f.Set("general.architecture", "llama")
-	add := func(name string, n int, seed byte) {
-		data := make([]byte, n)
-		for i := range data {
-			data[i] = seed + byte(i%251)
-		}
-		f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: name, Type: quant.I8, Dims: []int{n}, Data: data})
-	}
-	add("token_embd.weight", loader.ChunkBytes+100, 1)
-	for l := range 3 {
-		add(fmt.Sprintf("blk.%d.attn_norm.weight", l), 96, 9) // the same in all layers
-		add(fmt.Sprintf("blk.%d.attn_q.weight", l), 320, byte(10+l))
-	}
-	add("rope_freqs.weight", 64, 5)
-	add("output_norm.weight", 96, 6)
-	add("output.weight", 320, 7)
-	return f
-}
-
-// folderOf cuts a file into a new folder and returns it with its manifest's path.
-func folderOf(t testing.TB, f *ggufwrite.File) (dir, manifest string) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "model.gguf")
-	if err := f.WriteFile(path); err != nil {
-		t.Fatal(err)
-	}
-	src, err := loader.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	dir = t.TempDir()
-	res, err := fragment.Write(context.Background(), src, dir, fragment.Options{Config: json.RawMessage(`{"n_layer":3,"rope":{"freq_base":0.5}}`)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir, res.Path
-}
 
 func readAll(t testing.TB, path string) []byte {
 	t.Helper()
@@ -73,7 +27,7 @@ func readAll(t testing.TB, path string) []byte {
 // TestManifestText reads a manifest with another JSON reader: the fields mean what
 // they say.
 func TestManifestText(t *testing.T) {
-	_, path := folderOf(t, layered())
+	_, path := loadertest.Folder(t, loadertest.Layered())
 	data := readAll(t, path)
 	var m struct {
 		Schema string
@@ -111,7 +65,7 @@ func TestManifestText(t *testing.T) {
 	if id := fmt.Sprintf("%x", sha256.Sum256(data)); !strings.HasSuffix(path, "model."+id+".json") {
 		t.Errorf("%s is not named by its sha256, %s", path, id)
 	}
-	src := layered().Bytes()
+	src := loadertest.Layered().Bytes()
 	if m.Source.Name != "model.gguf" || m.Source.Size != int64(len(src)) || m.Source.Sha256 != fmt.Sprintf("%x", sha256.Sum256(src)) {
 		t.Errorf("source %+v", m.Source)
 	}
@@ -279,7 +233,7 @@ func spoil(t *testing.T, data, old, new string) string {
 }
 
 func TestHostileManifests(t *testing.T) {
-	_, path := folderOf(t, layered())
+	_, path := loadertest.Folder(t, loadertest.Layered())
 	sound := string(readAll(t, path))
 	for _, h := range hostileManifests {
 		t.Run(h.name, func(t *testing.T) {
@@ -298,7 +252,7 @@ func TestHostileManifests(t *testing.T) {
 			if whole && fe.Field != h.field || !strings.HasPrefix(fe.Field, h.field) || !strings.Contains(fe.Reason, h.reason) {
 				t.Errorf("%v; want field %q and reason %q", err, h.field, h.reason)
 			}
-			checkMessage(t, err.Error(), file, fe.Field)
+			loadertest.Message(t, err.Error(), file, fe.Field)
 		})
 	}
 	t.Logf("%d hostile manifests", len(hostileManifests))
@@ -316,9 +270,9 @@ func TestManifestLimits(t *testing.T) {
 	if err := f.Truncate(loader.MaxManifestBytes + 1); err != nil {
 		t.Fatal(err)
 	}
-	checkRefusal(t, path, path, "manifest", -1, "the limit is 67108864")
+	loadertest.Refusal(t, path, path, "manifest", -1, "the limit is 67108864")
 
-	_, sound := folderOf(t, layered())
+	_, sound := loadertest.Folder(t, loadertest.Layered())
 	text := string(readAll(t, sound))
 	at := strings.Index(text, `"tensor_specifics":{`) + len(`"tensor_specifics":{`)
 	one := text[at+strings.Index(text[at:], `:{`) : at+strings.Index(text[at:], `}`)+1]
@@ -364,7 +318,7 @@ func TestCanonicalConfig(t *testing.T) {
 // FuzzManifest: whatever the bytes, reading them ends in a FormatError of one line
 // or in a manifest that is written in the same bytes.
 func FuzzManifest(f *testing.F) {
-	_, path := folderOf(f, layered())
+	_, path := loadertest.Folder(f, loadertest.Layered())
 	sound := string(readAll(f, path))
 	f.Add([]byte(sound))
 	for _, h := range hostileManifests {
@@ -382,7 +336,7 @@ func FuzzManifest(f *testing.F) {
 			if fe.Offset > int64(len(data)) {
 				t.Errorf("%v: the offset is not in the manifest of %d bytes", err, len(data))
 			}
-			checkMessage(t, err.Error(), "fuzz", fe.Field)
+			loadertest.Message(t, err.Error(), "fuzz", fe.Field)
 			return
 		}
 		again, err := m.Encode()
