@@ -1,7 +1,7 @@
 // Package loader reads GGUF model files: metadata, tensor shapes and the
 // quantised blocks themselves. The same File comes out of a fragments folder, into
-// which package fragment cuts such files: a manifest (see Manifest) and a blob for
-// each tensor.
+// which package fragment cuts such files: a manifest (package manifest) and a blob
+// for each tensor. Package gguf parses headers, package quant knows the types.
 //
 // A file is mapped into memory and never copied: a Tensor is a byte range of
 // the mapping with a type and a shape. Shapes are always in elements, innermost

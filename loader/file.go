@@ -2,6 +2,7 @@ package loader
 
 import (
 	"eclat/loader/gguf"
+	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,9 +17,14 @@ import (
 // Tensor is a named block of weights: where it lies and how to read it.
 type Tensor struct {
 	gguf.Tensor
-	Shard int    // which file of a split model, from 0
-	Data  []byte // Size bytes of a mapping, valid until File.Close; in a fragments folder nil before File.Map
-	Blob  Sum    // its blob in a fragments folder; zero in a GGUF file
+	Shard int          // which file of a split model, from 0
+	Data  []byte       // Size bytes of a mapping, valid until File.Close; in a fragments folder nil before File.Map
+	Blob  manifest.Sum // its blob in a fragments folder; zero in a GGUF file
+}
+
+// Specifics describes the tensor to people and to manifests.
+func (t *Tensor) Specifics() manifest.Specifics {
+	return manifest.Specifics{Shape: t.Dims, Type: t.Type, RowBytes: t.RowBytes, Size: t.Size, Offset: t.Offset, Shard: t.Shard, Blob: t.Blob}
 }
 
 // File is an open model: one GGUF file, all the files of a split one, or a
@@ -76,8 +82,8 @@ func FromBytes(name string, data []byte) (*File, error) {
 }
 
 func (f *File) open() error {
-	if st, err := os.Stat(f.Path); err == nil && (st.IsDir() || IsManifest(f.Path)) {
-		path, err := FindManifest(f.Path)
+	if st, err := os.Stat(f.Path); err == nil && (st.IsDir() || manifest.IsName(f.Path)) {
+		path, err := manifest.Find(f.Path)
 		if err != nil {
 			return err
 		}

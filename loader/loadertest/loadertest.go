@@ -5,9 +5,11 @@ package loadertest
 
 import (
 	"context"
+	"eclat/loader/manifest"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -34,7 +36,7 @@ func Layered() *ggufwrite.File {
 		}
 		f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: name, Type: quant.I8, Dims: []int{n}, Data: data})
 	}
-	add("token_embd.weight", loader.ChunkBytes+100, 1)
+	add("token_embd.weight", manifest.ChunkBytes+100, 1)
 	for l := range 3 {
 		add(fmt.Sprintf("blk.%d.attn_norm.weight", l), 96, 9) // the same in all layers
 		add(fmt.Sprintf("blk.%d.attn_q.weight", l), 320, byte(10+l))
@@ -46,7 +48,7 @@ func Layered() *ggufwrite.File {
 }
 
 // Folder cuts a file into a new folder and returns it with its manifest's path.
-func Folder(t testing.TB, f *ggufwrite.File) (dir, manifest string) {
+func Folder(t testing.TB, f *ggufwrite.File) (dir, mpath string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "model.gguf")
 	if err := f.WriteFile(path); err != nil {
@@ -63,6 +65,16 @@ func Folder(t testing.TB, f *ggufwrite.File) (dir, manifest string) {
 		t.Fatal(err)
 	}
 	return dir, res.Path
+}
+
+// ReadFile is os.ReadFile for files that must be there.
+func ReadFile(t testing.TB, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 const (

@@ -1,4 +1,4 @@
-package loader
+package manifest
 
 import (
 	"eclat/loader/gguf"
@@ -104,7 +104,7 @@ func (m *Manifest) checkBlobs(fail func(field, format string, args ...any) error
 func chunks(size int64) int64 { return (size-1)/ChunkBytes + 1 }
 
 // checkTensor says which field of a tensor is wrong, and why; "" for none.
-func (m *Manifest) checkTensor(t *NamedSpecifics) (field, reason string) {
+func (m *Manifest) checkTensor(t *Tensor) (field, reason string) {
 	if len(t.Shape) == 0 {
 		return "shape", "no dimensions"
 	}
@@ -143,12 +143,12 @@ func (m *Manifest) checkTensor(t *NamedSpecifics) (field, reason string) {
 }
 
 // overlap returns two tensors that share bytes of the source, or nil.
-func overlap(tensors []NamedSpecifics) (a, b *NamedSpecifics) {
-	order := make([]*NamedSpecifics, len(tensors))
+func overlap(tensors []Tensor) (a, b *Tensor) {
+	order := make([]*Tensor, len(tensors))
 	for i := range tensors {
 		order[i] = &tensors[i]
 	}
-	slices.SortFunc(order, func(a, b *NamedSpecifics) int {
+	slices.SortFunc(order, func(a, b *Tensor) int {
 		if a.Shard != b.Shard {
 			return a.Shard - b.Shard
 		}

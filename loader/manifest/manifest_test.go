@@ -1,8 +1,9 @@
-package loader_test
+package manifest_test
 
 import (
 	"bytes"
 	"crypto/sha256"
+	"eclat/loader/manifest"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,20 +16,11 @@ import (
 	"eclat/loader/loadertest"
 )
 
-func readAll(t testing.TB, path string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 // TestManifestText reads a manifest with another JSON reader: the fields mean what
 // they say.
 func TestManifestText(t *testing.T) {
 	_, path := loadertest.Folder(t, loadertest.Layered())
-	data := readAll(t, path)
+	data := loadertest.ReadFile(t, path)
 	var m struct {
 		Schema string
 		Source struct {
@@ -82,26 +74,26 @@ func TestManifestText(t *testing.T) {
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("fragments %s\nwant %s", got, want)
 	}
-	if e := m.Specifics["token_embd.weight"]; e.Type != "I8" || len(e.Shape) != 1 || e.Shape[0] != loader.ChunkBytes+100 || e.RowBytes != e.Shape[0] {
+	if e := m.Specifics["token_embd.weight"]; e.Type != "I8" || len(e.Shape) != 1 || e.Shape[0] != manifest.ChunkBytes+100 || e.RowBytes != e.Shape[0] {
 		t.Errorf("token_embd %+v", e)
 	}
 	if len(m.Blobs) != 9 { // 10 tensors, three of them equal, and the header
 		t.Errorf("%d blobs", len(m.Blobs))
 	}
 	for _, b := range m.Blobs {
-		blob := readAll(t, filepath.Join(filepath.Dir(path), "blobs", b.Sha256[:2], b.Sha256))
+		blob := loadertest.ReadFile(t, filepath.Join(filepath.Dir(path), "blobs", b.Sha256[:2], b.Sha256))
 		if fmt.Sprintf("%x", sha256.Sum256(blob)) != b.Sha256 || int64(len(blob)) != b.Size {
 			t.Errorf("blob %s is not what it says", b.Sha256)
 		}
 		for i, c := range b.Chunks {
-			part := blob[i*loader.ChunkBytes : min(len(blob), (i+1)*loader.ChunkBytes)]
+			part := blob[i*manifest.ChunkBytes : min(len(blob), (i+1)*manifest.ChunkBytes)]
 			if fmt.Sprintf("%x", sha256.Sum256(part)) != c {
 				t.Errorf("blob %s, chunk %d: wrong sum", b.Sha256, i)
 			}
 		}
 	}
 	// Reading and writing it again changes nothing.
-	p, err := loader.ParseManifest("m", data)
+	p, err := manifest.Parse("m", data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +226,7 @@ func spoil(t *testing.T, data, old, new string) string {
 
 func TestHostileManifests(t *testing.T) {
 	_, path := loadertest.Folder(t, loadertest.Layered())
-	sound := string(readAll(t, path))
+	sound := string(loadertest.ReadFile(t, path))
 	for _, h := range hostileManifests {
 		t.Run(h.name, func(t *testing.T) {
 			// Under the name that fits its sum, in a folder of its own.
@@ -267,13 +259,13 @@ func TestManifestLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := f.Truncate(loader.MaxManifestBytes + 1); err != nil {
+	if err := f.Truncate(manifest.MaxBytes + 1); err != nil {
 		t.Fatal(err)
 	}
 	loadertest.Refusal(t, path, path, "manifest", -1, "the limit is 67108864")
 
 	_, sound := loadertest.Folder(t, loadertest.Layered())
-	text := string(readAll(t, sound))
+	text := string(loadertest.ReadFile(t, sound))
 	at := strings.Index(text, `"tensor_specifics":{`) + len(`"tensor_specifics":{`)
 	one := text[at+strings.Index(text[at:], `:{`) : at+strings.Index(text[at:], `}`)+1]
 	var b strings.Builder
@@ -281,7 +273,7 @@ func TestManifestLimits(t *testing.T) {
 	for i := range 1<<16 + 1 {
 		fmt.Fprintf(&b, `"t%d"%s,`, i, one)
 	}
-	if _, err := loader.ParseManifest("m", []byte(b.String())); err == nil || !strings.Contains(err.Error(), "more than 65536 tensors") {
+	if _, err := manifest.Parse("m", []byte(b.String())); err == nil || !strings.Contains(err.Error(), "more than 65536 tensors") {
 		t.Errorf("%v", err)
 	}
 }
@@ -299,7 +291,7 @@ func TestCanonicalConfig(t *testing.T) {
 		{`{"a":`, "", "early"},
 		{``, "", "early"},
 	} {
-		got, err := loader.CanonicalConfig([]byte(c.in))
+		got, err := manifest.CanonicalConfig([]byte(c.in))
 		if c.fault != "" {
 			if err == nil || !strings.Contains(err.Error(), c.fault) {
 				t.Errorf("%s: %q, %v; want an error with %q", c.in, got, err, c.fault)
@@ -309,17 +301,17 @@ func TestCanonicalConfig(t *testing.T) {
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s became %s, %v; want %s", c.in, got, err, c.want)
 		}
-		if again, err := loader.CanonicalConfig(got); err != nil || !bytes.Equal(again, got) {
+		if again, err := manifest.CanonicalConfig(got); err != nil || !bytes.Equal(again, got) {
 			t.Errorf("%s is not a fixed point: %s, %v", got, again, err)
 		}
 	}
 }
 
-// FuzzManifest: whatever the bytes, reading them ends in a FormatError of one line
+// FuzzParse: whatever the bytes, reading them ends in a FormatError of one line
 // or in a manifest that is written in the same bytes.
-func FuzzManifest(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	_, path := loadertest.Folder(f, loadertest.Layered())
-	sound := string(readAll(f, path))
+	sound := string(loadertest.ReadFile(f, path))
 	f.Add([]byte(sound))
 	for _, h := range hostileManifests {
 		if h.old != "OVERLAP" && h.old != "" && strings.Contains(sound, h.old) && len(h.new) < 1000 {
@@ -327,7 +319,7 @@ func FuzzManifest(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := loader.ParseManifest("fuzz", data)
+		m, err := manifest.Parse("fuzz", data)
 		if err != nil {
 			var fe *loader.FormatError
 			if !errors.As(err, &fe) {
