@@ -32,6 +32,8 @@ type ScoreOptions struct {
 	From   int    // the first position that is told
 	Caller string // see Request
 	Share  int    // see Request: how many of the first tokens may be shared
+
+	Progress func(done, total int) // told how many tokens were run; may be nil
 }
 
 // Score runs ids through the model and calls each, in the caller's goroutine, for
@@ -45,6 +47,9 @@ func (e *Engine) Score(ctx context.Context, ids []int32, o ScoreOptions, each fu
 	}
 	var fault error
 	for ev, ok := s.Next(); ok; ev, ok = s.Next() {
+		if ev.Logits == nil && o.Progress != nil {
+			o.Progress(ev.Done, ev.Total)
+		}
 		if ev.Logits == nil || fault != nil {
 			continue
 		}

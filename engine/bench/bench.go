@@ -9,14 +9,31 @@ import (
 	"eclat/engine"
 	"eclat/engine/stats"
 	"eclat/model"
+	"eclat/model/sample"
 )
 
 // Test is one line of a benchmark: reading a prompt or generating, at a depth.
+//
+// What stands before is computed once and shared by all repetitions, in whole pages
+// of model.PageLen positions. A prompt is read at the next whole page, so that what is
+// timed is its own tokens; what a text needs beyond whole pages is computed, untimed,
+// before its first token.
 type Test struct {
 	Prompt int // tokens to read; 0 for none
 	Gen    int // tokens to generate; 0 for none
 	Depth  int // tokens in key–value memory before
 }
+
+// shared is how many tokens all repetitions have in common.
+func (t Test) shared() int {
+	if t.Gen > 0 {
+		return t.Depth
+	}
+	return model.Pages(t.Depth) * model.PageLen
+}
+
+// before is how many tokens stand before what is timed; a text begins with one more.
+func (t Test) before() int { return t.shared() + min(1, t.Gen) }
 
 // Name is llama-bench's: "pp512", "tg128", "pp512 @ d4096".
 func (t Test) Name() string {
@@ -54,7 +71,7 @@ func Tests(prompts, gens, depths []int) []Test {
 func Context(tests []Test) int {
 	n := 0
 	for _, t := range tests {
-		n = max(n, t.Depth+t.tokens()+1)
+		n = max(n, t.before()+t.tokens())
 	}
 	return n
 }
@@ -63,7 +80,7 @@ func Context(tests []Test) int {
 type Result struct {
 	Test
 	Start   time.Time
-	Samples []time.Duration // wall-clock time of each repetition
+	Samples []time.Duration // time that each repetition took for its tokens
 	Joules  float64         // energy of all repetitions; 0 where the system does not tell
 	// OfLimit is the share (0…1) of the device's measured limit that the mean rate
 	// reaches: of the copy bandwidth for generating, of the matmul rate for reading
@@ -114,7 +131,7 @@ type Options struct {
 // Total returns how many tokens Run computes, with what is not timed.
 func Total(tests []Test, o Options) (n int64) {
 	for _, t := range tests {
-		n += int64(t.Depth) + int64(max(1, o.Repeat))*int64(t.tokens())
+		n += int64(t.shared()) + int64(max(1, o.Repeat))*int64(t.tokens())
 		if !o.NoWarmup {
 			n += int64(t.warm().tokens())
 		}
@@ -124,12 +141,15 @@ func Total(tests []Test, o Options) (n int64) {
 
 // warm is what runs before a test counts: a prompt whole, of a text two tokens,
 // enough to compile what all others use.
-func (t Test) warm() Test { return Test{Prompt: t.Prompt, Gen: min(t.Gen, 2)} }
+func (t Test) warm() Test { return Test{t.Prompt, min(t.Gen, 2), t.Depth} }
 
 // Run measures tests on an open model with room for Context(tests) positions.
 func Run(ctx context.Context, e *engine.Engine, tests []Test, o Options) ([]Result, error) {
 	var out []Result
-	b := bencher{ctx: ctx, e: e, o: &o, prompt: prompt(e, Context(tests))}
+	b := bencher{ctx: ctx, e: e, o: &o, tokens: prompt(e, Context(tests))}
+	if b.o.Done == nil {
+		b.o.Done = new(atomic.Int64)
+	}
 	for _, t := range tests {
 		r, err := b.test(t)
 		if err != nil {
@@ -144,80 +164,88 @@ type bencher struct {
 	ctx    context.Context
 	e      *engine.Engine
 	o      *Options
-	prompt []int32
+	tokens []int32
+	count  int64 // of tokens before the running request
 }
 
 // prompt returns n tokens of no meaning, the same ones every time.
 func prompt(e *engine.Engine, n int) []int32 {
 	ids := make([]int32, n)
 	for i := range ids {
-		ids[i] = int32(model.Uniform(1, uint32(i)) * float32(e.Model.Config.NVocab))
+		ids[i] = int32(sample.Uniform(1, uint32(i)) * float32(e.Model.Config.NVocab))
 	}
 	return ids
 }
 
 func (b *bencher) test(t Test) (*Result, error) {
-	s := b.e.NewSession()
-	defer s.Close()
-	if t.Depth > 0 {
-		if err := b.generate(s, b.prompt[:t.Depth], 1, false); err != nil {
+	if n := t.shared(); n > 0 {
+		if _, err := b.request(engine.Request{Tokens: b.tokens[:n], Share: n}, n, nil); err != nil {
 			return nil, err
 		}
-		s.Rewind(t.Depth)
 	}
 	if !b.o.NoWarmup {
-		if _, err := b.once(s, t.warm(), t.Depth); err != nil {
+		if _, _, err := b.once(t.warm()); err != nil {
 			return nil, err
 		}
 	}
 	r := &Result{Test: t, Start: time.Now()}
 	for range max(1, b.o.Repeat) {
-		before := b.o.Energy.Joules()
-		d, err := b.once(s, t, t.Depth)
+		d, joules, err := b.once(t)
 		if err != nil {
 			return nil, err
 		}
 		r.Samples = append(r.Samples, d)
-		r.Joules += b.o.Energy.Since(before)
+		r.Joules += joules
 	}
 	return r, nil
 }
 
-// once times one repetition and takes the sequence back to depth.
-func (b *bencher) once(s *engine.Session, t Test, depth int) (time.Duration, error) {
-	// A text begins with one given token: n steps give n tokens.
-	prompt, gen := b.prompt[depth:depth+t.Prompt], 1
+// once runs one repetition and returns the time and the energy that its tokens took.
+func (b *bencher) once(t Test) (d time.Duration, joules float64, err error) {
+	r := engine.Request{Tokens: b.tokens[:t.before()+t.Prompt], Share: t.shared(), MaxTokens: 1}
+	meter := b.o.Energy.Joules()
 	if t.Gen > 0 {
-		prompt, gen = b.prompt[depth:depth+1], t.Gen
+		r.MaxTokens += t.Gen // the first token is chosen at the prompt's end; each other takes a step
+		st, err := b.request(r, t.Gen, func() { meter = b.o.Energy.Joules() })
+		return st.GenerateTime, b.o.Energy.Since(meter), err
 	}
-	start := time.Now()
-	err := b.generate(s, prompt, gen, t.Gen > 0)
-	d := time.Since(start)
-	s.Rewind(depth)
-	return d, err
+	st, err := b.request(r, t.Prompt, nil)
+	if run := st.PromptTokens - st.CachedTokens; err == nil && run > t.Prompt {
+		// A model whose memory cannot be shared reads all that stands before, too: the
+		// rate is over all of it.
+		st.PromptTime = time.Duration(float64(st.PromptTime) * float64(t.Prompt) / float64(run))
+	}
+	return st.PromptTime, b.o.Energy.Since(meter), err
 }
 
-// generate reads the prompt and generates n tokens, without the choice to stop
-// early. It counts either the prompt's tokens or the generated ones.
-func (b *bencher) generate(s *engine.Session, prompt []int32, n int, count bool) error {
-	losses := b.e.Losses()
-	r := engine.Request{MaxTokens: n, IgnoreEOS: true}
-	if done := b.o.Done; done != nil && count {
-		r.Emit = func(int32) { done.Add(1) }
-	} else if done != nil {
-		before := 0
-		r.Progress = func(now, _ int) { done.Add(int64(now - before)); before = now }
-	}
-	st, err := s.Generate(b.ctx, prompt, r)
+// request runs a request of which the last n tokens count, of the generated ones
+// where there are any, else of the prompt. It has no choice to stop early. first is
+// called at the first generated token and may be nil.
+func (b *bencher) request(r engine.Request, n int, first func()) (engine.Stats, error) {
+	r.IgnoreEOS = true
+	told := 0
+	st, err := b.e.Generate(b.ctx, r, func(done, total int) {
+		if r.MaxTokens <= 1 {
+			b.o.Done.Store(b.count + int64(max(0, n-(total-done))))
+		}
+	}, func(int32) {
+		if told++; told == 1 && first != nil {
+			first()
+		} else if told > 1 {
+			b.o.Done.Store(b.count + int64(told-1))
+		}
+	})
 	switch {
 	case err != nil:
-		return err
+		return st, err
 	case st.Stop == engine.StopCancel:
-		return context.Cause(b.ctx)
-	case st.GeneratedTokens != n:
-		return fmt.Errorf("bench: %d of %d tokens: %s", st.GeneratedTokens, n, st.Stop)
-	case b.e.Losses() != losses:
-		return fmt.Errorf("%w while it was measured", engine.ErrLost)
+		return st, context.Cause(b.ctx)
+	case st.GeneratedTokens != r.MaxTokens:
+		return st, fmt.Errorf("bench: %d of %d tokens: %s", st.GeneratedTokens, r.MaxTokens, st.Stop)
+	case st.Losses > 0:
+		return st, fmt.Errorf("%w while it was measured", engine.ErrLost)
 	}
-	return nil
+	b.count += int64(n)
+	b.o.Done.Store(b.count)
+	return st, nil
 }

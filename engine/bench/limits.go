@@ -36,20 +36,21 @@ type Part struct {
 // error is returned with it.
 func Measure(ctx context.Context, e *engine.Engine, tests []Test, o Options) (*Device, error) {
 	d := &Device{Name: e.Device, Load: e.LoadTime}
-	for _, f := range e.Facts() {
+	facts, err := e.Facts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range facts {
 		d.Parts = append(d.Parts, Part{Facts: f})
 	}
-	err := d.measureLimits(ctx, e)
-	if err != nil {
+	if err := d.measureLimits(ctx, e); err != nil {
 		return d, err
 	}
 	ResetPeak() // the limits' buffers are not the model's
 	d.Results, err = Run(ctx, e, tests, o)
 	d.HostPeak = hostPeak()
-	for _, p := range d.Parts {
-		if p.Memory != nil {
-			d.GPUMemory += p.Memory()
-		}
+	if err == nil {
+		err = d.gpuMemory(ctx, e)
 	}
 	if err == nil {
 		err = d.measureLimits(ctx, e)
@@ -60,12 +61,23 @@ func Measure(ctx context.Context, e *engine.Engine, tests []Test, o Options) (*D
 	return d, d.setLimits(e)
 }
 
+// gpuMemory sums what the GPUs hold now.
+func (d *Device) gpuMemory(ctx context.Context, e *engine.Engine) error {
+	facts, err := e.Facts(ctx)
+	for _, f := range facts {
+		if f.GPU() {
+			d.GPUMemory += f.Held
+		}
+	}
+	return err
+}
+
 // measureLimits keeps the better of what it measures and what is known. A limit
 // that cannot be measured, for want of memory beside the model, stays unknown.
 func (d *Device) measureLimits(ctx context.Context, e *engine.Engine) error {
 	defer debug.FreeOSMemory()
 	note := func(what string, err error) error {
-		if errors.Is(err, engine.ErrLost) {
+		if errors.Is(err, engine.ErrLost) || ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		d.Unknown = fmt.Errorf("%s: %w", what, err)
@@ -73,35 +85,44 @@ func (d *Device) measureLimits(ctx context.Context, e *engine.Engine) error {
 	}
 	for i := range d.Parts {
 		p := &d.Parts[i]
-		if p.CopyRate == nil {
-			continue
-		}
-		rate, err := p.CopyRate()
+		rate, err := CopyRate(ctx, p.CopyRate)
 		if err != nil {
 			if err := note("copy bandwidth of "+p.Name, err); err != nil {
 				return err
 			}
 		}
 		p.Copy = max(p.Copy, rate)
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 	}
 	if len(d.Parts) > 1 {
 		return nil // a prompt has no one device's rate
 	}
 	// What a device does best is its rate, whatever the number of tokens.
 	for _, n := range []int{32, 64, 128, e.Chunk} {
-		rate, err := e.MatMulRate(n, 200*time.Millisecond)
+		rate, err := e.MatMulRate(ctx, n, 200*time.Millisecond)
 		if err != nil {
 			return note("matmul rate", err)
 		}
 		d.MatMul = max(d.MatMul, rate)
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 	}
 	return nil
+}
+
+// CopyRate is what measure returns, or ctx's error as soon as ctx ends: measuring
+// cannot be cancelled and may take seconds on a slow device.
+func CopyRate(ctx context.Context, measure func() (float64, error)) (rate float64, err error) {
+	done := make(chan struct{})
+	var r float64
+	var fault error
+	go func() {
+		defer close(done)
+		r, fault = measure()
+	}()
+	select {
+	case <-done:
+		return r, fault
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
 }
 
 // setLimits sets the results against the limits.
@@ -127,15 +148,26 @@ func (d *Device) setLimits(e *engine.Engine) error {
 
 // work is what a token costs.
 type work struct {
-	layer  []int64 // bytes of weights in each layer
-	ends   [2]int64
-	cache  []int64 // bytes of key–value memory in each layer and position
-	prompt float64 // floating-point operations of a prompt's token without attention
-	attend float64 // of attention for each position before it
+	layers []layerWork
+	ends   [2]int64 // bytes of weights before and after the layers
+	prompt float64  // floating-point operations of a prompt's token without attention
+}
+
+// layerWork is a layer's share of it.
+type layerWork struct {
+	bytes  int64   // of weights
+	cache  int64   // bytes of key–value memory for each position that is seen
+	attend float64 // floating-point operations of attention for each position that is seen
+	window int     // positions that are seen; 0 for all
 }
 
 func newWork(c *model.Config, steps []engine.ProbeStep) *work {
-	w := &work{layer: make([]int64, c.NLayer), cache: make([]int64, c.NLayer)}
+	w := &work{layers: make([]layerWork, c.NLayer)}
+	for l := range w.layers {
+		b := c.At(l)
+		// Scores and weighted sum, a multiplication and an addition each.
+		w.layers[l] = layerWork{attend: 2 * float64(b.NHead) * float64(b.HeadDimK+b.HeadDimV), window: b.Window}
+	}
 	end := 0 // before the layers
 	for _, s := range steps {
 		if s.Layer < 0 {
@@ -143,23 +175,35 @@ func newWork(c *model.Config, steps []engine.ProbeStep) *work {
 			continue
 		}
 		end = 1
-		w.layer[s.Layer] += s.Fixed
-		w.cache[s.Layer] += s.Cache
+		l := &w.layers[s.Layer]
+		l.bytes += s.Fixed
+		l.cache += s.Cache
 		if s.Op == model.MatMul {
 			block, bytes := s.Type.Block()
 			w.prompt += 2 * float64(s.Fixed) / float64(bytes) * float64(block)
 		}
 	}
-	// Scores and weighted sum, a multiplication and an addition each.
-	w.attend = 2 * float64(c.NLayer) * float64(c.NHead) * float64(c.HeadDimK+c.HeadDimV)
 	return w
+}
+
+// seen is how many positions n tokens see together, each itself and what stands
+// before it, of which the first has before.
+func seen(before, n, window int) float64 {
+	if full := window - before; window > 0 && n > full { // of the tokens that see less than a window
+		full = max(0, full)
+		return seen(before, full, 0) + float64(n-full)*float64(window)
+	}
+	return float64(n) * (float64(before) + (float64(n)+1)/2)
 }
 
 // flops of reading a prompt: the products of all layers, and attention over the
 // positions before each token. The output matrix is used once, for the last token.
 func (w *work) flops(t Test) float64 {
-	n := float64(t.Prompt)
-	return n*w.prompt + w.attend*n*(float64(t.Depth)+(n+1)/2)
+	sum := float64(t.Prompt) * w.prompt
+	for _, l := range w.layers {
+		sum += l.attend * seen(t.before(), t.Prompt, l.window)
+	}
+	return sum
 }
 
 // copyTime is how long the devices would take to read, at their copy bandwidth,
@@ -168,22 +212,21 @@ func (w *work) flops(t Test) float64 {
 func (w *work) copyTime(parts []Part, t Test) float64 {
 	var seconds float64
 	at := 0
-	positions := float64(t.Depth) + (float64(t.Gen)+1)/2
 	for i, p := range parts {
 		if p.Copy == 0 {
 			return 0
 		}
 		var bytes float64
-		for l := at; l < at+p.Layers; l++ {
-			bytes += float64(w.layer[l]) + float64(w.cache[l])*positions
+		for _, l := range w.layers[at : at+p.Layers] {
+			bytes += float64(l.bytes)*float64(t.Gen) + float64(l.cache)*seen(t.before(), t.Gen, l.window)
 		}
 		if at += p.Layers; i == 0 {
-			bytes += float64(w.ends[0])
+			bytes += float64(w.ends[0]) * float64(t.Gen)
 		}
 		if i == len(parts)-1 {
-			bytes += float64(w.ends[1])
+			bytes += float64(w.ends[1]) * float64(t.Gen)
 		}
 		seconds += bytes / p.Copy
 	}
-	return seconds * float64(t.Gen)
+	return seconds
 }

@@ -45,7 +45,7 @@ var ErrNoTimes = errors.New("the device does not time its steps")
 
 // RunProfile times every step of tokens tokens after a warm-up of as many.
 func RunProfile(ctx context.Context, e *engine.Engine, tokens int) (*Profile, error) {
-	p, err := e.NewProbe(engine.ProbeOptions{Tokens: 1, Profile: true})
+	p, err := e.NewProbe(ctx, engine.ProbeOptions{Tokens: 1, Profile: true})
 	if err != nil {
 		return nil, err
 	}
@@ -54,11 +54,8 @@ func RunProfile(ctx context.Context, e *engine.Engine, tokens int) (*Profile, er
 	sum := make([]time.Duration, len(p.Steps))
 	out := &Profile{Tokens: tokens, Depth: tokens}
 	for i := range ids {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		start := time.Now()
-		if _, err := p.Run(ids[i : i+1]); err != nil {
+		if _, err := p.Run(ctx, ids[i:i+1]); err != nil {
 			return nil, err
 		}
 		if i < tokens {
@@ -69,15 +66,22 @@ func RunProfile(ctx context.Context, e *engine.Engine, tokens int) (*Profile, er
 			return nil, ErrNoTimes
 		}
 	}
-	positions := int64(tokens) + int64(tokens+1)/2 // before the average token, itself included
-	out.add(p.Steps, sum, positions)
+	out.add(&e.Model.Config, p.Steps, sum)
 	return out, nil
 }
 
 // add sums the steps of one kind. A step without a time was done together with the
 // one before it that has one: what it reads counts there, and products carry its
 // name too, as in "ffn_gate+ffn_up".
-func (p *Profile) add(steps []engine.ProbeStep, sum []time.Duration, positions int64) {
+func (p *Profile) add(c *model.Config, steps []engine.ProbeStep, sum []time.Duration) {
+	// read is what a step reads of weights and of key–value memory, in bytes a token.
+	read := func(s *engine.ProbeStep) int64 {
+		bytes := s.Fixed + s.Row
+		if s.Cache > 0 {
+			bytes += s.Cache * int64(seen(p.Depth, p.Tokens, c.At(s.Layer).Window)) / int64(p.Tokens)
+		}
+		return bytes
+	}
 	type key struct {
 		op   model.Op
 		name string
@@ -88,9 +92,9 @@ func (p *Profile) add(steps []engine.ProbeStep, sum []time.Duration, positions i
 	for i := 0; i < len(steps); {
 		s := steps[i]
 		k, took := key{s.Op, stem(s.Name), s.Type}, sum[i]
-		bytes := read(&s, positions)
+		bytes := read(&s)
 		for i++; i < len(steps) && sum[i] == 0; i++ {
-			bytes += read(&steps[i], positions)
+			bytes += read(&steps[i])
 			if steps[i].Op == model.MatMul {
 				k.name += "+" + stem(steps[i].Name)
 			}
@@ -124,7 +128,3 @@ func stem(name string) string {
 	}
 	return name
 }
-
-// read returns the bytes of weights and key–value memory that a step reads for a
-// token with that many positions before it, itself included.
-func read(s *engine.ProbeStep, positions int64) int64 { return s.Fixed + s.Row + s.Cache*positions }

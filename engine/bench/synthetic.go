@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 
+	"eclat/cpu"
 	"eclat/engine"
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
@@ -16,13 +17,15 @@ import (
 )
 
 // Synthetic writes a model of a shape with random weights to a temporary file and
-// opens it. remove deletes the file; it must be called after the model is closed.
+// opens it n times, for n engines one after the other. The file has no name any more
+// when Synthetic returns, so nothing is left of it however the program ends; where the
+// system keeps the names of open files, remove deletes it once all are closed.
 // A model that fits neither the disk nor main memory is refused before a byte is
 // written. progress is told bytes and may be nil.
-func Synthetic(ctx context.Context, s Shape, progress func(done, total int64)) (f *loader.File, remove func(), err error) {
+func Synthetic(ctx context.Context, s Shape, n int, progress func(done, total int64)) (files []*loader.File, remove func(), err error) {
 	dir := os.TempDir()
 	need := s.Bytes() + 64<<20 // tensors, and room for the vocabulary and padding
-	if have := engine.AvailableMemory(); have > 0 && need > have {
+	if have := cpu.AvailableMemory(); have > 0 && need > have {
 		return nil, nil, fmt.Errorf("%w: %s takes %.1f GB, %.1f GB are available; name fewer layers, as in %s:2",
 			engine.ErrMemory, s.Name, float64(need)/1e9, float64(have)/1e9, s.Name)
 	}
@@ -35,21 +38,25 @@ func Synthetic(ctx context.Context, s Shape, progress func(done, total int64)) (
 		return nil, nil, err
 	}
 	remove = func() { os.Remove(tmp.Name()) }
+	defer remove()
 	w := &watched{ctx: ctx, w: tmp, total: s.Bytes(), progress: progress}
-	file := s.file()
-	if _, err = file.WriteTo(w); err == nil {
-		err = tmp.Close()
-	} else {
-		tmp.Close()
+	_, err = s.file().WriteTo(w)
+	if e := tmp.Close(); err == nil {
+		err = e
 	}
-	if err == nil {
-		f, err = loader.Open(tmp.Name())
+	for i := 0; i < n && err == nil; i++ {
+		var f *loader.File
+		if f, err = loader.Open(tmp.Name()); err == nil {
+			files = append(files, f)
+		}
 	}
 	if err != nil {
-		remove()
+		for _, f := range files {
+			f.Close()
+		}
 		return nil, nil, err
 	}
-	return f, remove, nil
+	return files, remove, nil
 }
 
 // watched is a writer that can be cancelled and tells how far it is.

@@ -41,7 +41,7 @@ func open(t *testing.T, data []byte, device string) *engine.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.Open(f, engine.Options{Device: device, Context: 1024})
+	e, err := engine.Open(context.Background(), f, engine.Options{Device: device, Context: 1024})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func open(t *testing.T, data []byte, device string) *engine.Engine {
 
 func live(t *testing.T, e *engine.Engine, batch int) *Live {
 	t.Helper()
-	l, err := NewLive(e, e.Prompt(text, false), batch)
+	l, err := NewLive(context.Background(), e, e.Prompt(text, false), batch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestSaved(t *testing.T) {
 	want := run(t, live(t, cpu, 0), live(t, ref, 0))
 	for _, limit := range []int64{1 << 30, 800 << 10} {
 		path := filepath.Join(t.TempDir(), "a.run")
-		if err := Save(path, live(t, ref, 0), limit, nil); err != nil {
+		if err := Save(context.Background(), path, live(t, ref, 0), limit, nil); err != nil {
 			t.Fatal(err)
 		}
 		if st, err := os.Stat(path); err != nil || st.Size() > limit+16<<10 {
@@ -210,7 +210,7 @@ func TestSaved(t *testing.T) {
 			}
 		}
 	}
-	if err := Save(filepath.Join(t.TempDir(), "a.run"), live(t, ref, 0), 1000, nil); err == nil || !strings.Contains(err.Error(), "logits") {
+	if err := Save(context.Background(), filepath.Join(t.TempDir(), "a.run"), live(t, ref, 0), 1000, nil); err == nil || !strings.Contains(err.Error(), "logits") {
 		t.Errorf("a limit below the logits: %v", err)
 	}
 }
@@ -218,7 +218,7 @@ func TestSaved(t *testing.T) {
 // TestDamagedFromThinRun: a bounded run finds a damaged tensor too.
 func TestDamagedFromThinRun(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.run")
-	if err := Save(path, live(t, open(t, testdata.Model, "ref"), 0), 800<<10, nil); err != nil {
+	if err := Save(context.Background(), path, live(t, open(t, testdata.Model, "ref"), 0), 800<<10, nil); err != nil {
 		t.Fatal(err)
 	}
 	s, err := OpenSaved(path)
@@ -235,7 +235,7 @@ func TestDamagedFromThinRun(t *testing.T) {
 func TestRefusesOthers(t *testing.T) {
 	e := open(t, testdata.Model, "cpu")
 	a := live(t, e, 0)
-	b, err := NewLive(e, e.Prompt("Another text altogether", false), 0)
+	b, err := NewLive(context.Background(), e, e.Prompt("Another text altogether", false), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,10 +288,9 @@ func TestPeer(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := open(t, data, "ref")
-		s := e.NewSession()
 		var kl stats.Running
 		logP := make([]float64, e.Model.Config.NVocab)
-		err = s.Score(context.Background(), g.IDs, 0, func(r engine.Row) error {
+		err = e.Score(context.Background(), g.IDs, engine.ScoreOptions{}, func(r engine.Row) error {
 			stats.LogSoftmax(logP, r.Logits)
 			var ids []int32
 			var q []float64
@@ -301,7 +300,6 @@ func TestPeer(t *testing.T) {
 			kl.Add(stats.TopKL(logP, ids, q))
 			return nil
 		})
-		s.Close()
 		if err != nil {
 			t.Fatal(err)
 		}

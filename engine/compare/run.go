@@ -7,8 +7,9 @@ import (
 	"math"
 	"slices"
 
+	"eclat/engine"
 	"eclat/engine/stats"
-	"eclat/model"
+	"eclat/model/sample"
 )
 
 // Point is a place where two sides are apart. Got is the side that is judged,
@@ -108,11 +109,11 @@ func Run(ctx context.Context, got, want Side, limits Limits, progress func(done,
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		a, err := got.Row(pos)
+		a, err := got.Row(ctx, pos)
 		if err != nil {
 			return nil, err
 		}
-		b, err := want.Row(pos)
+		b, err := want.Row(ctx, pos)
 		if err != nil {
 			return nil, err
 		}
@@ -222,10 +223,10 @@ func ratio(diff, norm float64) float64 {
 func (c *comparison) logits(pos int, a, b []float32) error {
 	l := &c.Logits
 	if !stats.LogSoftmax(c.logP, b) {
-		return fmt.Errorf("the logits of %s at position %d are not numbers", c.Want.Device, pos)
+		return fmt.Errorf("%s: %w at position %d", c.Want.Device, engine.ErrNotFinite, pos)
 	}
 	if !stats.LogSoftmax(c.logQ, a) {
-		return fmt.Errorf("the logits of %s at position %d are not numbers", c.Got.Device, pos)
+		return fmt.Errorf("%s: %w at position %d", c.Got.Device, engine.ErrNotFinite, pos)
 	}
 	for i := range a {
 		l.MaxDiff = math.Max(l.MaxDiff, math.Abs(float64(a[i])-float64(b[i])))
@@ -235,7 +236,7 @@ func (c *comparison) logits(pos int, a, b []float32) error {
 		next := c.Got.Tokens[pos+1]
 		c.sumLP += math.Abs(c.logP[next] - c.logQ[next])
 	}
-	if top, other := model.Argmax(b), model.Argmax(a); top != other {
+	if top, other := sample.Argmax(b), sample.Argmax(a); top != other {
 		l.flips++
 		if l.FirstFlip == nil {
 			l.FirstFlip = &Flip{pos, other, top, c.logP[top] - c.logP[other]}

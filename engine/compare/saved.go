@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -13,7 +14,7 @@ const kind = "run" // of the record
 // machine. limit bounds the file, in bytes: the logits are kept whole, and where
 // all of the activations do not fit, every second, third … element of them.
 // progress is told positions and may be nil.
-func Save(path string, s Side, limit int64, progress func(done, total int64)) error {
+func Save(ctx context.Context, path string, s Side, limit int64, progress func(done, total int64)) error {
 	head := *s.Header()
 	head.Tensors = append([]Tensor(nil), head.Tensors...)
 	for i := range head.Tensors {
@@ -30,7 +31,7 @@ func Save(path string, s Side, limit int64, progress func(done, total int64)) er
 	}
 	var buf []float32
 	for pos := range head.Tokens {
-		rows, err := s.Row(pos)
+		rows, err := s.Row(ctx, pos)
 		if err != nil {
 			w.Abort()
 			return err
@@ -147,7 +148,7 @@ func (s *Saved) check() error {
 func (s *Saved) Header() *Header { return &s.head }
 
 // Row implements Side.
-func (s *Saved) Row(pos int) ([][]float32, error) {
+func (s *Saved) Row(_ context.Context, pos int) ([][]float32, error) {
 	if pos != s.at {
 		return nil, fmt.Errorf("compare: position %d of %s after %d", pos, s.path, s.at-1)
 	}

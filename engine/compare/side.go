@@ -1,11 +1,11 @@
 package compare
 
 import (
+	"context"
 	"path/filepath"
 	"slices"
 
 	"eclat/engine"
-	"eclat/model"
 )
 
 // Header says what a side computes.
@@ -42,10 +42,10 @@ func (t *Tensor) kept(pos int) int {
 
 // Side is one of two computations. Row returns the known values of every tensor
 // at a position; positions come in order from 0, and the values stand until the
-// next call.
+// next call. After an error, of ctx for one, the same position can be asked for again.
 type Side interface {
 	Header() *Header
-	Row(pos int) ([][]float32, error)
+	Row(ctx context.Context, pos int) ([][]float32, error)
 }
 
 // Live is a side that computes.
@@ -55,7 +55,8 @@ type Live struct {
 	steps []int       // index in probe.Steps of each tensor
 	data  [][]float32 // of each tensor, (batch, Cols)
 	first int         // position of data's first row
-	rows  int         // rows of data computed
+	rows  int         // rows computed
+	read  bool        // they are in data
 	out   [][]float32
 }
 
@@ -66,7 +67,7 @@ const rowMemory = 256 << 20
 // NewLive makes a side of an open model. batch is how many tokens to compute at
 // once: 1 is the way of generating, more the way of reading a prompt; 0 chooses
 // the chunk of prompts or what memory is reasonable for.
-func NewLive(e *engine.Engine, tokens []int32, batch int) (*Live, error) {
+func NewLive(ctx context.Context, e *engine.Engine, tokens []int32, batch int) (*Live, error) {
 	if batch <= 0 {
 		batch = e.Chunk
 		if row := rowBytes(e); row > 0 {
@@ -74,7 +75,7 @@ func NewLive(e *engine.Engine, tokens []int32, batch int) (*Live, error) {
 		}
 	}
 	batch = max(1, min(batch, len(tokens)))
-	probe, err := e.NewProbe(engine.ProbeOptions{Tokens: batch, Trace: true})
+	probe, err := e.NewProbe(ctx, engine.ProbeOptions{Tokens: batch, Trace: true})
 	if err != nil {
 		return nil, err
 	}
@@ -100,14 +101,14 @@ func NewLive(e *engine.Engine, tokens []int32, batch int) (*Live, error) {
 
 // rowBytes is how many bytes of activations one token has.
 func rowBytes(e *engine.Engine) int64 {
-	plan, err := e.Model.Plan(e.Model.Whole(), 1, 1, 1)
+	steps, err := e.Steps()
 	if err != nil {
 		return 0
 	}
 	var n int64
-	for _, t := range plan.Tensors {
-		if t.Kind == model.TokenRows || t.Kind == model.LogitsRows {
-			n += int64(t.Cols) * 4
+	for _, st := range steps {
+		if st.Kept {
+			n += int64(st.Cols) * 4
 		}
 	}
 	return n
@@ -117,18 +118,21 @@ func rowBytes(e *engine.Engine) int64 {
 func (l *Live) Header() *Header { return &l.head }
 
 // Row implements Side.
-func (l *Live) Row(pos int) ([][]float32, error) {
+func (l *Live) Row(ctx context.Context, pos int) ([][]float32, error) {
 	if pos >= l.first+l.rows {
 		ids := l.head.Tokens[pos:min(pos+l.head.Batch, len(l.head.Tokens))]
-		if _, err := l.probe.Run(ids); err != nil {
+		if _, err := l.probe.Run(ctx, ids); err != nil {
 			return nil, err
 		}
+		l.first, l.rows, l.read = pos, len(ids), false
+	}
+	if !l.read {
 		for i, step := range l.steps {
-			if _, err := l.probe.Read(step, l.data[i]); err != nil {
+			if _, err := l.probe.Read(ctx, step, l.data[i]); err != nil {
 				return nil, err
 			}
 		}
-		l.first, l.rows = pos, len(ids)
+		l.read = true
 	}
 	for i := range l.out {
 		n := l.head.Tensors[i].Cols

@@ -128,18 +128,16 @@ type meter struct {
 
 // window runs one window and takes its second half.
 func (m *meter) window(ctx context.Context, e *engine.Engine, w []int32) error {
-	s := e.NewSession()
-	defer s.Close()
-	return s.Score(ctx, w, 0, func(row engine.Row) error {
+	o := engine.ScoreOptions{From: len(w) / 2, Progress: func(done, _ int) {
 		if m.o.Progress != nil {
-			m.o.Progress(m.done+int64(row.Pos)+1, m.total, *m.Result)
+			m.o.Progress(m.done+int64(done), m.total, *m.Result)
 		}
-		if row.Pos < len(w)/2 || row.Next < 0 {
+	}}
+	return e.Score(ctx, w, o, func(row engine.Row) error {
+		if row.Next < 0 {
 			return nil
 		}
-		if !stats.LogSoftmax(m.logP, row.Logits) {
-			return fmt.Errorf("%w at position %d", engine.ErrNaN, row.Pos)
-		}
+		stats.LogSoftmax(m.logP, row.Logits)
 		m.nll.Add(-m.logP[row.Next])
 		if m.o.Save != nil {
 			m.o.Save.add(m.logP)

@@ -25,7 +25,7 @@ func open(t *testing.T, path, device string) *engine.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.Open(f, engine.Options{Device: device, Context: 128})
+	e, err := engine.Open(context.Background(), f, engine.Options{Device: device, Context: 128})
 	if err != nil {
 		t.Fatal(err)
 	}

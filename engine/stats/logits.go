@@ -1,20 +1,20 @@
 package stats
 
-import "math"
+import (
+	"math"
+
+	"eclat/model/sample"
+)
 
 // LogSoftmax writes log(exp(x[i]) / Σ exp(x)) to dst, which has the length of x,
-// and reports whether the answer is a distribution: false where a logit is NaN or
-// +∞, or all are −∞.
+// and reports whether the answer is a distribution: false where a logit is not finite.
 func LogSoftmax(dst []float64, x []float32) bool {
+	if !sample.Finite(x) {
+		return false
+	}
 	top := math.Inf(-1)
 	for _, v := range x {
-		if v != v {
-			return false
-		}
 		top = math.Max(top, float64(v))
-	}
-	if math.IsInf(top, 0) {
-		return false
 	}
 	var sum float64
 	for _, v := range x {

@@ -42,7 +42,7 @@ func TestLogits(t *testing.T) {
 	near(t, "KL", KL(p, q), 2.0/3*math.Log(4.0/3)+1.0/3*math.Log(2.0/3))
 	near(t, "KL of equals", KL(q, q), 0)
 	near(t, "KL over a list", TopKL(p, []int32{2}, []float64{0.5}), 1.0/3*math.Log(2.0/3))
-	for _, bad := range [][]float32{{1, float32(math.NaN())}, {float32(math.Inf(1)), 0}, {float32(math.Inf(-1))}} {
+	for _, bad := range [][]float32{{1, float32(math.NaN())}, {float32(math.Inf(1)), 0}, {float32(math.Inf(-1)), 0}, {float32(math.Inf(-1))}} {
 		if LogSoftmax(make([]float64, len(bad)), bad) {
 			t.Errorf("%v made a distribution", bad)
 		}
