@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"eclat/engine"
+	"eclat/engine/enginetest"
 	"eclat/loader"
 	"eclat/loader/quant"
 	"eclat/model"
@@ -40,7 +41,7 @@ func TestNames(t *testing.T) {
 		names = append(names, x.Name())
 	}
 	want := []string{"pp512", "tg128", "pp512 @ d4096", "tg128 @ d4096"}
-	if !slices.Equal(names, want) || Context(tests) != 4096+512+1 {
+	if !slices.Equal(names, want) || Context(tests) != 4096+512 {
 		t.Errorf("%v, context %d", names, Context(tests))
 	}
 }
@@ -134,6 +135,26 @@ func BenchmarkRun(b *testing.B) {
 			mean, _ := r[0].Rate()
 			b.ReportMetric(mean, "tokens/s")
 		})
+	}
+}
+
+// TestNotFinite: what is no answer has no rate.
+func TestNotFinite(t *testing.T) {
+	for _, device := range []string{"cpu", "ref"} {
+		f, err := loader.FromBytes("infinite", enginetest.Infinite())
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := engine.Open(context.Background(), f, engine.Options{Device: device, Context: 64})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		for _, test := range []Test{{Prompt: 8}, {Gen: 8}} {
+			if _, err := Run(context.Background(), e, []Test{test}, Options{}); !errors.Is(err, engine.ErrNotFinite) {
+				t.Errorf("%s on %s: error %v, want %v", test.Name(), device, err, engine.ErrNotFinite)
+			}
+		}
 	}
 }
 

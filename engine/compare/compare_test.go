@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -12,10 +13,11 @@ import (
 	"testing"
 
 	"eclat/engine"
+	"eclat/engine/enginetest"
 	"eclat/engine/stats"
-	"eclat/gpu"
 	"eclat/loader"
 	"eclat/loader/quant"
+	"eclat/model"
 	"eclat/testdata"
 )
 
@@ -23,14 +25,15 @@ import (
 const text = "The Congress of the United States has the power to lay and collect taxes"
 
 // devices lists what there is to compare with the reference.
-func devices(t *testing.T) []string {
-	out := []string{"cpu"}
-	infos, err := gpu.Devices()
+func devices(t *testing.T) (out []string) {
+	list, err := engine.Devices(0)
 	if err != nil {
 		t.Log("no GPU at hand:", err)
 	}
-	for i := range infos {
-		out = append(out, "vulkan:"+string(rune('0'+i)))
+	for _, d := range list {
+		if info := d.Info(); info.Kind != model.Reference {
+			out = append(out, info.ID)
+		}
 	}
 	return out
 }
@@ -247,6 +250,56 @@ func TestRefusesOthers(t *testing.T) {
 	cancel()
 	if _, err := Run(ctx, a, live(t, e, 0), DefaultLimits, nil); err != context.Canceled {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// TestAfterError: a side that was interrupted, between two batches or before the
+// first, goes on as if nothing had happened.
+func TestAfterError(t *testing.T) {
+	e := open(t, testdata.Model, "cpu")
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	a, b := live(t, e, 4), live(t, e, 4)
+	for pos := range a.Header().Tokens {
+		if pos%4 == 0 {
+			for range 2 {
+				if _, err := a.Row(gone, pos); !errors.Is(err, context.Canceled) {
+					t.Fatalf("position %d: error %v, want %v", pos, err, context.Canceled)
+				}
+			}
+		}
+		got, err := a.Row(context.Background(), pos)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := b.Row(context.Background(), pos)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range want {
+			if !slices.Equal(got[i], want[i]) {
+				t.Fatalf("position %d: %s differs after an error", pos, a.Header().Tensors[i].Name)
+			}
+		}
+	}
+}
+
+// TestNotFinite: an infinite logit is no prediction, on whichever side.
+func TestNotFinite(t *testing.T) {
+	bad := enginetest.Infinite()
+	for _, device := range []string{"cpu", "ref"} {
+		e := open(t, bad, device)
+		side := func() *Live {
+			l, err := NewLive(context.Background(), e, []int32{1, 4, 5, 6}, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { l.Close() })
+			return l
+		}
+		if _, err := Run(context.Background(), side(), side(), DefaultLimits, nil); !errors.Is(err, engine.ErrNotFinite) {
+			t.Errorf("%s: error %v, want %v", device, err, engine.ErrNotFinite)
+		}
 	}
 }
 

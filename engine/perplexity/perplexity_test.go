@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"eclat/engine"
-	"eclat/gpu"
+	"eclat/engine/enginetest"
 	"eclat/loader"
 	"eclat/testdata"
 )
@@ -67,8 +67,14 @@ func TestExact(t *testing.T) {
 		t.Fatal(err)
 	}
 	devices := []string{"ref", "cpu"}
-	if infos, err := gpu.Devices(); err == nil && len(infos) > 0 {
-		devices = append(devices, "vulkan:0")
+	list, missing := engine.Devices(0)
+	for _, d := range list {
+		if info := d.Info(); info.GPU() {
+			devices = append(devices, info.ID)
+		}
+	}
+	if missing != nil {
+		t.Log("no GPU at hand:", missing)
 	}
 	for _, device := range devices {
 		r := measure(t, open(t, "", device), Options{})
@@ -182,6 +188,20 @@ func TestRefused(t *testing.T) {
 	cancel()
 	if _, err := Run(ctx, e, ids, Options{Window: 64}); err != context.Canceled {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// TestNotFinite: an infinite logit has no probability.
+func TestNotFinite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "infinite.gguf")
+	if err := os.WriteFile(path, enginetest.Infinite(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, device := range []string{"cpu", "ref"} {
+		_, err := Run(context.Background(), open(t, path, device), []int32{1, 4, 5, 6, 7, 8, 9, 10}, Options{Window: 8})
+		if !errors.Is(err, engine.ErrNotFinite) {
+			t.Errorf("%s: error %v, want %v", device, err, engine.ErrNotFinite)
+		}
 	}
 }
 
