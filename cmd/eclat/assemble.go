@@ -7,11 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"eclat/cmd/eclat/out"
 	"eclat/loader/fragment"
 )
 
 func newAssemble() *cobra.Command {
-	var out string
+	var output string
 	cmd := &cobra.Command{
 		Use:   "assemble DIR -o FILE",
 		Short: "Make the model file again from its pieces",
@@ -26,16 +27,16 @@ DIR may also be a manifest, and must be where a folder holds several.`,
 		Args:              oneFolder,
 		ValidArgsFunction: completeModel,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if out == "" {
+			if output == "" {
 				return usagef("give the file to write with -o")
 			}
 			path, err := manifest.Find(args[0])
 			if err != nil {
 				return pathError(err)
 			}
-			bar := newBar("assembling", true)
-			res, err := fragment.Assemble(cmd.Context(), path, out, fragment.Options{Progress: bar.set})
-			bar.clear()
+			bar := out.NewBar("assembling", true)
+			res, err := fragment.Assemble(cmd.Context(), path, output, fragment.Options{Progress: bar.Set})
+			bar.Clear()
 			var name *fragment.NameError
 			if errors.As(err, &name) {
 				return usageError{err}
@@ -49,7 +50,7 @@ DIR may also be a manifest, and must be where a folder holds several.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&out, "output", "o", "", "file to write; it must not exist")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write; it must not exist")
 	return cmd
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"eclat/cmd/eclat/out"
 	"eclat/engine"
 	"eclat/engine/bench"
 	"eclat/engine/record"
@@ -153,7 +154,7 @@ func (f *benchFlags) run(ctx context.Context, args []string) error {
 	}
 	// What was measured before an error is worth seeing.
 	if len(b.devices) > 0 {
-		if e := b.print(os.Stdout, f.output, coloured(os.Stdout), f.kernels); err == nil {
+		if e := b.print(os.Stdout, f.output, out.Coloured(os.Stdout), f.kernels); err == nil {
 			err = e
 		}
 		if f.report != "" && err == nil {
@@ -186,9 +187,9 @@ func (f *benchFlags) makeSynthetic(ctx context.Context) (path string, remove fun
 	if err != nil {
 		return "", nil, usageError{fmt.Errorf("--synthetic: %w", err)}
 	}
-	bar := newBar("writing", true)
-	defer bar.clear()
-	file, remove, err := bench.Synthetic(ctx, shape, bar.set)
+	bar := out.NewBar("writing", true)
+	defer bar.Clear()
+	file, remove, err := bench.Synthetic(ctx, shape, bar.Set)
 	if err != nil {
 		return "", nil, err
 	}
@@ -216,10 +217,10 @@ func (f *benchFlags) one(ctx context.Context, args []string, b *benchRun) error 
 	if err := f.describe(e, b); err != nil {
 		return err
 	}
-	var at gauge
-	o := bench.Options{Repeat: f.repeat, NoWarmup: f.noWarmup, Energy: meter(e), Done: &at.done}
-	at.total.Store(bench.Total(tests, o))
-	stop := at.watch(newBar("measuring", false))
+	var at out.Gauge
+	o := bench.Options{Repeat: f.repeat, NoWarmup: f.noWarmup, Energy: meter(e), Done: &at.Done}
+	at.Total.Store(bench.Total(tests, o))
+	stop := at.Watch(out.NewBar("measuring", false))
 	defer stop()
 	d, err := bench.Measure(ctx, e, tests, o)
 	if err == nil && (f.kernels || f.report != "") {
@@ -274,7 +275,7 @@ func (f *benchFlags) describe(e *engine.Engine, b *benchRun) error {
 
 // fileSum is the model file's SHA-256, with a progress bar.
 func fileSum(file *loader.File) (string, error) {
-	bar := newBar("checksum", true)
-	defer bar.clear()
-	return record.FileSum(file, bar.set)
+	bar := out.NewBar("checksum", true)
+	defer bar.Clear()
+	return record.FileSum(file, bar.Set)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"eclat/cmd/eclat/out"
 	"eclat/engine"
 	"eclat/engine/bench"
 	"eclat/engine/stats"
@@ -210,12 +211,12 @@ func (b *benchRun) markdown(w io.Writer, colour, kernels bool) {
 	if len(b.devices) > 1 {
 		head = append(head, "<device")
 	}
-	t := newTable(head...)
+	t := out.NewTable(head...)
 	for _, r := range b.rows() {
-		t.add(b.cells(&r, joules)...)
-		t.look(6, bold)
+		t.Add(b.cells(&r, joules)...)
+		t.Look(6, out.Bold)
 	}
-	t.markdown(w, colour)
+	t.Markdown(w, colour)
 	fmt.Fprintln(w)
 	for _, d := range b.devices {
 		b.deviceLines(w, d)
@@ -323,7 +324,7 @@ func flops(x float64) string {
 func printKernels(w io.Writer, d *bench.Device, colour bool) {
 	p := d.Kernels
 	fmt.Fprintf(w, "a token by op on %s, mean of %d at depth %d: %s in all\n\n", d.Name, p.Tokens, p.Depth, micro(p.Total))
-	t := newTable("<op", "<tensor", "<type", "calls", "time", "share", "GB/s")
+	t := out.NewTable("<op", "<tensor", "<type", "calls", "time", "share", "GB/s")
 	var sum time.Duration
 	for i := range p.Kernels {
 		k := &p.Kernels[i]
@@ -335,12 +336,12 @@ func printKernels(w io.Writer, d *bench.Device, colour bool) {
 		if k.Op == model.MatMul || k.Op == model.Embed {
 			ty = k.Type.String()
 		}
-		t.add(k.Op.String(), k.Name, ty, fmt.Sprint(k.Calls), micro(k.Time), fmt.Sprintf("%.1f %%", 100*k.Share), rate)
+		t.Add(k.Op.String(), k.Name, ty, fmt.Sprint(k.Calls), micro(k.Time), fmt.Sprintf("%.1f %%", 100*k.Share), rate)
 		if k.Share >= 0.2 {
-			t.look(5, bold)
+			t.Look(5, out.Bold)
 		}
 	}
-	t.text(w, colour)
+	t.Text(w, colour)
 	fmt.Fprintf(w, "\nbetween the ops: %s\n", micro(max(0, p.Total-sum)))
 }
 

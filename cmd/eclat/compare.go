@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"eclat/cmd/eclat/out"
 	"eclat/engine"
 	"eclat/engine/compare"
 	"eclat/engine/record"
@@ -213,10 +214,10 @@ func (f *compareFlags) tokens(e *engine.Engine, text string, saved *compare.Save
 
 // identify completes what is saved of a side.
 func identify(e *engine.Engine, h *compare.Header) error {
-	bar := newBar("checksum", true)
-	defer bar.clear()
+	bar := out.NewBar("checksum", true)
+	defer bar.Clear()
 	var err error
-	h.Weights, err = record.WeightsSum(e.Model.File, bar.set)
+	h.Weights, err = record.WeightsSum(e.Model.File, bar.Set)
 	h.Program, h.Time = build(), time.Now().UTC().Format(time.RFC3339)
 	for _, x := range e.Facts() {
 		if x.Driver != "" {
@@ -228,11 +229,11 @@ func identify(e *engine.Engine, h *compare.Header) error {
 
 func (f *compareFlags) saveRun(side compare.Side) error {
 	h := side.Header()
-	var at gauge
-	at.set(0, int64(len(h.Tokens)))
-	stop := at.watch(newBar("saving", false))
+	var at out.Gauge
+	at.Set(0, int64(len(h.Tokens)))
+	stop := at.Watch(out.NewBar("saving", false))
 	defer stop()
-	if err := compare.Save(f.save, side, int64(f.saveLimit)<<20, at.set); err != nil {
+	if err := compare.Save(f.save, side, int64(f.saveLimit)<<20, at.Set); err != nil {
 		return err
 	}
 	stop()
@@ -266,11 +267,11 @@ func (f *compareFlags) openOther(ctx context.Context, e *engine.Engine, args []s
 var errDiffer = errors.New("the two sides differ by more than the limits allow")
 
 func (f *compareFlags) judge(ctx context.Context, got, want compare.Side) error {
-	var at gauge
-	at.set(0, int64(len(got.Header().Tokens)))
-	stop := at.watch(newBar("comparing", false))
+	var at out.Gauge
+	at.Set(0, int64(len(got.Header().Tokens)))
+	stop := at.Watch(out.NewBar("comparing", false))
 	defer stop()
-	r, err := compare.Run(ctx, got, want, f.limits, at.set)
+	r, err := compare.Run(ctx, got, want, f.limits, at.Set)
 	if err != nil {
 		return err
 	}
@@ -283,7 +284,7 @@ func (f *compareFlags) judge(ctx context.Context, got, want compare.Side) error 
 			Pass bool `json:"pass"`
 		}{r, r.Pass()})
 	} else {
-		printComparison(os.Stdout, r, f.tensors, coloured(os.Stdout))
+		printComparison(os.Stdout, r, f.tensors, out.Coloured(os.Stdout))
 	}
 	if err == nil && f.report != "" {
 		err = writeReport(f.report, comparePage(r))

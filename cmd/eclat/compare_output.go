@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"eclat/cmd/eclat/out"
 	"eclat/engine/compare"
 )
 
@@ -12,15 +13,15 @@ import (
 func printComparison(w io.Writer, r *compare.Result, tensors, colour bool) {
 	fmt.Fprintf(w, "judged  %s\nagainst %s\n%d tokens, %d tensors, %d computed at once\n\n",
 		sideName(r.Got), sideName(r.Want), r.Positions, len(r.Tensors), r.Got.Batch)
-	t := newTable("<layer", "error", "largest difference", "<worst tensor", "error of its output")
+	t := out.NewTable("<layer", "error", "largest difference", "<worst tensor", "error of its output")
 	for i, y := range r.Layers {
-		t.add(layerName(r, i), sci(y.Error), sci(float64(y.Diff)), worstName(&y), sci(y.Out))
+		t.Add(layerName(r, i), sci(y.Error), sci(float64(y.Diff)), worstName(&y), sci(y.Out))
 		if r.First != nil && r.First.Layer == y.Layer && holds(r, i, r.First.Tensor) {
-			t.look(1, red)
-			t.look(3, red)
+			t.Look(1, out.Red)
+			t.Look(3, out.Red)
 		}
 	}
-	t.text(w, colour)
+	t.Text(w, colour)
 	if tensors {
 		fmt.Fprintln(w)
 		printTensors(w, r, colour)
@@ -32,10 +33,10 @@ func printComparison(w io.Writer, r *compare.Result, tensors, colour bool) {
 	printLogits(w, r, colour)
 	fmt.Fprintln(w)
 	if r.Pass() {
-		fmt.Fprintln(w, paint(colour, green, "PASS"), "all limits are kept")
+		fmt.Fprintln(w, out.Paint(colour, out.Green, "PASS"), "all limits are kept")
 		return
 	}
-	fmt.Fprintln(w, paint(colour, red, "FAIL"), strings.Join(r.Failures, "; "))
+	fmt.Fprintln(w, out.Paint(colour, out.Red, "FAIL"), strings.Join(r.Failures, "; "))
 }
 
 func sideName(h *compare.Header) string {
@@ -79,7 +80,7 @@ func holds(r *compare.Result, i int, tensor string) bool {
 }
 
 func printTensors(w io.Writer, r *compare.Result, colour bool) {
-	t := newTable("<tensor", "<op", "error", "worst row", "largest difference", "at", "got", "want")
+	t := out.NewTable("<tensor", "<op", "error", "worst row", "largest difference", "at", "got", "want")
 	for i := range r.Tensors {
 		x := &r.Tensors[i]
 		at, got, want := "–", "–", "–"
@@ -87,12 +88,12 @@ func printTensors(w io.Writer, r *compare.Result, colour bool) {
 			at = fmt.Sprintf("%d:%d", x.Max.Position, x.Max.Element)
 			got, want = fmt.Sprintf("%.6g", x.Max.Got), fmt.Sprintf("%.6g", x.Max.Want)
 		}
-		t.add(x.Name, x.Op, sci(x.Error), sci(x.Worst), sci(float64(x.Diff)), at, got, want)
+		t.Add(x.Name, x.Op, sci(x.Error), sci(x.Worst), sci(float64(x.Diff)), at, got, want)
 		if r.First != nil && r.First.Tensor == x.Name {
-			t.look(0, red)
+			t.Look(0, out.Red)
 		}
 	}
-	t.text(w, colour)
+	t.Text(w, colour)
 }
 
 // pointText tells where two sides are apart.
@@ -110,15 +111,15 @@ func pointText(p *compare.Point, none string) string {
 
 func printLogits(w io.Writer, r *compare.Result, colour bool) {
 	l, limits := &r.Logits, &r.Limits
-	t := newTable("<predictions", "value", "limit")
+	t := out.NewTable("<predictions", "value", "limit")
 	line := func(what string, value, limit float64, over bool) {
 		text := "–"
 		if limit > 0 {
 			text = sci(limit)
 		}
-		t.add(what, sci(value), text)
+		t.Add(what, sci(value), text)
 		if limit > 0 && over {
-			t.look(1, red)
+			t.Look(1, out.Red)
 		}
 	}
 	worst := 0.0
@@ -134,8 +135,8 @@ func printLogits(w io.Writer, r *compare.Result, colour bool) {
 	if limits.SameTop > 0 {
 		limit = fmt.Sprintf("%.1f %%", 100*limits.SameTop)
 	}
-	t.add("same most likely token", fmt.Sprintf("%.1f %%", 100*l.SameTop), limit)
-	t.text(w, colour)
+	t.Add("same most likely token", fmt.Sprintf("%.1f %%", 100*l.SameTop), limit)
+	t.Text(w, colour)
 	if x := l.FirstFlip; x != nil {
 		fmt.Fprintf(w, "\nfirst differing greedy token: after position %d, %d instead of %d, which was %.2g nats ahead\n", x.Position, x.Got, x.Want, x.Margin)
 	} else {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"eclat/cmd/eclat/out"
 	"eclat/engine"
 	"eclat/model"
 	"eclat/model/conformance"
@@ -77,13 +78,13 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 	var table []*finding
 	var failed int
 	cases := conformance.Cases()
-	bar := newBar("checking", false)
-	defer bar.clear()
+	bar := out.NewBar("checking", false)
+	defer bar.Clear()
 	for i, c := range cases {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		bar.set(int64(i), int64(len(cases)))
+		bar.Set(int64(i), int64(len(cases)))
 		if quick && c.Long {
 			continue
 		}
@@ -109,7 +110,7 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 			}
 		}
 	}
-	bar.clear()
+	bar.Clear()
 	printFindings(w, table)
 
 	if len(args) > 0 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"eclat/cmd/eclat/out"
 	"eclat/loader"
 	"eclat/loader/fragment"
 	"eclat/model"
@@ -18,7 +19,7 @@ import (
 )
 
 func newFragment() *cobra.Command {
-	var out string
+	var output string
 	cmd := &cobra.Command{
 		Use:   "fragment [MODEL] -o DIR",
 		Short: "Cut a model into verified pieces",
@@ -37,7 +38,7 @@ command goes on where it stopped.`,
 		Args:              atMostOneModel,
 		ValidArgsFunction: completeModel,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if out == "" {
+			if output == "" {
 				return usagef("give the folder to write to with -o")
 			}
 			f, err := openFile(args)
@@ -52,13 +53,13 @@ command goes on where it stopped.`,
 			if err != nil {
 				return err
 			}
-			bar := newBar("fragmenting", true)
-			o := fragment.Options{Config: config, Progress: bar.set}
+			bar := out.NewBar("fragmenting", true)
+			o := fragment.Options{Config: config, Progress: bar.Set}
 			if len(args) == 0 {
 				o.Name = strings.TrimSuffix(testdata.ModelName, " (built in)")
 			}
-			res, err := fragment.Write(cmd.Context(), f, out, o)
-			bar.clear()
+			res, err := fragment.Write(cmd.Context(), f, output, o)
+			bar.Clear()
 			if err != nil {
 				return interrupted(err, "the same command goes on from here")
 			}
@@ -67,7 +68,7 @@ command goes on where it stopped.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&out, "output", "o", "", "folder to write to; made if need be")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "folder to write to; made if need be")
 	cmd.MarkFlagDirname("output")
 	return cmd
 }

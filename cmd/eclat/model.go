@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"eclat/cmd/eclat/out"
 	"eclat/engine"
 	"eclat/loader"
 	"eclat/model"
@@ -116,11 +117,11 @@ func (d *deviceFlags) open(ctx context.Context, args []string) (*engine.Engine, 
 		f.Close()
 		return nil, err
 	}
-	bar := newBar("loading", true)
-	defer bar.clear()
+	bar := out.NewBar("loading", true)
+	defer bar.Clear()
 	o := d.options()
 	o.Progress = func(done, total int64) error {
-		bar.set(done, total)
+		bar.Set(done, total)
 		return ctx.Err()
 	}
 	e, err := engine.Open(f, o)

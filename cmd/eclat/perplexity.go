@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"eclat/cmd/eclat/out"
 	"eclat/engine"
 	"eclat/engine/perplexity"
 	"eclat/engine/record"
@@ -149,10 +150,10 @@ func (f *perplexityFlags) createBase(e *engine.Engine, tokens []int32, window in
 	if h.Windows == 0 {
 		return nil, &perplexity.TooShortError{Tokens: len(tokens), Window: window}
 	}
-	bar := newBar("checksum", true)
-	defer bar.clear()
+	bar := out.NewBar("checksum", true)
+	defer bar.Clear()
 	var err error
-	if h.Weights, err = record.WeightsSum(e.Model.File, bar.set); err != nil {
+	if h.Weights, err = record.WeightsSum(e.Model.File, bar.Set); err != nil {
 		return nil, err
 	}
 	return perplexity.CreateBase(f.save, &h)
@@ -161,13 +162,13 @@ func (f *perplexityFlags) createBase(e *engine.Engine, tokens []int32, window in
 // noteOther tells when the base is of other weights: that is what bases are for,
 // but it should not happen unseen.
 func noteOther(e *engine.Engine, h *perplexity.Header) error {
-	bar := newBar("checksum", true)
-	defer bar.clear()
-	sum, err := record.WeightsSum(e.Model.File, bar.set)
+	bar := out.NewBar("checksum", true)
+	defer bar.Clear()
+	sum, err := record.WeightsSum(e.Model.File, bar.Set)
 	if err != nil {
 		return err
 	}
-	bar.clear()
+	bar.Clear()
 	if sum != h.Weights {
 		fmt.Fprintf(os.Stderr, "note: the base was made from other weights: %.60q on %s\n", h.Model, h.Device)
 	}
@@ -175,13 +176,13 @@ func noteOther(e *engine.Engine, h *perplexity.Header) error {
 }
 
 func (f *perplexityFlags) measure(ctx context.Context, e *engine.Engine, tokens []int32, o perplexity.Options) (*perplexity.Result, error) {
-	bar := newBar("perplexity", false)
-	var at gauge
-	defer at.watch(bar)()
+	bar := out.NewBar("perplexity", false)
+	var at out.Gauge
+	defer at.Watch(bar)()
 	o.Progress = func(done, total int64, r perplexity.Result) {
-		at.set(done, total)
+		at.Set(done, total)
 		if r.Windows > 0 {
-			at.say(fmt.Sprintf("perplexity %.3f ± %.3f", r.Perplexity, r.Error))
+			at.Say(fmt.Sprintf("perplexity %.3f ± %.3f", r.Perplexity, r.Error))
 		}
 	}
 	return perplexity.Run(ctx, e, tokens, o)
@@ -194,14 +195,14 @@ func printPerplexity(r *perplexity.Result) {
 	if k == nil {
 		return
 	}
-	colour := coloured(os.Stdout)
+	colour := out.Coloured(os.Stdout)
 	fmt.Println()
-	t := newTable("<against the base", "value")
-	t.add("perplexity of the base", fmt.Sprintf("%.4f", k.Perplexity))
-	t.add("log(ppl / base ppl)", fmt.Sprintf("%+.6f", k.LogRatio))
-	t.add("mean KL, nats", fmt.Sprintf("%s ± %s", sci(k.Mean), sci(k.Error)))
-	t.add("99 % KL, nats", sci(k.P99))
-	t.add("largest KL, nats", sci(k.Max))
-	t.add("same most likely token", fmt.Sprintf("%.2f %%", 100*k.SameTop))
-	t.text(os.Stdout, colour)
+	t := out.NewTable("<against the base", "value")
+	t.Add("perplexity of the base", fmt.Sprintf("%.4f", k.Perplexity))
+	t.Add("log(ppl / base ppl)", fmt.Sprintf("%+.6f", k.LogRatio))
+	t.Add("mean KL, nats", fmt.Sprintf("%s ± %s", sci(k.Mean), sci(k.Error)))
+	t.Add("99 % KL, nats", sci(k.P99))
+	t.Add("largest KL, nats", sci(k.Max))
+	t.Add("same most likely token", fmt.Sprintf("%.2f %%", 100*k.SameTop))
+	t.Text(os.Stdout, colour)
 }

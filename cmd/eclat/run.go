@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"eclat/cmd/eclat/out"
 	"eclat/engine"
 	"eclat/model"
 )
@@ -169,7 +170,7 @@ func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string
 	for _, id := range ids {
 		dec.Next(id)
 	}
-	bar := newBar("prompt", false)
+	bar := out.NewBar("prompt", false)
 	var last string
 	var writeErr error
 	ctx, cancel := context.WithCancel(ctx)
@@ -191,10 +192,10 @@ func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string
 		PenaltyN:  f.repeatLast,
 		MaxTokens: f.n,
 		IgnoreEOS: f.ignoreEOS,
-		Progress:  func(done, total int) { bar.set(int64(done), int64(total)) },
+		Progress:  func(done, total int) { bar.Set(int64(done), int64(total)) },
 		Emit:      func(id int32) { emit(dec.Next(id)) },
 	})
-	bar.clear()
+	bar.Clear()
 	emit(dec.Flush())
 	if last != "" && !strings.HasSuffix(last, "\n") {
 		emit("\n")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"eclat/cmd/eclat/out"
 	"eclat/loader"
 	"eclat/loader/fragment"
 )
@@ -84,9 +85,9 @@ func parseLayers(s string) (*fragment.Layers, error) {
 // verify checks one manifest's blobs and lists what is wrong with them; list also
 // says that nothing is.
 func verify(ctx context.Context, path string, layers *fragment.Layers, list bool) error {
-	bar := newBar("verifying", true)
-	r, err := fragment.Verify(ctx, path, layers, fragment.Options{Progress: bar.set})
-	bar.clear()
+	bar := out.NewBar("verifying", true)
+	r, err := fragment.Verify(ctx, path, layers, fragment.Options{Progress: bar.Set})
+	bar.Clear()
 	var none *fragment.LayersError
 	if errors.As(err, &none) {
 		return usageError{err}

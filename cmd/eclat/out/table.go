@@ -1,4 +1,4 @@
-package main
+package out
 
 import (
 	"fmt"
@@ -8,43 +8,44 @@ import (
 	"unicode/utf8"
 )
 
-// style is how a cell looks on a terminal.
-type style string
+// Style is how a cell looks on a terminal.
+type Style string
 
+// The styles in use.
 const (
-	plain style = ""
-	bold  style = "1"
-	dim   style = "2"
-	red   style = "31"
-	green style = "32"
+	Plain Style = ""
+	Bold  Style = "1"
+	Dim   Style = "2"
+	Red   Style = "31"
+	Green Style = "32"
 )
 
-// coloured reports whether what goes to f may be coloured: f is a terminal and the
+// Coloured reports whether what goes to f may be coloured: f is a terminal and the
 // user has not said no (no-color.org).
-func coloured(f *os.File) bool {
-	return isTerminal(f) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+func Coloured(f *os.File) bool {
+	return IsTerminal(f) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-// paint writes text in a style, or plainly.
-func paint(colour bool, s style, text string) string {
-	if !colour || s == plain || text == "" {
+// Paint writes text in a style, or plainly.
+func Paint(colour bool, s Style, text string) string {
+	if !colour || s == Plain || text == "" {
 		return text
 	}
 	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"
 }
 
-// table is text in columns. Widths are counted in characters and colours added
+// Table is text in columns. Widths are counted in characters and colours added
 // afterwards, so neither accents nor colours disturb the columns.
-type table struct {
+type Table struct {
 	head  []string
 	left  map[int]bool // columns that lean left; all others lean right
 	rows  [][]string
-	looks []map[int]style // of each row's cells
+	looks []map[int]Style // of each row's cells
 }
 
-// newTable starts a table; columns whose heading begins with "<" lean left.
-func newTable(head ...string) *table {
-	t := &table{left: map[int]bool{}}
+// NewTable starts a table; columns whose heading begins with "<" lean left.
+func NewTable(head ...string) *Table {
+	t := &Table{left: map[int]bool{}}
 	for i, h := range head {
 		h, left := strings.CutPrefix(h, "<")
 		t.head, t.left[i] = append(t.head, h), left
@@ -52,21 +53,22 @@ func newTable(head ...string) *table {
 	return t
 }
 
-func (t *table) add(cells ...string) {
+// Add adds a row.
+func (t *Table) Add(cells ...string) {
 	t.rows = append(t.rows, cells)
 	t.looks = append(t.looks, nil)
 }
 
-// look gives a cell of the last row a style.
-func (t *table) look(column int, s style) {
+// Look gives a cell of the last row a style.
+func (t *Table) Look(column int, s Style) {
 	last := len(t.looks) - 1
 	if t.looks[last] == nil {
-		t.looks[last] = map[int]style{}
+		t.looks[last] = map[int]Style{}
 	}
 	t.looks[last][column] = s
 }
 
-func (t *table) widths() []int {
+func (t *Table) widths() []int {
 	w := make([]int, len(t.head))
 	for i := range w {
 		w[i] = 3 // Markdown's least
@@ -79,7 +81,7 @@ func (t *table) widths() []int {
 	return w
 }
 
-func (t *table) cell(text string, column, width int) string {
+func (t *Table) cell(text string, column, width int) string {
 	pad := strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text)))
 	if t.left[column] {
 		return text + pad
@@ -87,26 +89,26 @@ func (t *table) cell(text string, column, width int) string {
 	return pad + text
 }
 
-// text writes the table with two spaces between columns.
-func (t *table) text(w io.Writer, colour bool) {
+// Text writes the table with two spaces between columns.
+func (t *Table) Text(w io.Writer, colour bool) {
 	t.write(w, colour, "", "  ", "")
 }
 
-// markdown writes the table as Markdown, aligned for reading as it is.
-func (t *table) markdown(w io.Writer, colour bool) {
+// Markdown writes the table as Markdown, aligned for reading as it is.
+func (t *Table) Markdown(w io.Writer, colour bool) {
 	t.write(w, colour, "| ", " | ", " |")
 }
 
-func (t *table) write(w io.Writer, colour bool, begin, between, end string) {
+func (t *Table) write(w io.Writer, colour bool, begin, between, end string) {
 	widths := t.widths()
-	line := func(cells []string, looks map[int]style, all style) {
+	line := func(cells []string, looks map[int]Style, all Style) {
 		out := make([]string, len(cells))
 		for i, c := range cells {
 			s := all
-			if looks[i] != plain {
+			if looks[i] != Plain {
 				s = looks[i]
 			}
-			out[i] = paint(colour, s, t.cell(c, i, widths[i]))
+			out[i] = Paint(colour, s, t.cell(c, i, widths[i]))
 		}
 		text := begin + strings.Join(out, between) + end
 		if end == "" {
@@ -114,7 +116,7 @@ func (t *table) write(w io.Writer, colour bool, begin, between, end string) {
 		}
 		fmt.Fprintln(w, text)
 	}
-	line(t.head, nil, bold)
+	line(t.head, nil, Bold)
 	if end != "" { // Markdown's line under the heading
 		rule := make([]string, len(widths))
 		for i, n := range widths {
@@ -125,6 +127,6 @@ func (t *table) write(w io.Writer, colour bool, begin, between, end string) {
 		fmt.Fprintln(w, begin+strings.Join(rule, between)+end)
 	}
 	for i, r := range t.rows {
-		line(r, t.looks[i], plain)
+		line(r, t.looks[i], Plain)
 	}
 }

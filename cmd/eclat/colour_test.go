@@ -7,28 +7,6 @@ import (
 	"testing"
 )
 
-func TestTable(t *testing.T) {
-	tab := newTable("<name", "number")
-	tab.add("é", "1")
-	tab.add("longer", "1234567")
-	tab.look(1, red)
-	var b strings.Builder
-	tab.text(&b, false)
-	if want := "name     number\né             1\nlonger  1234567\n"; b.String() != want {
-		t.Errorf("%q, want %q", b.String(), want)
-	}
-	b.Reset()
-	tab.markdown(&b, false)
-	if want := "| name   |  number |\n| ------ | ------: |\n| é      |       1 |\n| longer | 1234567 |\n"; b.String() != want {
-		t.Errorf("%q, want %q", b.String(), want)
-	}
-	b.Reset()
-	tab.text(&b, true)
-	if want := "\x1b[1mname  \x1b[0m  \x1b[1m number\x1b[0m\né             1\nlonger  \x1b[31m1234567\x1b[0m\n"; b.String() != want {
-		t.Errorf("%q, want %q", b.String(), want)
-	}
-}
-
 // TestColour: on a terminal tables are coloured, unless NO_COLOR says otherwise.
 func TestColour(t *testing.T) {
 	script, err := exec.LookPath("script")

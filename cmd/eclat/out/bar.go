@@ -1,4 +1,4 @@
-package main
+package out
 
 import (
 	"os"
@@ -8,9 +8,9 @@ import (
 	"golang.org/x/term"
 )
 
-// bar is a progress bar on stderr. It shows only on a terminal, and only when
+// Bar is a progress bar on stderr. It shows only on a terminal, and only when
 // the work takes long enough to wonder.
-type bar struct {
+type Bar struct {
 	label string
 	bytes bool
 	start time.Time
@@ -19,18 +19,19 @@ type bar struct {
 
 const barDelay = 300 * time.Millisecond
 
-func newBar(label string, bytes bool) *bar {
-	return &bar{label: label, bytes: bytes, start: time.Now()}
+// NewBar makes a bar with a label; of bytes, or of a count.
+func NewBar(label string, bytes bool) *Bar {
+	return &Bar{label: label, bytes: bytes, start: time.Now()}
 }
 
-// set shows how far the work is; at its end the bar goes.
-func (b *bar) set(done, total int64) {
+// Set shows how far the work is; at its end the bar goes.
+func (b *Bar) Set(done, total int64) {
 	if done >= total {
-		b.clear()
+		b.Clear()
 		return
 	}
 	if b.bar == nil {
-		if time.Since(b.start) < barDelay || !isTerminal(os.Stderr) {
+		if time.Since(b.start) < barDelay || !IsTerminal(os.Stderr) {
 			return
 		}
 		b.bar = progressbar.NewOptions64(total,
@@ -45,12 +46,13 @@ func (b *bar) set(done, total int64) {
 	b.bar.Set64(done)
 }
 
-// clear takes the bar off the screen.
-func (b *bar) clear() {
+// Clear takes the bar off the screen.
+func (b *Bar) Clear() {
 	if b.bar != nil {
 		b.bar.Clear()
 		b.bar = nil
 	}
 }
 
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+// IsTerminal reports whether f is a terminal.
+func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

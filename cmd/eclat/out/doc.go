@@ -1,0 +1,2 @@
+// Package out is how the program's words leave it: tables, progress bars, colours.
+package out
