@@ -59,6 +59,9 @@ func processor(o *Options) model.Device {
 	return cpu.Devices(o.Threads)[0]
 }
 
+// Processor describes the machine's processor.
+func Processor() model.DeviceInfo { return cpu.Devices(0)[0].Info() }
+
 // OpenDevice opens a device without a model: Load is the caller's to call. It
 // returns the device's name for people too.
 func OpenDevice(ctx context.Context, o Options) (model.Backend, string, error) {

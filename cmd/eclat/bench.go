@@ -127,7 +127,7 @@ func (f *benchFlags) run(ctx context.Context, args []string) error {
 	if len(devices) > 1 { // a mistake in the last name should not show after hours
 		for _, d := range devices {
 			o := engine.Options{Device: d, RequireGPU: f.requireGPU}
-			b, _, err := engine.OpenBackend(o)
+			b, _, err := engine.OpenDevice(ctx, o)
 			if err != nil {
 				return err
 			}
@@ -136,19 +136,29 @@ func (f *benchFlags) run(ctx context.Context, args []string) error {
 			}
 		}
 	}
+	open := func(dev *deviceFlags) (*engine.Engine, error) { return dev.open(ctx, args) }
 	if f.synthetic != "" {
-		path, remove, err := f.makeSynthetic(ctx)
+		files, remove, err := f.makeSynthetic(ctx, len(devices))
 		if err != nil {
 			return err
 		}
 		defer remove()
-		args = []string{path}
+		defer func() {
+			for _, file := range files {
+				file.Close()
+			}
+		}()
+		open = func(dev *deviceFlags) (*engine.Engine, error) {
+			file := files[0]
+			files = files[1:]
+			return dev.start(ctx, file)
+		}
 	}
 	b := &benchRun{tests: f.tests()}
 	var err error
 	for _, d := range devices {
 		f.device = d
-		if err = f.one(ctx, args, b); err != nil {
+		if err = f.one(ctx, open, b); err != nil {
 			break
 		}
 	}
@@ -182,34 +192,26 @@ type benchModel struct {
 	name       string
 }
 
-func (f *benchFlags) makeSynthetic(ctx context.Context) (path string, remove func(), err error) {
+// makeSynthetic opens a model of the shape that was asked for n times.
+func (f *benchFlags) makeSynthetic(ctx context.Context, n int) (files []*loader.File, remove func(), err error) {
 	shape, err := bench.ParseShape(f.synthetic)
 	if err != nil {
-		return "", nil, usageError{fmt.Errorf("--synthetic: %w", err)}
+		return nil, nil, usageError{fmt.Errorf("--synthetic: %w", err)}
 	}
 	bar := out.NewBar("writing", true)
 	defer bar.Clear()
-	file, remove, err := bench.Synthetic(ctx, shape, bar.Set)
-	if err != nil {
-		return "", nil, err
-	}
-	path = file.Path
-	if err := file.Close(); err != nil {
-		remove()
-		return "", nil, err
-	}
-	return path, remove, nil
+	return bench.Synthetic(ctx, shape, n, bar.Set)
 }
 
 // one measures one device.
-func (f *benchFlags) one(ctx context.Context, args []string, b *benchRun) error {
+func (f *benchFlags) one(ctx context.Context, open func(*deviceFlags) (*engine.Engine, error), b *benchRun) error {
 	tests := f.tests()
 	dev := f.deviceFlags
 	if dev.context <= 0 {
 		dev.context = contextFlag(bench.Context(tests))
 	}
 	bench.ResetPeak()
-	e, err := dev.open(ctx, args)
+	e, err := open(&dev)
 	if err != nil {
 		return err
 	}
@@ -217,8 +219,12 @@ func (f *benchFlags) one(ctx context.Context, args []string, b *benchRun) error 
 	if err := f.describe(e, b); err != nil {
 		return err
 	}
+	energy, err := meter(ctx, e)
+	if err != nil {
+		return err
+	}
 	var at out.Gauge
-	o := bench.Options{Repeat: f.repeat, NoWarmup: f.noWarmup, Energy: meter(e), Done: &at.Done}
+	o := bench.Options{Repeat: f.repeat, NoWarmup: f.noWarmup, Energy: energy, Done: &at.Done}
 	at.Total.Store(bench.Total(tests, o))
 	stop := at.Watch(out.NewBar("measuring", false))
 	defer stop()
@@ -242,14 +248,13 @@ func (f *benchFlags) one(ctx context.Context, args []string, b *benchRun) error 
 	return err
 }
 
-// meter measures energy where all of the work is done by the processor.
-func meter(e *engine.Engine) *bench.Meter {
-	for _, f := range e.Facts() {
-		if f.GPU {
-			return nil
-		}
+// meter measures energy where all of the work is done by the processor; else it is nil.
+func meter(ctx context.Context, e *engine.Engine) (*bench.Meter, error) {
+	facts, err := e.Facts(ctx)
+	if err != nil || slices.ContainsFunc(facts, func(f engine.Facts) bool { return f.GPU() }) {
+		return nil, err
 	}
-	return bench.NewMeter()
+	return bench.NewMeter(), nil
 }
 
 // describe fills in the model, once; summing a large file takes a while, so it is
@@ -262,8 +267,9 @@ func (f *benchFlags) describe(e *engine.Engine, b *benchRun) error {
 		file: e.Model.File.Path, kind: bench.ModelType(e), name: e.Model.Config.Name,
 		bytes: bench.Bytes(e), params: bench.Params(e),
 	}
-	if f.synthetic != "" {
+	if f.synthetic != "" { // its shape is all there is to tell
 		b.model.file = "synthetic " + f.synthetic
+		return nil
 	}
 	if f.output != "md" || f.report != "" {
 		var err error

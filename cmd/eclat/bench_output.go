@@ -98,7 +98,7 @@ func (b *benchRun) rows() []benchRow {
 func (b *benchRun) row(d *bench.Device, r *bench.Result) benchRow {
 	seconds, rates := r.Seconds(), r.Rates()
 	row := benchRow{
-		BuildCommit: strings.Trim(commit(), " ()"), CPUInfo: engine.Processor(),
+		BuildCommit: strings.Trim(commit(), " ()"), CPUInfo: engine.Processor().Name,
 		File: b.model.file, Type: b.model.kind, Size: b.model.bytes, Params: b.model.params, Sum: b.model.sum,
 		TypeK: "f16", TypeV: "f16", MMap: true,
 		NPrompt: r.Prompt, NGen: r.Gen, NDepth: r.Depth, TestTime: r.Start.UTC().Format(time.RFC3339),
@@ -121,7 +121,7 @@ func (b *benchRun) row(d *bench.Device, r *bench.Result) benchRow {
 		names = append(names, p.Backend)
 		row.Threads = max(row.Threads, p.Threads)
 		row.Copy = max(row.Copy, p.Copy)
-		if p.GPU {
+		if p.GPU() {
 			row.GPUInfo, row.Driver = p.Name, p.Driver
 			row.GPULayers += p.Layers
 		}

@@ -145,22 +145,22 @@ func (f *compareFlags) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	got, err := compare.NewLive(e, ids, f.batch)
+	got, err := compare.NewLive(ctx, e, ids, f.batch)
 	if err != nil {
 		return err
 	}
 	defer got.Close()
 	if f.save != "" || saved != nil {
-		if err := identify(e, got.Header()); err != nil {
+		if err := identify(ctx, e, got.Header()); err != nil {
 			return err
 		}
 	}
 	if f.save != "" {
-		if err := f.saveRun(got); err != nil || f.against == "" && f.againstModel == "" && saved == nil {
+		if err := f.saveRun(ctx, got); err != nil || f.against == "" && f.againstModel == "" && saved == nil {
 			return err
 		}
 		// The side has been walked to its end; a comparison begins anew.
-		if got, err = compare.NewLive(e, ids, f.batch); err != nil {
+		if got, err = compare.NewLive(ctx, e, ids, f.batch); err != nil {
 			return err
 		}
 		defer got.Close()
@@ -176,7 +176,7 @@ func (f *compareFlags) run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer other.Close()
-	want, err := compare.NewLive(other, ids, 0)
+	want, err := compare.NewLive(ctx, other, ids, 0)
 	if err != nil {
 		return err
 	}
@@ -213,13 +213,16 @@ func (f *compareFlags) tokens(e *engine.Engine, text string, saved *compare.Save
 }
 
 // identify completes what is saved of a side.
-func identify(e *engine.Engine, h *compare.Header) error {
+func identify(ctx context.Context, e *engine.Engine, h *compare.Header) error {
 	bar := out.NewBar("checksum", true)
 	defer bar.Clear()
-	var err error
-	h.Weights, err = record.WeightsSum(e.Model.File, bar.Set)
-	h.Program, h.Time = build(), time.Now().UTC().Format(time.RFC3339)
-	for _, x := range e.Facts() {
+	sum, err := record.WeightsSum(e.Model.File, bar.Set)
+	if err != nil {
+		return err
+	}
+	h.Weights, h.Program, h.Time = sum, build(), time.Now().UTC().Format(time.RFC3339)
+	facts, err := e.Facts(ctx)
+	for _, x := range facts {
 		if x.Driver != "" {
 			h.Driver = x.Driver
 		}
@@ -227,13 +230,13 @@ func identify(e *engine.Engine, h *compare.Header) error {
 	return err
 }
 
-func (f *compareFlags) saveRun(side compare.Side) error {
+func (f *compareFlags) saveRun(ctx context.Context, side compare.Side) error {
 	h := side.Header()
 	var at out.Gauge
 	at.Set(0, int64(len(h.Tokens)))
 	stop := at.Watch(out.NewBar("saving", false))
 	defer stop()
-	if err := compare.Save(f.save, side, int64(f.saveLimit)<<20, at.Set); err != nil {
+	if err := compare.Save(ctx, f.save, side, int64(f.saveLimit)<<20, at.Set); err != nil {
 		return err
 	}
 	stop()
@@ -247,8 +250,12 @@ func (f *compareFlags) openOther(ctx context.Context, e *engine.Engine, args []s
 	dev.device, dev.requireGPU = f.against, false
 	if dev.device == "" {
 		dev.device = "ref"
-		for _, x := range e.Facts() {
-			if x.GPU {
+		facts, err := e.Facts(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range facts {
+			if x.GPU() {
 				dev.device = "cpu"
 			}
 		}

@@ -1,19 +1,20 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"eclat/cpu"
 	"eclat/engine"
-	"eclat/gpu"
-	"eclat/gpu/vk"
+	"eclat/engine/bench"
+	"eclat/model"
 )
 
 func newDevices() *cobra.Command {
@@ -21,9 +22,9 @@ func newDevices() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "devices",
 		Short: "List the devices a model can run on",
-		Long: `List every Vulkan device and the CPU: what it is, its driver and memory, the
-limits and features that decide which kernels run, and how fast it copies its own
-memory (bytes read plus bytes written). The device that --device auto takes is
+		Long: `List every Vulkan device, the CPU and the slow reference: what each is, its driver
+and memory, the types of weights that it computes with, and how fast it copies its
+own memory (bytes read plus bytes written). The device that --device auto takes is
 marked.`,
 		Example: `  eclat devices
   eclat devices --json`,
@@ -34,7 +35,10 @@ marked.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			list, err := listDevices(!quick)
+			list, err := listDevices(cmd.Context(), !quick)
+			if ctxErr := cmd.Context().Err(); ctxErr != nil {
+				return ctxErr
+			}
 			if err != nil { // no Vulkan is no failure: the CPU is there
 				fmt.Fprintln(os.Stderr, "eclat:", oneLine(err))
 			}
@@ -59,34 +63,47 @@ type deviceEntry struct {
 	Auto      bool     `json:"auto"`                  // what --device auto takes
 	Bandwidth float64  `json:"copy_bytes_per_second"` // 0 where it was not measured
 	Threads   int      `json:"threads,omitempty"`     // of the CPU
-	Vulkan    *vk.Info `json:"vulkan,omitempty"`
+	Driver    string   `json:"driver,omitempty"`
+	Memory    int64    `json:"memory_bytes,omitempty"` // of its own
+	Chunk     int      `json:"prompt_chunk"`           // tokens of a prompt that are computed at once
+	Types     []string `json:"weight_types"`
+	Lacks     []string `json:"lacks,omitempty"` // ops that it cannot compute
 	Error     string   `json:"error,omitempty"`
 }
 
 // listDevices describes every device. An error says why there is no Vulkan device.
-func listDevices(measure bool) (list []deviceEntry, err error) {
-	auto := -1
-	if info, _, err := gpu.Select("auto", os.Getenv("ECLAT_ALLOW_SOFTWARE") == "1"); err == nil {
-		auto = info.Index
+func listDevices(ctx context.Context, measure bool) (list []deviceEntry, err error) {
+	devices, err := engine.Devices(0)
+	infos := make([]model.DeviceInfo, len(devices))
+	for i, d := range devices {
+		infos[i] = d.Info()
 	}
-	infos, err := gpu.Devices()
-	for _, i := range infos {
-		d := deviceEntry{Name: fmt.Sprintf("vulkan:%d", i.Index), Title: i.Name, Type: i.Type.String(), Auto: i.Index == auto, Vulkan: &i}
-		if measure {
+	auto, _, _ := model.Choose(infos, "auto", os.Getenv("ECLAT_ALLOW_SOFTWARE") == "1")
+	for i := range infos {
+		d := newDeviceEntry(&infos[i])
+		d.Auto = i == auto
+		if measure && infos[i].Kind != model.Reference { // which has the processor's memory
 			var err error
-			if d.Bandwidth, err = gpu.Bandwidth(i); err != nil {
+			if d.Bandwidth, err = bench.CopyRate(ctx, devices[i].CopyRate); err != nil {
 				d.Error = oneLine(err)
 			}
 		}
 		list = append(list, d)
 	}
-	b := cpu.New(cpu.Options{})
-	defer b.Close()
-	d := deviceEntry{Name: "cpu", Title: engine.Processor(), Type: "cpu", Auto: auto < 0, Threads: b.Threads()}
-	if measure {
-		d.Bandwidth = b.CopyRate()
+	return list, err
+}
+
+func newDeviceEntry(i *model.DeviceInfo) deviceEntry {
+	d := deviceEntry{Name: i.ID, Title: i.Name, Type: i.Kind.String(), Threads: i.Threads, Driver: i.Driver, Memory: i.Memory, Chunk: i.Chunk}
+	for _, ty := range i.Types {
+		d.Types = append(d.Types, ty.String())
 	}
-	return append(list, d), err
+	for _, op := range model.Ops() {
+		if !slices.Contains(i.Ops, op) {
+			d.Lacks = append(d.Lacks, op.String())
+		}
+	}
+	return d
 }
 
 func printDevices(w io.Writer, list []deviceEntry) error {
@@ -101,10 +118,20 @@ func printDevices(w io.Writer, list []deviceEntry) error {
 			mark = "   (auto)"
 		}
 		fmt.Fprintf(t, "%s\t%s%s\n", d.Name, d.Title, mark)
-		if i := d.Vulkan; i != nil {
-			vulkanLines(line, i)
+		if d.Threads > 0 {
+			line("type", "%s, threads: %d", d.Type, d.Threads)
 		} else {
-			line("type", "%s, %d threads", d.Type, d.Threads)
+			line("type", "%s", d.Type)
+		}
+		if d.Driver != "" {
+			line("driver", "%s", d.Driver)
+		}
+		if d.Memory > 0 {
+			line("memory", "%s", mib(d.Memory))
+		}
+		line("weights", "%s", strings.Join(d.Types, ", "))
+		if len(d.Lacks) > 0 {
+			line("lacks", "%s", strings.Join(d.Lacks, ", "))
 		}
 		switch {
 		case d.Error != "":
@@ -114,38 +141,4 @@ func printDevices(w io.Writer, list []deviceEntry) error {
 		}
 	}
 	return t.Flush()
-}
-
-func vulkanLines(line func(what, format string, args ...any), i *vk.Info) {
-	line("type", "%s", i.Type)
-	line("driver", "%s, Vulkan %d.%d.%d", i.Driver, i.API>>22, i.API>>12&0x3ff, i.API&0xfff)
-	for _, h := range i.Heaps {
-		kind := "of the host"
-		if h.Device {
-			kind = "of the device"
-		}
-		free := ""
-		if i.Features.MemoryBudget {
-			free = fmt.Sprintf(", %d MiB to be had", (h.Budget-h.Used)>>20)
-		}
-		line("memory", "%d MiB %s%s", h.Size>>20, kind, free)
-	}
-	l := i.Limits
-	line("limits", "storage range %d MiB, allocation %d MiB, shared memory %d KiB, subgroup %d (%d–%d)",
-		l.MaxStorageRange>>20, l.MaxAllocation>>20, l.SharedMemory>>10, l.Subgroup, l.SubgroupMin, l.SubgroupMax)
-	var has []string
-	for _, f := range []struct {
-		name string
-		has  bool
-	}{
-		{"8-bit storage", i.Features.Storage8}, {"16-bit storage", i.Features.Storage16}, {"float16", i.Features.Float16},
-		{"int dot", i.Features.IntDot}, {"fast int dot", i.Features.IntDotFast}, {"coopmat", i.Features.Coopmat},
-		{"coopmat2", i.Features.Coopmat2}, {"subgroup arithmetic", i.Features.SubgroupArithmetic},
-		{"subgroup size control", i.Features.SubgroupSize}, {"memory budget", i.Features.MemoryBudget},
-	} {
-		if f.has {
-			has = append(has, f.name)
-		}
-	}
-	line("features", "%s", strings.Join(has, ", "))
 }

@@ -15,6 +15,7 @@ import (
 	"eclat/loader"
 	"eclat/loader/fragment"
 	"eclat/model"
+	"eclat/model/arch"
 	"eclat/testdata"
 )
 
@@ -77,7 +78,7 @@ command goes on where it stopped.`,
 // is of a kind that cannot be run.
 func configJSON(f *loader.File) (json.RawMessage, error) {
 	var c *model.Config
-	if m, err := model.Open(f); err == nil {
+	if m, err := arch.Open(f); err == nil {
 		c = &m.Config
 	}
 	j, err := json.Marshal(c)

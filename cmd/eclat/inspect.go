@@ -14,6 +14,7 @@ import (
 
 	"eclat/loader"
 	"eclat/model"
+	"eclat/model/arch"
 )
 
 func newInspect() *cobra.Command {
@@ -38,7 +39,7 @@ is read, so this takes no longer for a large file.`,
 			defer f.Close()
 			// What cannot be run can still be looked at. That a sound file is of an
 			// unsupported kind is worth a line; an unsound one fails in the end.
-			m, why := model.Open(f)
+			m, why := arch.Open(f)
 			if u := (model.UnsupportedError{}); errors.As(why, &u) {
 				fmt.Fprintln(os.Stderr, "eclat: this model cannot be run:", oneLine(why))
 				why = nil
@@ -80,7 +81,7 @@ func inspectJSON(w io.Writer, f *loader.File, m *model.Model) error {
 	out.Parameters, out.WeightBytes = weights(f)
 	if m != nil {
 		out.Config = &m.Config
-		out.KVTokenBytes = m.Config.PageBytes() / model.PageLen
+		out.KVTokenBytes = m.PositionBytes()
 	}
 	for _, key := range f.Keys {
 		v, _ := f.Get(key)
@@ -145,7 +146,7 @@ func inspectText(w io.Writer, f *loader.File, m *model.Model) error {
 	fmt.Fprintf(t, "architecture\t%.100q\n", architecture(f))
 	fmt.Fprintf(t, "weights\t%s elements in %s (%.2f bits each)\n", count(elems), mib(bytes), float64(bytes)*8/float64(max(1, elems)))
 	if m != nil {
-		inspectConfig(t, &m.Config)
+		inspectConfig(t, m)
 	}
 	t.Flush()
 	if m != nil {
@@ -160,7 +161,8 @@ func inspectText(w io.Writer, f *loader.File, m *model.Model) error {
 	return t.Flush()
 }
 
-func inspectConfig(t io.Writer, c *model.Config) {
+func inspectConfig(t io.Writer, m *model.Model) {
+	c := &m.Config
 	fmt.Fprintf(t, "name\t%.100q\n", c.Name)
 	fmt.Fprintf(t, "layers\t%d\n", c.NLayer)
 	fmt.Fprintf(t, "n_embd\t%d\n", c.NEmbd)
@@ -174,7 +176,7 @@ func inspectConfig(t io.Writer, c *model.Config) {
 		fmt.Fprintf(t, " × %g", r.Factor)
 	}
 	fmt.Fprintln(t)
-	token := c.PageBytes() / model.PageLen
+	token := m.PositionBytes()
 	fmt.Fprintf(t, "key–value memory\t%d bytes a token (f16); %s at %d tokens\n", token, mib(token*int64(c.NCtx)), c.NCtx)
 }
 

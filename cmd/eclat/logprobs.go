@@ -55,12 +55,10 @@ and of the most likely ones. After the last token "next" and "lp" are null.`,
 				return err
 			}
 			defer e.Close()
-			s := e.NewSession()
-			defer s.Close()
 			out := bufio.NewWriter(os.Stdout)
 			defer out.Flush()
 			enc := json.NewEncoder(out)
-			err = s.Score(cmd.Context(), tokens, top, func(r engine.Row) error { return enc.Encode(newLogprob(r)) })
+			err = e.Score(cmd.Context(), tokens, engine.ScoreOptions{Top: top}, func(r engine.Row) error { return enc.Encode(newLogprob(r)) })
 			if err != nil {
 				return err
 			}

@@ -6,13 +6,13 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"eclat/cmd/eclat/out"
 	"eclat/engine"
 	"eclat/loader"
-	"eclat/model"
 	"eclat/testdata"
 )
 
@@ -95,13 +95,9 @@ func (d *deviceFlags) options() engine.Options {
 		GPULayers:  d.gpuLayers,
 		Context:    int(d.context),
 		Threads:    d.threads,
+		Parallel:   1,
 		Notice:     func(m string) { fmt.Fprintln(os.Stderr, strings.TrimRight(m, "\n")) },
 	}
-}
-
-// backend opens the device without a model. Its choice is told on stderr.
-func (d *deviceFlags) backend() (model.Backend, string, error) {
-	return engine.OpenBackend(d.options())
 }
 
 // open opens the engine with a progress bar for loading.
@@ -117,19 +113,55 @@ func (d *deviceFlags) open(ctx context.Context, args []string) (*engine.Engine, 
 		f.Close()
 		return nil, err
 	}
-	bar := out.NewBar("loading", true)
-	defer bar.Clear()
+	return d.start(ctx, f)
+}
+
+// start opens the engine on a file, which is its own from now on.
+func (d *deviceFlags) start(ctx context.Context, f *loader.File) (*engine.Engine, error) {
+	var p progress
 	o := d.options()
-	o.Progress = func(done, total int64) error {
-		bar.Set(done, total)
-		return ctx.Err()
-	}
-	e, err := engine.Open(f, o)
+	o.Progress = p.set
+	e, err := engine.Open(ctx, f, o)
+	p.clear()
 	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		e.Close()
 		return nil, err
 	}
 	if n := e.Model.Config.NCtx; e.Context > n {
 		fmt.Fprintf(os.Stderr, "warning: the context of %d tokens is longer than the %d the model was trained for\n", e.Context, n)
 	}
-	return e, ctx.Err()
+	return e, nil
 }
+
+// progress shows what an engine is at before its first answer: a bar for each kind of
+// work, one at a time. It may be set from any goroutine.
+type progress struct {
+	mu   sync.Mutex
+	what string
+	bar  *out.Bar // nil while there is nothing to show
+}
+
+func (p *progress) set(what string, done, total int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bar != nil && (what != p.what || done >= total) {
+		p.bar.Clear()
+		p.bar = nil
+	}
+	if done >= total {
+		return
+	}
+	if p.bar == nil {
+		label := "compiling " + what
+		if what == "weights" {
+			label = "loading"
+		}
+		p.what, p.bar = what, out.NewBar(label, what == "weights")
+	}
+	p.bar.Set(done, total)
+}
+
+func (p *progress) clear() { p.set("", 0, 0) }

@@ -7,12 +7,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"eclat/cmd/eclat/out"
 	"eclat/engine"
-	"eclat/model"
+	"eclat/model/sample"
 )
 
 // builtInPrompt is what the built-in model continues when it is given nothing: the
@@ -161,9 +162,6 @@ func piped(f *os.File) bool {
 
 func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string) (engine.Stats, error) {
 	ids := e.Prompt(prompt, f.special)
-	s := e.NewSession()
-	defer s.Close()
-
 	// The decoder sees the prompt too: whether the first token's space is text
 	// depends on what stands before it.
 	dec := e.Tokenizer.NewDecoder(f.special)
@@ -184,17 +182,20 @@ func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string
 			cancel()
 		}
 	}
-	st, err := s.Generate(ctx, ids, engine.Request{
-		Sampling: model.Sampling{
+	r := engine.Request{
+		Tokens: ids,
+		Share:  -1,
+		Params: sample.Params{
 			Temp: f.temp, TopK: int32(f.topK), TopP: f.topP, MinP: f.minP, Seed: uint64(f.seed),
 		},
 		Penalty:   f.repeat,
 		PenaltyN:  f.repeatLast,
 		MaxTokens: f.n,
 		IgnoreEOS: f.ignoreEOS,
-		Progress:  func(done, total int) { bar.Set(int64(done), int64(total)) },
-		Emit:      func(id int32) { emit(dec.Next(id)) },
-	})
+	}
+	st, err := e.Generate(ctx, r,
+		func(done, total int) { bar.Set(int64(done), int64(total)) },
+		func(id int32) { emit(dec.Next(id)) })
 	bar.Clear()
 	emit(dec.Flush())
 	if last != "" && !strings.HasSuffix(last, "\n") {
@@ -222,6 +223,9 @@ func printStats(e *engine.Engine, st engine.Stats) {
 		return fmt.Sprintf("%.2f tokens/s", float64(n)/sec)
 	}
 	fmt.Fprintf(os.Stderr, "\nload     %8.2f s\n", e.LoadTime.Seconds())
+	if st.Compile > 100*time.Millisecond {
+		fmt.Fprintf(os.Stderr, "compile  %8.2f s\n", st.Compile.Seconds())
+	}
 	fmt.Fprintf(os.Stderr, "prompt   %8.2f s  %5d tokens  %s\n", st.PromptTime.Seconds(), st.PromptTokens, rate(st.PromptTokens, st.PromptTime.Seconds()))
 	fmt.Fprintf(os.Stderr, "generate %8.2f s  %5d tokens  %s  (%s)\n", st.GenerateTime.Seconds(), st.GeneratedTokens, rate(st.GeneratedTokens-1, st.GenerateTime.Seconds()), st.Stop)
 }
