@@ -1,7 +1,7 @@
 // Package loader reads GGUF model files: metadata, tensor shapes and the
 // quantised blocks themselves. The same File comes out of a fragments folder, into
-// which package fragment cuts such files: a manifest (see Manifest) and a blob for
-// each tensor.
+// which package fragment cuts such files: a manifest (package manifest) and a blob
+// for each tensor. Package gguf parses headers, package quant knows the types.
 //
 // A file is mapped into memory and never copied: a Tensor is a byte range of
 // the mapping with a type and a shape. Shapes are always in elements, innermost
@@ -16,7 +16,4 @@
 // into them and die with Close; strings are copies and live on. A File is
 // read-only after Open, so any number of goroutines may use it at once; of a
 // folder Map adds mappings, under a lock.
-//
-// The format: github.com/ggml-org/ggml, docs/gguf.md. The block layouts:
-// ggml/src/ggml-common.h there.
 package loader

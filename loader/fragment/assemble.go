@@ -3,6 +3,7 @@ package fragment
 import (
 	"context"
 	"crypto/sha256"
+	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,7 +50,7 @@ func (e *NameError) Error() string {
 type Assembled struct {
 	Paths []string
 	Size  int64 // bytes
-	Sum   loader.Sum
+	Sum   manifest.Sum
 }
 
 // Assemble writes the source of the manifest at path, or of the only one in the
@@ -126,7 +127,7 @@ func (a *assembler) write(ctx context.Context, progress func(done, total int64))
 		a.files = append(a.files, f)
 	}
 	var headers []span
-	var list []*loader.Blob
+	var list []*manifest.Blob
 	for _, p := range a.m.Source.Parts {
 		b := a.m.Blob(p.Header)
 		list, headers = append(list, b), append(headers, a.span(b))
@@ -139,7 +140,7 @@ func (a *assembler) write(ctx context.Context, progress func(done, total int64))
 	spans := make([]span, len(a.extents))
 	for i, e := range a.extents {
 		spans[i] = a.extentSpan(e)
-		var b *loader.Blob
+		var b *manifest.Blob
 		if e.tensor != gap {
 			b = a.m.Blob(a.m.Tensors[e.tensor].Blob)
 		}
@@ -162,7 +163,7 @@ func (a *assembler) write(ctx context.Context, progress func(done, total int64))
 	if err := p.run(ctx, spans); err != nil {
 		return err
 	}
-	if s := loader.Sum(p.whole.Sum(nil)); s != a.m.Source.Sum {
+	if s := manifest.Sum(p.whole.Sum(nil)); s != a.m.Source.Sum {
 		return &loader.FormatError{Path: a.path, Field: "source.sha256", Offset: -1,
 			Reason: fmt.Sprintf("the chunks are sound, but together their sha256 is %s instead of %s", s, a.m.Source.Sum)}
 	}
@@ -201,11 +202,11 @@ func createPartial(name string) (*os.File, error) {
 }
 
 // check compares the chunks of a blob with the manifest.
-func (a *assembler) check(b *loader.Blob, s sums) error {
+func (a *assembler) check(b *manifest.Blob, s sums) error {
 	for i := range b.Chunks {
 		if s.chunks[i] != b.Chunks[i] {
 			path := filepath.Join(a.root.Name(), filepath.FromSlash(b.Sum.BlobName()))
-			return &loader.FormatError{Path: path, Field: fmt.Sprintf("chunk %d", i), Offset: int64(i) * loader.ChunkBytes,
+			return &loader.FormatError{Path: path, Field: fmt.Sprintf("chunk %d", i), Offset: int64(i) * manifest.ChunkBytes,
 				Reason: "damaged: its sha256 is not what the manifest says"}
 		}
 	}

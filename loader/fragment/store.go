@@ -1,6 +1,7 @@
 package fragment
 
 import (
+	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +13,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-
-	"eclat/loader"
 )
 
 // partial is the end of the names of files that are being written.
@@ -110,7 +109,7 @@ func (s *store) touch(dir string) {
 
 // has reports whether a blob is there. Its bytes are left to Verify; a file of
 // another size, or none at all, is to be replaced.
-func (s *store) has(sum loader.Sum, size int64) bool {
+func (s *store) has(sum manifest.Sum, size int64) bool {
 	st, err := s.root.Lstat(sum.BlobName())
 	return err == nil && st.Mode().IsRegular() && st.Size() == size
 }

@@ -1,4 +1,4 @@
-package loader
+package manifest
 
 import (
 	"fmt"
@@ -29,8 +29,8 @@ const maxLayer = 1 << 20
 
 // FragmentsOf assigns tensors to fragments by their names. Where the embedding
 // serves as output matrix too, it is part of both.
-func FragmentsOf(tensors []NamedSpecifics) []Fragment {
-	tied := !slices.ContainsFunc(tensors, func(t NamedSpecifics) bool { return t.Name == "output.weight" })
+func FragmentsOf(tensors []Tensor) []Fragment {
+	tied := !slices.ContainsFunc(tensors, func(t Tensor) bool { return t.Name == "output.weight" })
 	header, embed, head := Fragment{Name: HeaderFragment}, Fragment{Name: EmbedFragment}, Fragment{Name: HeadFragment}
 	layers := map[int]*Fragment{}
 	for _, t := range tensors {
