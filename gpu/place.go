@@ -143,8 +143,8 @@ func newMemory(p *model.Plan, t model.Tensor, l vk.Limits) (*memory, error) {
 		return nil, model.Unsupported(fmt.Errorf("gpu: %s: memory of type %s; it may be F16 or F32", t.Name, t.Type))
 	}
 	pool := p.Pools[t.Pool]
-	row, err := t.Type.RowBytes(uint64(t.Cols))
-	if err != nil || row == 0 || pool.Units > mostUnits {
+	row, ok := t.Type.RowBytes(uint64(t.Cols))
+	if !ok || row == 0 || pool.Units > mostUnits {
 		return nil, fmt.Errorf("gpu: %s: %d rows of %d elements: %w", t.Name, t.Rows, t.Cols, model.ErrNoMemory)
 	}
 	m := &memory{Tensor: t}

@@ -2,7 +2,6 @@ package gpu
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"eclat/gpu/vk"
