@@ -30,7 +30,7 @@ func (w *lowered) sample() error {
 		stripes, local = 1024, 64
 	}
 	n := min(stripes, uint32(x.Cols))
-	best := Bind{Mem: Scratch, Size: (int64(x.Rows)*int64(n)*8 + 255) &^ 255, Write: true}
+	best := Bind{Mem: Scratch, Size: (int64(w.rows(w.s.Src[0]))*int64(n)*8 + 255) &^ 255, Write: true}
 	w.launch("sample_best", []uint32{local}, []uint32{uint32(x.Cols), n},
 		perRow(x, ceilDiv(n, local)), best, read(w.s.Src[0]))
 	w.launch("sample_pick", []uint32{local}, []uint32{uint32(x.Cols), n, w.l.In.Sampling},
