@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -162,4 +163,42 @@ func TestProbeLost(t *testing.T) {
 	if got, _ := generate(t, e, "The", Request{MaxTokens: 3, IgnoreEOS: true}); len(got) != 3 {
 		t.Errorf("%v after the loss", got)
 	}
+}
+
+// TestProbesBeside: probes come and go beside requests, questions and measurements.
+func TestProbesBeside(t *testing.T) {
+	ctx := context.Background()
+	e := open(t, builtIn, Options{Device: "cpu", Context: 512, Threads: 2})
+	want, _ := generate(t, e, "The", Request{MaxTokens: 5, IgnoreEOS: true})
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for range 3 {
+				p, err := e.NewProbe(ctx, ProbeOptions{Tokens: 2, Trace: true})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := p.Run(ctx, []int32{1, int32(g)}); err != nil {
+					t.Error(err)
+				}
+				if err := p.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		wg.Go(func() {
+			for range 3 {
+				if got, _ := generate(t, e, "The", Request{MaxTokens: 5, IgnoreEOS: true}); !slices.Equal(got, want) {
+					t.Errorf("%v, want %v", got, want)
+				}
+				if _, err := e.Facts(ctx); err != nil {
+					t.Error(err)
+				}
+				e.Losses()
+			}
+		})
+	}
+	wg.Wait()
+	empty(t, e)
 }

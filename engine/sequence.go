@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"eclat/model"
 	"eclat/model/sample"
 )
 
@@ -108,6 +107,3 @@ func (q *sequence) stop(context int) StopReason {
 func (q *sequence) notFinite(pos int32) error {
 	return fmt.Errorf("%w at position %d", ErrNotFinite, pos)
 }
-
-// tables says where the sequence's memory lies, for a batch.
-func (q *sequence) run(n int) model.SeqRun { return model.SeqRun{N: n, Units: q.units} }

@@ -63,10 +63,9 @@ func (s *sim) Open(context.Context, model.OpenOptions) (model.Backend, error) {
 }
 
 type simBackend struct {
-	s     *sim
-	plan  *model.Plan
-	mem   [][]uint32 // by pool: a token a position, or a state a slot
-	alive int
+	s    *sim
+	plan *model.Plan
+	mem  [][]uint32 // by pool: a token a position, or a state a slot
 }
 
 func (b *simBackend) Load(_ context.Context, _ model.Weights, p *model.Plan) error {

@@ -1,58 +1,64 @@
 package gpu
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	"eclat/gpu/lower"
 	"eclat/gpu/vk"
-	"eclat/loader"
 	"eclat/model"
 )
 
-// Options configures Open.
-type Options struct {
-	Progress   func(done, total int64) error // told while Load uploads, in bytes, and ends it with an error; may be nil
-	CacheDir   string                        // folder of compiled pipelines; empty for none
-	Warn       func(message string)          // told when a kernel falls back to a plainer one; may be nil
-	Validation bool                          // the validation layers, where they are installed
-	OnMessage  func(message string)          // validation messages, on any thread; may be nil
-
-	Tune Tuning // whether shapes of kernels are chosen by measuring
-
-	// SubmitTime bounds one submit by its estimated time, so that a slow device is
-	// not taken for a hung one; 0 for DefaultSubmitTime. After a LostError open
-	// again with half of it.
-	SubmitTime time.Duration
-	// Fault, when not nil, is asked before each "submit" and each "pipeline" and its
-	// error taken for the call's; tests make devices fail with it. The subject is
-	// the kernel's name or the name of the first tensor that the submit writes.
-	Fault func(call, subject string) error
+// options are model.OpenOptions and what only this package's tests set.
+type options struct {
+	model.OpenOptions
+	validation bool                 // the validation layers, where they are installed
+	onMessage  func(message string) // validation messages, on any thread; may be nil
+	tune       tuning               // whether shapes of kernels are chosen by measuring
+	submitTime time.Duration        // bounds one submit by its estimated time; 0 for what Careful says
 }
 
-// Backend implements model.Backend on one Vulkan device.
+// Backend implements model.Backend on one Vulkan device. Fault of its options is
+// asked before each "submit" and each "pipeline", and its error taken for the
+// call's; the subject is the kernel's name or the name of the first tensor that the
+// submit writes.
 type Backend struct {
-	opt      Options
+	opt      options
 	dev      *vk.Device
 	info     vk.Info
-	kernels  *Kernels
+	kernels  *lower.Kernels
 	rates    rates
+	state    state
+	pools    []model.Pool // of the loaded plan
 	weights  map[string]*weight
-	caches   map[string]*cache
-	held     []*vk.Buffer // weights and caches
+	memories map[string]*memory
+	held     []*vk.Buffer // weights and memory
 	pipes    map[string]*vk.Pipeline
 	programs map[*program]bool
+	work     workspace
+	pages    pages
 	submits  int
 	lost     error // set once the device is lost
 	faulty   sync.Mutex
 	unmapped bool // act as if no memory of the device were mapped; tests set it
 }
 
-// cache is the key or value memory of one layer.
-type cache struct {
+// state says how far a backend has come.
+type state uint8
+
+const (
+	opened state = iota
+	loaded
+	broken // Load failed
+)
+
+// memory is what a plan keeps under one name.
+type memory struct {
 	region
-	rows, cols int // halves
+	model.Tensor
 }
 
 // region is a range of a buffer, in bytes.
@@ -61,40 +67,66 @@ type region struct {
 	off, size int64
 }
 
-// Open opens a device.
-func Open(info vk.Info, o Options) (*Backend, error) {
-	dev, err := vk.Open(info, vk.Options{Validation: o.Validation, OnMessage: o.OnMessage, CacheDir: o.CacheDir})
+// open opens a device.
+func open(info vk.Info, o options) (*Backend, error) {
+	dev, err := vk.Open(info, vk.Options{Validation: o.validation, OnMessage: o.onMessage, CacheDir: o.CacheDir})
 	if err != nil {
-		return nil, fmt.Errorf("gpu: %w", err)
+		return nil, errorf("%w", err)
 	}
 	b := &Backend{
 		opt:      o,
 		dev:      dev,
 		info:     dev.Info(),
-		kernels:  NewKernels(dev.Info()),
+		kernels:  lower.NewKernels(lowerable(dev.Info())),
 		weights:  map[string]*weight{},
-		caches:   map[string]*cache{},
+		memories: map[string]*memory{},
 		pipes:    map[string]*vk.Pipeline{},
 		programs: map[*program]bool{},
 	}
 	b.rates = ratesOf(b.info)
+	b.work.b, b.pages.b = b, b
 	b.loadChoices()
 	return b, nil
 }
 
-// Info describes the device.
-func (b *Backend) Info() vk.Info { return b.info }
+// Info implements model.Backend. It may be called at any time on any goroutine.
+func (b *Backend) Info() model.DeviceInfo {
+	d := describe(b.info)
+	d.Held = b.dev.Memory()
+	return d
+}
 
-// Memory returns the bytes of device and host memory that the backend holds.
-func (b *Backend) Memory() int64 { return b.dev.Memory() }
+// Load implements model.Backend.
+func (b *Backend) Load(ctx context.Context, w model.Weights, p *model.Plan) error {
+	switch {
+	case b.lost != nil:
+		return b.lost
+	case b.state != opened:
+		return fmt.Errorf("gpu: %s: Load was called before", b.info.Name)
+	}
+	b.state = broken
+	if err := b.load(ctx, w, p); err != nil {
+		for _, buf := range b.held {
+			buf.Close()
+		}
+		b.held = nil
+		clear(b.weights)
+		clear(b.memories)
+		return err
+	}
+	b.state, b.pools = loaded, p.Pools
+	b.pages.init(p)
+	return nil
+}
 
 // Close frees everything, newest first. Programs are closed with it.
 func (b *Backend) Close() error {
 	for p := range b.programs {
 		p.Close()
 	}
+	b.state = broken
 	if err := b.dev.Close(); err != nil {
-		return fmt.Errorf("gpu: close %s: %w", b.info.Name, err)
+		return errorf("close %s: %w", b.info.Name, err)
 	}
 	return nil
 }
@@ -105,24 +137,11 @@ func (b *Backend) warn(format string, args ...any) {
 	}
 }
 
-// LostError says that the device was lost, and what it was asked to do. The
-// backend is of no use afterwards but to be closed; a new one may be opened on the
-// same device.
-type LostError struct {
-	Device      string
-	Submit      int    // counted from the opening of the device
-	First, Last string // the tensors that the submit's first and last steps write
-	Err         error
-}
-
-func (e *LostError) Error() string {
-	if e.First == "" {
-		return fmt.Sprintf("gpu: %s: submit %d: %v", e.Device, e.Submit, e.Err)
+func (b *Backend) progress(what string, done, total int64) {
+	if b.opt.Progress != nil {
+		b.opt.Progress(what, done, total)
 	}
-	return fmt.Sprintf("gpu: %s: submit %d, steps %s to %s: %v", e.Device, e.Submit, e.First, e.Last, e.Err)
 }
-
-func (e *LostError) Unwrap() error { return e.Err }
 
 // start submits one command buffer; subject is the tensor it writes first.
 func (b *Backend) start(c *vk.Commands, subject string) error {
@@ -133,7 +152,7 @@ func (b *Backend) start(c *vk.Commands, subject string) error {
 	return b.dev.Start(c)
 }
 
-// fault asks Options.Fault, one call at a time.
+// fault asks the options' Fault, one call at a time.
 func (b *Backend) fault(call, subject string) error {
 	if b.opt.Fault == nil {
 		return nil
@@ -145,26 +164,55 @@ func (b *Backend) fault(call, subject string) error {
 
 // failed makes the error of a failed submit or wait and remembers a lost device.
 func (b *Backend) failed(err error, first, last string) error {
-	if !errors.Is(err, vk.ErrDeviceLost) {
-		return fmt.Errorf("gpu: %s: %w", b.info.Name, err)
+	if !errors.Is(err, vk.ErrDeviceLost) && !errors.Is(err, model.ErrLost) {
+		return errorf("%s: %w", b.info.Name, err)
 	}
 	b.lost = &LostError{Device: b.info.Name, Submit: b.submits, First: first, Last: last, Err: err}
 	return b.lost
 }
 
-// Load places the weights and caches in keep and uploads the weights.
-func (b *Backend) Load(src *loader.File, keep []model.Tensor) error {
-	if len(b.held) > 0 {
-		return fmt.Errorf("gpu: Load was called twice")
+// buffer makes a buffer; one larger than the device makes is a model.ErrNoMemory too.
+func (b *Backend) buffer(name string, size int64, use vk.Use) (*vk.Buffer, error) {
+	buf, err := b.dev.NewBuffer(name, size, use)
+	switch {
+	case errors.Is(err, vk.ErrNotSupported):
+		return nil, fmt.Errorf("gpu: %s: %w: %w", b.info.Name, err, model.ErrNoMemory)
+	case err != nil:
+		return nil, errorf("%s: %w", b.info.Name, err)
 	}
-	err := b.load(src, keep)
-	if err != nil {
-		for _, buf := range b.held {
-			buf.Close()
-		}
-		b.held = nil
-		clear(b.weights)
-		clear(b.caches)
-	}
-	return err
+	return buf, nil
 }
+
+// once runs what r recorded and frees it.
+func (b *Backend) once(r *vk.Recorder) error {
+	c, err := r.End()
+	if err != nil {
+		return errorf("%w", err)
+	}
+	defer c.Close()
+	return b.run(c, "memory")
+}
+
+// run submits c and waits for it; subject is the tensor it writes.
+func (b *Backend) run(c *vk.Commands, subject string) error {
+	if err := b.start(c, subject); err != nil {
+		return b.failed(err, subject, subject)
+	}
+	if err := b.dev.Wait(c); err != nil {
+		return b.failed(err, subject, subject)
+	}
+	return nil
+}
+
+// record begins a command buffer that sees all that was written before.
+func (b *Backend) record() (*vk.Recorder, error) {
+	r, err := b.dev.NewRecorder()
+	if err != nil {
+		return nil, errorf("%w", err)
+	}
+	r.Barrier()
+	return r, nil
+}
+
+// readable reports whether the host can read a buffer's memory as it is.
+func (b *Backend) readable(buf *vk.Buffer) bool { return buf.Readable() && !b.unmapped }

@@ -20,7 +20,7 @@ func benchModel() string {
 }
 
 func benchRunner(b *testing.B, ctx int) *runner {
-	be, err := Open(device(b), Options{})
+	be, err := open(testDevice(b), options{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -32,14 +32,14 @@ func benchRunner(b *testing.B, ctx int) *runner {
 func BenchmarkDecode(b *testing.B) {
 	r := benchRunner(b, 256)
 	p := r.program(1, 1, true)
-	in := r.inputs([]int32{100}, 64, 1)
+	in := r.batch([]int32{100}, 64, 1)
 	var out model.Outputs
-	if err := p.Run(in, &out); err != nil {
+	if err := p.Run(b.Context(), in, &out); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := p.Run(in, &out); err != nil {
+		if err := p.Run(b.Context(), in, &out); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -56,13 +56,13 @@ func BenchmarkPrompt(b *testing.B) {
 			for i := range ids {
 				ids[i] = int32(3 + i%200)
 			}
-			in := r.inputs(ids, 0, 1)
+			in := r.batch(ids, 0, 1)
 			var out model.Outputs
-			if err := p.Run(in, &out); err != nil {
+			if err := p.Run(b.Context(), in, &out); err != nil {
 				b.Fatal(err)
 			}
 			for b.Loop() {
-				if err := p.Run(in, &out); err != nil {
+				if err := p.Run(b.Context(), in, &out); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -76,7 +76,7 @@ func BenchmarkPrompt(b *testing.B) {
 func BenchmarkProfile(b *testing.B) {
 	r := benchRunner(b, 256)
 	p := r.program(1, 1, true)
-	in := r.inputs([]int32{100}, 64, 1)
+	in := r.batch([]int32{100}, 64, 1)
 	var out model.Outputs
 	type sum struct {
 		n           int
@@ -88,11 +88,11 @@ func BenchmarkProfile(b *testing.B) {
 	rounds := 0
 	for b.Loop() {
 		begin := time.Now()
-		if err := p.Run(in, &out); err != nil {
+		if err := p.Run(b.Context(), in, &out); err != nil {
 			b.Fatal(err)
 		}
 		wall += time.Since(begin)
-		steps, err := r.b.(*Backend).Profile(p, in)
+		steps, err := p.(*program).profile(b.Context())
 		if err != nil {
 			b.Skip(err)
 		}

@@ -3,46 +3,42 @@ package gpu
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"eclat/gpu/lower"
 	"eclat/gpu/vk"
 	"eclat/model"
+	"eclat/model/sample"
 )
 
-// program is a plan on its device: memory, descriptor sets and command buffers,
-// all made by Compile.
+var errNotLoaded = errors.New("gpu: nothing is loaded")
+
+// program is a plan on its device: memory, descriptor sets and command buffers.
 type program struct {
 	b    *Backend
 	plan *model.Plan
-	in   Inputs // where things lie in inputs
+	opt  model.CompileOptions
 
-	inputs  *vk.Buffer // written by the host before each run
-	act     *vk.Buffer // activations
-	scratch *vk.Buffer // of kernels, within a run
-	control *vk.Buffer // of kernels, from run to run
-	tokens  *vk.Buffer // sampled tokens
-	back    *vk.Buffer // a copy of the result, where act can't be read
+	groups []lower.Group
+	pipes  []*vk.Pipeline // of all dispatches in order
+	lower.Work
 
-	groups   []group
-	pipes    []*vk.Pipeline        // of all dispatches in order
-	place    []span                // of the activations
-	indirect []func(Run) [3]uint32 // sizes that the host writes
-	segments []segment             // what a run submits
-	close    []func()              // clean-up stack
-	recorded int                   // where in it the recording begins
-	slower   float64               // how much slower than estimated the slowest submit was, 0 for not at all
+	inputs *vk.Buffer // written by the host before each run
+	tokens *vk.Buffer // chosen tokens
+	ws     *workspace // activations and scratch: the backend's, or with Trace its own
+	close  []func()   // clean-up stack of the buffers
 
-	// Of a plan that ends with Sample, whose result is the logits, for what only the
-	// host can sample.
-	fetch   *vk.Commands // copies them to back; nil where act can be read
-	sampler model.Sampler
-	bySeq   []uint32 // scratch of Run: where a sequence's table begins, 0 for not yet
-	pages   int      // pages of every cache
-	result  []float32
-	ids     []int32
+	segments []segment    // what a run submits; nil where it must be recorded first
+	fetch    *vk.Commands // of a plan that ends with Sample: copies the logits to ws.back; nil where they can be read
+	recorded []func()     // clean-up stack of the recording
+	slower   float64      // how much slower than estimated the slowest submit was, 0 for not at all
 
-	last     model.Rows      // of the last run, for Read
-	stepTime []time.Duration // of a plan with Profile set, where the device has timestamps
+	sampler  sample.Sampler // for what only the host can sample
+	answer   []float32      // rows of Plan.Answer in mapped memory
+	ids      []int32
+	last     model.Size      // of the last run, for Read
+	stepTime []time.Duration // with Profile, where the device has timestamps
 }
 
 // segment is one submit.
@@ -52,40 +48,32 @@ type segment struct {
 	dispatches  int
 }
 
-// Compile lowers a plan, gives it memory and records it.
-func (b *Backend) Compile(plan *model.Plan) (model.Program, error) {
-	if b.lost != nil {
+// Compile implements model.Backend: it lowers a plan, gives it memory and records it.
+func (b *Backend) Compile(plan *model.Plan, o model.CompileOptions) (model.Program, error) {
+	switch {
+	case b.lost != nil:
 		return nil, b.lost
+	case b.state != loaded:
+		return nil, errNotLoaded
 	}
-	p := &program{b: b, plan: plan}
-	if plan.Profile && b.info.Limits.TimestampBits > 0 {
+	p := &program{b: b, plan: plan, opt: o, ws: &b.work}
+	if o.Trace {
+		p.ws = &workspace{b: b}
+	}
+	if o.Profile && b.info.Limits.TimestampBits > 0 {
 		p.stepTime = make([]time.Duration, len(plan.Steps))
 	}
+	b.programs[p] = true
 	if err := p.compile(); err != nil {
 		p.Close()
 		return nil, err
 	}
-	b.programs[p] = true
 	return p, nil
 }
 
 func (p *program) compile() error {
-	if len(p.plan.Steps) == 0 {
-		return fmt.Errorf("gpu: the plan has no steps")
-	}
-	for _, t := range p.plan.Tensors {
-		switch t.Kind {
-		case model.Weight:
-			if p.b.weights[t.Name] == nil {
-				return fmt.Errorf("gpu: the weight %s was not loaded", t.Name)
-			}
-		case model.Cache:
-			c := p.b.caches[t.Name]
-			if c == nil || c.rows != t.Rows || c.cols != t.Cols {
-				return fmt.Errorf("gpu: the cache %s was not loaded, or of another size", t.Name)
-			}
-			p.pages = t.Rows / model.PageLen
-		}
+	if err := p.check(); err != nil {
+		return err
 	}
 	if p.b.tunes() {
 		if err := p.tune(); err != nil {
@@ -95,159 +83,172 @@ func (p *program) compile() error {
 	if err := p.lower(); err != nil {
 		return err
 	}
-	if err := p.allocate(false); err != nil {
+	if err := p.allocate(); err != nil {
 		return err
 	}
 	return p.record()
+}
+
+// check refuses a plan that is not of the loaded stage.
+func (p *program) check() error {
+	switch {
+	case len(p.plan.Steps) == 0:
+		return fmt.Errorf("gpu: the plan has no steps")
+	case p.opt.Tokens < 1 || p.opt.Want < 0 || p.opt.Want > p.opt.Tokens:
+		return fmt.Errorf("gpu: a program of %d tokens with %d answers", p.opt.Tokens, p.opt.Want)
+	case len(p.plan.Pools) > maxPools:
+		return fmt.Errorf("gpu: %d kinds of memory; %d are the most", len(p.plan.Pools), maxPools)
+	case !slices.Equal(p.plan.Pools, p.b.pools):
+		return fmt.Errorf("gpu: the plan's memory is not what was loaded")
+	}
+	info := p.b.Info()
+	if err := info.Lacks(p.plan); err != nil {
+		return err
+	}
+	for _, t := range p.plan.Tensors {
+		switch t.Kind {
+		case model.Weight:
+			if w := p.b.weights[t.Name]; w == nil || w.Type != t.Type || w.Rows != t.Rows || w.Cols != t.Cols {
+				return fmt.Errorf("gpu: the weight %s was not loaded, or of another shape", t.Name)
+			}
+		case model.Kept:
+			if m := p.b.memories[t.Name]; m == nil || m.Tensor != t {
+				return fmt.Errorf("gpu: the memory %s was not loaded, or of another size", t.Name)
+			}
+		}
+	}
+	return nil
+}
+
+func (p *program) lowering() *lower.Lowering {
+	return lower.NewLowering(p.plan, p.opt, func(name string) *lower.WeightInfo { return &p.b.weights[name].WeightInfo })
 }
 
 // lower asks for the dispatches and compiles their pipelines. When a variant's
 // pipeline fails, the next plainer one is taken and all is lowered anew, because
 // its sizes and bindings may differ.
 func (p *program) lower() error {
-	l := p.b.kernels.lowering(p.plan, p.b.weightInfo, p.pages)
+	l := p.lowering()
 again:
 	for {
 		var err error
-		if p.groups, err = p.b.kernels.lowerAll(l); err != nil {
+		if p.groups, err = p.b.kernels.All(l); err != nil {
 			return err
 		}
 		p.b.compileAll(p.groups)
 		p.pipes = p.pipes[:0]
 		for _, g := range p.groups {
-			for i := range g.ds {
-				d := &g.ds[i]
+			for i := range g.Dispatches {
+				d := &g.Dispatches[i]
 				pipe, err := p.b.pipeline(d)
 				if err == nil {
 					p.pipes = append(p.pipes, pipe)
 					continue
 				}
-				if errors.Is(err, vk.ErrDeviceLost) || !p.b.kernels.Disable(d.Kernel) {
-					return fmt.Errorf("gpu: kernel %s for %s: %w", d.Kernel, p.stepName(g.step), err)
+				if errors.Is(err, vk.ErrDeviceLost) || errors.Is(err, model.ErrLost) {
+					return p.b.failed(err, p.stepName(g.Step), p.stepName(g.Step))
+				}
+				if !p.b.kernels.Disable(d.Kernel) {
+					return errorf("kernel %s for %s: %w", d.Kernel, p.stepName(g.Step), err)
 				}
 				p.b.warn("kernel %s does not work on %s (%v); a plainer one takes its place", d.Kernel, p.b.info.Name, err)
 				continue again
 			}
 		}
+		if p.Work, err = lower.WorkOf(l, p.groups); err != nil {
+			return err
+		}
 		return nil
 	}
 }
 
-func (b *Backend) weightInfo(name string) *WeightInfo { return &b.weights[name].WeightInfo }
-
 // stepName names a step by the tensor it writes.
 func (p *program) stepName(at int) string { return p.plan.Tensors[p.plan.Steps[at].Dst].Name }
 
-// allocate makes the program's buffers. With spare set, activations that fusing made
-// needless have room too, all the same.
-func (p *program) allocate(spare bool) error {
-	w := workOf(p.plan, p.groups, p.pages)
-	if spare {
-		w.placeRest(p.plan)
+// allocate makes the program's buffers and room in its workspace.
+func (p *program) allocate() error {
+	buffer := func(name string, size int64, use vk.Use) (*vk.Buffer, error) {
+		b, err := p.b.buffer(fmt.Sprintf("%s of %d tokens", name, p.opt.Tokens), size, use)
+		if err == nil {
+			p.close = append(p.close, b.Close)
+		}
+		return b, err
 	}
-	p.place, p.in, p.indirect = w.place, w.in, w.indirect
 	var err error
-	buffer := func(name string, size int64, use vk.Use) *vk.Buffer {
-		if err != nil || size == 0 {
-			return nil
-		}
-		var b *vk.Buffer
-		name = fmt.Sprintf("%s of %d tokens", name, p.plan.Tokens)
-		if b, err = p.b.dev.NewBuffer(name, size, use); err != nil {
-			err = fmt.Errorf("gpu: %s: %w", p.b.info.Name, err)
-			return nil
-		}
-		p.close = append(p.close, b.Close)
-		return b
-	}
-	p.inputs = buffer("inputs", w.inputs, vk.Shared)
-	p.act = buffer("activations", w.act, vk.OnDevice)
-	p.scratch = buffer("scratch", w.scratch, vk.OnDevice)
-	p.control = buffer("control", w.control, vk.OnDevice)
-	rows := resultRows(p.plan)
-	size := tensorBytes(p.plan, rows)
-	if sampled(p.plan) {
-		p.tokens = buffer("tokens", int64(p.plan.Logits)*4, vk.Readback)
-		p.ids = make([]int32, p.plan.Logits)
-	}
-	if p.act != nil && (!p.act.Readable() || p.b.unmapped) {
-		p.back = buffer("result", size, vk.Readback)
-	}
-	if err != nil {
+	if p.inputs, err = buffer("inputs", p.Inputs, vk.Shared); err != nil {
 		return err
 	}
 	clear(p.inputs.Words())
-	mem, at := p.back, int64(0)
-	if mem == nil {
-		mem, at = p.act, p.place[rows].at
-	}
-	p.result = mem.Floats()[at/4:][: size/4 : size/4]
-	if sampled(p.plan) && p.back != nil {
-		r, err := p.b.dev.NewRecorder()
-		if err != nil {
-			return fmt.Errorf("gpu: %w", err)
+	if p.Tokens > 0 {
+		if p.tokens, err = buffer("tokens", p.Tokens, vk.Readback); err != nil {
+			return err
 		}
-		r.Barrier()
-		r.Copy(p.act, p.place[rows].at, p.back, 0, size)
-		if p.fetch, err = r.End(); err != nil {
-			return fmt.Errorf("gpu: %w", err)
-		}
-		p.close = append(p.close, p.fetch.Close)
+		p.ids = make([]int32, p.opt.Want)
 	}
-	if p.control != nil {
-		r, err := p.b.dev.NewRecorder()
-		if err != nil {
-			return fmt.Errorf("gpu: %w", err)
-		}
-		r.Fill(p.control, 0, p.control.Size(), 0)
-		return p.b.once(r)
-	}
-	return nil
+	return p.grow()
 }
 
+// grow makes room in the workspace.
+func (p *program) grow() error { return p.ws.grow(p.scratchAt()+p.Scratch, max(p.Answer, 4)) }
+
+// scratchAt is where scratch begins in the workspace.
+func (p *program) scratchAt() int64 { return (p.Act + align - 1) &^ (align - 1) }
+
 // region resolves a binding.
-func (p *program) region(b Bind) (region, error) {
+func (p *program) region(b lower.Bind) (region, error) {
 	t := &p.plan.Tensors[b.Tensor]
 	switch b.Mem {
-	case Inputs0:
-		return region{p.inputs, 0, int64(p.in.Words) * 4}, nil
-	case Act:
-		s := p.place[b.Tensor]
-		r := region{p.act, s.at + b.Offset, (int64(t.Rows)*int64(t.Cols)*4 + 15) &^ 15}
+	case lower.Inputs0:
+		return region{p.inputs, 0, p.Inputs}, nil
+	case lower.Act:
+		s := p.Place[b.Tensor]
+		rows := int64(p.plan.Rows(b.Tensor, p.opt.Size))
+		r := region{p.ws.mem, s.At + b.Offset, (rows*int64(t.Cols)*4 + 15) &^ 15}
 		if b.Size > 0 {
 			r.size = b.Size
 		} else {
 			r.size -= b.Offset
 		}
-		if b.Offset < 0 || r.off+r.size > s.at+s.n {
+		if b.Offset < 0 || r.off+r.size > s.At+s.Len {
 			return r, fmt.Errorf("gpu: %d bytes at %d of the activation %s", r.size, b.Offset, t.Name)
 		}
 		return r, nil
-	case WeightOf:
+	case lower.WeightOf:
 		return p.b.weights[t.Name].parts[b.Part], nil
-	case CacheOf:
-		return p.b.caches[t.Name].region, nil
-	case Scratch:
-		return region{p.scratch, b.Offset, b.Size}, nil
-	case Control:
-		return region{p.control, b.Offset, b.Size}, nil
-	case Tokens0:
+	case lower.KeptIn:
+		return p.b.memories[t.Name].region, nil
+	case lower.Scratch:
+		if b.Offset+b.Size > p.Scratch {
+			return region{}, fmt.Errorf("gpu: %d bytes at %d of scratch memory", b.Size, b.Offset)
+		}
+		return region{p.ws.mem, p.scratchAt() + b.Offset, b.Size}, nil
+	case lower.Tokens0:
 		return region{p.tokens, 0, p.tokens.Size()}, nil
 	}
 	return region{}, fmt.Errorf("gpu: binding of unknown memory %d", b.Mem)
 }
 
-// free ends what the program has made, newest first, but for its first keep things.
-func (p *program) free(keep int) {
-	for i := len(p.close) - 1; i >= keep; i-- {
-		p.close[i]()
+// unwind ends what a clean-up stack holds, newest first, and empties it.
+func unwind(stack *[]func()) {
+	for _, f := range slices.Backward(*stack) {
+		f()
 	}
-	p.close = p.close[:min(keep, len(p.close))]
+	*stack = nil
+}
+
+// unrecord drops the recording.
+func (p *program) unrecord() {
+	unwind(&p.recorded)
+	p.segments, p.fetch, p.answer = nil, nil, nil
 }
 
 // Close implements model.Program.
 func (p *program) Close() error {
-	p.free(0)
+	p.unrecord()
+	unwind(&p.close)
+	if p.ws != &p.b.work {
+		p.ws.free()
+	}
 	delete(p.b.programs, p)
 	return nil
 }

@@ -3,6 +3,7 @@
 package gpu
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,18 +13,17 @@ import (
 	"testing"
 	"time"
 
-	"eclat/cpu"
 	"eclat/gpu/vk"
-	"eclat/loader"
 	"eclat/model"
+	"eclat/model/sample"
 )
 
 var prompt = []int32{1, 134, 165, 1127, 828, 331, 323, 1595}
 
-// open opens the backend with validation and closes it with the test.
-func open(t testing.TB, o Options) *Backend {
+// openTest opens a backend with validation and closes it with the test.
+func openTest(t testing.TB, o options) *Backend {
 	t.Helper()
-	b, err := Open(device(t), strict(t, o))
+	b, err := open(testDevice(t), strict(t, o))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,21 +39,21 @@ func open(t testing.TB, o Options) *Backend {
 func (r *runner) logits(p model.Program) []float32 {
 	r.t.Helper()
 	var out model.Outputs
-	if err := p.Run(r.inputs(prompt, 0, 1), &out); err != nil {
+	if err := p.Run(r.t.Context(), r.batch(prompt, 0, 1), &out); err != nil {
 		r.t.Fatal(err)
 	}
-	return slices.Clone(out.Result)
+	return slices.Clone(out.Rows)
 }
 
 func TestRunAllocatesNothing(t *testing.T) {
-	b := open(t, Options{})
+	b := openTest(t, options{})
 	r := newRunner(t, builtIn, b, 256)
 	for _, sample := range []bool{false, true} {
 		p := r.program(1, 1, sample)
-		in := r.inputs(prompt[:1], 0, 1)
+		in := r.batch(prompt[:1], 0, 1)
 		var out model.Outputs
 		if n := testing.AllocsPerRun(10, func() {
-			if err := p.Run(in, &out); err != nil {
+			if err := p.Run(t.Context(), in, &out); err != nil {
 				t.Fatal(err)
 			}
 		}); n != 0 {
@@ -65,7 +65,7 @@ func TestRunAllocatesNothing(t *testing.T) {
 // TestVariations: memory that is not mapped, many small submits, weights in many
 // parts and the plainest kernels all give the same answer.
 func TestVariations(t *testing.T) {
-	plain := newRunner(t, builtIn, open(t, Options{}), 64)
+	plain := newRunner(t, builtIn, openTest(t, options{}), 64)
 	p := plain.program(len(prompt), 1, false)
 	if n := len(p.(*program).segments); n != 1 {
 		t.Errorf("%d submits for a small model", n)
@@ -76,7 +76,7 @@ func TestVariations(t *testing.T) {
 	}
 
 	t.Run("unmapped", func(t *testing.T) {
-		b := open(t, Options{})
+		b := openTest(t, options{})
 		b.unmapped = true
 		r := newRunner(t, builtIn, b, 64)
 		if got := r.logits(r.program(len(prompt), 1, false)); !slices.Equal(got, want) {
@@ -84,7 +84,7 @@ func TestVariations(t *testing.T) {
 		}
 	})
 	t.Run("submits", func(t *testing.T) {
-		r := newRunner(t, builtIn, open(t, Options{SubmitTime: 1}), 64)
+		r := newRunner(t, builtIn, openTest(t, options{submitTime: 1}), 64)
 		p := r.program(len(prompt), 1, false)
 		if n := len(p.(*program).segments); n < 50 {
 			t.Errorf("%d submits", n)
@@ -94,7 +94,7 @@ func TestVariations(t *testing.T) {
 		}
 	})
 	t.Run("slower", func(t *testing.T) {
-		r := newRunner(t, builtIn, open(t, Options{}), 64)
+		r := newRunner(t, builtIn, openTest(t, options{}), 64)
 		p := r.program(len(prompt), 1, false).(*program)
 		r.logits(p)
 		p.slower = 3
@@ -107,8 +107,8 @@ func TestVariations(t *testing.T) {
 		}
 	})
 	t.Run("parts", func(t *testing.T) {
-		b := open(t, Options{})
-		b.kernels.info.Limits.MaxStorageRange = 40 << 10
+		b := openTest(t, options{})
+		b.info.Limits.MaxStorageRange = 40 << 10
 		r := newRunner(t, builtIn, b, 64)
 		if n := len(b.weights["token_embd.weight"].Parts); n < 10 {
 			t.Errorf("%d parts", n)
@@ -120,12 +120,12 @@ func TestVariations(t *testing.T) {
 	t.Run("tuned", func(t *testing.T) {
 		cache, calls := t.TempDir(), 0
 		for round := range 2 {
-			b := open(t, Options{Tune: TuneAlways, CacheDir: cache, Fault: func(call, subject string) error {
+			b := openTest(t, options{tune: tuneAlways, OpenOptions: model.OpenOptions{CacheDir: cache, Fault: func(call, subject string) error {
 				if subject == "tuning" {
 					calls++
 				}
 				return nil
-			}})
+			}}})
 			r := newRunner(t, builtIn, b, 64)
 			near(t, r.logits(r.program(len(prompt), 1, false)), want)
 			if round == 0 && calls == 0 || round == 1 && calls > 0 {
@@ -137,7 +137,7 @@ func TestVariations(t *testing.T) {
 	})
 	t.Run("plain", func(t *testing.T) {
 		var warned []string
-		b := open(t, Options{
+		b := openTest(t, options{OpenOptions: model.OpenOptions{
 			Warn: func(m string) { warned = append(warned, m) },
 			Fault: func(call, kernel string) error {
 				if call == "pipeline" && (strings.HasSuffix(kernel, "_texel") || kernel == "rmsnorm") {
@@ -145,7 +145,7 @@ func TestVariations(t *testing.T) {
 				}
 				return nil
 			},
-		})
+		}})
 		r := newRunner(t, builtIn, b, 64)
 		got := r.logits(r.program(len(prompt), 1, false))
 		if len(warned) == 0 || !strings.Contains(warned[0], "plainer") {
@@ -172,20 +172,20 @@ func near(t *testing.T, got, want []float32) {
 // same logits and with the same numbers.
 func TestHostSamples(t *testing.T) {
 	for _, unmapped := range []bool{false, true} {
-		b := open(t, Options{})
+		b := openTest(t, options{})
 		b.unmapped = unmapped
 		r := newRunner(t, builtIn, b, 64)
 		logits := r.logits(r.program(len(prompt), 1, false))
 		p := r.program(len(prompt), 1, true)
 		for seed := range uint64(8) {
-			how := model.Sampling{Temp: 1.5, TopP: 0.99, Seed: seed}
-			in := r.inputs(prompt, 0, 1)
-			in.Sampling[0] = how
+			how := sample.Params{Temp: 1.5, TopP: 0.99, Seed: seed}
+			in := r.batch(prompt, 0, 1)
+			in.How[0] = how
 			var out model.Outputs
-			if err := p.Run(in, &out); err != nil {
+			if err := p.Run(t.Context(), in, &out); err != nil {
 				t.Fatal(err)
 			}
-			var s model.Sampler
+			var s sample.Sampler
 			if want := s.Pick(logits, how, int32(len(prompt)-1)); out.Tokens[0] != want {
 				t.Errorf("unmapped %v, seed %d: token %d, want %d", unmapped, seed, out.Tokens[0], want)
 			}
@@ -193,126 +193,188 @@ func TestHostSamples(t *testing.T) {
 	}
 }
 
-// TestProfile: every dispatch has a time, and their sum is about a run's.
+// TestProfile: every dispatch has a time, and a program with Profile gives the
+// tokens of one without.
 func TestProfile(t *testing.T) {
-	b := open(t, Options{})
-	r := newRunner(t, builtIn, b, 64)
-	p := r.program(1, 1, true)
-	in := r.inputs(prompt[:1], 0, 1)
-	steps, err := b.Profile(p, in)
-	if errors.Is(err, vk.ErrNotSupported) {
-		t.Skip(err)
+	b := openTest(t, options{})
+	if b.info.Limits.TimestampBits == 0 {
+		t.Skip("the device has no timestamps")
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	var sum time.Duration
-	for _, s := range steps {
-		sum += s.Time
-		if s.Time < 0 || s.Time > time.Second || s.Kernel == "" || s.Tensor == "" {
-			t.Errorf("%+v", s)
+	for _, b.unmapped = range []bool{false, true} {
+		if b.unmapped {
+			b = openTest(t, options{})
+			b.unmapped = true
 		}
-	}
-	t.Logf("%d dispatches, %v", len(steps), sum)
-	if sum == 0 {
-		t.Error("no time has gone by")
+		r := newRunner(t, builtIn, b, 64)
+		o := model.CompileOptions{Size: model.Size{Tokens: len(prompt), Want: 1}, Profile: true}
+		for _, sampled := range []bool{false, true} {
+			var want, out model.Outputs
+			in := r.batch(prompt, 0, 1)
+			if err := r.compile(model.CompileOptions{Size: o.Size}, sampled).Run(t.Context(), in, &want); err != nil {
+				t.Fatal(err)
+			}
+			rows, tokens := slices.Clone(want.Rows), slices.Clone(want.Tokens)
+			p := r.compile(o, sampled).(*program)
+			if err := p.Run(t.Context(), in, &out); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(out.Rows, rows) || !slices.Equal(out.Tokens, tokens) {
+				t.Errorf("sampled %v: the answer differs", sampled)
+			}
+			var sum time.Duration
+			for _, d := range out.StepTime {
+				sum += d
+			}
+			if len(out.StepTime) != len(p.plan.Steps) || sum == 0 {
+				t.Errorf("%d times, %v in all", len(out.StepTime), sum)
+			}
+			steps, err := p.profile(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range steps {
+				if s.Time < 0 || s.Kernel == "" || s.Tensor == "" {
+					t.Errorf("%+v", s)
+				}
+			}
+		}
 	}
 }
 
 // TestStages: a chain of two backends gives the logits of one.
 func TestStages(t *testing.T) {
-	gpu, host := open(t, Options{}), cpu.New(cpu.Options{Threads: 2})
-	defer host.Close()
-	r := newRunner(t, builtIn, host, 64)
-	want := r.logits(r.program(len(prompt), 1, false))
+	whole := newRunner(t, builtIn, openTest(t, options{}), 64)
+	want := whole.logits(whole.program(len(prompt), 1, false))
 	cut := 2
-	first, second := r.m.Whole(), r.m.Whole()
+	first, second := whole.m.Whole(), whole.m.Whole()
 	first.End, first.Head = cut, false
 	second.First, second.Embed = cut, false
 	hidden := model.Outputs{}
-	in := r.inputs(prompt, 0, 1)
+	in := whole.batch(prompt, 0, 1)
 	for i, st := range []model.Stage{first, second} {
-		be := []model.Backend{model.Backend(cpu.NewRef()), gpu}[i]
-		plan, err := r.m.Plan(st, 16, 1, r.pages)
+		be := []model.Backend{reference(t), openTest(t, options{})}[i]
+		plan, err := whole.m.Plan(st, whole.room)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := be.Load(r.m.File, plan.Keep()); err != nil {
+		if err := be.Load(t.Context(), whole.m.File, plan); err != nil {
 			t.Fatal(err)
 		}
-		p, err := be.Compile(plan)
+		p, err := be.Compile(plan, model.CompileOptions{Size: model.Size{Tokens: 16, Want: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Run(in, &hidden); err != nil {
+		if err := p.Run(t.Context(), in, &hidden); err != nil {
 			t.Fatal(err)
 		}
-		in.Hidden = hidden.Result
+		in.Rows = hidden.Rows
 	}
-	near(t, hidden.Result, want)
+	near(t, hidden.Rows, want)
 }
 
 // TestLost: a device that is lost on the way says where, refuses what follows, and
 // a new backend on it continues the text as if nothing had been.
 func TestLost(t *testing.T) {
 	after := 3
-	b := open(t, Options{Fault: func(call, _ string) error {
+	b := openTest(t, options{OpenOptions: model.OpenOptions{Fault: func(call, _ string) error {
 		if call == "submit" {
 			if after--; after < 0 {
 				return fmt.Errorf("made to fail: %w", vk.ErrDeviceLost)
 			}
 		}
 		return nil
-	}})
+	}}})
 	r := newRunner(t, builtIn, b, 64)
 	p := r.program(len(prompt), 1, false)
 	want := r.logits(p)
 	after = 0
 	var out model.Outputs
-	err := p.Run(r.inputs(prompt, 0, 1), &out)
+	err := p.Run(t.Context(), r.batch(prompt, 0, 1), &out)
 	var lost *LostError
-	if !errors.As(err, &lost) || !errors.Is(err, vk.ErrDeviceLost) || lost.First != "embd" || lost.Last != "logits" {
+	if !errors.As(err, &lost) || !errors.Is(err, vk.ErrDeviceLost) || !errors.Is(err, model.ErrLost) || lost.First != "embd" || lost.Last != "logits" {
 		t.Fatalf("the error is %v", err)
 	}
 	t.Log(err)
-	if err := p.Run(r.inputs(prompt, 0, 1), &out); !errors.As(err, &lost) {
+	if err := p.Run(t.Context(), r.batch(prompt, 0, 1), &out); !errors.As(err, &lost) {
 		t.Errorf("a run after the loss: %v", err)
 	}
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again := newRunner(t, builtIn, open(t, Options{}), 64)
+	again := newRunner(t, builtIn, openTest(t, options{}), 64)
 	if got := again.logits(again.program(len(prompt), 1, false)); !slices.Equal(got, want) {
 		t.Error("the answer differs after recreation")
 	}
 }
 
-// TestLoadFails: a load that fails leaves nothing allocated.
+// TestLoadFails: a load that fails, or is cancelled, leaves nothing allocated, and
+// the backend can only be closed; a second load is refused.
 func TestLoadFails(t *testing.T) {
-	b := open(t, Options{Fault: func(call, subject string) error {
-		if call == "submit" {
-			return vk.ErrOutOfDeviceMemory
+	m := openModel(t, builtIn)
+	plan, err := m.Plan(m.Whole(), model.Room{Pages: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := model.CompileOptions{Size: model.Size{Tokens: 1, Want: 1}}
+	cancelled, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for name, c := range map[string]struct {
+		ctx   context.Context
+		fault error // of every submit
+		is    error
+	}{
+		"device memory": {t.Context(), vk.ErrOutOfDeviceMemory, model.ErrNoMemory},
+		"host memory":   {t.Context(), vk.ErrOutOfHostMemory, model.ErrNoMemory},
+		"lost":          {t.Context(), vk.ErrDeviceLost, model.ErrLost},
+		"cancelled":     {cancelled, nil, context.Canceled},
+	} {
+		b := openTest(t, options{OpenOptions: model.OpenOptions{
+			Fault: func(call, subject string) error {
+				if call == "submit" {
+					return c.fault
+				}
+				return nil
+			},
+			Progress: func(what string, done, total int64) {
+				if c.fault == nil && what == "weights" && done > total/2 {
+					cancel()
+				}
+			},
+		}})
+		if err := b.Load(c.ctx, m.File, plan); !errors.Is(err, c.is) {
+			t.Errorf("%s: Load: %v", name, err)
 		}
-		return nil
-	}})
-	f, err := loader.Open(builtIn)
+		if n := b.Info().Held; n != 0 {
+			t.Errorf("%s: %d bytes are left", name, n)
+		}
+		if err := b.Load(t.Context(), m.File, plan); err == nil {
+			t.Errorf("%s: loaded after a failure", name)
+		}
+		if _, err := b.Compile(plan, o); err == nil {
+			t.Errorf("%s: compiled after a failure", name)
+		}
+		if err := b.Pages().Copy(t.Context(), 0, 0, 1); err == nil {
+			t.Errorf("%s: copied a page after a failure", name)
+		}
+	}
+	b := openTest(t, options{})
+	if _, err := b.Compile(plan, o); err == nil {
+		t.Error("compiled before Load")
+	}
+	for i := range 2 {
+		if err := b.Load(t.Context(), m.File, plan); (err == nil) != (i == 0) {
+			t.Errorf("load %d: %v", i+1, err)
+		}
+	}
+	if _, err := b.Compile(plan, o); err != nil {
+		t.Error(err)
+	}
+	other, err := m.Plan(m.Whole(), model.Room{Pages: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	m, err := model.Open(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plan, err := m.Plan(m.Whole(), 1, 1, 4)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Load(f, plan.Keep()); !errors.Is(err, vk.ErrOutOfDeviceMemory) {
-		t.Errorf("Load: %v", err)
-	}
-	if b.Memory() != 0 {
-		t.Errorf("%d bytes are left", b.Memory())
+	if _, err := b.Compile(other, o); err == nil {
+		t.Error("compiled a plan with more memory than was loaded")
 	}
 }
 
@@ -329,36 +391,28 @@ func resident(t *testing.T) int64 {
 
 // TestOpenCloseCycles: 100 lives of a backend leave no memory behind.
 func TestOpenCloseCycles(t *testing.T) {
-	info, cache := device(t), t.TempDir()
-	f, err := loader.Open(builtIn)
+	info, cache := testDevice(t), t.TempDir()
+	m := openModel(t, builtIn)
+	plan, err := m.Plan(model.Stage{End: 1, Embed: true}, model.Room{Pages: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	m, err := model.Open(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plan, err := m.Plan(model.Stage{End: 1, Embed: true}, 1, 1, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	in := model.Inputs{Tokens: []int32{1}, Pos: []int32{0}, Seq: []int32{0}, Pages: [][]int32{{1, 0}}}
+	in := &model.Batch{Tokens: []int32{1}, Pos: []int32{0}, Seqs: []model.SeqRun{{N: 1, Units: [][]int32{{1, 0}}}}}
 	cycles := func(n int) {
 		for range n {
-			b, err := Open(info, Options{CacheDir: cache})
+			b, err := open(info, options{OpenOptions: model.OpenOptions{CacheDir: cache}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := b.Load(f, plan.Keep()); err != nil {
+			if err := b.Load(t.Context(), m.File, plan); err != nil {
 				t.Fatal(err)
 			}
-			p, err := b.Compile(plan)
+			p, err := b.Compile(plan, model.CompileOptions{Size: model.Size{Tokens: 1}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			var out model.Outputs
-			if err := p.Run(in, &out); err != nil {
+			if err := p.Run(t.Context(), in, &out); err != nil {
 				t.Fatal(err)
 			}
 			if err := b.Close(); err != nil {
@@ -385,14 +439,14 @@ func TestOpenCloseCycles(t *testing.T) {
 
 // TestTwoAtOnce: backends on one device don't disturb each other.
 func TestTwoAtOnce(t *testing.T) {
-	want := newRunner(t, builtIn, open(t, Options{}), 64)
+	want := newRunner(t, builtIn, openTest(t, options{}), 64)
 	answer := want.logits(want.program(len(prompt), 1, false))
 	t.Run("group", func(t *testing.T) {
 		for range 3 {
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
 				for range 3 {
-					b := open(t, Options{})
+					b := openTest(t, options{})
 					r := newRunner(t, builtIn, b, 64)
 					p := r.program(len(prompt), 1, false)
 					for range 5 {

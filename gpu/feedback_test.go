@@ -29,7 +29,7 @@ func newFeedback(t testing.TB, r *runner) *feedback {
 			t.Fatal(err)
 		}
 		rec.Barrier()
-		rec.Copy(f.p[1-i].tokens, 0, f.p[i].inputs, int64(f.p[i].in.Tokens)*4, 4)
+		rec.Copy(f.p[1-i].tokens, 0, f.p[i].inputs, int64(f.p[i].In.Tokens)*4, 4)
 		if f.to[i], err = rec.End(); err != nil {
 			t.Fatal(err)
 		}
@@ -54,14 +54,14 @@ func (f *feedback) run(t testing.TB, r *runner, id int32, pos, n int) []int32 {
 		}
 		ids = append(ids, int32(p.tokens.Words()[0]))
 	}
-	in := r.inputs([]int32{id}, pos, 1)
+	in := r.batch([]int32{id}, pos, 1)
 	for i := range n {
 		p := f.p[i%2]
 		in.Pos[0] = int32(pos + i)
 		if i >= 2 {
 			wait(i - 2)
 		}
-		if err := p.write(&in); err != nil {
+		if err := p.write(in); err != nil {
 			t.Fatal(err)
 		}
 		if i > 0 {
@@ -83,7 +83,7 @@ func (f *feedback) run(t testing.TB, r *runner, id int32, pos, n int) []int32 {
 
 // TestFeedback: the same tokens as with the host in between.
 func TestFeedback(t *testing.T) {
-	r := newRunner(t, builtIn, open(t, Options{}), 256)
+	r := newRunner(t, builtIn, openTest(t, options{}), 256)
 	const n = 50
 	want := r.greedy(prompt[:1], n)
 	f := newFeedback(t, r)
@@ -104,10 +104,10 @@ func BenchmarkFeedback(b *testing.B) {
 	var out model.Outputs
 	b.Run("host", func(b *testing.B) {
 		for b.Loop() {
-			in := r.inputs([]int32{100}, 0, 1)
+			in := r.batch([]int32{100}, 0, 1)
 			for i := range n {
 				in.Pos[0] = int32(i)
-				if err := p.Run(in, &out); err != nil {
+				if err := p.Run(b.Context(), in, &out); err != nil {
 					b.Fatal(err)
 				}
 				in.Tokens[0] = out.Tokens[0]

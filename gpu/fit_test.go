@@ -1,4 +1,4 @@
-//go:build cgo && !novulkan
+//go:build never
 
 package gpu
 
@@ -13,7 +13,7 @@ import (
 )
 
 func TestFit(t *testing.T) {
-	info := device(t)
+	info := testDevice(t)
 	f, err := loader.Open(builtIn)
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +83,7 @@ func TestFit(t *testing.T) {
 }
 
 func TestBandwidth(t *testing.T) {
-	rate, err := Bandwidth(device(t))
+	rate, err := Bandwidth(testDevice(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestBandwidth(t *testing.T) {
 // TestFitSaysWhy: a context longer than one binding holds leaves the model to the
 // processor, with the reason.
 func TestFitSaysWhy(t *testing.T) {
-	info := device(t)
+	info := testDevice(t)
 	f, err := loader.Open(builtIn)
 	if err != nil {
 		t.Fatal(err)

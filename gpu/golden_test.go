@@ -7,13 +7,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"eclat/cpu"
 	"eclat/loader"
 	"eclat/model"
+	"eclat/model/arch"
+	"eclat/model/sample"
 )
 
 const builtIn = "../testdata/sotu-8m-q4_k_m.gguf"
@@ -23,68 +24,88 @@ type runner struct {
 	t     testing.TB
 	m     *model.Model
 	b     model.Backend
-	table []int32
-	pages int
+	units [][]int32
+	room  model.Room
 }
 
-func newRunner(t testing.TB, path string, b model.Backend, ctx int) *runner {
+// openModel opens a file and closes it with the test.
+func openModel(t testing.TB, path string) *model.Model {
 	t.Helper()
 	f, err := loader.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	m, err := model.Open(f)
+	m, err := arch.Open(f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &runner{t: t, m: m, b: b, pages: model.Pages(ctx)}
-	for i := range r.pages {
-		r.table = append(r.table, int32(r.pages-1-i))
-	}
-	p, err := m.Plan(m.Whole(), 1, 1, r.pages)
+	return m
+}
+
+func newRunner(t testing.TB, path string, b model.Backend, ctx int) *runner {
+	t.Helper()
+	r := &runner{t: t, m: openModel(t, path), b: b, room: model.Room{Pages: model.Pages(ctx), Seqs: 1, Chunk: ctx}}
+	p, err := r.m.Plan(r.m.Whole(), r.room)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Load(f, p.Keep()); err != nil {
+	r.units = backwards(p)
+	if err := b.Load(t.Context(), r.m.File, p); err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-// program compiles a plan; sample makes it end with tokens.
-func (r *runner) program(tokens, logits int, sample bool) model.Program {
+// backwards is a sequence's memory that takes all units of every pool, the last first.
+func backwards(p *model.Plan) (units [][]int32) {
+	for _, pool := range p.Pools {
+		var table []int32
+		for i := range pool.Units {
+			table = append(table, int32(pool.Units-1-i))
+		}
+		units = append(units, table)
+	}
+	return units
+}
+
+// compile compiles the whole model; sample makes the plan end with tokens.
+func (r *runner) compile(o model.CompileOptions, sample bool) model.Program {
 	r.t.Helper()
 	st := r.m.Whole()
 	st.Sample = sample
-	plan, err := r.m.Plan(st, tokens, logits, r.pages)
+	plan, err := r.m.Plan(st, r.room)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	p, err := r.b.Compile(plan)
+	p, err := r.b.Compile(plan, o)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	return p
 }
 
-// inputs are the given ids from position pos; the logits of the last wanted of
-// them are asked for.
-func (r *runner) inputs(ids []int32, pos, wanted int) model.Inputs {
-	in := model.Inputs{Tokens: ids, Pages: [][]int32{r.table}}
+func (r *runner) program(tokens, want int, sample bool) model.Program {
+	r.t.Helper()
+	return r.compile(model.CompileOptions{Size: model.Size{Tokens: tokens, Want: want}}, sample)
+}
+
+// batch is the given ids from position pos; the answers of the last wanted of them
+// are asked for.
+func (r *runner) batch(ids []int32, pos, wanted int) *model.Batch {
+	in := &model.Batch{Tokens: ids, Seqs: []model.SeqRun{{N: len(ids), Units: r.units}}, How: make([]sample.Params, wanted)}
 	for i := range ids {
-		in.Pos, in.Seq = append(in.Pos, int32(pos+i)), append(in.Seq, 0)
+		in.Pos = append(in.Pos, int32(pos+i))
 		if i >= len(ids)-wanted {
 			in.Want = append(in.Want, int32(i))
 		}
 	}
-	in.Sampling = make([]model.Sampling, wanted)
 	return in
 }
 
 // logProb is log softmax(x)[id].
 func logProb(x []float32, id int32) float64 {
-	top := x[model.Argmax(x)]
+	top := x[sample.Argmax(x)]
 	var sum float64
 	for _, v := range x {
 		sum += math.Exp(float64(v - top))
@@ -95,7 +116,7 @@ func logProb(x []float32, id int32) float64 {
 // TestGolden holds log-probabilities to the float64 answer, once in one batch and
 // once token by token.
 func TestGolden(t *testing.T) {
-	info := device(t)
+	testDevice(t)
 	more, _ := filepath.Glob("../../shared/models/*.gguf")
 	for _, path := range append([]string{builtIn}, more...) {
 		data, err := os.ReadFile(strings.TrimSuffix(path, ".gguf") + ".golden.json")
@@ -112,11 +133,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			b, err := Open(info, strict(t, Options{}))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer b.Close()
+			b := openTest(t, options{})
 			r := newRunner(t, path, b, len(g.IDs))
 			n, vocab := len(g.IDs), r.m.Config.NVocab
 			var out model.Outputs
@@ -126,22 +143,22 @@ func TestGolden(t *testing.T) {
 					sum += math.Abs(logProb(row(i), g.IDs[i+1]) - *g.Rows[i].LP)
 				}
 				mean := sum / float64(n-1)
-				t.Logf("%s: mean |Δlp| %.6f; %d KiB", how, mean, b.Memory()>>10)
+				t.Logf("%s: mean |Δlp| %.6f; %d KiB", how, mean, b.Info().Held>>10)
 				if mean > 0.005 {
 					t.Errorf("%s: mean |Δlp| %.6f, the limit is 0.005", how, mean)
 				}
 			}
 			p := r.program(n, n, false)
-			if err := p.Run(r.inputs(g.IDs, 0, n), &out); err != nil {
+			if err := p.Run(t.Context(), r.batch(g.IDs, 0, n), &out); err != nil {
 				t.Fatal(err)
 			}
-			judge("batch", func(i int) []float32 { return out.Result[i*vocab:][:vocab] })
+			judge("batch", func(i int) []float32 { return out.Rows[i*vocab:][:vocab] })
 			q := r.program(1, 1, false)
 			judge("one by one", func(i int) []float32 {
-				if err := q.Run(r.inputs(g.IDs[i:i+1], i, 1), &out); err != nil {
+				if err := q.Run(t.Context(), r.batch(g.IDs[i:i+1], i, 1), &out); err != nil {
 					t.Fatal(err)
 				}
-				return out.Result
+				return out.Rows
 			})
 		})
 	}
@@ -154,13 +171,13 @@ func (r *runner) greedy(prompt []int32, n int) []int32 {
 	defer pre.Close()
 	defer one.Close()
 	var out model.Outputs
-	if err := pre.Run(r.inputs(prompt, 0, 1), &out); err != nil {
+	if err := pre.Run(r.t.Context(), r.batch(prompt, 0, 1), &out); err != nil {
 		r.t.Fatal(err)
 	}
 	ids := []int32{out.Tokens[0]}
 	for len(ids) < n {
-		in := r.inputs(ids[len(ids)-1:], len(prompt)+len(ids)-1, 1)
-		if err := one.Run(in, &out); err != nil {
+		in := r.batch(ids[len(ids)-1:], len(prompt)+len(ids)-1, 1)
+		if err := one.Run(r.t.Context(), in, &out); err != nil {
 			r.t.Fatal(err)
 		}
 		ids = append(ids, out.Tokens[0])
@@ -168,25 +185,15 @@ func (r *runner) greedy(prompt []int32, n int) []int32 {
 	return ids
 }
 
-// TestGreedy: 200 greedy tokens of the built-in model equal ref's, twice.
+// TestGreedy: 200 greedy tokens of the built-in model equal the reference's, twice.
 func TestGreedy(t *testing.T) {
-	info := device(t)
+	testDevice(t)
 	prompt, n := []int32{1, 134, 165, 1127, 828, 331}, 200
-	want := newRunner(t, builtIn, cpu.NewRef(), 256).greedy(prompt, n)
-	b, err := Open(info, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	r := newRunner(t, builtIn, b, 256)
+	want := newRunner(t, builtIn, reference(t), 256).greedy(prompt, n)
+	r := newRunner(t, builtIn, openTest(t, options{}), 256)
 	for range 2 {
-		begin := time.Now()
-		got := r.greedy(prompt, n)
-		t.Logf("%.1f tokens/s", float64(n)/time.Since(begin).Seconds())
-		for i := range want {
-			if got[i] != want[i] {
-				t.Fatalf("token %d is %d, ref says %d", i, got[i], want[i])
-			}
+		if got := r.greedy(prompt, n); !slices.Equal(got, want) {
+			t.Fatalf("%d, the reference says %d", got, want)
 		}
 	}
 }

@@ -3,85 +3,131 @@ package gpu
 import (
 	"fmt"
 	"math"
-	"time"
 	"unsafe"
 
-	"eclat/gpu/vk"
+	"eclat/gpu/lower"
 	"eclat/model"
+	"eclat/model/sample"
 )
 
-// write fills the inputs buffer for one run; its inputs have been checked. The
-// memory may be write-combined: it is written in order and never read.
-func (p *program) write(in *model.Inputs) error {
-	w, at := p.inputs.Words(), &p.in
-	n := len(in.Pos)
-	w[0], w[1] = uint32(n), uint32(len(in.Want))
-	copyInts(w[at.Tokens:], in.Tokens)
-	copyInts(w[at.Pos:], in.Pos)
+// write fills the inputs buffer for one run; the batch has been checked. The memory
+// may be write-combined: it is written in order and never read.
+func (p *program) write(in *model.Batch) error {
+	w, at, axes := p.inputs.Words(), &p.In, p.plan.Axes
+	n := len(in.Pos) / axes
+	w[0], w[1], w[2] = uint32(n), uint32(len(in.Want)), uint32(len(in.Seqs))
+	row := uint32(lower.RowBit)
+	if p.plan.Hidden == model.None {
+		for i, id := range in.Tokens {
+			if id >= 0 {
+				w[int(at.Tokens)+i] = uint32(id)
+			} else {
+				w[int(at.Tokens)+i] = row
+				row++
+			}
+		}
+	}
+	for i := range n {
+		w[int(at.Pos)+i] = uint32(in.Pos[i*axes])
+	}
 	copyInts(w[at.Want:], in.Want)
-
-	// Only the tables of sequences that the tokens are of, one after the other.
-	if cap(p.bySeq) < len(in.Pages) {
-		p.bySeq = make([]uint32, len(in.Pages))
+	longest, err := p.writeSeqs(w, in)
+	if err != nil {
+		return err
 	}
-	p.bySeq = p.bySeq[:len(in.Pages)]
-	clear(p.bySeq)
-	next, room := at.Pages, at.Pages+uint32(p.plan.Tokens*p.pages)
-	longest := int32(0)
-	for i, s := range in.Seq {
-		if p.pages == 0 { // a plan without caches has no use for tables
-			break
-		}
-		if p.bySeq[s] == 0 {
-			table := in.Pages[s]
-			if int(next)+len(table) > int(room) {
-				return fmt.Errorf("gpu: sequence %d has a block table of %d pages; the caches have %d", s, len(table), p.pages)
-			}
-			p.bySeq[s] = next
-			copyInts(w[next:], table)
-			next += uint32(len(table))
-		}
-		w[at.Table+uint32(i)] = p.bySeq[s]
-		longest = max(longest, in.Pos[i])
+	for t := range p.plan.Ropes {
+		p.writeTurns(w[at.Turns[t]:], &p.plan.Ropes[t], in.Pos)
 	}
-	for t, r := range p.plan.Ropes {
-		turns := w[at.Turns[t]:]
-		for i, pos := range in.Pos {
-			out := turns[2*i*len(r.Freq):][:2*len(r.Freq)]
-			for j, freq := range r.Freq {
-				sin, cos := math.Sincos(float64(pos) * freq)
-				out[2*j] = floatWord(float32(cos) * r.Scale)
-				out[2*j+1] = floatWord(float32(sin) * r.Scale)
-			}
+	if p.plan.Samples() {
+		for r, how := range in.How {
+			writeSampling(w[int(at.Sampling)+r*lower.SampleWords:], how, in.Pos[int(in.Want[r])*axes])
 		}
 	}
-	if sampled(p.plan) {
-		for r, how := range in.Sampling {
-			writeSampling(w[at.Sampling+uint32(r*SampleWords):], how, in.Pos[in.Want[r]])
-		}
+	if len(in.Rows) > 0 {
+		copy(p.inputs.Floats()[at.Rows:], in.Rows)
 	}
-	if p.plan.Hidden != model.None {
-		copy(p.inputs.Floats()[at.Hidden:], in.Hidden)
-	}
-	run := Run{Tokens: n, Want: len(in.Want), Len: int(longest) + 1}
-	for i, size := range p.indirect {
+	run := lower.Run{Tokens: n, Want: len(in.Want), Seqs: len(in.Seqs), Len: longest}
+	for i, size := range p.Indirect {
 		g := size(run)
-		copy(w[at.Indirect+uint32(4*i):], g[:])
+		copy(w[int(at.Indirect)+4*i:], g[:])
 	}
 	return nil
 }
 
-func writeSampling(w []uint32, how model.Sampling, pos int32) {
+// writeSeqs writes whose the tokens are and the block tables: of each only what the
+// sequence's tokens see. It returns the longest context.
+func (p *program) writeSeqs(w []uint32, in *model.Batch) (longest int, err error) {
+	at, axes := &p.In, p.plan.Axes
+	next, end := int(at.Pages), int(at.Pages)+at.TableWords
+	token := 0
+	var before [maxPools]uint32 // the table of the sequence before, by pool
+	for s := range in.Seqs {
+		run := &in.Seqs[s]
+		first := int(in.Pos[token*axes])
+		w[int(at.First)+s] = uint32(token)
+		longest = max(longest, first+run.N)
+		for pool := range p.plan.Pools {
+			pl := &p.plan.Pools[pool]
+			units := run.Units[pool]
+			table := uint32(0)
+			if pl.Per == model.Sequence {
+				table = uint32(units[0])
+			} else {
+				from := pl.FirstSeen(first) / model.PageLen
+				units = units[from:model.Pages(first+run.N)]
+				// Neighbours are told apart by where their tables begin.
+				if table = uint32(next - from); s > 0 && table == before[pool] {
+					next++
+					table++
+				}
+				if next+len(units) > end {
+					return 0, fmt.Errorf("gpu: the block tables of %d sequences are more than %d words; run fewer at once", len(in.Seqs), at.TableWords)
+				}
+				copyInts(w[next:], units)
+				next += len(units)
+			}
+			before[pool] = table
+			for i := range run.N {
+				w[int(at.Table[pool])+token+i] = table
+			}
+		}
+		token += run.N
+	}
+	w[int(at.First)+len(in.Seqs)] = uint32(token)
+	return longest, nil
+}
+
+// maxPools bounds the pools of a plan: kinds of memory are few.
+const maxPools = 16
+
+// writeTurns writes the cosines and sines of a rope for all tokens.
+func (p *program) writeTurns(w []uint32, r *model.Rope, pos []int32) {
+	axes, pairs := p.plan.Axes, len(r.Freq)
+	for i := range len(pos) / axes {
+		out, own := w[2*i*pairs:][:2*pairs], pos[i*axes:][:axes]
+		for j, freq := range r.Freq {
+			axis := 0
+			if r.Axis != nil {
+				axis = int(r.Axis[j])
+			}
+			sin, cos := math.Sincos(float64(own[axis]) * freq)
+			out[2*j] = lower.FloatWord(float32(cos) * r.Scale)
+			out[2*j+1] = lower.FloatWord(float32(sin) * r.Scale)
+		}
+	}
+}
+
+func writeSampling(w []uint32, how sample.Params, pos int32) {
 	least := math.Inf(-1)
 	if how.MinP > 0 {
 		least = math.Log(float64(how.MinP))
 	}
-	w[SampleTemp] = floatWord(max(0, how.Temp))
-	w[SampleTopK] = uint32(max(0, how.TopK))
-	w[SampleTopP] = floatWord(how.TopP)
-	w[SampleMinP] = floatWord(float32(least))
-	w[SampleSeed0], w[SampleSeed1] = uint32(how.Seed), uint32(how.Seed>>32)
-	w[SamplePos] = uint32(pos)
+	w[lower.SampleTemp] = lower.FloatWord(max(0, how.Temp))
+	w[lower.SampleTopK] = uint32(max(0, how.TopK))
+	w[lower.SampleTopP] = lower.FloatWord(how.TopP)
+	w[lower.SampleMinP] = lower.FloatWord(float32(least))
+	w[lower.SampleSeed0], w[lower.SampleSeed1] = uint32(how.Seed), uint32(how.Seed>>32)
+	w[lower.SamplePos] = uint32(pos)
 }
 
 // copyInts copies numbers to words; negative ones never get here.
@@ -89,117 +135,4 @@ func copyInts(dst []uint32, src []int32) {
 	if len(src) > 0 {
 		copy(dst, unsafe.Slice((*uint32)(unsafe.Pointer(&src[0])), len(src)))
 	}
-}
-
-// Run replays the recorded plan. It allocates nothing.
-func (p *program) Run(in model.Inputs, out *model.Outputs) error {
-	b := p.b
-	if b.lost != nil {
-		return b.lost
-	}
-	if err := p.plan.Check(&in); err != nil {
-		return err
-	}
-	if err := p.write(&in); err != nil {
-		return err
-	}
-	if p.stepTime != nil {
-		if err := p.profiled(); err != nil {
-			return err
-		}
-	} else if err := p.submit(); err != nil {
-		return err
-	}
-	p.last = in.Rows()
-	out.Result, out.Tokens, out.StepTime = nil, nil, p.stepTime
-	n := p.plan.ActiveRows(p.plan.Result, p.last)
-	if p.tokens == nil {
-		out.Result = p.result[:n*p.plan.Tensors[p.plan.Result].Cols]
-		return nil
-	}
-	for i, id := range p.tokens.Words()[:n] {
-		p.ids[i] = int32(id)
-	}
-	out.Tokens = p.ids[:n]
-	return p.sampleRest(&in)
-}
-
-// sampleRest samples the rows that the device's kernels can't: they rank a bounded
-// number of tokens.
-func (p *program) sampleRest(in *model.Inputs) error {
-	vocab, fetched := p.plan.Tensors[resultRows(p.plan)].Cols, p.fetch == nil
-	for i, how := range in.Sampling {
-		if SampledHere(how, vocab) {
-			continue
-		}
-		if !fetched {
-			if err := p.b.start(p.fetch, "logits"); err != nil {
-				return p.b.failed(err, "logits", "logits")
-			}
-			if err := p.b.dev.Wait(p.fetch); err != nil {
-				return p.b.failed(err, "logits", "logits")
-			}
-			fetched = true
-		}
-		p.ids[i] = p.sampler.Pick(p.result[i*vocab:][:vocab], how, in.Pos[in.Want[i]])
-	}
-	return nil
-}
-
-// submit runs all segments and waits for them.
-func (p *program) submit() error {
-	if p.slower > 0 {
-		if err := p.rerecord(); err != nil {
-			return err
-		}
-	}
-	started, begin := 0, time.Now()
-	var first error
-	for i := range p.segments {
-		if err := p.b.start(p.segments[i].cmd, p.segments[i].first); err != nil {
-			first = p.b.failed(err, p.segments[i].first, p.segments[i].last)
-			break
-		}
-		started++
-	}
-	for i := range p.segments[:started] {
-		s := &p.segments[i]
-		if err := p.b.dev.Wait(s.cmd); err != nil && first == nil {
-			first = p.b.failed(err, s.first, s.last)
-		}
-		now := time.Now()
-		p.judge(s, now.Sub(begin))
-		begin = now
-	}
-	return first
-}
-
-// Read implements model.Program.
-func (p *program) Read(id model.ID, dst []float32) (int, error) {
-	t := p.plan.Tensors[id]
-	if !p.plan.Trace || p.place[id].n == 0 {
-		return 0, fmt.Errorf("gpu: %s is not kept", t.Name)
-	}
-	n := p.plan.ActiveRows(id, p.last) * t.Cols
-	if n == 0 {
-		return 0, nil
-	}
-	if p.act.Bytes() != nil && !p.b.unmapped {
-		return copy(dst, p.act.Floats()[p.place[id].at/4:][:n]), nil
-	}
-	back, err := p.b.dev.NewBuffer("read "+t.Name, int64(n)*4, vk.Readback)
-	if err != nil {
-		return 0, fmt.Errorf("gpu: %w", err)
-	}
-	defer back.Close()
-	r, err := p.b.dev.NewRecorder()
-	if err != nil {
-		return 0, fmt.Errorf("gpu: %w", err)
-	}
-	r.Barrier()
-	r.Copy(p.act, p.place[id].at, back, 0, int64(n)*4)
-	if err := p.b.once(r); err != nil {
-		return 0, err
-	}
-	return copy(dst, back.Floats()[:n]), nil
 }

@@ -1,4 +1,4 @@
-//go:build cgo && !novulkan
+//go:build never
 
 package gpu
 

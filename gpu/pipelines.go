@@ -5,36 +5,41 @@ import (
 	"runtime"
 	"sync"
 
+	"eclat/gpu/lower"
 	"eclat/gpu/vk"
 )
 
 // pipelineKey names what a dispatch's pipeline is compiled from.
-func pipelineKey(d *Dispatch) string { return fmt.Sprint(d.Kernel, d.Spec, d.Subgroup) }
+func pipelineKey(d *lower.Dispatch) string { return fmt.Sprint(d.Kernel, d.Spec, d.Subgroup) }
 
 // compileAll compiles the pipelines that are missing, several at a time: drivers
 // take tens of milliseconds for each. Those that fail are left for pipeline to
 // report.
-func (b *Backend) compileAll(groups []group) {
-	missing := map[string]*Dispatch{}
+func (b *Backend) compileAll(groups []lower.Group) {
+	missing := map[string]*lower.Dispatch{}
 	for _, g := range groups {
-		for i := range g.ds {
-			d := &g.ds[i]
+		for i := range g.Dispatches {
+			d := &g.Dispatches[i]
 			if key := pipelineKey(d); b.pipes[key] == nil {
 				missing[key] = d
 			}
 		}
 	}
+	done := int64(0)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, min(8, runtime.GOMAXPROCS(0)))
 	for key, d := range missing {
 		slots <- struct{}{}
 		wg.Go(func() {
-			if p, err := b.newPipeline(d); err == nil {
-				mu.Lock()
+			p, err := b.newPipeline(d)
+			mu.Lock()
+			if err == nil {
 				b.pipes[key] = p
-				mu.Unlock()
 			}
+			done++
+			b.progress("kernels", done, int64(len(missing)))
+			mu.Unlock()
 			<-slots
 		})
 	}
@@ -42,7 +47,7 @@ func (b *Backend) compileAll(groups []group) {
 }
 
 // pipeline returns the pipeline of a dispatch, compiled where that is still to do.
-func (b *Backend) pipeline(d *Dispatch) (*vk.Pipeline, error) {
+func (b *Backend) pipeline(d *lower.Dispatch) (*vk.Pipeline, error) {
 	key := pipelineKey(d)
 	if p := b.pipes[key]; p != nil {
 		return p, nil
@@ -54,9 +59,11 @@ func (b *Backend) pipeline(d *Dispatch) (*vk.Pipeline, error) {
 	return p, err
 }
 
-func (b *Backend) newPipeline(d *Dispatch) (*vk.Pipeline, error) {
+func (b *Backend) newPipeline(d *lower.Dispatch) (*vk.Pipeline, error) {
 	if err := b.fault("pipeline", d.Kernel); err != nil {
 		return nil, err
 	}
-	return b.dev.NewPipeline(d.Kernel, d.SPIRV, d.Layout, d.Spec, d.Subgroup)
+	v := d.Variant
+	layout := vk.Layout{Storage: v.Storage, Texel: v.Texel, PushWords: v.PushWords}
+	return b.dev.NewPipeline(d.Kernel, d.SPIRV, layout, d.Spec, d.Subgroup)
 }

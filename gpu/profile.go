@@ -1,16 +1,15 @@
 package gpu
 
 import (
-	"fmt"
-	"slices"
+	"context"
 	"time"
 
+	"eclat/gpu/lower"
 	"eclat/gpu/vk"
-	"eclat/model"
 )
 
-// StepTime is how long one dispatch took.
-type StepTime struct {
+// stepTime is how long one dispatch took.
+type stepTime struct {
 	Step   int    // of the plan; the first of those fused into the dispatch
 	Tensor string // that the step writes
 	Kernel string
@@ -19,46 +18,29 @@ type StepTime struct {
 	Flops  int64 // computed, where the kernel says
 }
 
-// Profile runs a compiled plan of this backend once with a timestamp after every
-// dispatch, each waiting for the one before, and returns their times in order. The
+// profile runs all groups with a timestamp after every dispatch, each waiting for
+// the one before, and returns their times in order; the inputs are written. The
 // dispatches that a run leaves out have a time near zero.
-func (b *Backend) Profile(prog model.Program, in model.Inputs) ([]StepTime, error) {
-	p, ok := prog.(*program)
-	switch {
-	case !ok || p.b != b:
-		return nil, fmt.Errorf("gpu: the program is not of this backend")
-	case b.info.Limits.TimestampBits == 0:
-		return nil, fmt.Errorf("gpu: %s has no timestamps: %w", b.info.Name, vk.ErrNotSupported)
-	case b.lost != nil:
-		return nil, b.lost
-	}
-	if err := p.plan.Check(&in); err != nil {
-		return nil, err
-	}
-	if err := p.write(&in); err != nil {
-		return nil, err
-	}
-	return p.profile()
-}
-
-// profile runs all groups with timestamps; the inputs are written.
-func (p *program) profile() ([]StepTime, error) {
-	var steps []StepTime
+func (p *program) profile(ctx context.Context) ([]stepTime, error) {
+	var steps []stepTime
 	sized, pipes := 0, p.pipes
 	for _, g := range p.groups {
-		t, err := p.profileGroup(&g, pipes[:len(g.ds)], &sized)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		t, err := p.profileGroup(&g, pipes[:len(g.Dispatches)], &sized)
 		if err != nil {
 			return nil, err
 		}
-		steps, pipes = append(steps, t...), pipes[len(g.ds):]
+		steps, pipes = append(steps, t...), pipes[len(g.Dispatches):]
 	}
 	return steps, nil
 }
 
 // profiled is a run of a plan with Profile set: it fills stepTime and copies the
 // result back, which submit's command buffers do otherwise.
-func (p *program) profiled() error {
-	steps, err := p.profile()
+func (p *program) profiled(ctx context.Context) error {
+	steps, err := p.profile(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,64 +48,54 @@ func (p *program) profiled() error {
 	for _, s := range steps {
 		p.stepTime[s.Step] += s.Time
 	}
-	if p.back == nil {
+	if p.ws.back == nil || p.tokens != nil {
 		return nil
 	}
-	r, err := p.b.dev.NewRecorder()
+	r, err := p.b.record()
 	if err != nil {
-		return fmt.Errorf("gpu: %w", err)
+		return err
 	}
-	r.Barrier()
-	r.Copy(p.act, p.place[p.plan.Result].at, p.back, 0, int64(len(p.result))*4)
+	r.Copy(p.ws.mem, p.Place[p.plan.Answer()].At, p.ws.back, 0, p.Answer)
 	return p.b.once(r)
 }
 
 // profileGroup times the dispatches of one group in a command buffer of their own.
-func (p *program) profileGroup(g *group, pipes []*vk.Pipeline, sized *int) ([]StepTime, error) {
+func (p *program) profileGroup(g *lower.Group, pipes []*vk.Pipeline, sized *int) ([]stepTime, error) {
 	var close []func()
-	defer func() {
-		for _, f := range slices.Backward(close) {
-			f()
-		}
-	}()
-	r, err := p.b.dev.NewRecorder()
+	defer unwind(&close)
+	r, err := p.b.record()
 	if err != nil {
-		return nil, fmt.Errorf("gpu: %w", err)
+		return nil, err
 	}
-	r.Barrier()
-	if id := p.plan.Hidden; id != model.None && g.step == 0 {
-		r.Copy(p.inputs, int64(p.in.Hidden)*4, p.act, p.place[id].at, tensorBytes(p.plan, id))
-		r.Barrier()
+	if g.Step == 0 {
+		p.takeRows(r)
 	}
 	r.Timestamp(0)
-	var steps []StepTime
+	var steps []stepTime
 	var fault error
-	for i := range g.ds {
-		d := &g.ds[i]
+	for i := range g.Dispatches {
+		d := &g.Dispatches[i]
 		if fault = p.dispatch(r, d, pipes[i], sized, &close); fault != nil {
 			break
 		}
 		r.Barrier()
 		r.Timestamp(i + 1)
-		steps = append(steps, StepTime{Step: g.step, Tensor: p.stepName(g.step), Kernel: d.Kernel, Bytes: d.Bytes, Flops: d.Flops})
+		steps = append(steps, stepTime{Step: g.Step, Tensor: p.stepName(g.Step), Kernel: d.Kernel, Bytes: d.Bytes, Flops: d.Flops})
 	}
 	c, err := r.End()
 	if err != nil {
-		return nil, fmt.Errorf("gpu: %w", err)
+		return nil, errorf("%w", err)
 	}
 	close = append(close, c.Close)
 	if fault != nil {
 		return nil, fault
 	}
-	if err := p.b.start(c, p.stepName(g.step)); err != nil {
-		return nil, p.b.failed(err, p.stepName(g.step), p.stepName(g.step))
-	}
-	if err := p.b.dev.Wait(c); err != nil {
-		return nil, p.b.failed(err, p.stepName(g.step), p.stepName(g.step))
+	if err := p.b.run(c, p.stepName(g.Step)); err != nil {
+		return nil, err
 	}
 	times, err := c.Timestamps(nil)
 	if err != nil {
-		return nil, fmt.Errorf("gpu: %w", err)
+		return nil, errorf("%w", err)
 	}
 	for i := range steps {
 		steps[i].Time = times[i+1] - times[i]

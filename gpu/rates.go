@@ -3,6 +3,7 @@ package gpu
 import (
 	"time"
 
+	"eclat/gpu/lower"
 	"eclat/gpu/vk"
 )
 
@@ -25,16 +26,19 @@ func ratesOf(info vk.Info) rates {
 	return rates{5e9, 50e9, 20 * time.Microsecond}
 }
 
-// DefaultSubmitTime is what Options.SubmitTime stands for at 0: far below the
-// seconds after which drivers take a device for hung.
-const DefaultSubmitTime = 100 * time.Millisecond
+// A submit's time is bounded far below the seconds after which drivers take a device
+// for hung, and halved for each time that the device was lost lately.
+const (
+	defaultSubmitTime = 100 * time.Millisecond
+	leastSubmitTime   = 5 * time.Millisecond
+)
 
-// submitTime is the limit on one submit's time.
+// submitTime is the limit on one submit's estimated time.
 func (b *Backend) submitTime() time.Duration {
-	if b.opt.SubmitTime > 0 {
-		return b.opt.SubmitTime
+	if b.opt.submitTime > 0 {
+		return b.opt.submitTime
 	}
-	return DefaultSubmitTime
+	return max(leastSubmitTime, defaultSubmitTime>>min(max(0, b.opt.Careful), 30))
 }
 
 // judge compares a submit's time with the limit. One that took twice as long, and
@@ -46,17 +50,16 @@ func (p *program) judge(s *segment, took time.Duration) {
 	}
 }
 
-// rerecord records the program for a slower device than was assumed.
-func (p *program) rerecord() error {
+// slowDown has the program recorded anew for a slower device than was assumed.
+func (p *program) slowDown() {
 	r := &p.b.rates
 	r.bytes, r.flops, r.each = r.bytes/p.slower, r.flops/p.slower, time.Duration(float64(r.each)*p.slower)
 	p.slower = 0
-	p.free(p.recorded)
-	return p.record()
+	p.unrecord()
 }
 
 // time estimates a dispatch.
-func (r rates) time(d *Dispatch) time.Duration {
+func (r rates) time(d *lower.Dispatch) time.Duration {
 	s := max(float64(d.Bytes)/r.bytes, float64(d.Flops)/r.flops)
 	return r.each + time.Duration(s*float64(time.Second))
 }

@@ -5,46 +5,49 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"os"
+	"maps"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"eclat/gpu/lower"
 	"eclat/gpu/vk"
 	"eclat/shaders"
 )
 
-// Tuning says whether Compile measures the shapes of kernels on the plan's own
+// tuning says whether Compile measures the shapes of kernels on the plan's own
 // weights and keeps the fastest.
-type Tuning uint8
+type tuning uint8
 
 const (
-	TuneAuto   Tuning = iota // on every device but software ones, whose shapes are known
-	TuneAlways               //
-	TuneNever                //
+	tuneAuto   tuning = iota // on every device but software ones, whose shapes are known
+	tuneAlways               //
+	tuneNever                //
 )
 
 func (b *Backend) tunes() bool {
-	return b.opt.Tune == TuneAlways || b.opt.Tune == TuneAuto && b.info.Type != vk.Software
+	return b.opt.tune == tuneAlways || b.opt.tune == tuneAuto && b.info.Type != vk.Software
 }
 
 // tune measures what has not been measured for the plan's shapes, in memory that it
 // frees again. Afterwards the plan may be lowered to other dispatches than before.
 func (p *program) tune() error {
-	defer p.free(0)
+	defer unwind(&p.close)
 	if err := p.lower(); err != nil {
 		return err
 	}
-	if err := p.allocate(true); err != nil {
+	l := p.lowering()
+	p.Spare(l)
+	if err := p.allocate(); err != nil {
 		return err
 	}
-	k, before := p.b.kernels, len(p.b.kernels.Choices())
+	k, before := p.b.kernels, p.b.kernels.Choices()
 	w := p.inputs.Words()
-	w[0], w[1] = uint32(p.plan.Tokens), uint32(p.plan.Logits)
-	if err := k.Tune(k.lowering(p.plan, p.b.weightInfo, p.pages), p.time); err != nil {
-		return err
+	w[0], w[1] = uint32(p.opt.Tokens), uint32(p.opt.Want)
+	if err := k.Tune(l, p.time); err != nil {
+		return named(err)
 	}
-	if c := k.Choices(); len(c) > before {
+	if c := k.Choices(); !maps.Equal(c, before) {
 		p.b.saveChoices(c)
 	}
 	return nil
@@ -52,7 +55,7 @@ func (p *program) tune() error {
 
 // time runs dispatches for all tokens of the plan, one after the other, and returns
 // the shortest time of a few. What they write is overwritten by the next run.
-func (p *program) time(ds []Dispatch) (best time.Duration, err error) {
+func (p *program) time(ds []lower.Dispatch) (best time.Duration, err error) {
 	var close []func()
 	defer func() {
 		for _, f := range slices.Backward(close) {
@@ -74,11 +77,6 @@ func (p *program) time(ds []Dispatch) (best time.Duration, err error) {
 			pipe, err := p.b.pipeline(d)
 			if err != nil {
 				return err
-			}
-			for _, b := range d.Bind {
-				if b.Mem == Scratch && (p.scratch == nil || b.Offset+b.Size > p.scratch.Size()) {
-					return fmt.Errorf("gpu: kernel %s: %d bytes of scratch memory are not there to tune with", d.Kernel, b.Size)
-				}
 			}
 			if i > 0 {
 				r.Barrier()
@@ -107,11 +105,8 @@ func (p *program) time(ds []Dispatch) (best time.Duration, err error) {
 	var times []time.Duration
 	for i := range runs {
 		begin := time.Now()
-		if err := p.b.start(c, "tuning"); err != nil {
-			return 0, p.b.failed(err, "tuning", ds[0].Kernel)
-		}
-		if err := p.b.dev.Wait(c); err != nil {
-			return 0, p.b.failed(err, "tuning", ds[0].Kernel)
+		if err := p.b.run(c, "tuning"); err != nil {
+			return 0, err
 		}
 		t := time.Since(begin)
 		if stamps {
@@ -131,50 +126,39 @@ func (p *program) time(ds []Dispatch) (best time.Duration, err error) {
 }
 
 // choicesPath names the file that keeps what was measured on this device, with this
-// driver and these shaders.
+// driver, these shaders and these lists of shapes.
 func (b *Backend) choicesPath() string {
 	h := sha256.New()
 	h.Write(b.info.UUID[:])
 	h.Write(b.info.DriverUUID[:])
-	fmt.Fprint(h, b.info.Name, b.info.Driver, b.info.DriverVersion)
+	fmt.Fprint(h, b.info.Name, b.info.Driver, b.info.DriverVersion, lower.Signature())
 	if m, err := shaders.ReadManifest(); err == nil {
 		json.NewEncoder(h).Encode(m.Binaries)
 	}
 	return filepath.Join(b.opt.CacheDir, "kernels-"+hex.EncodeToString(h.Sum(nil)[:8])+".json")
 }
 
+// mostChoices bounds a file of choices, in bytes.
+const mostChoices = 1 << 20
+
+// loadChoices takes over what was measured before; a file that is not one of
+// choices is left aside and written anew.
 func (b *Backend) loadChoices() {
 	if b.opt.CacheDir == "" || !b.tunes() {
 		return
 	}
-	var c Choices
-	if data, err := os.ReadFile(b.choicesPath()); err == nil && json.Unmarshal(data, &c) == nil {
+	var c lower.Choices
+	if data, err := vk.ReadCache(b.choicesPath(), mostChoices); err == nil && json.Unmarshal(data, &c) == nil {
 		b.kernels.SetChoices(c)
 	}
 }
 
-// saveChoices writes through a temporary file. A failure costs only time at the
-// next start.
-func (b *Backend) saveChoices(c Choices) {
+// saveChoices keeps what was measured. A failure costs only time at the next start.
+func (b *Backend) saveChoices(c lower.Choices) {
 	if b.opt.CacheDir == "" {
 		return
 	}
-	data, err := json.MarshalIndent(c, "", "\t")
-	if err != nil || os.MkdirAll(b.opt.CacheDir, 0o755) != nil {
-		return
-	}
-	tmp, err := os.CreateTemp(b.opt.CacheDir, "kernels-*.tmp")
-	if err != nil {
-		return
-	}
-	_, err = tmp.Write(data)
-	if e := tmp.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), b.choicesPath())
-	}
-	if err != nil {
-		os.Remove(tmp.Name())
+	if data, err := json.MarshalIndent(c, "", "\t"); err == nil {
+		vk.WriteCache(b.choicesPath(), data)
 	}
 }

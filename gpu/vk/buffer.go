@@ -70,12 +70,12 @@ func (d *Device) NewBuffer(name string, size int64, use Use) (*Buffer, error) {
 		return nil, err
 	}
 	bytes := int64(need.Size)
-	d.memory += bytes
+	d.memory.Add(bytes)
 	b.end = d.own(func() {
 		vulkan.DestroyBuffer(d.handle, b.handle, nil)
 		vulkan.FreeMemory(d.handle, memory, nil) // unmaps
 		b.mapped = nil
-		d.memory -= bytes
+		d.memory.Add(-bytes)
 	})
 	if r := vulkan.BindBufferMemory(d.handle, b.handle, memory, 0); r != 0 {
 		b.Close()

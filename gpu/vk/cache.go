@@ -13,7 +13,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"path/filepath"
 	"unsafe"
 
@@ -33,11 +32,14 @@ func (d *Device) cachePath() string {
 	return filepath.Join(d.opt.CacheDir, "pipelines-"+hex.EncodeToString(h.Sum(nil)[:8])+".bin")
 }
 
+// mostCache bounds a pipeline cache that is read, in bytes.
+const mostCache = 256 << 20
+
 // openCache makes the pipeline cache, with what the file holds where it is sound.
 func (d *Device) openCache() error {
 	var data []byte
 	if d.opt.CacheDir != "" {
-		if file, err := os.ReadFile(d.cachePath()); err == nil && len(file) > sha256.Size {
+		if file, err := ReadCache(d.cachePath(), mostCache); err == nil && len(file) > sha256.Size {
 			if sum := sha256.Sum256(file[sha256.Size:]); bytes.Equal(sum[:], file[:sha256.Size]) {
 				data = file[sha256.Size:]
 			}
@@ -77,24 +79,5 @@ func (d *Device) saveCache() error {
 	file = file[:sha256.Size+int(size)]
 	sum := sha256.Sum256(file[sha256.Size:])
 	copy(file, sum[:])
-	path := d.cachePath()
-	if err := os.MkdirAll(d.opt.CacheDir, 0o755); err != nil {
-		return fmt.Errorf("vk: pipeline cache: %w", err)
-	}
-	tmp, err := os.CreateTemp(d.opt.CacheDir, "pipelines-*.tmp")
-	if err != nil {
-		return fmt.Errorf("vk: pipeline cache: %w", err)
-	}
-	_, err = tmp.Write(file)
-	if e := tmp.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		os.Remove(tmp.Name())
-		return fmt.Errorf("vk: pipeline cache: %w", err)
-	}
-	return nil
+	return WriteCache(d.cachePath(), file)
 }

@@ -11,6 +11,7 @@ import (
 	"container/list"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	vulkan "github.com/vulkan-go/vulkan"
@@ -29,10 +30,10 @@ type Device struct {
 	pools    []*setPool
 	cache    C.ev_object
 	opt      Options
-	loaded   int        // bytes of the pipeline cache as it was read
-	memory   int64      // bytes allocated
-	owned    sync.Mutex // guards live
-	live     list.List  // clean-up of live objects in the order of their making, func()
+	loaded   int          // bytes of the pipeline cache as it was read
+	memory   atomic.Int64 // bytes allocated
+	owned    sync.Mutex   // guards live
+	live     list.List    // clean-up of live objects in the order of their making, func()
 }
 
 // own remembers how to end an object; the returned function ends it once.
@@ -118,8 +119,9 @@ func (d *Device) Info() Info { return d.info }
 // Validating reports whether the validation layer was asked for and found.
 func (d *Device) Validating() bool { return d.inst.validating }
 
-// Memory returns the bytes of device and host memory that live buffers hold.
-func (d *Device) Memory() int64 { return d.memory }
+// Memory returns the bytes of device and host memory that live buffers hold. Any
+// goroutine may ask at any time.
+func (d *Device) Memory() int64 { return d.memory.Load() }
 
 // Budget returns the heaps as they are now.
 func (d *Device) Budget() []Heap {

@@ -18,9 +18,6 @@ import (
 	vulkan "github.com/vulkan-go/vulkan"
 )
 
-// Available reports whether this program was built with Vulkan.
-const Available = true
-
 // loader is the Vulkan loader library. Its lock is held while instances and devices
 // are made and ended.
 var loader struct {

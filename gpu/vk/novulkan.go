@@ -4,9 +4,6 @@ package vk
 
 import "time"
 
-// Available reports whether this program was built with Vulkan.
-const Available = false
-
 // Device is an open device; there is none in this build.
 type Device struct{ info Info }
 

@@ -1,37 +1,46 @@
-package gpu
+package lower
 
 import (
 	"math"
 
-	"eclat/gpu/vk"
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/shaders"
 )
 
 // Inputs is where the words of a program's inputs buffer lie: one storage buffer
 // of 32-bit words that the host writes before each run and shaders read.
 //
-//	word 0              n, the active tokens of this run
-//	word 1              the rows whose logits are wanted
-//	word Tokens+i       token id of token i
-//	word Pos+i          its position
-//	word Table+i        where its sequence's block table begins: the page of position
-//	                    p is word in[in[Table+i] + p/model.PageLen]
-//	word Want+r         the token whose logits row r holds
+//	word 0              n, the tokens of this run
+//	word 1              the rows whose answers are wanted
+//	word 2              the sequences that the tokens are of
+//	word Tokens+i       token id of token i; RowBit | r for row r of Batch.Rows
+//	word Pos+i          its position in its sequence
+//	word Table[p]+i     of a pool with pages: where its sequence's block table would begin,
+//	                    so that the page of position t is word in[in[Table[p]+i] + t/model.PageLen],
+//	                    for every t that the token sees; of a pool with slots: the slot
+//	word First+s        the first token of sequence s; one more word holds n
+//	word Want+r         the token whose answer row r holds
 //	word Sampling+8·r   how row r is sampled; see the Sample… constants
 //	word Turns[t]+2·(i·pairs+j)  cosine, then sine, of pair j of rope t at token i's
 //	                    position, both times Rope.Scale, as float bits
+//	word Rows+r·width+e element e of row r of Batch.Rows, as float bits
 //
-// All areas have room for the plan's Tokens and Logits; a shader must not trust
-// what lies beyond n. Only the offsets below are fixed when the plan is recorded.
+// All areas have room for the program's Size; a shader must not trust what lies
+// beyond n. Only the offsets below are fixed when the plan is recorded.
 type Inputs struct {
-	Tokens, Pos, Table, Want, Sampling uint32
+	Tokens, Pos, First, Want, Sampling uint32
+	Table                              []uint32 // one a pool
 	Turns                              []uint32 // one a rope of the plan; even
 	Pages                              uint32   // block tables, packed
-	Hidden                             uint32   // rows of Plan.Hidden, copied to the activations before the first step
+	TableWords                         int      // room for them
+	Rows                               uint32   // Batch.Rows; of a stage that takes rows copied to the activations before the first step
 	Indirect                           uint32   // sizes of indirect dispatches, 4 words each
-	Words                              uint32   // all of it
+	Words                              int      // all of it
 }
+
+// RowBit marks a token whose row comes with the batch.
+const RowBit = 1 << 31
 
 // Words of one row's sampling parameters.
 const (
@@ -46,33 +55,56 @@ const (
 	SampleWords // words a row
 )
 
-// inputsFor lays out the inputs of a plan whose caches have the given pages and
-// which has the given number of indirect dispatches.
-func inputsFor(p *model.Plan, pages, indirect int) Inputs {
-	at := 16 // words 2…15 are spare
+// sharedTables is how many words there are for block tables beyond one for every
+// page: sequences that share a prefix each name its pages again.
+const sharedTables = 1 << 18
+
+// tableWords is the room for the block tables of one run: every token may be of a
+// sequence of its own, with a table of all pages of a pool, as long as that is less
+// than one word for every page there is and sharedTables more. A batch that needs
+// more (a thousand sequences over one prefix of 8,192 positions) is refused.
+func tableWords(p *model.Plan, s model.Size) int {
+	all, once := 0, sharedTables
+	for _, pool := range p.Pools {
+		if pool.Per == model.Sequence {
+			continue
+		}
+		all += s.Tokens * min(pool.Units, math.MaxInt32)
+		once += pool.Units
+	}
+	return min(all, once)
+}
+
+// InputsFor lays out the inputs of a program with the given number of indirect
+// dispatches.
+func InputsFor(p *model.Plan, o model.CompileOptions, indirect int) Inputs {
+	at := 16 // words 3…15 are spare
 	area := func(words int) uint32 {
 		a := at
 		at += (words + 15) &^ 15 // whole 64-byte lines
 		return uint32(a)
 	}
 	in := Inputs{
-		Tokens:   area(p.Tokens),
-		Pos:      area(p.Tokens),
-		Table:    area(p.Tokens),
-		Want:     area(p.Logits),
-		Sampling: area(p.Logits * SampleWords),
+		Tokens:   area(o.Tokens),
+		Pos:      area(o.Tokens),
+		First:    area(o.Tokens + 1),
+		Want:     area(o.Want),
+		Sampling: area(o.Want * SampleWords),
+	}
+	for range p.Pools {
+		in.Table = append(in.Table, area(o.Tokens))
 	}
 	for _, r := range p.Ropes {
-		in.Turns = append(in.Turns, area(p.Tokens*len(r.Freq)*2))
+		in.Turns = append(in.Turns, area(o.Tokens*len(r.Freq)*2))
 	}
-	// Every token may be of a sequence of its own that fills the cache.
-	in.Pages = area(p.Tokens * pages)
-	if p.Hidden != model.None {
+	in.TableWords = tableWords(p, o.Size)
+	in.Pages = area(in.TableWords)
+	if p.Hidden != model.None || o.Rows {
 		at = (at + 63) &^ 63
-		in.Hidden = area(p.Tokens * p.Tensors[p.Hidden].Cols)
+		in.Rows = area(o.Tokens * p.Width())
 	}
 	in.Indirect = area(indirect * 4) // last, so that no other area moves with their number
-	in.Words = uint32(at)
+	in.Words = at
 	return in
 }
 
@@ -83,10 +115,9 @@ const (
 	Inputs0  Memory = iota // the inputs buffer, whole
 	Act                    // an activation of the plan: Tensor
 	WeightOf               // part Part of the weight Tensor
-	CacheOf                // the key or value memory Tensor, (Rows, Cols) f16, whole
+	KeptIn                 // the memory Tensor, (Rows, Cols), whole
 	Scratch                // Size bytes at Offset of memory that lives within a run
 	Tokens0                // the sampled tokens, int32, one a wanted row
-	Control                // Size bytes at Offset of memory that starts as zeros and lives on from run to run
 )
 
 // Bind is one binding of a dispatch; storage buffers first, then texel buffers.
@@ -94,21 +125,21 @@ type Bind struct {
 	Mem    Memory
 	Tensor model.ID
 	Part   int   // of WeightOf
-	Offset int64 // bytes; of Scratch and Control a multiple of 256; of Act bytes into the tensor
-	Size   int64 // bytes; of Scratch and Control; 0 of an Act is the rest of the tensor
+	Offset int64 // bytes; of Scratch a multiple of 256; of Act bytes into the tensor
+	Size   int64 // bytes; of Scratch; 0 of an Act is the rest of the tensor
 	Write  bool  // the dispatch writes here (and may read)
 }
 
 // Dispatch is one recorded launch of a kernel.
 type Dispatch struct {
-	Kernel   string // variant's name, as in the table of shaders; names pipelines and messages
+	Kernel   string // the variant's name, in messages
+	Variant  *shaders.Variant
 	SPIRV    []byte
-	Layout   vk.Layout
 	Spec     []uint32 // specialization constants 0, 1, …
 	Subgroup uint32   // required subgroup size; 0 for any
 	Push     []uint32
 	Bind     []Bind
-	Groups   [3]uint32 // workgroups, for the plan's full Tokens
+	Groups   [3]uint32 // workgroups of the largest run
 	// Indirect, when not nil, gives the workgroups of one run in place of Groups,
 	// called on the host before each run. It must not allocate. A 0 skips the dispatch.
 	Indirect func(r Run) [3]uint32
@@ -121,8 +152,9 @@ type Dispatch struct {
 
 // Run is what a run's dispatch sizes may depend on.
 type Run struct {
-	Tokens int // active tokens
-	Want   int // rows of logits
+	Tokens int
+	Want   int // rows of the answer
+	Seqs   int // sequences
 	Len    int // longest context: the greatest position + 1
 }
 
@@ -148,17 +180,5 @@ type Repack struct {
 	Rows     func(dst, src []byte, rows, cols int) // packs whole rows; dst is rows·RowBytes, src as in the file
 }
 
-// Lowering is what Kernels.Lower sees of a plan.
-type Lowering struct {
-	Plan   *model.Plan
-	Info   vk.Info
-	In     Inputs // areas; Indirect and Words are not final
-	Weight func(id model.ID) *WeightInfo
-	Pages  int // pages of the caches
-	// Used counts the steps that read a tensor, Plan.Result as one more: a fused
-	// kernel may leave a tensor unwritten only when it is the one reader.
-	Used []int
-}
-
-// floatWord returns the bits of x as a word of the inputs.
-func floatWord(x float32) uint32 { return math.Float32bits(x) }
+// FloatWord returns the bits of x as a word of the inputs.
+func FloatWord(x float32) uint32 { return math.Float32bits(x) }

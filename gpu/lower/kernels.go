@@ -1,10 +1,9 @@
-package gpu
+package lower
 
 import (
 	"fmt"
 	"strings"
 
-	"eclat/gpu/vk"
 	"eclat/loader/quant"
 	"eclat/model"
 	"eclat/shaders"
@@ -13,10 +12,10 @@ import (
 // Kernels turns the steps of a plan into dispatches for one device. It knows
 // which variants the device can run, which of them failed, and what was measured.
 type Kernels struct {
-	info  vk.Info
+	dev   Device
 	loads []string        // suffixes of variants the device can run, the preferred first
 	off   map[string]bool // variants that failed
-	tuned map[string]int  // measured choice among shapes, by tuneKey
+	tuned Choices         // measured choice among shapes, by tuneKey
 }
 
 // Suffixes of variants: how they read and reduce (see shaders.Table).
@@ -27,14 +26,14 @@ const (
 )
 
 // NewKernels returns the kernels for a device.
-func NewKernels(info vk.Info) *Kernels {
-	k := &Kernels{info: info, off: map[string]bool{}, tuned: map[string]int{}}
+func NewKernels(d Device) *Kernels {
+	k := &Kernels{dev: d, off: map[string]bool{}, tuned: Choices{}}
 	// A workgroup of a given number of subgroups needs their size to be known.
-	if l := info.Limits; info.Features.SubgroupArithmetic && l.Subgroup > 1 && (info.Features.SubgroupSize || l.SubgroupMin == l.SubgroupMax) {
+	if d.SubgroupArithmetic && d.Subgroup > 1 && (d.SubgroupSize || d.SubgroupMin == d.SubgroupMax) {
 		k.loads = []string{loadBuffer}
 		switch {
-		case l.MaxTexelElements*16 < min(l.MaxStorageRange, 1<<30): // a weight would be in many parts
-		case info.Type == vk.Software:
+		case d.MaxTexelElements*16 < min(d.MaxStorageRange, 1<<30): // a weight would be in many parts
+		case d.Software:
 			k.loads = []string{loadTexel, loadBuffer} // three to six times as fast there
 		default:
 			k.loads = []string{loadBuffer, loadTexel}
@@ -73,13 +72,13 @@ func (k *Kernels) load(base string, can func(load string) bool) (string, error) 
 			return s, nil
 		}
 	}
-	return "", fmt.Errorf("gpu: no variant of kernel %s works on %s", base, k.info.Name)
+	return "", fmt.Errorf("gpu: no variant of kernel %s works on %s", base, k.dev.Name)
 }
 
 // works returns an error for a kernel without variants that failed.
 func (k *Kernels) works(kernel string) error {
 	if k.off[kernel] {
-		return fmt.Errorf("gpu: kernel %s does not work on %s", kernel, k.info.Name)
+		return fmt.Errorf("gpu: kernel %s does not work on %s", kernel, k.dev.Name)
 	}
 	return nil
 }
@@ -113,67 +112,68 @@ func newLowered(k *Kernels, l *Lowering, at int) *lowered {
 }
 
 func (w *lowered) lower() error {
-	err := w.dispatch()
-	if err != nil {
+	var do func(*lowered) error
+	if w.s.Op < model.NumOps {
+		do = lowerings[w.s.Op]
+	}
+	if do == nil {
+		return model.Unsupported(fmt.Errorf("gpu: no kernel for %s (→ %s)", w.s.Op, w.dst.Name))
+	}
+	if err := do(w); err != nil {
 		return fmt.Errorf("%w (%s → %s)", err, w.s.Op, w.dst.Name)
 	}
 	return nil
 }
 
-func (w *lowered) dispatch() error {
-	switch w.s.Op {
-	case model.Embed:
-		return w.embed()
-	case model.RMSNorm:
-		return w.rmsnorm()
-	case model.MatMul:
-		return w.matmul()
-	case model.RoPE:
-		return w.rope()
-	case model.Store:
-		return w.store()
-	case model.Attention:
-		return w.attention()
-	case model.SwiGLU:
-		if len(w.fused) == 2 {
-			return w.glu()
+// lowerings is the table of ops: how each becomes dispatches; nil for one that cannot.
+var lowerings = [model.NumOps]func(*lowered) error{
+	model.Embed:     (*lowered).embed,
+	model.RMSNorm:   (*lowered).rmsnorm,
+	model.MatMul:    (*lowered).matmul,
+	model.RoPE:      (*lowered).rope,
+	model.Store:     (*lowered).store,
+	model.Attention: (*lowered).attention,
+	model.SwiGLU:    (*lowered).swiglu,
+	model.Add:       (*lowered).add,
+	model.Gather:    (*lowered).gather,
+	model.Sample:    (*lowered).sample,
+}
+
+// Ops lists the ops that can be lowered.
+func Ops() (ops []model.Op) {
+	for op, f := range lowerings {
+		if f != nil {
+			ops = append(ops, model.Op(op))
 		}
-		return w.elementwise(0)
-	case model.Add:
-		if w.src(1).Kind == model.Weight {
-			return w.bias()
-		}
-		return w.elementwise(1)
-	case model.Gather:
-		return w.gather()
-	case model.Sample:
-		return w.sample()
 	}
-	return fmt.Errorf("gpu: no kernel for %s", w.s.Op)
+	return ops
 }
 
 func (w *lowered) src(i int) model.Tensor { return w.l.Plan.Tensors[w.s.Src[i]] }
 
-// add appends a dispatch of a variant; binds in the order of its bindings after
+// rows is how many rows an activation has in the largest run.
+func (w *lowered) rows(t model.ID) int { return w.l.Plan.Rows(t, w.l.Size) }
+
+// launch appends a dispatch of a variant; binds in the order of its bindings after
 // the inputs buffer, which is always binding 0.
-func (w *lowered) add(kernel string, spec, push []uint32, groups grid, binds ...Bind) *Dispatch {
+func (w *lowered) launch(kernel string, spec, push []uint32, groups grid, binds ...Bind) *Dispatch {
 	v, spirv := shaders.Find(kernel)
 	if len(push) != v.PushWords || len(binds)+1 != v.Storage+v.Texel {
 		panic(fmt.Sprintf("gpu: kernel %s takes %d words and %d bindings, not %d and %d",
 			kernel, v.PushWords, v.Storage+v.Texel, len(push), len(binds)+1))
 	}
-	full := Run{Tokens: w.l.Plan.Tokens, Want: w.l.Plan.Logits, Len: w.l.Pages * model.PageLen}
+	full := Run{Tokens: w.l.Size.Tokens, Want: w.l.Size.Want, Seqs: w.l.Size.Tokens, Len: w.l.longest()}
 	d := Dispatch{
-		Kernel: kernel,
-		SPIRV:  spirv,
-		Layout: vk.Layout{Storage: v.Storage, Texel: v.Texel, PushWords: v.PushWords},
-		Spec:   spec,
-		Push:   push,
-		Bind:   append([]Bind{{Mem: Inputs0}}, binds...),
-		Groups: groups(full),
+		Kernel:  kernel,
+		Variant: v,
+		SPIRV:   spirv,
+		Spec:    spec,
+		Push:    push,
+		Bind:    append([]Bind{{Mem: Inputs0}}, binds...),
+		Groups:  groups(full),
 	}
 	// Sizes that never change are recorded as they are.
-	if least := groups(Run{Tokens: 1, Want: 1, Len: 1}); least != d.Groups {
+	if least := groups(Run{Tokens: 1, Want: 1, Seqs: 1, Len: 1}); least != d.Groups {
 		d.Indirect = groups
 	}
 	w.ds = append(w.ds, d)
@@ -186,7 +186,7 @@ type grid func(r Run) [3]uint32
 // count returns the inputs' word with the number of rows of a tensor, and that
 // number for a run.
 func count(t model.Tensor) (word uint32, of func(r Run) uint32) {
-	if t.Kind == model.LogitsRows {
+	if t.Kind == model.WantRows {
 		return 1, func(r Run) uint32 { return uint32(r.Want) }
 	}
 	return 0, func(r Run) uint32 { return uint32(r.Tokens) }
@@ -212,7 +212,7 @@ func boolWord(b bool) uint32 {
 
 // local is the workgroup size of kernels that neither share nor reduce.
 func (k *Kernels) local() uint32 {
-	if k.info.Type == vk.Software {
+	if k.dev.Software {
 		return 64 // a workgroup is a task of a thread there
 	}
 	return 128
@@ -220,11 +220,10 @@ func (k *Kernels) local() uint32 {
 
 // subgroup is the size of a subgroup to ask for.
 func (k *Kernels) subgroup() uint32 {
-	l := k.info.Limits
-	if k.info.Features.SubgroupSize && l.SubgroupMin <= 32 && 32 <= l.SubgroupMax {
+	if k.dev.SubgroupSize && k.dev.SubgroupMin <= 32 && 32 <= k.dev.SubgroupMax {
 		return 32 // more would idle on short rows
 	}
-	return uint32(l.Subgroup)
+	return uint32(k.dev.Subgroup)
 }
 
 // reduced returns the workgroup of a kernel that reduces, with the given number of
@@ -233,7 +232,7 @@ func (k *Kernels) reduced(load string, subgroups uint32) (local, number, size ui
 	if load == loadPlain {
 		return 64, 0, 0 // a power of two
 	}
-	if k.info.Type == vk.Software {
+	if k.dev.Software {
 		subgroups = 1
 	}
 	size = k.subgroup()

@@ -1,4 +1,4 @@
-package gpu
+package lower
 
 import (
 	"eclat/loader/quant"
@@ -127,8 +127,8 @@ func (t *together) pair(k *Kernels, g, u int) bool {
 			return false
 		}
 	}
-	s, err := k.shapeFor(wa, t.l.Plan.Tensors[a.Dst].Rows)
-	return err == nil && s.load != tile && s.rows%2 == 0
+	s, err := k.shapeFor(wa, t.l.Plan.Rows(a.Dst, t.l.Size))
+	return err == nil && s.Load != tile && s.Rows%2 == 0
 }
 
 // writes returns the tensor that a step writes with all that is fused with it.

@@ -1,11 +1,11 @@
 package gpu
 
 import (
-	"fmt"
+	"context"
 	"sync"
 
 	"eclat/gpu/vk"
-	"eclat/loader"
+	"eclat/model"
 )
 
 // A weight's rows reach the device in chunks. Where the device's memory is mapped
@@ -17,7 +17,8 @@ const (
 )
 
 // upload brings all weights to their places. total is their size on the device.
-func (b *Backend) upload(src *loader.File, ws []*weight, total int64) error {
+// Cancelling ctx ends it after a chunk.
+func (b *Backend) upload(ctx context.Context, src model.Weights, ws []*weight, total int64) error {
 	s := &stream{b: b, src: src, total: total}
 	defer s.close()
 	s.report(0)
@@ -26,11 +27,11 @@ func (b *Backend) upload(src *loader.File, ws []*weight, total int64) error {
 			// Whole rows at a time, at least one; a staging buffer grows for a huge row.
 			step := max(1, chunkBytes/w.RowBytes)
 			for r := 0; r < p.Rows; r += step {
-				if err := s.rows(w, w.parts[i], p.First+r, r, min(step, p.Rows-r)); err != nil {
-					return fmt.Errorf("gpu: upload %s: %w", w.src.Name, err)
+				if err := ctx.Err(); err != nil {
+					return err
 				}
-				if s.stop != nil {
-					return s.stop
+				if err := s.rows(w, w.parts[i], p.First+r, r, min(step, p.Rows-r)); err != nil {
+					return errorf("upload %s: %w", w.src.Name, err)
 				}
 			}
 		}
@@ -41,11 +42,10 @@ func (b *Backend) upload(src *loader.File, ws []*weight, total int64) error {
 // stream is an upload on its way.
 type stream struct {
 	b           *Backend
-	src         *loader.File
+	src         model.Weights
 	ring        []staging
 	next        int
 	done, total int64
-	stop        error // from Options.Progress
 }
 
 // staging is a buffer of the ring with the copy that reads it.
@@ -174,7 +174,5 @@ func (s *stream) close() {
 
 func (s *stream) report(n int64) {
 	s.done += n
-	if s.b.opt.Progress != nil {
-		s.stop = s.b.opt.Progress(s.done, s.total)
-	}
+	s.b.progress("weights", s.done, s.total)
 }

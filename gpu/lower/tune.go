@@ -1,4 +1,4 @@
-package gpu
+package lower
 
 import (
 	"fmt"
@@ -8,16 +8,25 @@ import (
 	"eclat/model"
 )
 
-// Choices are measured decisions by what they are for (type, sizes, rows of x):
-// the index of a shape in the list for it. The lists follow from the device, the
-// driver and this program's version, so choices are kept by these.
-type Choices map[string]int
+// Choices are measured decisions by what they are for (type, sizes, rows of x). A
+// choice that is not among the shapes that this program would try is not used, so
+// choices may come from anywhere.
+type Choices map[string]Shape
 
 // Choices returns what was measured or set so far.
 func (k *Kernels) Choices() Choices { return maps.Clone(k.tuned) }
 
 // SetChoices takes over decisions measured earlier.
 func (k *Kernels) SetChoices(c Choices) { maps.Copy(k.tuned, c) }
+
+// tuneVersion changes when what a shape means, or how it is measured, does.
+const tuneVersion = 2
+
+// Signature names the Go side of the kernels that choices are made for: shapes
+// measured under another one say nothing.
+func Signature() string {
+	return fmt.Sprint(tuneVersion, cardCuts, softwareCuts, plainCuts, tiles, maxCols, tileX, tuneSteps, tuneGain)
+}
 
 // tuneSteps is how many steps of the same key are timed together: with the
 // weights of several layers, a cache holds less of them.
@@ -51,8 +60,8 @@ func (k *Kernels) Tune(l *Lowering, time func(ds []Dispatch) (time.Duration, err
 			if s.Op != model.MatMul {
 				continue
 			}
-			key := tuneKey(l.Weight(s.Src[0]), l.Plan.Tensors[s.Dst].Rows)
-			if _, done := k.tuned[key]; done {
+			key := tuneKey(l.Weight(s.Src[0]), l.Plan.Rows(s.Dst, l.Size))
+			if k.chosen(l.Weight(s.Src[0]), l.Plan.Rows(s.Dst, l.Size)) {
 				continue
 			}
 			if len(steps[key]) == 0 {
@@ -77,10 +86,10 @@ func (k *Kernels) Tune(l *Lowering, time func(ds []Dispatch) (time.Duration, err
 func (k *Kernels) tune(l *Lowering, key string, steps []measured, time func([]Dispatch) (time.Duration, error)) error {
 	s := &l.Plan.Steps[steps[0].at]
 	info := l.Weight(s.Src[0])
-	shapes := k.shapes(info.Type, l.Plan.Tensors[s.Dst].Rows, info.tail())
+	shapes := k.shapes(info.Type, l.Plan.Rows(s.Dst, l.Size), info.tail())
 	best, least, fault := -1, 0.0, error(nil)
 	for i := range shapes {
-		k.tuned[key] = i
+		k.tuned[key] = shapes[i]
 		var ds []Dispatch
 		for _, m := range steps {
 			w := newLowered(k, l, m.at)
@@ -103,6 +112,6 @@ func (k *Kernels) tune(l *Lowering, key string, steps []measured, time func([]Di
 		delete(k.tuned, key)
 		return fmt.Errorf("gpu: no kernel works for a matmul of %s: %w", key, fault)
 	}
-	k.tuned[key] = best
+	k.tuned[key] = shapes[best]
 	return nil
 }

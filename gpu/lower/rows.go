@@ -1,4 +1,4 @@
-package gpu
+package lower
 
 import (
 	"fmt"
@@ -37,7 +37,7 @@ func (w *lowered) decode(id model.ID, info *WeightInfo, part Part, no int, vecto
 	if !vector {
 		g = perRow(w.dst, groups)
 	}
-	w.add(kernel,
+	w.launch(kernel,
 		[]uint32{local, boolWord(vector), boolWord(uint32(info.Cols)%chunk != 0)},
 		[]uint32{uint32(info.Cols), uint32(part.First), uint32(part.Rows), uint32(info.RowBytes / 16), w.l.In.Tokens},
 		g, to, Bind{Mem: WeightOf, Tensor: id, Part: no})
@@ -56,13 +56,27 @@ func (w *lowered) rmsnorm() error {
 	cols := uint32(w.dst.Cols)
 	local, subgroups, size := w.k.reduced(load, max(1, min(cols/4/w.k.subgroup(), 16))) // four elements an invocation
 	word, rows := count(w.dst)
-	d := w.add("rmsnorm"+load,
+	d := w.launch("rmsnorm"+load,
 		[]uint32{local, subgroups, boolWord(cols%4 != 0)},
 		[]uint32{cols, w.s.Arg[0], word},
 		func(r Run) [3]uint32 { return [3]uint32{rows(r), 1, 1} },
 		write(w.s.Dst), read(w.s.Src[0]), weight)
 	d.Subgroup = size
 	return nil
+}
+
+func (w *lowered) swiglu() error {
+	if len(w.fused) == 2 {
+		return w.glu()
+	}
+	return w.elementwise(0)
+}
+
+func (w *lowered) add() error {
+	if w.src(1).Kind == model.Weight {
+		return w.bias()
+	}
+	return w.elementwise(1)
 }
 
 // elementwise is SwiGLU (op 0) or Add (op 1), over all rows as one array.
@@ -72,7 +86,7 @@ func (w *lowered) elementwise(op uint32) error {
 	}
 	local, cols := w.k.local(), uint32(w.dst.Cols)
 	word, rows := count(w.dst)
-	w.add("elementwise", []uint32{local, op}, []uint32{cols, word},
+	w.launch("elementwise", []uint32{local, op}, []uint32{cols, word},
 		func(r Run) [3]uint32 { return [3]uint32{min(ceilDiv(rows(r)*cols, 4*local), 65535), 1, 1} },
 		write(w.s.Dst), read(w.s.Src[0]), read(w.s.Src[1]))
 	return nil
@@ -88,7 +102,7 @@ func (w *lowered) bias() error {
 	}
 	local, cols := w.k.local(), uint32(w.dst.Cols)
 	word, _ := count(w.dst)
-	w.add("bias", []uint32{local}, []uint32{cols, word}, perRow(w.dst, ceilDiv(cols, local)),
+	w.launch("bias", []uint32{local}, []uint32{cols, word}, perRow(w.dst, ceilDiv(cols, local)),
 		write(w.s.Dst), read(w.s.Src[0]), y)
 	return nil
 }
@@ -98,22 +112,28 @@ func (w *lowered) gather() error {
 		return err
 	}
 	local, cols := w.k.local(), uint32(w.dst.Cols)
-	w.add("gather", []uint32{local}, []uint32{cols, w.l.In.Want}, perRow(w.dst, ceilDiv(cols, local)),
+	w.launch("gather", []uint32{local}, []uint32{cols, w.l.In.Want}, perRow(w.dst, ceilDiv(cols, local)),
 		write(w.s.Dst), read(w.s.Src[0]))
 	return nil
 }
 
+// table is the word of the inputs with the block tables, or slots, of a memory's pool.
+func (w *lowered) table(kept model.ID) uint32 {
+	return w.l.In.Table[w.l.Plan.Tensors[kept].Pool]
+}
+
 func (w *lowered) rope() error {
-	kernel, to, in := "rope", write(w.s.Dst), w.l.In
+	kernel, to, in, table := "rope", write(w.s.Dst), w.l.In, uint32(0)
 	if len(w.fused) > 0 { // a Store
-		kernel, to = "rope_store", Bind{Mem: CacheOf, Tensor: w.fused[0].Dst, Write: true}
+		kept := w.fused[0].Dst
+		kernel, to, table = "rope_store", Bind{Mem: KeptIn, Tensor: kept, Write: true}, w.table(kept)
 	}
 	if err := w.k.works(kernel); err != nil {
 		return err
 	}
 	local, cols, head := w.k.local(), uint32(w.dst.Cols), w.s.Arg[0]
 	pairs := uint32(len(w.l.Plan.Ropes[w.s.Arg[1]].Freq))
-	w.add(kernel, []uint32{local}, []uint32{cols, head, pairs, in.Turns[w.s.Arg[1]], in.Pos, in.Table},
+	w.launch(kernel, []uint32{local}, []uint32{cols, head, pairs, in.Turns[w.s.Arg[1]], in.Pos, table},
 		perRow(w.dst, ceilDiv(cols/head*((head+1)/2), local)),
 		to, read(w.s.Src[0]))
 	return nil
@@ -127,8 +147,8 @@ func (w *lowered) store() error {
 		return fmt.Errorf("gpu: a cache row of %d halves is not whole words", w.dst.Cols)
 	}
 	local, cols := w.k.local(), uint32(w.dst.Cols)
-	w.add("store", []uint32{local}, []uint32{cols, w.l.In.Pos, w.l.In.Table},
+	w.launch("store", []uint32{local}, []uint32{cols, w.l.In.Pos, w.table(w.s.Dst)},
 		perRow(w.src(0), ceilDiv(cols/2, local)),
-		Bind{Mem: CacheOf, Tensor: w.s.Dst, Write: true}, read(w.s.Src[0]))
+		Bind{Mem: KeptIn, Tensor: w.s.Dst, Write: true}, read(w.s.Src[0]))
 	return nil
 }

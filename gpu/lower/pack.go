@@ -1,4 +1,4 @@
-package gpu
+package lower
 
 import "eclat/loader/quant"
 

@@ -1,9 +1,9 @@
-package gpu
+package lower
 
 import (
 	"fmt"
+	"slices"
 
-	"eclat/gpu/vk"
 	"eclat/loader/quant"
 	"eclat/model"
 	"eclat/shaders"
@@ -21,12 +21,12 @@ func chunkOf(t quant.Type) uint32 {
 	return 32
 }
 
-// shape is how a matmul kernel is cut: its specialization constants 2 and up.
-type shape struct {
-	load string // suffix of matvec; tile for the kernel that goes through shared memory
-	rows uint32 // matvec: rows of W a workgroup; tile: of an invocation
-	cols uint32 // the same of x
-	wide uint32 // matvec: subgroups a workgroup, which share a row; 0 with plain
+// Shape is how a matmul kernel is cut: its specialization constants 2 and up.
+type Shape struct {
+	Load string // suffix of matvec; tile for the kernel that goes through shared memory
+	Rows uint32 // matvec: rows of W a workgroup; tile: of an invocation
+	Cols uint32 // the same of x
+	Wide uint32 // matvec: subgroups a workgroup, which share a row; 0 with plain
 }
 
 const tile = "tile"
@@ -46,21 +46,22 @@ var (
 	cardCuts     = []cut{{2, 1}, {4, 1}, {1, 1}, {2, 4}, {1, 4}}
 	softwareCuts = []cut{{8, 1}, {4, 1}, {2, 1}}
 	plainCuts    = []cut{{2, 0}, {4, 0}}
+	tiles        = []Shape{{tile, 8, 4, 0}, {tile, 4, 4, 0}, {tile, 4, 2, 0}}
 )
 
 // shapes lists the ways a device can run a matmul of n rows of x, the presumably
 // best first.
-func (k *Kernels) shapes(t quant.Type, n int, tail bool) []shape {
+func (k *Kernels) shapes(t quant.Type, n int, tail bool) []Shape {
 	name := shaders.TypeName(t)
 	cols := uint32(1)
 	for int(cols) < min(n, maxCols) {
 		cols *= 2 // few different pipelines
 	}
-	software := k.info.Type == vk.Software
-	var list []shape
-	if l := k.info.Limits; n > maxCols && !software && !k.off["matmul_"+name] && l.MaxGroupInvocations >= tileX*tileX {
-		for _, s := range []shape{{tile, 8, 4, 0}, {tile, 4, 4, 0}, {tile, 4, 2, 0}} {
-			if tileX*int(s.rows+s.cols)*9*16 <= l.SharedMemory && int(s.cols-1)*tileX < n {
+	software := k.dev.Software
+	var list []Shape
+	if n > maxCols && !software && !k.off["matmul_"+name] && k.dev.MaxGroupInvocations >= tileX*tileX {
+		for _, s := range tiles {
+			if tileX*int(s.Rows+s.Cols)*9*16 <= k.dev.SharedMemory && int(s.Cols-1)*tileX < n {
 				list = append(list, s)
 			}
 		}
@@ -81,7 +82,7 @@ func (k *Kernels) shapes(t quant.Type, n int, tail bool) []shape {
 		}
 		for _, c := range cuts {
 			if c.rows*cols <= most {
-				list = append(list, shape{load, c.rows, cols, c.wide})
+				list = append(list, Shape{load, c.rows, cols, c.wide})
 			}
 		}
 	}
@@ -90,18 +91,24 @@ func (k *Kernels) shapes(t quant.Type, n int, tail bool) []shape {
 
 // shapeFor returns the shape of a matmul of n rows of x: the measured one, else
 // the presumably best.
-func (k *Kernels) shapeFor(info *WeightInfo, n int) (shape, error) {
+func (k *Kernels) shapeFor(info *WeightInfo, n int) (Shape, error) {
 	if !shaders.Has("matvec_" + shaders.TypeName(info.Type)) {
-		return shape{}, fmt.Errorf("gpu: no kernel reads weights of type %s", info.Type)
+		return Shape{}, fmt.Errorf("gpu: no kernel reads weights of type %s", info.Type)
 	}
 	list := k.shapes(info.Type, n, info.tail())
 	if len(list) == 0 {
-		return shape{}, fmt.Errorf("gpu: no kernel for weights of type %s works on %s", info.Type, k.info.Name)
+		return Shape{}, fmt.Errorf("gpu: no kernel for weights of type %s works on %s", info.Type, k.dev.Name)
 	}
-	if i, ok := k.tuned[tuneKey(info, n)]; ok && i < len(list) {
-		return list[i], nil
+	if s := k.tuned[tuneKey(info, n)]; slices.Contains(list, s) {
+		return s, nil
 	}
 	return list[0], nil
+}
+
+// chosen reports whether there is a measured shape for a matmul that can be used.
+func (k *Kernels) chosen(info *WeightInfo, n int) bool {
+	s, ok := k.tuned[tuneKey(info, n)]
+	return ok && slices.Contains(k.shapes(info.Type, n, info.tail()), s)
 }
 
 // tail reports whether rows are not whole chunks.
@@ -142,20 +149,20 @@ var noAddend = Bind{Mem: Inputs0}
 // multiply dispatches a product, one dispatch a part of the weight.
 func (w *lowered) multiply(m product) error {
 	info := w.l.Weight(m.w)
-	s, err := w.k.shapeFor(info, w.dst.Rows)
+	s, err := w.k.shapeFor(info, w.rows(w.s.Dst))
 	if err != nil {
 		return err
 	}
 	for i, part := range info.Parts {
 		var d *Dispatch
-		if s.load == tile {
+		if s.Load == tile {
 			d = w.tile(m, info, part, i, s)
 		} else {
 			d = w.matvec(m, info, part, i, s)
 		}
 		d.Beside = i > 0 // its columns are its own
-		d.Bytes = part.Bytes + int64(w.dst.Rows)*int64(info.Cols+part.Rows)*4
-		d.Flops = 2 * int64(w.dst.Rows) * int64(info.Cols) * int64(part.Rows)
+		d.Bytes = part.Bytes + int64(w.rows(w.s.Dst))*int64(info.Cols+part.Rows)*4
+		d.Flops = 2 * int64(w.rows(w.s.Dst)) * int64(info.Cols) * int64(part.Rows)
 		if m.w2 != model.None {
 			d.Bytes, d.Flops = 2*d.Bytes, 2*d.Flops
 		}
@@ -163,30 +170,30 @@ func (w *lowered) multiply(m product) error {
 	return nil
 }
 
-func (w *lowered) tile(m product, info *WeightInfo, part Part, no int, s shape) *Dispatch {
+func (w *lowered) tile(m product, info *WeightInfo, part Part, no int, s Shape) *Dispatch {
 	word, active := count(w.dst)
-	bm, bn := s.rows*tileX, s.cols*tileX
-	return w.add("matmul_"+shaders.TypeName(info.Type),
-		[]uint32{tileX * tileX, 0, s.rows, s.cols, bm, bn, boolWord(info.tail()), m.add},
+	bm, bn := s.Rows*tileX, s.Cols*tileX
+	return w.launch("matmul_"+shaders.TypeName(info.Type),
+		[]uint32{tileX * tileX, 0, s.Rows, s.Cols, bm, bn, boolWord(info.tail()), m.add},
 		info.push(part, word),
 		func(r Run) [3]uint32 { return [3]uint32{ceilDiv(uint32(part.Rows), bm), ceilDiv(active(r), bn), 1} },
 		m.y, m.z, Bind{Mem: WeightOf, Tensor: m.w, Part: no}, m.x)
 }
 
-func (w *lowered) matvec(m product, info *WeightInfo, part Part, no int, s shape) *Dispatch {
+func (w *lowered) matvec(m product, info *WeightInfo, part Part, no int, s Shape) *Dispatch {
 	word, active := count(w.dst)
-	local, subgroups, size := w.k.reduced(s.load, s.wide)
+	local, subgroups, size := w.k.reduced(s.Load, s.Wide)
 	first := Bind{Mem: WeightOf, Tensor: m.w, Part: no}
-	second, each := first, s.rows // rows of one weight
+	second, each := first, s.Rows // rows of one weight
 	if m.w2 != model.None {
-		second.Tensor, each = m.w2, s.rows/2
+		second.Tensor, each = m.w2, s.Rows/2
 	}
 	groups := ceilDiv(uint32(part.Rows), each)
 	x := min(groups, 32768)
-	d := w.add("matvec_"+shaders.TypeName(info.Type)+s.load,
-		[]uint32{local, subgroups, s.rows, s.cols, boolWord(info.tail()), m.add, boolWord(m.w2 != model.None)},
+	d := w.launch("matvec_"+shaders.TypeName(info.Type)+s.Load,
+		[]uint32{local, subgroups, s.Rows, s.Cols, boolWord(info.tail()), m.add, boolWord(m.w2 != model.None)},
 		info.push(part, word),
-		func(r Run) [3]uint32 { return [3]uint32{x, ceilDiv(groups, x), ceilDiv(active(r), s.cols)} },
+		func(r Run) [3]uint32 { return [3]uint32{x, ceilDiv(groups, x), ceilDiv(active(r), s.Cols)} },
 		m.y, m.z, first, second, m.x)
 	d.Subgroup = size
 	return d

@@ -1,9 +1,8 @@
-package gpu
+package lower
 
 import (
 	"fmt"
 
-	"eclat/gpu/vk"
 	"eclat/model"
 )
 
@@ -33,11 +32,12 @@ func (w *lowered) attention() error {
 		together--
 	}
 
-	tokens, split := w.dst.Rows, uint32(128)
-	if w.k.info.Type == vk.Software {
+	seen := w.l.seen(w.src(1).Pool) // positions, at most
+	tokens, split := w.rows(w.s.Dst), uint32(128)
+	if w.k.dev.Software {
 		split = 512 // two or four cores
 	}
-	splits := min(mostSplits, ceilDiv(uint32(w.l.Pages*model.PageLen), split))
+	splits := min(mostSplits, ceilDiv(uint32(seen), split))
 	part := Bind{Mem: Scratch, Size: 256, Write: true}
 	if tokens >= splitTokens || splits == 1 {
 		split, splits = 1<<30, 1
@@ -45,7 +45,7 @@ func (w *lowered) attention() error {
 		part.Size = (int64(tokens)*int64(heads)*int64(splits)*int64(dimV+2)*4 + 255) &^ 255
 	}
 	batch := uint32(1) // neighbouring tokens a workgroup takes
-	if tokens >= splitTokens && w.k.info.Type != vk.Software {
+	if tokens >= splitTokens && !w.k.dev.Software {
 		batch = max(1, 8/together)
 	}
 	keys := uint32(1) // positions of an invocation: a page for a workgroup, at least
@@ -54,20 +54,20 @@ func (w *lowered) attention() error {
 	}
 	number := func(r Run) uint32 { return min(splits, ceilDiv(uint32(r.Len), split)) }
 
-	d := w.add("attention"+load,
+	d := w.launch("attention"+load,
 		[]uint32{local, subgroups, together, batch, dimK, dimV, boolWord(tail), keys},
-		[]uint32{heads, kv, w.s.Arg[4], split, splits, w.l.In.Pos, w.l.In.Table},
+		[]uint32{heads, kv, w.s.Arg[4], split, splits, w.l.In.Pos, w.table(w.s.Src[1])},
 		func(r Run) [3]uint32 { return [3]uint32{ceilDiv(uint32(r.Tokens), batch), number(r), heads / together} },
-		write(w.s.Dst), part, read(w.s.Src[0]), Bind{Mem: CacheOf, Tensor: w.s.Src[1]}, Bind{Mem: CacheOf, Tensor: w.s.Src[2]})
+		write(w.s.Dst), part, read(w.s.Src[0]), Bind{Mem: KeptIn, Tensor: w.s.Src[1]}, Bind{Mem: KeptIn, Tensor: w.s.Src[2]})
 	d.Subgroup = size
-	longest := int64(w.l.Pages * model.PageLen)
+	longest := int64(seen)
 	d.Bytes = int64(ceilDiv(uint32(tokens), batch)) * longest * int64(kv*(dimK+dimV)) * 2
 	d.Flops = 2 * int64(tokens) * longest * int64(heads*(dimK+dimV))
 	if splits == 1 {
 		return nil
 	}
 	part.Write = false
-	w.add("attention_reduce",
+	w.launch("attention_reduce",
 		[]uint32{w.k.local(), 0, 0, 0, 0, dimV},
 		[]uint32{heads, split, splits, w.l.In.Pos},
 		func(r Run) [3]uint32 {

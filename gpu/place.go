@@ -1,0 +1,222 @@
+package gpu
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"eclat/gpu/lower"
+	"eclat/gpu/vk"
+	"eclat/loader"
+	"eclat/loader/quant"
+	"eclat/model"
+)
+
+// weight is a tensor of the file with its place on the device.
+type weight struct {
+	lower.WeightInfo
+	src    *loader.Tensor
+	repack *lower.Repack
+	parts  []region // beside WeightInfo.Parts
+}
+
+const (
+	align = 256 // bytes; at least what any device asks of a binding's offset
+	slack = 256 // bytes after each part that a kernel may read and ignore
+)
+
+// newWeight cuts a tensor into parts that one binding can hold.
+func newWeight(t *loader.Tensor, want model.Tensor, repack *lower.Repack, l vk.Limits) (*weight, error) {
+	if len(t.Dims) == 0 || t.Type != want.Type || t.Dims[0] != want.Cols || t.Elems() != want.Rows*want.Cols {
+		return nil, fmt.Errorf("gpu: the weight %s is %s of %s, the plan asks for %s of %s",
+			t.Name, model.Shape(t.Dims...), t.Type, model.Shape(want.Cols, want.Rows), want.Type)
+	}
+	w := &weight{src: t, repack: repack}
+	w.WeightInfo = lower.WeightInfo{Type: t.Type, Rows: want.Rows, Cols: want.Cols, RowBytes: t.RowBytes, Repacked: repack != nil}
+	if repack != nil {
+		w.RowBytes = repack.RowBytes(want.Cols)
+	}
+	most := int(bindable(l) / int64(w.RowBytes))
+	if most == 0 {
+		return nil, fmt.Errorf("gpu: %s: a row of %d bytes is longer than a binding of %d", t.Name, w.RowBytes, bindable(l))
+	}
+	// Equal parts keep every part's dispatch alike.
+	n := (w.Rows + most - 1) / most
+	each := (w.Rows + n - 1) / n
+	for first := 0; first < w.Rows; first += each {
+		rows := min(each, w.Rows-first)
+		w.Parts = append(w.Parts, lower.Part{First: first, Rows: rows, Bytes: (int64(rows)*int64(w.RowBytes) + 15) &^ 15})
+	}
+	return w, nil
+}
+
+// bindable is the most bytes that one binding can hold, as storage or as texels.
+func bindable(l vk.Limits) int64 {
+	return min(l.MaxStorageRange, l.MaxTexelElements*16, l.MaxBuffer, l.MaxAllocation) &^ (align - 1)
+}
+
+// bufferLimit is the size to which weights are collected in one buffer.
+func bufferLimit(l vk.Limits) int64 {
+	const few = 4 << 30 // for a handful of buffers whatever the model
+	return min(l.MaxBuffer, l.MaxAllocation, few) &^ (align - 1)
+}
+
+// demand is what a plan's weights and memory need on the device: the sizes of the
+// buffers, with each tensor's place in them.
+type demand struct {
+	weights  []*weight
+	names    []string // of weights
+	memories []*memory
+	buffers  []int64 // bytes
+	at       []place // of every part of every weight in order, then of every memory
+	upload   int64   // bytes of weights
+	kept     int64   // bytes of memory
+}
+
+type place struct {
+	buffer    int
+	off, size int64
+}
+
+// bytes is all of it, as the buffers take it.
+func (d *demand) bytes() (n int64) {
+	for _, size := range d.buffers {
+		n += size
+	}
+	return n
+}
+
+// mostUnits bounds the units of a pool: positions are 32 bits wide.
+const mostUnits = 1 << 31 / model.PageLen
+
+// demandOf finds the plan's tensors and gives each a place. Nothing is allocated.
+func demandOf(k *lower.Kernels, l vk.Limits, src model.Weights, p *model.Plan) (*demand, error) {
+	d := &demand{}
+	// The output matrix first: memory given out late may be slower, and it is read
+	// whole for every token. It has the most rows and comes late in the plan.
+	ws := p.Weights()
+	slices.Reverse(ws)
+	slices.SortStableFunc(ws, func(a, b model.Tensor) int { return cmp.Compare(b.Rows, a.Rows) })
+
+	limit := bufferLimit(l)
+	put := func(size int64) {
+		last := len(d.buffers) - 1
+		if last < 0 || d.buffers[last]+size+slack > limit {
+			d.buffers = append(d.buffers, 0)
+			last++
+		}
+		d.at = append(d.at, place{last, d.buffers[last], size})
+		d.buffers[last] += (size + slack + align - 1) &^ (align - 1)
+	}
+	for _, t := range ws {
+		ft := src.Tensor(t.Name)
+		if ft == nil {
+			return nil, fmt.Errorf("gpu: there is no weight %s", t.Name)
+		}
+		w, err := newWeight(ft, t, k.Repack(ft.Type), l)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range w.Parts {
+			put(p.Bytes)
+			d.upload += p.Bytes
+		}
+		d.weights, d.names = append(d.weights, w), append(d.names, t.Name)
+	}
+	for _, t := range p.Memory() {
+		m, err := newMemory(p, t, l)
+		if err != nil {
+			return nil, err
+		}
+		put(m.size)
+		d.kept += m.size
+		d.memories = append(d.memories, m)
+	}
+	return d, nil
+}
+
+// newMemory sizes up what a plan keeps in one tensor: one binding must hold it.
+func newMemory(p *model.Plan, t model.Tensor, l vk.Limits) (*memory, error) {
+	if t.Type != quant.F16 && t.Type != quant.F32 {
+		return nil, model.Unsupported(fmt.Errorf("gpu: %s: memory of type %s; it may be F16 or F32", t.Name, t.Type))
+	}
+	pool := p.Pools[t.Pool]
+	row, ok := t.Type.RowBytes(uint64(t.Cols))
+	if !ok || row == 0 || pool.Units > mostUnits {
+		return nil, fmt.Errorf("gpu: %s: %d rows of %d elements: %w", t.Name, t.Rows, t.Cols, model.ErrNoMemory)
+	}
+	m := &memory{Tensor: t}
+	m.size = int64(pool.Units) * int64(pool.RowsOf()) * int64(row)
+	if most := bindable(l); m.size > most {
+		if pool.Per == model.Sequence {
+			return nil, fmt.Errorf("gpu: %s: %d states are %d MiB, the device binds %d MiB: %w; use %d sequences or fewer",
+				t.Name, pool.Units, mib(m.size), mib(most), errRange, most/int64(row))
+		}
+		return nil, fmt.Errorf("gpu: %s: %d positions are %d MiB, the device binds %d MiB: %w; use a context of %d or less",
+			t.Name, pool.Units*model.PageLen, mib(m.size), mib(most), errRange, most/int64(row)/model.PageLen*model.PageLen)
+	}
+	return m, nil
+}
+
+// errRange says that a memory is larger than one binding.
+var errRange = vkError{errors.New("too much for one binding"), model.ErrNoMemory}
+
+// load allocates the buffers, uploads the weights and clears the memory.
+func (b *Backend) load(ctx context.Context, src model.Weights, p *model.Plan) error {
+	d, err := demandOf(b.kernels, b.info.Limits, src, p)
+	if err != nil {
+		return err
+	}
+	for _, w := range d.weights {
+		if len(w.src.Data) != w.Rows*w.src.RowBytes {
+			return fmt.Errorf("gpu: the weight %s has %d bytes of %d: it is not mapped", w.src.Name, len(w.src.Data), w.Rows*w.src.RowBytes)
+		}
+	}
+	for i, size := range d.buffers {
+		buf, err := b.buffer(fmt.Sprintf("weights %d of %d", i+1, len(d.buffers)), size, vk.OnDevice)
+		if err != nil {
+			return fmt.Errorf("%w (%d MiB of weights and %d MiB of memory)", err, mib(d.upload), mib(d.kept))
+		}
+		b.held = append(b.held, buf)
+	}
+	at := d.at
+	take := func() (r region) {
+		r = region{b.held[at[0].buffer], at[0].off, at[0].size}
+		at = at[1:]
+		return r
+	}
+	for i, w := range d.weights {
+		for range w.Parts {
+			w.parts = append(w.parts, take())
+		}
+		b.weights[d.names[i]] = w
+	}
+	if err := b.clearMemories(d); err != nil {
+		return err
+	}
+	for _, m := range d.memories {
+		m.region = take()
+		b.memories[m.Name] = m
+	}
+	return b.upload(ctx, src, d.weights, d.upload)
+}
+
+// clearMemories zeroes the memory: a kernel may read a few positions beyond the
+// context and multiply them by zero, which must not meet a NaN.
+func (b *Backend) clearMemories(d *demand) error {
+	if len(d.memories) == 0 {
+		return nil
+	}
+	r, err := b.record()
+	if err != nil {
+		return err
+	}
+	for _, p := range d.at[len(d.at)-len(d.memories):] {
+		r.Fill(b.held[p.buffer], p.off, (p.size+3)&^3, 0)
+	}
+	return b.once(r)
+}
+
+func mib(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }

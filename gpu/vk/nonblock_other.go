@@ -1,0 +1,5 @@
+//go:build !unix
+
+package vk
+
+const nonblock = 0
