@@ -13,6 +13,7 @@ import (
 
 	"eclat/cmd/eclat/out"
 	"eclat/engine"
+	"eclat/loader/quant"
 	"eclat/model"
 	"eclat/model/conformance"
 )
@@ -49,6 +50,7 @@ something is wrong.`,
 type finding struct {
 	op, ty string
 	cases  int
+	lacks  int     // cases beyond those that ask for what the device does not claim to do
 	worst  float64 // normalised mean squared error
 	limit  float64
 	gbps   float64
@@ -59,14 +61,14 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 	o := dev.options()
 	o.Notice = func(string) {} // said once is enough
 	open := func() (model.Backend, error) {
-		b, _, err := engine.OpenBackend(o)
+		b, _, err := engine.OpenDevice(ctx, o)
 		return b, err
 	}
 	ref := func() (model.Backend, error) {
-		b, _, err := engine.OpenBackend(engine.Options{Device: "ref"})
+		b, _, err := engine.OpenDevice(ctx, engine.Options{Device: "ref"})
 		return b, err
 	}
-	b, name, err := dev.backend() // an unusable device is one error, not one a case
+	b, name, err := engine.OpenDevice(ctx, dev.options()) // an unusable device is one error, not one a case
 	if err != nil {
 		return err
 	}
@@ -76,7 +78,7 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 	fmt.Fprintf(w, "device  %s\n\n", name)
 
 	var table []*finding
-	var failed int
+	var failed, checked, lacking int
 	cases := conformance.Cases()
 	bar := out.NewBar("checking", false)
 	defer bar.Clear()
@@ -90,7 +92,13 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 		}
 		f := find(&table, c)
 		r := c.Check(ref, open)
+		if r.Unsupported != "" {
+			f.lacks++
+			lacking++
+			continue
+		}
 		f.cases++
+		checked++
 		f.worst, f.limit = math.Max(f.worst, r.Err), math.Max(f.limit, c.Limit)
 		if r.Fail != "" {
 			failed++
@@ -98,15 +106,19 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 		}
 	}
 	for _, f := range table {
-		if f.op != "matmul" {
+		if f.op != model.MatMul.String() || f.cases == 0 {
 			continue
 		}
-		for _, ty := range conformance.Types {
-			if ty.String() == f.ty {
-				if f.gbps, err = conformance.Speed(ty, open); err != nil {
-					failed++
-					f.failed = append(f.failed, "speed: "+err.Error())
-				}
+		for _, ty := range quant.Decodable() {
+			if ty.String() != f.ty {
+				continue
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if f.gbps, err = conformance.Speed(ty, open); err != nil {
+				failed++
+				f.failed = append(f.failed, "speed: "+err.Error())
 			}
 		}
 	}
@@ -127,11 +139,15 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 	}
 
 	fmt.Fprintf(w, "\neclat %s%s, %s, %s/%s: ", version, commit(), name, runtime.GOOS, runtime.GOARCH)
+	without := ""
+	if lacking > 0 {
+		without = fmt.Sprintf(", %d more ask for what it does not support", lacking)
+	}
 	if failed > 0 {
-		fmt.Fprintf(w, "%d of %d checks FAILED\n", failed, len(cases))
+		fmt.Fprintf(w, "%d of %d checks FAILED%s\n", failed, checked, without)
 		return fmt.Errorf("%d checks failed on %s", failed, name)
 	}
-	fmt.Fprintf(w, "all checks passed\n")
+	fmt.Fprintf(w, "all %d checks passed%s\n", checked, without)
 	return nil
 }
 
@@ -161,6 +177,11 @@ func printFindings(w io.Writer, table []*finding) {
 		if len(f.failed) > 0 {
 			verdict = fmt.Sprintf("%d WRONG", len(f.failed))
 		}
+		if f.lacks > 0 && f.cases == 0 {
+			verdict = "not supported"
+		} else if f.lacks > 0 {
+			verdict += fmt.Sprintf(", %d more not supported", f.lacks)
+		}
 		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", f.op, f.ty, f.cases, errs, limit, speed, verdict)
 	}
 	t.Flush()
@@ -187,9 +208,7 @@ func compareLogits(ctx context.Context, dev deviceFlags, args []string) (float64
 		}
 		defer e.Close()
 		ids := e.Prompt("The quick brown fox jumps over the lazy dog", false)
-		s := e.NewSession()
-		defer s.Close()
-		err = s.Score(ctx, ids[:min(tokens, len(ids))], 0, func(r engine.Row) error {
+		err = e.Score(ctx, ids[:min(tokens, len(ids))], engine.ScoreOptions{}, func(r engine.Row) error {
 			all = append(all, r.Logits...)
 			return nil
 		})

@@ -18,7 +18,7 @@ import (
 )
 
 func newInspect() *cobra.Command {
-	var asJSON bool
+	var asJSON, plan bool
 	cmd := &cobra.Command{
 		Use:   "inspect [MODEL]",
 		Short: "Show what a model file holds",
@@ -26,12 +26,19 @@ func newInspect() *cobra.Command {
 
 Shapes are in elements, innermost dimension first. The bytes of a row are given
 beside them: a quantised row of 5120 elements may take 2880 bytes. Only the header
-is read, so this takes no longer for a large file.`,
+is read, so this takes no longer for a large file.
+
+With --plan every step that the model computes is shown instead, with the shapes
+of what it reads and writes; layers that are alike are shown once.`,
 		Example: `  eclat inspect model.gguf
+  eclat inspect model.gguf --plan
   eclat inspect model.gguf --json | jq .config`,
 		Args:              atMostOneModel,
 		ValidArgsFunction: completeModel,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if plan && asJSON {
+				return usagef("--plan and --json exclude each other")
+			}
 			f, err := openFile(args)
 			if err != nil {
 				return err
@@ -40,9 +47,15 @@ is read, so this takes no longer for a large file.`,
 			// What cannot be run can still be looked at. That a sound file is of an
 			// unsupported kind is worth a line; an unsound one fails in the end.
 			m, why := arch.Open(f)
+			if plan && why != nil {
+				return why
+			}
 			if u := (model.UnsupportedError{}); errors.As(why, &u) {
 				fmt.Fprintln(os.Stderr, "eclat: this model cannot be run:", oneLine(why))
 				why = nil
+			}
+			if plan {
+				return inspectPlan(os.Stdout, m)
 			}
 			show := inspectText
 			if asJSON {
@@ -55,6 +68,7 @@ is read, so this takes no longer for a large file.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&plan, "plan", false, "show every step that the model computes")
 	return cmd
 }
 
