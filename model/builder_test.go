@@ -49,7 +49,7 @@ func every(t testing.TB, room Room) *Plan {
 		b.Store(k, q)
 		b.Store(v, n)
 		n = b.Attention(fmt.Sprintf("a %d", l), q, k, v, 2, 1, 0.5)
-		n = b.Mul(fmt.Sprintf("m %d", l), b.MatMul(fmt.Sprintf("w %d", l), b.Weight("wide", 64, 32), x), n)
+		b.Mul(fmt.Sprintf("m %d", l), b.MatMul(fmt.Sprintf("w %d", l), b.Weight("wide", 64, 32), x), n)
 		n = b.Add(fmt.Sprintf("n %d", l), x, x)
 	}
 	state := b.Memory(Memory{Name: "state", Per: Sequence, Type: quant.F32, Cols: 64})
