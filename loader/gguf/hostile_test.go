@@ -43,8 +43,8 @@ func corpus() []hostile {
 }
 
 // TestHostileFiles opens each malformed file from disk. The error must name the
-// file, the field and the offset in one line; finding it may cost neither much
-// memory nor much time.
+// file, the field and the offset in one line; finding it may not cost much
+// memory.
 func TestHostileFiles(t *testing.T) {
 	files := corpus()
 	seen := map[string]bool{}
