@@ -36,25 +36,30 @@ is read, so this takes no longer for a large file.`,
 				return err
 			}
 			defer f.Close()
-			// What cannot be run can still be looked at. That a sound file is of an
-			// unsupported kind is worth a line; an unsound one fails in the end.
-			m, why := model.Open(f)
-			if u := (model.UnsupportedError{}); errors.As(why, &u) {
-				fmt.Fprintln(os.Stderr, "eclat: this model cannot be run:", oneLine(why))
-				why = nil
-			}
-			show := inspectText
-			if asJSON {
-				show = inspectJSON
-			}
-			if err := show(os.Stdout, f, m); err != nil {
-				return err
-			}
-			return why
+			return loader.Guard(func() error { return inspect(f, asJSON) })
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// inspect prints what is known of a file.
+func inspect(f *loader.File, asJSON bool) error {
+	// What cannot be run can still be looked at. That a sound file is of an
+	// unsupported kind is worth a line; an unsound one fails in the end.
+	m, why := model.Open(f)
+	if u := (model.UnsupportedError{}); errors.As(why, &u) {
+		fmt.Fprintln(os.Stderr, "eclat: this model cannot be run:", oneLine(why))
+		why = nil
+	}
+	show := inspectText
+	if asJSON {
+		show = inspectJSON
+	}
+	if err := show(os.Stdout, f, m); err != nil {
+		return err
+	}
+	return why
 }
 
 func inspectJSON(w io.Writer, f *loader.File, m *model.Model) error {
