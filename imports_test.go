@@ -26,6 +26,7 @@ var allowed = map[string]string{
 	"loader/quant":      "",
 	"loader/gguf":       "loader/quant",
 	"loader/manifest":   "loader/gguf loader/quant",
+	"loader/atomicfile": "",
 	"loader/fragment":   "loader",
 	"loader/ggufwrite":  "loader/gguf loader/quant",
 	"loader/loadertest": "loader",

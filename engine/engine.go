@@ -84,7 +84,8 @@ func Open(ctx context.Context, file *loader.File, o Options) (*Engine, error) {
 	o.Queue = cmp.Or(o.Queue, DefaultQueue)
 	e := &Engine{options: o, calls: make(chan call), wake: make(chan struct{}, 1), gone: make(chan struct{})}
 	e.owner = &owner{e: e}
-	if err := e.open(ctx, file); err != nil {
+	// Vocabulary and factors are read where the file is mapped.
+	if err := loader.Guard(func() error { return e.open(ctx, file) }); err != nil {
 		e.owner.chain.close()
 		file.Close()
 		return nil, err

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"eclat/cpu"
+	"eclat/cpu/host"
 	"eclat/model"
 )
 
@@ -35,7 +35,7 @@ func (e *Engine) place() ([]link, error) {
 	}
 	info := d.Info()
 	e.Chunk = info.Chunk
-	r := model.FitRequest{Layers: model.AllLayers, Max: model.Pages(e.Model.Config.NCtx), Host: cpu.AvailableMemory()}
+	r := model.FitRequest{Layers: model.AllLayers, Max: model.Pages(e.Model.Config.NCtx), Host: host.AvailableMemory()}
 	switch {
 	case o.Context > 0:
 		r.Pages = model.Pages(o.Context)
@@ -57,19 +57,19 @@ func (e *Engine) place() ([]link, error) {
 		if o.RequireGPU && fit.Layers == 0 {
 			return nil, fmt.Errorf("%w: no layer fits on %s, and a GPU is required; %s", ErrMemory, info.ID, fit.Why)
 		}
-		host := processor(o)
-		e.Chunk = min(e.Chunk, host.Info().Chunk)
+		rest := processor(o)
+		e.Chunk = min(e.Chunk, rest.Info().Chunk)
 		st := e.Model.Whole()
 		if fit.Layers > 0 {
 			st = e.Model.Before(fit.Stage)
 		}
 		r.Stage, r.Pages = &st, fit.Pages
-		rest, err := e.fit(host, r)
+		left, err := e.fit(rest, r)
 		if err != nil {
 			return nil, err
 		}
-		rest.lines(&notice, e.Model, host.Info())
-		links = append(links, link{stage: st, device: host})
+		left.lines(&notice, e.Model, rest.Info())
+		links = append(links, link{stage: st, device: rest})
 	}
 	if fit.Layers > 0 {
 		fit.lines(&notice, e.Model, info)
@@ -81,13 +81,14 @@ func (e *Engine) place() ([]link, error) {
 	} else if o.Context == 0 {
 		e.Context = min(e.Model.Config.NCtx, DefaultContext)
 	}
-	switch host := processor(o).Info(); {
+	first := links[0].device.Info()
+	switch {
 	case len(links) > 1:
-		e.Device = fmt.Sprintf("%d layers on %s, %d on %s", fit.Layers, info.Describe(), e.Model.Config.NLayer-fit.Layers, host.Describe())
+		e.Device = fmt.Sprintf("%d layers on %s, %d on %s", fit.Layers, info.Describe(), e.Model.Config.NLayer-fit.Layers, first.Describe())
 	case fit.Layers == 0:
-		e.Device = host.Describe() + "; no layer is on " + info.ID
+		e.Device = first.Describe() + "; no layer is on " + info.ID
 	default:
-		e.Device = info.Describe()
+		e.Device = first.Describe()
 	}
 	if info.GPU() {
 		o.notice(strings.TrimRight(notice.String(), "\n"))
@@ -107,12 +108,12 @@ func (e *Engine) fit(d model.Device, r model.FitRequest) (fitting, error) {
 
 // placeOnProcessor makes the links of a chain that needs no other device.
 func (e *Engine) placeOnProcessor() ([]link, error) {
-	host, st := processor(&e.options), e.Model.Whole()
-	r := model.FitRequest{Stage: &st, Pages: model.Pages(e.Context), Host: cpu.AvailableMemory()}
-	if _, err := e.fit(host, r); err != nil {
+	d, st := processor(&e.options), e.Model.Whole()
+	r := model.FitRequest{Stage: &st, Pages: model.Pages(e.Context), Host: host.AvailableMemory()}
+	if _, err := e.fit(d, r); err != nil {
 		return nil, err
 	}
-	return []link{{stage: st, device: host}}, nil
+	return []link{{stage: st, device: d}}, nil
 }
 
 // lines prints what lies on a device as a table, sizes in MiB.

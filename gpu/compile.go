@@ -94,12 +94,13 @@ func (p *program) check() error {
 	switch {
 	case len(p.plan.Steps) == 0:
 		return fmt.Errorf("gpu: the plan has no steps")
-	case p.opt.Tokens < 1 || p.opt.Want < 0 || p.opt.Want > p.opt.Tokens:
-		return fmt.Errorf("gpu: a program of %d tokens with %d answers", p.opt.Tokens, p.opt.Want)
 	case len(p.plan.Pools) > maxPools:
 		return fmt.Errorf("gpu: %d kinds of memory; %d are the most", len(p.plan.Pools), maxPools)
 	case !slices.Equal(p.plan.Pools, p.b.pools):
 		return fmt.Errorf("gpu: the plan's memory is not what was loaded")
+	}
+	if err := sound(p.opt.Size); err != nil {
+		return fmt.Errorf("gpu: %w", err)
 	}
 	info := p.b.Info()
 	if err := info.Lacks(p.plan); err != nil {

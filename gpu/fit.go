@@ -62,7 +62,7 @@ func (f *fitter) fit() (*model.Fitting, error) {
 	if r.Stage != nil || r.Layers != model.AutoLayers {
 		fit, err := f.try(st, pages)
 		if err != nil && r.Stage == nil {
-			err = fmt.Errorf("%d of %d layers with a context of %d: %w", layers, n, pages*model.PageLen, err)
+			err = fmt.Errorf("%d of %d layers with a context of %d: %w", layers, n, int64(min(pages, mostUnits))*model.PageLen, err)
 		}
 		return fit, err
 	}
@@ -141,6 +141,9 @@ func (f *fitter) sizes(st model.Stage, pages int) (*demand, *works, error) {
 	}
 	ws := &works{}
 	for _, size := range f.req.Sizes {
+		if err := sound(size); err != nil {
+			return nil, nil, err
+		}
 		l := lower.NewLowering(plan, model.CompileOptions{Size: size}, func(name string) *lower.WeightInfo { return infos[name] })
 		groups, err := f.k.All(l)
 		if err != nil {
@@ -166,6 +169,20 @@ func (f *fitter) sizes(st model.Stage, pages int) (*demand, *works, error) {
 		return nil, nil, fmt.Errorf("%d MiB of activations, the device's largest buffer has %d: %w", mib(ws.shared), mib(most), model.ErrNoMemory)
 	}
 	return d, ws, nil
+}
+
+// mostTokens bounds a program: what is larger never fits, and sizes are multiplied.
+const mostTokens = 1 << 24
+
+// sound refuses a program's size that makes no sense.
+func sound(s model.Size) error {
+	switch {
+	case s.Tokens < 1 || s.Want < 0 || s.Want > s.Tokens:
+		return fmt.Errorf("a program of %d tokens with %d answers", s.Tokens, s.Want)
+	case s.Tokens > mostTokens:
+		return fmt.Errorf("a program of %d tokens: %w", s.Tokens, model.ErrNoMemory)
+	}
+	return nil
 }
 
 // binds checks that the device can bind a program's inputs and every activation.

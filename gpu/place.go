@@ -30,7 +30,7 @@ const (
 // newWeight cuts a tensor into parts that one binding can hold.
 func newWeight(t *loader.Tensor, want model.Tensor, repack *lower.Repack, l vk.Limits) (*weight, error) {
 	if len(t.Dims) == 0 || t.Type != want.Type || t.Dims[0] != want.Cols || t.Elems() != want.Rows*want.Cols {
-		return nil, fmt.Errorf("gpu: the weight %s is %s of %s, the plan asks for %s of %s",
+		return nil, fmt.Errorf("the weight %s is %s of %s, the plan asks for %s of %s",
 			t.Name, model.Shape(t.Dims...), t.Type, model.Shape(want.Cols, want.Rows), want.Type)
 	}
 	w := &weight{src: t, repack: repack}
@@ -40,7 +40,7 @@ func newWeight(t *loader.Tensor, want model.Tensor, repack *lower.Repack, l vk.L
 	}
 	most := int(bindable(l) / int64(w.RowBytes))
 	if most == 0 {
-		return nil, fmt.Errorf("gpu: %s: a row of %d bytes is longer than a binding of %d", t.Name, w.RowBytes, bindable(l))
+		return nil, fmt.Errorf("%s: a row of %d bytes is longer than a binding of %d", t.Name, w.RowBytes, bindable(l))
 	}
 	// Equal parts keep every part's dispatch alike.
 	n := (w.Rows + most - 1) / most
@@ -113,7 +113,7 @@ func demandOf(k *lower.Kernels, l vk.Limits, src model.Weights, p *model.Plan) (
 	for _, t := range ws {
 		ft := src.Tensor(t.Name)
 		if ft == nil {
-			return nil, fmt.Errorf("gpu: there is no weight %s", t.Name)
+			return nil, fmt.Errorf("there is no weight %s", t.Name)
 		}
 		w, err := newWeight(ft, t, k.Repack(ft.Type), l)
 		if err != nil {
@@ -140,21 +140,21 @@ func demandOf(k *lower.Kernels, l vk.Limits, src model.Weights, p *model.Plan) (
 // newMemory sizes up what a plan keeps in one tensor: one binding must hold it.
 func newMemory(p *model.Plan, t model.Tensor, l vk.Limits) (*memory, error) {
 	if t.Type != quant.F16 && t.Type != quant.F32 {
-		return nil, model.Unsupported(fmt.Errorf("gpu: %s: memory of type %s; it may be F16 or F32", t.Name, t.Type))
+		return nil, model.Unsupported(fmt.Errorf("%s: memory of type %s; it may be F16 or F32", t.Name, t.Type))
 	}
 	pool := p.Pools[t.Pool]
 	row, ok := t.Type.RowBytes(uint64(t.Cols))
-	if !ok || row == 0 || pool.Units > mostUnits {
-		return nil, fmt.Errorf("gpu: %s: %d rows of %d elements: %w", t.Name, t.Rows, t.Cols, model.ErrNoMemory)
+	if !ok || row == 0 || pool.Units < 0 || pool.Units > mostUnits {
+		return nil, fmt.Errorf("%s: %d rows of %d elements: %w", t.Name, t.Rows, t.Cols, model.ErrNoMemory)
 	}
 	m := &memory{Tensor: t}
 	m.size = int64(pool.Units) * int64(pool.RowsOf()) * int64(row)
 	if most := bindable(l); m.size > most {
 		if pool.Per == model.Sequence {
-			return nil, fmt.Errorf("gpu: %s: %d states are %d MiB, the device binds %d MiB: %w; use %d sequences or fewer",
+			return nil, fmt.Errorf("%s: %d states are %d MiB, the device binds %d MiB: %w; use %d sequences or fewer",
 				t.Name, pool.Units, mib(m.size), mib(most), errRange, most/int64(row))
 		}
-		return nil, fmt.Errorf("gpu: %s: %d positions are %d MiB, the device binds %d MiB: %w; use a context of %d or less",
+		return nil, fmt.Errorf("%s: %d positions are %d MiB, the device binds %d MiB: %w; use a context of %d or less",
 			t.Name, pool.Units*model.PageLen, mib(m.size), mib(most), errRange, most/int64(row)/model.PageLen*model.PageLen)
 	}
 	return m, nil
@@ -167,7 +167,7 @@ var errRange = vkError{errors.New("too much for one binding"), model.ErrNoMemory
 func (b *Backend) load(ctx context.Context, src model.Weights, p *model.Plan) error {
 	d, err := demandOf(b.kernels, b.info.Limits, src, p)
 	if err != nil {
-		return err
+		return fmt.Errorf("gpu: %w", err)
 	}
 	for _, w := range d.weights {
 		if len(w.src.Data) != w.Rows*w.src.RowBytes {

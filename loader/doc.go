@@ -16,4 +16,8 @@
 // into them and die with Close; strings are copies and live on. A File is
 // read-only after Open, so any number of goroutines may use it at once; of a
 // folder Map adds mappings, under a lock.
+//
+// A file that another program cuts short while it is mapped has pages that are not
+// there any more. Whoever reads Tensor.Data or a Value does so within Guard, which
+// makes an error of it; without, the process ends.
 package loader

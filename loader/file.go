@@ -50,10 +50,11 @@ var shardName = regexp.MustCompile(`^(.*)-(\d{5})-of-(\d{5})\.gguf$`)
 // Open maps a GGUF file and checks its header. For a file named
 // NAME-00001-of-00003.gguf it opens all three; any of them may be named. A path
 // to a fragments folder, or to one of its manifests, opens the model there; it
-// need not be complete. Errors about the contents are *FormatError.
+// need not be complete. Errors about the contents are *FormatError, and ErrFault where
+// a file shrinks meanwhile.
 func Open(path string) (*File, error) {
 	f := &File{Path: path, byName: map[string]*Tensor{}}
-	if err := f.open(); err != nil {
+	if err := Guard(f.open); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -190,6 +191,7 @@ func (f *File) mapFD(fd *os.File, size int64) ([]byte, error) {
 		return nil, fmt.Errorf("loader: map %s: %w", fd.Name(), err)
 	}
 	f.maps = append(f.maps, data)
+	mapped.add(data, fd.Name())
 	return data[:size:size], nil
 }
 
@@ -239,6 +241,7 @@ func (f *File) Close() error {
 		errs = append(errs, f.folder.root.Close())
 	}
 	for _, m := range f.maps {
+		mapped.remove(m)
 		errs = append(errs, m.Unmap())
 	}
 	f.maps = nil

@@ -33,7 +33,7 @@ func (f *File) openManifest(path string) error {
 // for it in errors.
 func OpenBlobs(name string, m *manifest.Manifest, dir string) (*File, error) {
 	f := &File{Path: name, byName: map[string]*Tensor{}}
-	if err := f.openBlobs(m, dir); err != nil {
+	if err := Guard(func() error { return f.openBlobs(m, dir) }); err != nil {
 		f.Close()
 		return nil, err
 	}

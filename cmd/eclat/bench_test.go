@@ -127,49 +127,66 @@ func TestBenchJSON(t *testing.T) {
 	}
 }
 
-// TestBenchAgreesWithRun: the rates are those that `eclat run` prints. The programs
-// take turns on a machine that others use, so the best of each is compared: other
-// work can only slow a run down, and short runs find a quiet moment.
-func TestBenchAgreesWithRun(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds")
-	}
-	const n = 48
+// runRates are the lines in which `eclat run` says how many tokens took how long.
+var runRates = regexp.MustCompile(`(?m)^(prompt|generate) +([\d.]+) s +(\d+) tokens +([\d.]+) tokens/s`)
+
+// besides returns what run and bench say of one prompt and the n tokens after it:
+// tokens/s of the prompt and of the text, the best of bench's samples. It checks that
+// both count the same tokens.
+func besides(t testing.TB, n int) (run, measured [2]float64) {
+	t.Helper()
 	prompt := strings.Repeat(" the", 64)
 	ids := strings.Fields(ok(t, prompt, "tokenize"))
-	rate := regexp.MustCompile(`(?m)^(prompt|generate) +([\d.]+) s +(\d+) tokens +([\d.]+) tokens/s`)
-	var run, measured [2]float64
-	agree := func(i int) bool { return math.Abs(measured[i]/run[i]-1) < 0.05 }
-	for round := range 30 {
-		_, errs, code := eclat(t, "", "run", "--device", "cpu", "--temp", "0", "--ignore-eos", "-n", fmt.Sprint(n+1), "-p", prompt)
-		if code != 0 {
-			t.Fatal(errs)
-		}
-		for i, m := range rate.FindAllStringSubmatch(errs, -1) {
-			x, _ := strconv.ParseFloat(m[4], 64)
-			run[i] = max(run[i], x)
-		}
+	p := len(ids) + 1 // and the beginning-of-sequence token
+	_, errs, code := eclat(t, "", "run", "--device", "cpu", "--temp", "0", "--ignore-eos", "-n", fmt.Sprint(n+1), "-p", prompt)
+	lines := runRates.FindAllStringSubmatch(errs, -1)
+	if code != 0 || len(lines) != 2 || lines[0][3] != fmt.Sprint(p) || lines[1][3] != fmt.Sprint(n+1) {
+		t.Fatalf("exit code %d; want %d and %d tokens: %q", code, p, n+1, errs)
+	}
+	for i, m := range lines {
+		run[i], _ = strconv.ParseFloat(m[4], 64)
+	}
+	for i, args := range [][]string{
+		{"-p", fmt.Sprint(p), "-n", "0"},
+		{"-p", "0", "-n", fmt.Sprint(n), "-d", fmt.Sprint(p)}, // the text begins after the prompt: at that depth
+	} {
 		var rows []llamaBench
-		p := fmt.Sprint(len(ids) + 1) // and the beginning-of-sequence token
-		out := ok(t, "", "bench", "--device", "cpu", "-p", p, "-n", "0", "-r", "2", "-o", "json")
-		if err := json.Unmarshal([]byte(out), &rows); err != nil {
-			t.Fatal(err)
+		out := ok(t, "", append([]string{"bench", "--device", "cpu", "-r", "2", "-o", "json"}, args...)...)
+		if err := json.Unmarshal([]byte(out), &rows); err != nil || len(rows) != 1 || len(rows[0].SamplesTS) != 2 {
+			t.Fatalf("%v: %s", err, out)
 		}
-		measured[0] = max(measured[0], slices.Max(rows[0].SamplesTS))
-		// The text begins after the prompt: at that depth.
-		out = ok(t, "", "bench", "--device", "cpu", "-p", "0", "-n", fmt.Sprint(n), "-d", p, "-r", "2", "-o", "json")
-		if err := json.Unmarshal([]byte(out), &rows); err != nil {
-			t.Fatal(err)
+		if r := rows[0]; r.NPrompt != []int{p, 0}[i] || r.NGen != []int{0, n}[i] || r.NDepth != []int{0, p}[i] {
+			t.Errorf("%+v", r)
 		}
-		measured[1] = max(measured[1], slices.Max(rows[0].SamplesTS))
-		if round >= 2 && agree(0) && agree(1) {
-			break
+		measured[i] = slices.Max(rows[0].SamplesTS)
+	}
+	return run, measured
+}
+
+// TestBenchAndRun: bench measures what run does, token for token.
+func TestBenchAndRun(t *testing.T) {
+	run, measured := besides(t, 8)
+	for i := range run {
+		if !(run[i] > 0) || !(measured[i] > 0) {
+			t.Errorf("run %g, bench %g tokens/s", run[i], measured[i])
 		}
 	}
-	t.Logf("prompt: run %.1f, bench %.1f tokens/s; text: run %.1f, bench %.1f tokens/s", run[0], measured[0], run[1], measured[1])
-	if !agree(0) || !agree(1) {
-		t.Error("they differ by more than 5 %")
+}
+
+// BenchmarkBenchAndRun reports the best rates of `eclat run` and of `eclat bench`,
+// which take turns: on a quiet machine they differ by a few percent.
+func BenchmarkBenchAndRun(b *testing.B) {
+	var run, measured [2]float64
+	for b.Loop() {
+		r, m := besides(b, 48)
+		for i := range r {
+			run[i], measured[i] = max(run[i], r[i]), max(measured[i], m[i])
+		}
 	}
+	b.ReportMetric(run[0], "run-prompt-t/s")
+	b.ReportMetric(measured[0], "bench-prompt-t/s")
+	b.ReportMetric(run[1], "run-text-t/s")
+	b.ReportMetric(measured[1], "bench-text-t/s")
 }
 
 // TestBenchSynthetic: a shape is benched without its weights, and its file is gone

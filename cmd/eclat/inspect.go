@@ -44,32 +44,37 @@ of what it reads and writes; layers that are alike are shown once.`,
 				return err
 			}
 			defer f.Close()
-			// What cannot be run can still be looked at. That a sound file is of an
-			// unsupported kind is worth a line; an unsound one fails in the end.
-			m, why := arch.Open(f)
-			if plan && why != nil {
-				return why
-			}
-			if u := (model.UnsupportedError{}); errors.As(why, &u) {
-				fmt.Fprintln(os.Stderr, "eclat: this model cannot be run:", oneLine(why))
-				why = nil
-			}
-			if plan {
-				return inspectPlan(os.Stdout, m)
-			}
-			show := inspectText
-			if asJSON {
-				show = inspectJSON
-			}
-			if err := show(os.Stdout, f, m); err != nil {
-				return err
-			}
-			return why
+			return loader.Guard(func() error { return inspect(f, asJSON, plan) })
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&plan, "plan", false, "show every step that the model computes")
 	return cmd
+}
+
+// inspect prints what is known of a file.
+func inspect(f *loader.File, asJSON, plan bool) error {
+	// What cannot be run can still be looked at. That a sound file is of an
+	// unsupported kind is worth a line; an unsound one fails in the end.
+	m, why := arch.Open(f)
+	if plan && why != nil {
+		return why
+	}
+	if u := (model.UnsupportedError{}); errors.As(why, &u) {
+		fmt.Fprintln(os.Stderr, "eclat: this model cannot be run:", oneLine(why))
+		why = nil
+	}
+	if plan {
+		return inspectPlan(os.Stdout, m)
+	}
+	show := inspectText
+	if asJSON {
+		show = inspectJSON
+	}
+	if err := show(os.Stdout, f, m); err != nil {
+		return err
+	}
+	return why
 }
 
 func inspectJSON(w io.Writer, f *loader.File, m *model.Model) error {

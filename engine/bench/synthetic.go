@@ -9,7 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 
-	"eclat/cpu"
+	"eclat/cpu/host"
 	"eclat/engine"
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
@@ -25,7 +25,7 @@ import (
 func Synthetic(ctx context.Context, s Shape, n int, progress func(done, total int64)) (files []*loader.File, remove func(), err error) {
 	dir := os.TempDir()
 	need := s.Bytes() + 64<<20 // tensors, and room for the vocabulary and padding
-	if have := cpu.AvailableMemory(); have > 0 && need > have {
+	if have := host.AvailableMemory(); have > 0 && need > have {
 		return nil, nil, fmt.Errorf("%w: %s takes %.1f GB, %.1f GB are available; name fewer layers, as in %s:2",
 			engine.ErrMemory, s.Name, float64(need)/1e9, float64(have)/1e9, s.Name)
 	}

@@ -53,7 +53,7 @@ func measure(t *testing.T, e *engine.Engine, o Options) *Result {
 }
 
 // TestExact: every device at hand agrees with the same sum in float64 (see
-// testdata/exact.py) to 0.5 %.
+// testdata/oracle/perplexity.py) to 0.5 %.
 func TestExact(t *testing.T) {
 	var want struct {
 		Tokens, Scored int

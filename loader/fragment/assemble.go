@@ -3,6 +3,7 @@ package fragment
 import (
 	"context"
 	"crypto/sha256"
+	"eclat/loader/atomicfile"
 	"eclat/loader/manifest"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 
 	"eclat/loader"
 )
@@ -113,14 +113,14 @@ func (r *reader) complete() error {
 type assembler struct {
 	*reader
 	names   []string
-	files   []*os.File // the partial files, while they are open
+	files   []*atomicfile.File // the partial files, while they are open
 	extents []extent
 }
 
 // write makes the partial files.
 func (a *assembler) write(ctx context.Context, progress func(done, total int64)) error {
 	for _, name := range a.names {
-		f, err := createPartial(name + assembling)
+		f, err := createPartial(name)
 		if err != nil {
 			return err
 		}
@@ -174,9 +174,10 @@ func (a *assembler) write(ctx context.Context, progress func(done, total int64))
 // wherever the user wants them, so the name says whose they are.
 const assembling = ".eclat" + partial
 
-// createPartial makes a new file in place of one that a killed run left. A file
-// that another run still writes is left alone, and a link is not followed.
-func createPartial(name string) (*os.File, error) {
+// createPartial begins the file out, anew where a killed run left it. A file that
+// another run still writes is left alone, and a link is not followed.
+func createPartial(out string) (*atomicfile.File, error) {
+	name := out + assembling
 	if st, err := os.Lstat(name); err == nil && st.Mode().IsRegular() {
 		old, err := os.Open(name)
 		if err != nil {
@@ -190,12 +191,12 @@ func createPartial(name string) (*os.File, error) {
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := atomicfile.Create(out, atomicfile.Options{Temp: name})
 	if err != nil {
 		return nil, err
 	}
-	if err := lock(f); err != nil {
-		f.Close()
+	if err := lock(f.File); err != nil {
+		f.Close() // the name is no longer this run's to remove
 		return nil, err
 	}
 	return f, nil
@@ -220,19 +221,11 @@ func (a *assembler) publish() error {
 			return err
 		}
 	}
-	for len(a.files) > 0 {
-		f := a.files[0]
-		name := strings.TrimSuffix(f.Name(), assembling)
-		a.files = a.files[1:]
-		err := f.Close()
-		if err == nil {
-			err = absent(name) // one that came up meanwhile
+	for i, f := range a.files {
+		if err := absent(a.names[i]); err != nil { // one that came up meanwhile
+			return err
 		}
-		if err == nil {
-			err = os.Rename(f.Name(), name)
-		}
-		if err != nil {
-			os.Remove(f.Name())
+		if err := f.Commit(); err != nil {
 			return err
 		}
 	}
@@ -247,7 +240,6 @@ func (a *assembler) publish() error {
 // drop removes the partial files that are left.
 func (a *assembler) drop() {
 	for _, f := range a.files {
-		f.Close()
-		os.Remove(f.Name())
+		f.Abort()
 	}
 }

@@ -255,8 +255,10 @@ func (w *writer) manifest(sizes []int64, o *Options) error {
 	for i, size := range sizes {
 		m.Source.Parts = append(m.Source.Parts, manifest.Part{Size: size, Header: w.headers[i]})
 	}
-	m.Architecture, m.Config = w.file.Architecture(), o.Config
-	if m.Config == nil {
+	if err := loader.Guard(func() error { m.Architecture = w.file.Architecture(); return nil }); err != nil {
+		return err
+	}
+	if m.Config = o.Config; m.Config == nil {
 		m.Config = json.RawMessage("null")
 	}
 	m.Fragments = manifest.FragmentsOf(m.Tensors)

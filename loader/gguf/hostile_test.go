@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"eclat/loader"
 	"eclat/loader/ggufwrite"
 	"eclat/loader/loadertest"
 )
@@ -43,8 +44,8 @@ func corpus() []hostile {
 }
 
 // TestHostileFiles opens each malformed file from disk. The error must name the
-// file, the field and the offset in one line; finding it may cost neither much
-// memory nor much time.
+// file, the field and the offset in one line; finding it may not cost much memory.
+// BenchmarkHostileFiles says what it costs in time.
 func TestHostileFiles(t *testing.T) {
 	files := corpus()
 	seen := map[string]bool{}
@@ -64,4 +65,23 @@ func TestHostileFiles(t *testing.T) {
 		})
 	}
 	t.Logf("%d malformed files", len(files))
+}
+
+// BenchmarkHostileFiles refuses each malformed file.
+func BenchmarkHostileFiles(b *testing.B) {
+	for _, h := range corpus() {
+		b.Run(h.name, func(b *testing.B) {
+			data, _ := h.bytes()
+			path := filepath.Join(b.TempDir(), "hostile.gguf")
+			if err := os.WriteFile(path, data, 0o600); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if f, err := loader.Open(path); err == nil {
+					f.Close()
+					b.Fatal("the file opened")
+				}
+			}
+		})
+	}
 }

@@ -12,7 +12,7 @@ import (
 var decodable = []quant.Type{quant.F32, quant.F16, quant.BF16, quant.Q8_0, quant.Q4_0, quant.Q4_K, quant.Q5_K, quant.Q6_K}
 
 // TestDecode compares every decoder with the ggml library, bit for bit.
-// testdata/decode/generate.py says how the files were made.
+// testdata/oracle/blocks.py makes the files.
 func TestDecode(t *testing.T) {
 	for _, ty := range decodable {
 		t.Run(ty.String(), func(t *testing.T) {

@@ -1,10 +1,11 @@
 package tokenizer
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
+	"unicode/utf8"
 )
 
 const megabyte = 1 << 20
@@ -52,28 +53,42 @@ var hard = []struct {
 	{"contractions", strings.Repeat("'s 'S", long/5)},
 }
 
-// TestSpeed holds that a megabyte of prose takes well under a second, with a
-// margin of some 25 times for slow machines, and that no text takes time that
-// grows with the square of its length.
-func TestSpeed(t *testing.T) {
-	if testing.Short() || raceEnabled {
-		t.Skip("a time limit means nothing with -short or the race detector")
-	}
-	for _, c := range []struct{ file, pre string }{
-		{"bpe.gguf", "tekken"}, {"bpe.gguf", "gpt-2"}, {"bpe.gguf", "llama-bpe"}, {"bpe.gguf", "deepseek-v3"},
-		{"bpe.gguf", "default"}, {"spm.gguf", ""},
-	} {
+// vocabularies are those that hard texts are tried with.
+var vocabularies = []struct{ file, pre string }{
+	{"bpe.gguf", "tekken"}, {"bpe.gguf", "gpt-2"}, {"bpe.gguf", "llama-bpe"}, {"bpe.gguf", "deepseek-v3"},
+	{"bpe.gguf", "default"}, {"spm.gguf", ""},
+}
+
+// TestHard: every hard text is cut and put together again. What that costs is
+// BenchmarkHard's matter; time that grew with the square of a length would not end.
+func TestHard(t *testing.T) {
+	for _, c := range vocabularies {
 		tok := with(t, c.file, map[string]any{"pre": c.pre})
-		in := func(limit time.Duration, name, text string) {
-			start := time.Now()
-			n := len(tok.Encode(nil, text, true))
-			if took := time.Since(start); took > limit {
-				t.Errorf("%s %s: %s: %v for %d bytes, %d tokens", c.file, c.pre, name, took, len(text), n)
+		for _, h := range hard {
+			got := decode(t, tok, tok.Encode(nil, h.text, true), true)
+			if utf8.ValidString(h.text) && got != h.text {
+				t.Errorf("%s %s: %s: %d bytes became %d, %.40q", c.file, c.pre, h.name, len(h.text), len(got), got)
 			}
 		}
-		in(time.Second, "prose", prose())
+	}
+}
+
+// BenchmarkHard encodes each hard text whole and a quarter of it: MB/s of the two
+// are alike where time grows with the length alone.
+func BenchmarkHard(b *testing.B) {
+	for _, c := range vocabularies {
+		tok := with(b, c.file, map[string]any{"pre": c.pre})
 		for _, h := range hard {
-			in(3*time.Second, h.name, h.text)
+			for _, part := range []int{4, 1} {
+				text := h.text[:len(h.text)/part]
+				b.Run(fmt.Sprintf("%s%s/%s/%dKiB", strings.TrimSuffix(c.file, "gguf"), c.pre, h.name, len(text)>>10), func(b *testing.B) {
+					b.SetBytes(int64(len(text)))
+					var dst []int32
+					for b.Loop() {
+						dst = tok.Encode(dst[:0], text, true)
+					}
+				})
+			}
 		}
 	}
 }

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""The float64 answer: what a GGUF model says, computed without rounding on the way.
+
+usage: exact.py MODEL.gguf ID,ID,…  [--window W]
+
+Weights are decoded by quant.py and every sum is a float64 one. The block is llama's
+(grouped heads of any size, RMS norms, RoPE, SwiGLU); what an architecture adds is in
+ARCHITECTURES. A tensor the computation does not use is an error, so that a feature
+is not forgotten silently. Prints a line for each position: log p of the next token
+and the most likely one.
+"""
+import argparse
+import math
+
+import numpy as np
+
+import gguf
+import quant
+
+# What differs from llama: half_split turns pairs (j, j + n/2) in place of (2j, 2j+1);
+# qk_norm is an RMS norm over each head of q and k, before RoPE.
+ARCHITECTURES = {
+    "llama": {"half_split": False, "qk_norm": False},
+    "qwen3": {"half_split": True, "qk_norm": True},
+}
+
+
+class Model:
+    """A model's configuration and its weights, float64, shapes (rows, columns)."""
+
+    def __init__(self, path):
+        self.meta, tensors = gguf.read(path)
+        self.arch = gguf.get(self.meta, "general.architecture")
+        self.differs = ARCHITECTURES[self.arch]
+        self.weights = {n: quant.decode(kind, raw).astype(np.float64).reshape(shape) for n, (kind, shape, raw) in tensors.items()}
+        self.unused = set(self.weights)
+        self.n_layer = self.key("block_count")
+        self.n_head = self.key("attention.head_count")
+        self.n_head_kv = self.key("attention.head_count_kv", self.n_head)
+        width = self.key("embedding_length") // self.n_head
+        self.dim_k = self.key("attention.key_length", width)
+        self.dim_v = self.key("attention.value_length", width)
+        self.eps = self.key("attention.layer_norm_rms_epsilon")
+        self.rope_dims = self.key("rope.dimension_count", self.dim_k)
+        if self.key("expert_count", 0):
+            raise ValueError("experts are not computed here")
+
+    def key(self, name, default=None):
+        v = gguf.get(self.meta, f"{self.arch}.{name}", default)
+        if v is None:
+            raise KeyError(f"{self.arch}.{name}")
+        return v
+
+    def weight(self, name):
+        """A weight, or None."""
+        self.unused.discard(name)
+        return self.weights.get(name)
+
+    def linear(self, name, x):
+        """x (n, columns) times the transposed weight, and its bias where there is one."""
+        y = x @ self.weight(name + ".weight").T
+        bias = self.weight(name + ".bias")
+        return y if bias is None else y + bias
+
+    def norm(self, x, name):
+        """RMS norm over the last axis."""
+        return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + self.eps) * self.weight(name)
+
+    def rope_table(self):
+        """Radians a position for each pair, and the factor on what is turned."""
+        n = self.rope_dims
+        j = np.arange(n // 2, dtype=np.float64)
+        base = self.key("rope.freq_base", 10000.0)
+        freq = base ** (-2 * j / n)
+        factors = self.weight("rope_freqs.weight")
+        if factors is not None:
+            freq = freq / factors
+        magnitude = self.key("rope.scaling.attn_factor", 1.0)
+        factor = self.key("rope.scaling.factor", 0.0) or self.key("rope.scale_linear", 0.0) or 1.0
+        kind = self.key("rope.scaling.type", "linear")
+        if kind == "none" or factor == 1 and kind != "yarn":
+            return freq, magnitude
+        if kind == "linear":
+            return freq / factor, magnitude
+        if kind != "yarn":
+            raise ValueError(f"RoPE scaling {kind} is not computed here")
+        # YaRN (Peng et al. 2023): pairs that turn often in the trained context keep
+        # their frequency, slow ones are interpolated, a ramp lies between.
+        trained = self.key("rope.scaling.original_context_length", self.key("context_length"))
+
+        def pair(turns):
+            return n * math.log(trained / (2 * math.pi * turns)) / (2 * math.log(base))
+
+        low = max(0, math.floor(pair(self.key("rope.scaling.yarn_beta_fast", 32.0))))
+        high = min(n - 1, math.ceil(pair(self.key("rope.scaling.yarn_beta_slow", 1.0))))
+        keep = 1 - np.clip((j - low) / max(0.001, high - low), 0, 1)
+        if factor > 1:
+            magnitude *= 1 + 0.1 * math.log(factor)
+        return freq * (keep + (1 - keep) / factor), magnitude
+
+    def rope(self, x, table):
+        """Turns the first rope_dims elements of each head of x (n, heads, dim) by its position."""
+        freq, magnitude = table
+        angle = np.arange(len(x))[:, None, None] * freq
+        c, s = np.cos(angle) * magnitude, np.sin(angle) * magnitude
+        n = self.rope_dims
+        first, second = (slice(0, n // 2), slice(n // 2, n)) if self.differs["half_split"] else (slice(0, n, 2), slice(1, n, 2))
+        a, b = x[..., first], x[..., second]
+        y = x.copy()
+        y[..., first], y[..., second] = a * c - b * s, a * s + b * c
+        return y
+
+    def attention(self, q, k, v, window):
+        """Softmax attention over the last window positions, the query's own among them; None: over all."""
+        n, share = len(q), self.n_head // self.n_head_kv
+        behind = np.arange(n)[:, None] - np.arange(n)  # query position − key position
+        hidden = (behind < 0) | (behind >= (window or n))
+        out = np.empty((n, self.n_head, v.shape[-1]))
+        for h in range(self.n_head):
+            score = q[:, h] @ k[:, h // share].T / math.sqrt(self.dim_k)
+            score = np.where(hidden, -np.inf, score)
+            p = np.exp(score - score.max(-1, keepdims=True))
+            out[:, h] = p / p.sum(-1, keepdims=True) @ v[:, h // share]
+        return out.reshape(n, -1)
+
+    def log_probs(self, ids, window=None):
+        """Natural logarithms of the next token's probabilities at each position: (n, vocabulary)."""
+        n = len(ids)
+        x = self.weight("token_embd.weight")[np.asarray(ids)]
+        table = self.rope_table()
+        for layer in range(self.n_layer):
+            p = f"blk.{layer}."
+            h = self.norm(x, p + "attn_norm.weight")
+            q = self.linear(p + "attn_q", h).reshape(n, self.n_head, self.dim_k)
+            k = self.linear(p + "attn_k", h).reshape(n, self.n_head_kv, self.dim_k)
+            v = self.linear(p + "attn_v", h).reshape(n, self.n_head_kv, self.dim_v)
+            if self.differs["qk_norm"]:
+                q, k = self.norm(q, p + "attn_q_norm.weight"), self.norm(k, p + "attn_k_norm.weight")
+            a = self.attention(self.rope(q, table), self.rope(k, table), v, window)
+            x = x + self.linear(p + "attn_output", a)
+            h = self.norm(x, p + "ffn_norm.weight")
+            gate = self.linear(p + "ffn_gate", h)
+            x = x + self.linear(p + "ffn_down", gate / (1 + np.exp(-gate)) * self.linear(p + "ffn_up", h))
+        head = self.weight("output.weight")
+        if head is None:
+            head = self.weight("token_embd.weight")
+        logits = self.norm(x, "output_norm.weight") @ head.T
+        if self.unused:
+            raise ValueError("tensors that the computation does not use: " + ", ".join(sorted(self.unused)))
+        logits -= logits.max(-1, keepdims=True)
+        return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("model")
+    p.add_argument("ids", help="token ids with commas between")
+    p.add_argument("--window", type=int, help="attention sees so many positions; default: all")
+    o = p.parse_args()
+    ids = [int(x) for x in o.ids.split(",")]
+    for i, row in enumerate(Model(o.model).log_probs(ids, o.window)):
+        next_lp = f"{row[ids[i + 1]]:.7f}" if i + 1 < len(ids) else "–"
+        print(i, ids[i], next_lp, int(row.argmax()), f"{row.max():.7f}", sep="\t")
+
+
+if __name__ == "__main__":
+    main()
