@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"eclat/cmd/eclat/out"
 	"eclat/cpu"
 	"eclat/engine"
 	"eclat/gpu"
@@ -27,23 +27,16 @@ memory (bytes read plus bytes written). The device that --device auto takes is
 marked.`,
 		Example: `  eclat devices
   eclat devices --json`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("devices takes no arguments")
-			}
-			return nil
-		},
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			list, err := listDevices(!quick)
 			if err != nil { // no Vulkan is no failure: the CPU is there
-				fmt.Fprintln(os.Stderr, "eclat:", oneLine(err))
+				out.Error(describe(err))
 			}
 			if asJSON {
-				enc := json.NewEncoder(os.Stdout)
-				enc.SetIndent("", "  ")
-				return enc.Encode(list)
+				return out.JSON(stdout, list, true)
 			}
-			return printDevices(os.Stdout, list)
+			return printDevices(stdout, list)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -75,7 +68,7 @@ func listDevices(measure bool) (list []deviceEntry, err error) {
 		if measure {
 			var err error
 			if d.Bandwidth, err = gpu.Bandwidth(i); err != nil {
-				d.Error = oneLine(err)
+				d.Error = err.Error()
 			}
 		}
 		list = append(list, d)
@@ -91,7 +84,7 @@ func listDevices(measure bool) (list []deviceEntry, err error) {
 
 func printDevices(w io.Writer, list []deviceEntry) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	line := func(what, format string, args ...any) { fmt.Fprintf(t, "  "+what+"\t"+format+"\n", args...) }
+	line := func(what, format string, args ...any) { out.Fprintf(t, "  "+what+"\t"+format+"\n", args...) }
 	for n, d := range list {
 		if n > 0 {
 			fmt.Fprintln(t)
@@ -100,7 +93,7 @@ func printDevices(w io.Writer, list []deviceEntry) error {
 		if d.Auto {
 			mark = "   (auto)"
 		}
-		fmt.Fprintf(t, "%s\t%s%s\n", d.Name, d.Title, mark)
+		out.Fprintf(t, "%s\t%s%s\n", d.Name, d.Title, mark)
 		if i := d.Vulkan; i != nil {
 			vulkanLines(line, i)
 		} else {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"runtime"
 	"text/tabwriter"
 
@@ -37,7 +36,7 @@ something is wrong.`,
 			if err := dev.check(); err != nil {
 				return err
 			}
-			return doctor(cmd.Context(), os.Stdout, dev, args, quick)
+			return doctor(cmd.Context(), stdout, dev, args, quick)
 		},
 	}
 	dev.add(cmd)
@@ -73,7 +72,7 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 	if err := b.Close(); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "device  %s\n\n", name)
+	out.Fprintf(w, "device  %s\n\n", name)
 
 	var table []*finding
 	var failed int
@@ -123,15 +122,15 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 			verdict = "WRONG"
 			failed++
 		}
-		fmt.Fprintf(w, "\nlogits of %s: error %.2g, limit %.0g: %s\n", args[0], e, modelLimit, verdict)
+		out.Fprintf(w, "\nlogits of %s: error %.2g, limit %.0g: %s\n", args[0], e, modelLimit, verdict)
 	}
 
-	fmt.Fprintf(w, "\neclat %s%s, %s, %s/%s: ", version, commit(), name, runtime.GOOS, runtime.GOARCH)
+	out.Fprintf(w, "\neclat %s%s, %s, %s/%s: ", release(), commit(), name, runtime.GOOS, runtime.GOARCH)
 	if failed > 0 {
-		fmt.Fprintf(w, "%d of %d checks FAILED\n", failed, len(cases))
+		out.Fprintf(w, "%d of %d checks FAILED\n", failed, len(cases))
 		return fmt.Errorf("%d checks failed on %s", failed, name)
 	}
-	fmt.Fprintf(w, "all checks passed\n")
+	out.Fprintf(w, "all checks passed\n")
 	return nil
 }
 
@@ -149,7 +148,7 @@ func find(table *[]*finding, c *conformance.Case) *finding {
 
 func printFindings(w io.Writer, table []*finding) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "OP\tTYPE\tCASES\tERROR\tLIMIT\tGB/s\t\n")
+	out.Fprintf(t, "OP\tTYPE\tCASES\tERROR\tLIMIT\tGB/s\t\n")
 	for _, f := range table {
 		errs, limit, speed, verdict := "–", "–", "–", "ok"
 		if f.limit > 0 {
@@ -161,12 +160,12 @@ func printFindings(w io.Writer, table []*finding) {
 		if len(f.failed) > 0 {
 			verdict = fmt.Sprintf("%d WRONG", len(f.failed))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", f.op, f.ty, f.cases, errs, limit, speed, verdict)
+		out.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", f.op, f.ty, f.cases, errs, limit, speed, verdict)
 	}
 	t.Flush()
 	for _, f := range table {
 		for _, why := range f.failed {
-			fmt.Fprintf(w, "  %s %s\n", f.op, why)
+			out.Fprintf(w, "  %s %s\n", f.op, why)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
@@ -22,7 +21,7 @@ func openFile(args []string) (*loader.File, error) {
 		return loader.FromBytes(testdata.ModelName, testdata.Model)
 	}
 	f, err := loader.Open(args[0])
-	return f, pathError(err)
+	return f, err
 }
 
 // deviceFlags are the flags of every command that computes.
@@ -95,7 +94,7 @@ func (d *deviceFlags) options() engine.Options {
 		GPULayers:  d.gpuLayers,
 		Context:    int(d.context),
 		Threads:    d.threads,
-		Notice:     func(m string) { fmt.Fprintln(os.Stderr, strings.TrimRight(m, "\n")) },
+		Notice:     func(m string) { out.Notice(strings.TrimRight(m, "\n")) },
 	}
 }
 
@@ -104,7 +103,8 @@ func (d *deviceFlags) backend() (model.Backend, string, error) {
 	return engine.OpenBackend(d.options())
 }
 
-// open opens the engine with a progress bar for loading.
+// open opens the engine on the model that args name, with a progress bar for
+// loading.
 func (d *deviceFlags) open(ctx context.Context, args []string) (*engine.Engine, error) {
 	if err := d.check(); err != nil {
 		return nil, err
@@ -113,6 +113,11 @@ func (d *deviceFlags) open(ctx context.Context, args []string) (*engine.Engine, 
 	if err != nil {
 		return nil, err
 	}
+	return d.openOn(ctx, f)
+}
+
+// openOn opens the engine on an open file, which is then the engine's to close.
+func (d *deviceFlags) openOn(ctx context.Context, f *loader.File) (*engine.Engine, error) {
 	if err := verifyModel(ctx, d.verify, f); err != nil {
 		f.Close()
 		return nil, err
@@ -129,7 +134,7 @@ func (d *deviceFlags) open(ctx context.Context, args []string) (*engine.Engine, 
 		return nil, err
 	}
 	if n := e.Model.Config.NCtx; e.Context > n {
-		fmt.Fprintf(os.Stderr, "warning: the context of %d tokens is longer than the %d the model was trained for\n", e.Context, n)
+		out.Noticef("warning: the context of %d tokens is longer than the %d the model was trained for", e.Context, n)
 	}
 	return e, ctx.Err()
 }
