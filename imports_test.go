@@ -37,7 +37,7 @@ var allowed = map[string]string{
 	"peer":              "peer model loader",
 	"engine":            "engine cpu gpu peer model loader",
 	"serve":             "serve engine model loader",
-	"cmd":               "cmd serve engine cpu gpu peer model loader testdata",
+	"cmd":               "cmd serve engine model loader testdata",
 	"testdata":          "",
 }
 

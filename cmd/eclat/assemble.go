@@ -3,7 +3,6 @@ package main
 import (
 	"eclat/loader/manifest"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +31,7 @@ DIR may also be a manifest, and must be where a folder holds several.`,
 			}
 			path, err := manifest.Find(args[0])
 			if err != nil {
-				return pathError(err)
+				return err
 			}
 			bar := out.NewBar("assembling", true)
 			res, err := fragment.Assemble(cmd.Context(), path, output, fragment.Options{Progress: bar.Set})
@@ -45,19 +44,11 @@ DIR may also be a manifest, and must be where a folder holds several.`,
 				return interrupted(err, "nothing was written")
 			}
 			for _, p := range res.Paths {
-				fmt.Println(p)
+				stdout.Line(p)
 			}
 			return nil
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write; it must not exist")
 	return cmd
-}
-
-// oneFolder is the Args of commands that take a fragments folder.
-func oneFolder(cmd *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return usagef("%d arguments, expected one fragments folder", len(args))
-	}
-	return nil
 }

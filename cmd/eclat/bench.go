@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -123,6 +122,9 @@ func (f *benchFlags) run(ctx context.Context, args []string) error {
 	if err := f.check(args); err != nil {
 		return err
 	}
+	if err := checkOutputs([]output{{"--report", f.report}}, args, nil); err != nil {
+		return err
+	}
 	devices := strings.Split(f.device, ",")
 	if len(devices) > 1 { // a mistake in the last name should not show after hours
 		for _, d := range devices {
@@ -136,23 +138,14 @@ func (f *benchFlags) run(ctx context.Context, args []string) error {
 			}
 		}
 	}
-	open := func(dev *deviceFlags) (*engine.Engine, error) { return dev.open(ctx, args) }
+	open := func() (*loader.File, error) { return openFile(args) }
 	if f.synthetic != "" {
-		files, remove, err := f.makeSynthetic(ctx, len(devices))
+		m, err := f.makeSynthetic(ctx)
 		if err != nil {
 			return err
 		}
-		defer remove()
-		defer func() {
-			for _, file := range files {
-				file.Close()
-			}
-		}()
-		open = func(dev *deviceFlags) (*engine.Engine, error) {
-			file := files[0]
-			files = files[1:]
-			return dev.start(ctx, file)
-		}
+		defer m.Close()
+		open = m.Open
 	}
 	b := &benchRun{tests: f.tests()}
 	var err error
@@ -164,7 +157,7 @@ func (f *benchFlags) run(ctx context.Context, args []string) error {
 	}
 	// What was measured before an error is worth seeing.
 	if len(b.devices) > 0 {
-		if e := b.print(os.Stdout, f.output, out.Coloured(os.Stdout), f.kernels); err == nil {
+		if e := b.print(stdout, f.output, stdout.Coloured(), f.kernels); err == nil {
 			err = e
 		}
 		if f.report != "" && err == nil {
@@ -192,26 +185,29 @@ type benchModel struct {
 	name       string
 }
 
-// makeSynthetic opens a model of the shape that was asked for n times.
-func (f *benchFlags) makeSynthetic(ctx context.Context, n int) (files []*loader.File, remove func(), err error) {
+func (f *benchFlags) makeSynthetic(ctx context.Context) (*bench.Model, error) {
 	shape, err := bench.ParseShape(f.synthetic)
 	if err != nil {
-		return nil, nil, usageError{fmt.Errorf("--synthetic: %w", err)}
+		return nil, usageError{fmt.Errorf("--synthetic: %w", err)}
 	}
 	bar := out.NewBar("writing", true)
 	defer bar.Clear()
-	return bench.Synthetic(ctx, shape, n, bar.Set)
+	return bench.Synthetic(ctx, shape, bar.Set)
 }
 
 // one measures one device.
-func (f *benchFlags) one(ctx context.Context, open func(*deviceFlags) (*engine.Engine, error), b *benchRun) error {
+func (f *benchFlags) one(ctx context.Context, open func() (*loader.File, error), b *benchRun) error {
 	tests := f.tests()
 	dev := f.deviceFlags
 	if dev.context <= 0 {
 		dev.context = contextFlag(bench.Context(tests))
 	}
 	bench.ResetPeak()
-	e, err := open(&dev)
+	file, err := open()
+	if err != nil {
+		return err
+	}
+	e, err := dev.openOn(ctx, file)
 	if err != nil {
 		return err
 	}
@@ -233,13 +229,13 @@ func (f *benchFlags) one(ctx context.Context, open func(*deviceFlags) (*engine.E
 		d.Kernels, err = bench.RunProfile(ctx, e, min(16, max(1, e.Context/2)))
 		if errors.Is(err, bench.ErrNoTimes) {
 			stop()
-			fmt.Fprintf(os.Stderr, "no times by op: %v: %s\n", err, e.Device)
+			out.Messagef("no times by op: %v: %s\n", err, e.Device)
 			err = nil
 		}
 	}
 	if err == nil && d.Unknown != nil {
 		stop()
-		fmt.Fprintln(os.Stderr, "not measured:", oneLine(d.Unknown))
+		out.Messagef("not measured: %v\n", d.Unknown)
 	}
 	if d != nil && len(d.Results) > 0 {
 		b.devices, b.chunk = append(b.devices, d), append(b.chunk, e.Chunk)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"runtime"
 	"strings"
 	"time"
 
@@ -75,10 +74,6 @@ type kernelRow struct {
 	Share float64 `json:"share"`
 }
 
-func build() string {
-	return fmt.Sprintf("eclat %s%s %s %s/%s", version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-}
-
 // rows flattens the measurements.
 func (b *benchRun) rows() []benchRow {
 	var out []benchRow
@@ -103,7 +98,7 @@ func (b *benchRun) row(d *bench.Device, r *bench.Result) benchRow {
 		TypeK: "f16", TypeV: "f16", MMap: true,
 		NPrompt: r.Prompt, NGen: r.Gen, NDepth: r.Depth, TestTime: r.Start.UTC().Format(time.RFC3339),
 		AvgNS: int64(stats.Mean(seconds) * 1e9), StdNS: int64(stats.StdDev(seconds) * 1e9), SamplesTS: rates,
-		Version: version, Test: r.Name(), Device: d.Name, LoadNS: d.Load.Nanoseconds(),
+		Version: release(), Test: r.Name(), Device: d.Name, LoadNS: d.Load.Nanoseconds(),
 		MatMul: d.MatMul, OfLimit: r.OfLimit, PerJoule: r.TokensPerJoule(), HostPeak: d.HostPeak, GPUMemory: d.GPUMemory,
 	}
 	row.AvgTS, row.StdTS = r.Rate()
@@ -144,13 +139,10 @@ func kernelRows(p *bench.Profile) []kernelRow {
 func (b *benchRun) print(w io.Writer, format string, colour, kernels bool) error {
 	switch format {
 	case "json":
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(b.rows())
+		return out.JSON(w, b.rows(), true)
 	case "jsonl":
-		enc := json.NewEncoder(w)
 		for _, r := range b.rows() {
-			if err := enc.Encode(r); err != nil {
+			if err := out.JSON(w, r, false); err != nil {
 				return err
 			}
 		}
@@ -164,7 +156,7 @@ func (b *benchRun) print(w io.Writer, format string, colour, kernels bool) error
 
 // csv writes what fits in one cell each, under the names of JSON.
 func (b *benchRun) csv(w io.Writer) error {
-	out := csv.NewWriter(w)
+	sheet := csv.NewWriter(w)
 	for i, r := range b.rows() {
 		text, err := json.Marshal(r)
 		if err != nil {
@@ -184,15 +176,15 @@ func (b *benchRun) csv(w io.Writer) error {
 			if _, list := v.([]any); list || name == "tokens_per_joule" {
 				continue
 			}
-			names, cells = append(names, name.(string)), append(cells, fmt.Sprint(v))
+			names, cells = append(names, name.(string)), append(cells, out.Escape(fmt.Sprint(v)))
 		}
 		if i == 0 {
-			out.Write(names)
+			sheet.Write(names)
 		}
-		out.Write(cells)
+		sheet.Write(cells)
 	}
-	out.Flush()
-	return out.Error()
+	sheet.Flush()
+	return sheet.Error()
 }
 
 // markdown writes llama-bench's table with what it lacks at the right, and the
@@ -221,7 +213,7 @@ func (b *benchRun) markdown(w io.Writer, colour, kernels bool) {
 	for _, d := range b.devices {
 		b.deviceLines(w, d)
 	}
-	fmt.Fprintf(w, "build: %s\n", build())
+	out.Fprintf(w, "build: %s\n", build())
 	for _, d := range b.devices {
 		if kernels && d.Kernels != nil {
 			fmt.Fprintln(w)
@@ -283,7 +275,7 @@ func paramsName(n int64) string {
 
 // deviceLines tells what stands behind the rates of a device.
 func (b *benchRun) deviceLines(w io.Writer, d *bench.Device) {
-	fmt.Fprintf(w, "device: %s\n", d.Name)
+	out.Fprintf(w, "device: %s\n", d.Name)
 	for _, p := range d.Parts {
 		line := p.Name
 		if p.Driver != "" {
@@ -295,7 +287,7 @@ func (b *benchRun) deviceLines(w io.Writer, d *bench.Device) {
 		if d.MatMul > 0 {
 			line += fmt.Sprintf(", multiplies %s", flops(d.MatMul))
 		}
-		fmt.Fprintf(w, "  %s\n", line)
+		out.Fprintf(w, "  %s\n", line)
 	}
 	line := "loaded in " + brief(d.Load)
 	for i := range d.Results {
@@ -310,7 +302,7 @@ func (b *benchRun) deviceLines(w io.Writer, d *bench.Device) {
 	if d.GPUMemory > 0 {
 		line += fmt.Sprintf(", %s on the device", mib(d.GPUMemory))
 	}
-	fmt.Fprintf(w, "  %s\n", line)
+	out.Fprintf(w, "  %s\n", line)
 }
 
 func flops(x float64) string {
@@ -323,7 +315,7 @@ func flops(x float64) string {
 // printKernels writes the breakdown of a token.
 func printKernels(w io.Writer, d *bench.Device, colour bool) {
 	p := d.Kernels
-	fmt.Fprintf(w, "a token by op on %s, mean of %d at depth %d: %s in all\n\n", d.Name, p.Tokens, p.Depth, micro(p.Total))
+	out.Fprintf(w, "a token by op on %s, mean of %d at depth %d: %s in all\n\n", d.Name, p.Tokens, p.Depth, micro(p.Total))
 	t := out.NewTable("<op", "<tensor", "<type", "calls", "time", "share", "GB/s")
 	var sum time.Duration
 	for i := range p.Kernels {
@@ -342,7 +334,7 @@ func printKernels(w io.Writer, d *bench.Device, colour bool) {
 		}
 	}
 	t.Text(w, colour)
-	fmt.Fprintf(w, "\nbetween the ops: %s\n", micro(max(0, p.Total-sum)))
+	out.Fprintf(w, "\nbetween the ops: %s\n", micro(max(0, p.Total-sum)))
 }
 
 // micro prints a time in microseconds, or milliseconds from ten thousand on.

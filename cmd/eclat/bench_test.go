@@ -217,12 +217,12 @@ func TestBenchErrors(t *testing.T) {
 		{[]string{"-p", "0", "-n", "0"}, 2, "nothing to measure"},
 		{[]string{"-r", "0"}, 2, "-r 0"},
 		{[]string{"-o", "xml"}, 2, "xml"},
-		{[]string{"-c", "10"}, 2, "the tests need 513"},
+		{[]string{"-c", "10"}, 2, "the tests need 512"},
 		{[]string{"--synthetic", "gpt-5"}, 2, "magistral-small-2509"},
 		{[]string{"--synthetic", "llama-3.2-1b:99"}, 2, "1 to 16"},
 		{[]string{"--synthetic", "llama-3.2-1b", "model.gguf"}, 2, "exclude"},
 		{[]string{"--device", "cpu,abacus"}, 4, "abacus"},
-		{[]string{"none.gguf"}, 3, "none.gguf"},
+		{[]string{"none.gguf"}, 1, "none.gguf"},
 		{[]string{"-p", "1", "-n", "0", "-r", "1", "--device", "cpu", "--report", filepath.Join(t.TempDir(), "no", "such", "a.html")}, 1, "no such"},
 	} {
 		out, errs, code := eclat(t, "", append([]string{"bench"}, c.args...)...)

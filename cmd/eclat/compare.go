@@ -2,10 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -73,7 +72,7 @@ limit. The exit code is 1 when a limit is passed.`,
 	fs.StringVar(&f.againstModel, "against-model", "", "judge by another model file")
 	fs.StringVar(&f.againstRun, "against-run", "", "judge by a run saved with --save")
 	fs.StringVarP(&f.prompt, "prompt", "p", "", "text to compare on")
-	fs.StringVarP(&f.file, "file", "f", "", "read the text from a file")
+	fs.StringVarP(&f.file, "file", "f", "", "read the text from a file; - is stdin")
 	fs.IntVarP(&f.n, "n", "n", 64, "most tokens of the text")
 	fs.IntVar(&f.batch, "batch", 0, "tokens computed at once: 1 as in generating; 0 chooses as for a prompt")
 	fs.StringVar(&f.save, "save", "", "save the run to a file; without another side nothing is compared")
@@ -110,18 +109,32 @@ func (f *compareFlags) check(prompt, n bool) error {
 	case f.saveLimit < 1 || f.saveLimit > 1<<20:
 		return usagef("--save-limit %d is not from 1 to %d", f.saveLimit, 1<<20)
 	}
-	for _, x := range []float64{f.limits.Row, f.limits.KLMean, f.limits.KL99, f.limits.LogProb, f.limits.SameTop} {
-		if !(x >= 0) {
-			return usagef("a limit cannot be %g", x)
+	for _, l := range []struct {
+		flag       string
+		value, max float64
+	}{
+		{"--limit-error", f.limits.Row, math.MaxFloat64}, {"--limit-kl", f.limits.KLMean, math.MaxFloat64},
+		{"--limit-kl99", f.limits.KL99, math.MaxFloat64}, {"--limit-logprob", f.limits.LogProb, math.MaxFloat64},
+		{"--limit-top", f.limits.SameTop, 1},
+	} {
+		switch {
+		case l.value >= 0 && l.value <= l.max:
+		case l.max == 1:
+			return usagef("%s %g is not a share, from 0 to 1", l.flag, l.value)
+		default:
+			return usagef("%s %g is not a number from 0 on", l.flag, l.value)
 		}
 	}
 	return f.deviceFlags.check()
 }
 
 func (f *compareFlags) run(ctx context.Context, args []string) error {
+	err := checkOutputs([]output{{"--save", f.save}, {"--report", f.report}}, append([]string{f.againstModel}, args...), []string{f.file, f.againstRun})
+	if err != nil {
+		return err
+	}
 	var saved *compare.Saved
 	if f.againstRun != "" {
-		var err error
 		if saved, err = compare.OpenSaved(f.againstRun); err != nil {
 			return err
 		}
@@ -190,7 +203,7 @@ func (f *compareFlags) text() (string, error) {
 	case f.file != "":
 		text, err := readText(f.file)
 		if err == nil && text == "" {
-			err = fmt.Errorf("%s is empty", f.file)
+			err = empty(f.file)
 		}
 		return text, err
 	case f.prompt != "":
@@ -240,7 +253,7 @@ func (f *compareFlags) saveRun(ctx context.Context, side compare.Side) error {
 		return err
 	}
 	stop()
-	fmt.Fprintf(os.Stderr, "saved %d tokens on %s to %s\n", len(h.Tokens), h.Device, f.save)
+	out.Messagef("saved %d tokens on %s to %s\n", len(h.Tokens), h.Device, f.save)
 	return nil
 }
 
@@ -284,14 +297,12 @@ func (f *compareFlags) judge(ctx context.Context, got, want compare.Side) error 
 	}
 	stop()
 	if f.asJSON {
-		enc := json.NewEncoder(os.Stdout)
-		enc.SetIndent("", "  ")
-		err = enc.Encode(struct {
+		err = out.JSON(stdout, struct {
 			*compare.Result
 			Pass bool `json:"pass"`
-		}{r, r.Pass()})
+		}{r, r.Pass()}, true)
 	} else {
-		printComparison(os.Stdout, r, f.tensors, out.Coloured(os.Stdout))
+		printComparison(stdout, r, f.tensors, stdout.Coloured())
 	}
 	if err == nil && f.report != "" {
 		err = writeReport(f.report, comparePage(r))

@@ -11,7 +11,7 @@ import (
 
 // printComparison writes a comparison for people.
 func printComparison(w io.Writer, r *compare.Result, tensors, colour bool) {
-	fmt.Fprintf(w, "judged  %s\nagainst %s\n%d tokens, %d tensors, %d computed at once\n\n",
+	out.Fprintf(w, "judged  %s\nagainst %s\n%d tokens, %d tensors, %d computed at once\n\n",
 		sideName(r.Got), sideName(r.Want), r.Positions, len(r.Tensors), r.Got.Batch)
 	t := out.NewTable("<layer", "error", "largest difference", "<worst tensor", "error of its output")
 	for i, y := range r.Layers {
@@ -27,16 +27,16 @@ func printComparison(w io.Writer, r *compare.Result, tensors, colour bool) {
 		printTensors(w, r, colour)
 	}
 	fmt.Fprintln(w)
-	fmt.Fprintf(w, "first divergent tensor  %s\n", pointText(r.First, "none: no row's error is over the limit"))
-	fmt.Fprintf(w, "first unequal tensor    %s\n", pointText(r.FirstDiff, "none: every number is equal, bit for bit"))
+	out.Fprintf(w, "first divergent tensor  %s\n", pointText(r.First, "none: no row's error is over the limit"))
+	out.Fprintf(w, "first unequal tensor    %s\n", pointText(r.FirstDiff, "none: every number is equal, bit for bit"))
 	fmt.Fprintln(w)
 	printLogits(w, r, colour)
 	fmt.Fprintln(w)
 	if r.Pass() {
-		fmt.Fprintln(w, out.Paint(colour, out.Green, "PASS"), "all limits are kept")
+		out.Fprintf(w, "%s all limits are kept\n", out.Paint(colour, out.Green, "PASS"))
 		return
 	}
-	fmt.Fprintln(w, out.Paint(colour, out.Red, "FAIL"), strings.Join(r.Failures, "; "))
+	out.Fprintf(w, "%s %s\n", out.Paint(colour, out.Red, "FAIL"), strings.Join(r.Failures, "; "))
 }
 
 func sideName(h *compare.Header) string {
@@ -138,9 +138,9 @@ func printLogits(w io.Writer, r *compare.Result, colour bool) {
 	t.Add("same most likely token", fmt.Sprintf("%.1f %%", 100*l.SameTop), limit)
 	t.Text(w, colour)
 	if x := l.FirstFlip; x != nil {
-		fmt.Fprintf(w, "\nfirst differing greedy token: after position %d, %d instead of %d, which was %.2g nats ahead\n", x.Position, x.Got, x.Want, x.Margin)
+		out.Fprintf(w, "\nfirst differing greedy token: after position %d, %d instead of %d, which was %.2g nats ahead\n", x.Position, x.Got, x.Want, x.Margin)
 	} else {
-		fmt.Fprintf(w, "\nno greedy token differs\n")
+		out.Fprintf(w, "\nno greedy token differs\n")
 	}
 }
 

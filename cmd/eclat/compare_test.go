@@ -119,7 +119,7 @@ func TestCompareSaved(t *testing.T) {
 		{[]string{"--limit-kl", "-1"}, 2, "-1"},
 		{[]string{"--device", "abacus"}, 4, "abacus"},
 		{[]string{"--device", "cpu", "--against", "abacus"}, 4, "abacus"},
-		{[]string{"--device", "cpu", "--against-model", "none.gguf"}, 3, "none.gguf"},
+		{[]string{"--device", "cpu", "--against-model", "none.gguf"}, 1, "none.gguf"},
 		{[]string{"--device", "cpu", "--save", run, "--save-limit", "0"}, 2, "--save-limit"},
 	} {
 		out, errs, code := eclat(t, "", append([]string{"compare"}, c.args...)...)

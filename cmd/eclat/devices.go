@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"eclat/cmd/eclat/out"
 	"eclat/engine"
 	"eclat/engine/bench"
 	"eclat/model"
@@ -28,26 +28,19 @@ own memory (bytes read plus bytes written). The device that --device auto takes 
 marked.`,
 		Example: `  eclat devices
   eclat devices --json`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("devices takes no arguments")
-			}
-			return nil
-		},
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			list, err := listDevices(cmd.Context(), !quick)
 			if ctxErr := cmd.Context().Err(); ctxErr != nil {
 				return ctxErr
 			}
 			if err != nil { // no Vulkan is no failure: the CPU is there
-				fmt.Fprintln(os.Stderr, "eclat:", oneLine(err))
+				out.Error(describe(err))
 			}
 			if asJSON {
-				enc := json.NewEncoder(os.Stdout)
-				enc.SetIndent("", "  ")
-				return enc.Encode(list)
+				return out.JSON(stdout, list, true)
 			}
-			return printDevices(os.Stdout, list)
+			return printDevices(stdout, list)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -85,7 +78,7 @@ func listDevices(ctx context.Context, measure bool) (list []deviceEntry, err err
 		if measure && infos[i].Kind != model.Reference { // which has the processor's memory
 			var err error
 			if d.Bandwidth, err = bench.CopyRate(ctx, devices[i].CopyRate); err != nil {
-				d.Error = oneLine(err)
+				d.Error = err.Error()
 			}
 		}
 		list = append(list, d)
@@ -108,7 +101,7 @@ func newDeviceEntry(i *model.DeviceInfo) deviceEntry {
 
 func printDevices(w io.Writer, list []deviceEntry) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	line := func(what, format string, args ...any) { fmt.Fprintf(t, "  "+what+"\t"+format+"\n", args...) }
+	line := func(what, format string, args ...any) { out.Fprintf(t, "  "+what+"\t"+format+"\n", args...) }
 	for n, d := range list {
 		if n > 0 {
 			fmt.Fprintln(t)
@@ -117,7 +110,7 @@ func printDevices(w io.Writer, list []deviceEntry) error {
 		if d.Auto {
 			mark = "   (auto)"
 		}
-		fmt.Fprintf(t, "%s\t%s%s\n", d.Name, d.Title, mark)
+		out.Fprintf(t, "%s\t%s%s\n", d.Name, d.Title, mark)
 		if d.Threads > 0 {
 			line("type", "%s, threads: %d", d.Type, d.Threads)
 		} else {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"runtime"
 	"text/tabwriter"
 
@@ -38,7 +37,7 @@ something is wrong.`,
 			if err := dev.check(); err != nil {
 				return err
 			}
-			return doctor(cmd.Context(), os.Stdout, dev, args, quick)
+			return doctor(cmd.Context(), stdout, dev, args, quick)
 		},
 	}
 	dev.add(cmd)
@@ -75,7 +74,7 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 	if err := b.Close(); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "device  %s\n\n", name)
+	out.Fprintf(w, "device  %s\n\n", name)
 
 	var table []*finding
 	var failed, checked, lacking int
@@ -135,19 +134,19 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 			verdict = "WRONG"
 			failed++
 		}
-		fmt.Fprintf(w, "\nlogits of %s: error %.2g, limit %.0g: %s\n", args[0], e, modelLimit, verdict)
+		out.Fprintf(w, "\nlogits of %s: error %.2g, limit %.0g: %s\n", args[0], e, modelLimit, verdict)
 	}
 
-	fmt.Fprintf(w, "\neclat %s%s, %s, %s/%s: ", version, commit(), name, runtime.GOOS, runtime.GOARCH)
+	out.Fprintf(w, "\neclat %s%s, %s, %s/%s: ", release(), commit(), name, runtime.GOOS, runtime.GOARCH)
 	without := ""
 	if lacking > 0 {
 		without = fmt.Sprintf(", %d more ask for what it does not support", lacking)
 	}
 	if failed > 0 {
-		fmt.Fprintf(w, "%d of %d checks FAILED%s\n", failed, checked, without)
+		out.Fprintf(w, "%d of %d checks FAILED%s\n", failed, checked, without)
 		return fmt.Errorf("%d checks failed on %s", failed, name)
 	}
-	fmt.Fprintf(w, "all %d checks passed%s\n", checked, without)
+	out.Fprintf(w, "all %d checks passed%s\n", checked, without)
 	return nil
 }
 
@@ -165,7 +164,7 @@ func find(table *[]*finding, c *conformance.Case) *finding {
 
 func printFindings(w io.Writer, table []*finding) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "OP\tTYPE\tCASES\tERROR\tLIMIT\tGB/s\t\n")
+	out.Fprintf(t, "OP\tTYPE\tCASES\tERROR\tLIMIT\tGB/s\t\n")
 	for _, f := range table {
 		errs, limit, speed, verdict := "–", "–", "–", "ok"
 		if f.limit > 0 {
@@ -182,12 +181,12 @@ func printFindings(w io.Writer, table []*finding) {
 		} else if f.lacks > 0 {
 			verdict += fmt.Sprintf(", %d more not supported", f.lacks)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", f.op, f.ty, f.cases, errs, limit, speed, verdict)
+		out.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", f.op, f.ty, f.cases, errs, limit, speed, verdict)
 	}
 	t.Flush()
 	for _, f := range table {
 		for _, why := range f.failed {
-			fmt.Fprintf(w, "  %s %s\n", f.op, why)
+			out.Fprintf(w, "  %s %s\n", f.op, why)
 		}
 	}
 }

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"context"
 	"eclat/loader/manifest"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,8 +61,8 @@ command goes on where it stopped.`,
 			if err != nil {
 				return interrupted(err, "the same command goes on from here")
 			}
-			fmt.Fprintf(os.Stderr, "%s: %d blobs, of which %d (%s) are new\n", f.Path, res.Blobs, res.New, mib(res.NewBytes))
-			fmt.Println(res.Path)
+			out.Messagef("%s: %d blobs, of which %d (%s) are new\n", f.Path, res.Blobs, res.New, mib(res.NewBytes))
+			stdout.Line(res.Path)
 			return nil
 		},
 	}
@@ -86,12 +83,4 @@ func configJSON(f *loader.File) (json.RawMessage, error) {
 		return nil, fmt.Errorf("encode the configuration: %w", err)
 	}
 	return manifest.CanonicalConfig(j)
-}
-
-// interrupted says after Ctrl-C what to do next.
-func interrupted(err error, hint string) error {
-	if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("interrupted; %s", hint)
-	}
-	return err
 }

@@ -143,7 +143,7 @@ func TestFragmentInterrupt(t *testing.T) {
 	}
 	cmd.Process.Signal(os.Interrupt)
 	cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 1 || errs.String() != "eclat: interrupted; the same command goes on from here\n" {
+	if code := cmd.ProcessState.ExitCode(); code != 130 || errs.String() != "eclat: interrupted; the same command goes on from here\n" {
 		t.Errorf("exit code %d, %q", code, errs.String())
 	}
 }
@@ -248,19 +248,19 @@ func TestFragmentExitCodes(t *testing.T) {
 	}{
 		{[]string{"fragment", file}, 2, "-o"},
 		{[]string{"fragment", dir, "-o", none}, 2, "already"},
-		{[]string{"fragment", none, "-o", none}, 3, none},
+		{[]string{"fragment", none, "-o", none}, 1, none},
 		{[]string{"fragment", file, "-o", file}, 1, file},
 		{[]string{"fragment", file, "-o", file + "/below"}, 1, file},
 		{[]string{"fragment", file, "-o", "/proc/1/eclat"}, 1, "/proc/1/eclat"},
 		{[]string{"assemble", dir}, 2, "-o"},
 		{[]string{"assemble", "-o", "x"}, 2, "one fragments folder"},
-		{[]string{"assemble", none, "-o", none + "x"}, 3, none},
+		{[]string{"assemble", none, "-o", none + "x"}, 1, none},
 		{[]string{"assemble", dir, "-o", file}, 1, "exists already"},
 		{[]string{"assemble", dir, "-o", none + "/x"}, 1, none},
 		{[]string{"assemble", file, "-o", none}, 3, "NAME.ID.json"},
 		{[]string{"assemble", two, "-o", none}, 3, "name one of them"},
 		{[]string{"verify"}, 2, "one fragments folder"},
-		{[]string{"verify", none}, 3, none},
+		{[]string{"verify", none}, 1, none},
 		{[]string{"verify", filepath.Dir(file)}, 3, "manifest"},
 		{[]string{"verify", damaged}, 3, "it is damaged"},
 		{[]string{"verify", dir, "--layers", "3-1"}, 2, "3-1"},

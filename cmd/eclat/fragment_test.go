@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -11,10 +12,11 @@ import (
 	"strings"
 	"testing"
 
-	"eclat/cpu"
+	"eclat/engine"
 	"eclat/loader"
 	"eclat/loader/manifest"
 	"eclat/model"
+	"eclat/model/arch"
 	"eclat/testdata"
 )
 
@@ -183,41 +185,45 @@ func TestFolderOfSomeLayers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	mod, err := model.Open(f)
+	mod, err := arch.Open(f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	run := func(mod *model.Model) []float32 {
 		t.Helper()
-		plan, err := mod.Plan(model.Stage{First: 2, End: 4}, 1, 1, 1)
+		ctx := context.Background()
+		plan, err := mod.Plan(model.Stage{First: 2, End: 4}, model.Room{Pages: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := cpu.New(cpu.Options{Threads: 1})
-		defer b.Close()
-		if err := b.Load(mod.File, plan.Keep()); err != nil {
+		b, _, err := engine.OpenDevice(ctx, engine.Options{Device: "cpu", Threads: 1})
+		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := b.Compile(plan)
+		defer b.Close()
+		if err := b.Load(ctx, mod.File, plan); err != nil {
+			t.Fatal(err)
+		}
+		p, err := b.Compile(plan, model.CompileOptions{Size: model.Size{Tokens: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer p.Close()
-		in := model.Inputs{Hidden: make([]float32, mod.Config.NEmbd), Pos: []int32{0}, Seq: []int32{0}, Pages: [][]int32{{0}}}
-		for i := range in.Hidden {
-			in.Hidden[i] = float32(i%7) - 3
+		in := model.Batch{Rows: make([]float32, mod.Config.NEmbd), Pos: []int32{0}, Seqs: []model.SeqRun{{N: 1, Units: [][]int32{{0}}}}}
+		for i := range in.Rows {
+			in.Rows[i] = float32(i%7) - 3
 		}
 		var out model.Outputs
-		if err := p.Run(in, &out); err != nil {
+		if err := p.Run(ctx, &in, &out); err != nil {
 			t.Fatal(err)
 		}
-		return slices.Clone(out.Result)
+		return slices.Clone(out.Rows)
 	}
 	whole, err := loader.FromBytes("model", testdata.Model)
 	if err != nil {
 		t.Fatal(err)
 	}
-	modWhole, err := model.Open(whole)
+	modWhole, err := arch.Open(whole)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +231,7 @@ func TestFolderOfSomeLayers(t *testing.T) {
 		t.Error("the stage computes something else from the folder than from the file")
 	}
 	var fe *loader.FormatError
-	if _, err := mod.Plan(model.Stage{First: 2, End: 5}, 1, 1, 1); !errors.As(err, &fe) || !strings.HasPrefix(fe.Reason, "missing: layer-4 (") {
+	if _, err := mod.Plan(model.Stage{First: 2, End: 5}, model.Room{Pages: 1}); !errors.As(err, &fe) || !strings.HasPrefix(fe.Reason, "missing: layer-4 (") {
 		t.Errorf("a stage with one layer too many: %v", err)
 	}
 }

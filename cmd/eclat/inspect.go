@@ -2,16 +2,15 @@ package main
 
 import (
 	"eclat/loader/manifest"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"eclat/cmd/eclat/out"
 	"eclat/loader"
 	"eclat/model"
 	"eclat/model/arch"
@@ -61,24 +60,24 @@ func inspect(f *loader.File, asJSON, plan bool) error {
 		return why
 	}
 	if u := (model.UnsupportedError{}); errors.As(why, &u) {
-		fmt.Fprintln(os.Stderr, "eclat: this model cannot be run:", oneLine(why))
+		out.Error("this model cannot be run: " + describe(why))
 		why = nil
 	}
 	if plan {
-		return inspectPlan(os.Stdout, m)
+		return inspectPlan(stdout, m)
 	}
 	show := inspectText
 	if asJSON {
 		show = inspectJSON
 	}
-	if err := show(os.Stdout, f, m); err != nil {
+	if err := show(stdout, f, m); err != nil {
 		return err
 	}
 	return why
 }
 
 func inspectJSON(w io.Writer, f *loader.File, m *model.Model) error {
-	out := struct {
+	shown := struct {
 		File         string                        `json:"file"`
 		FileBytes    int64                         `json:"file_bytes"`
 		Manifest     manifest.Sum                  `json:"manifest,omitzero"` // id of the manifest of a fragments folder
@@ -95,27 +94,25 @@ func inspectJSON(w io.Writer, f *loader.File, m *model.Model) error {
 		Metadata: map[string]any{}, Tensors: map[string]manifest.Specifics{},
 	}
 	if man := f.Manifest(); man != nil {
-		out.Manifest, out.Missing = man.ID, f.Missing()
+		shown.Manifest, shown.Missing = man.ID, f.Missing()
 	}
-	out.Parameters, out.WeightBytes = weights(f)
+	shown.Parameters, shown.WeightBytes = weights(f)
 	if m != nil {
-		out.Config = &m.Config
-		out.KVTokenBytes = m.PositionBytes()
+		shown.Config = &m.Config
+		shown.KVTokenBytes = m.PositionBytes()
 	}
 	for _, key := range f.Keys {
 		v, _ := f.Get(key)
 		if v.Type == loader.Array && v.Len > longArray {
-			out.Metadata[key] = fmt.Sprintf("%d × %s", v.Len, v.Elem)
+			shown.Metadata[key] = fmt.Sprintf("%d × %s", v.Len, v.Elem)
 			continue
 		}
-		out.Metadata[key] = printable(v.Any(longArray))
+		shown.Metadata[key] = printable(v.Any(longArray))
 	}
 	for _, t := range f.Tensors {
-		out.Tensors[t.Name] = t.Specifics()
+		shown.Tensors[t.Name] = t.Specifics()
 	}
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(out)
+	return out.JSON(w, shown, true)
 }
 
 // longArray is the length above which an array is described instead of printed.
@@ -154,16 +151,16 @@ func weights(f *loader.File) (elems int, bytes int64) {
 func inspectText(w io.Writer, f *loader.File, m *model.Model) error {
 	elems, bytes := weights(f)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "file\t%s\n", f.Path)
-	fmt.Fprintf(t, "format\tGGUF v%d, %d metadata keys, %d tensors\n", f.Version, len(f.Keys), len(f.Tensors))
+	out.Fprintf(t, "file\t%s\n", f.Path)
+	out.Fprintf(t, "format\tGGUF v%d, %d metadata keys, %d tensors\n", f.Version, len(f.Keys), len(f.Tensors))
 	if man := f.Manifest(); man != nil {
-		fmt.Fprintf(t, "manifest\t%s, %d fragments, %d blobs\n", man.ID, len(man.Fragments), len(man.Blobs))
+		out.Fprintf(t, "manifest\t%s, %d fragments, %d blobs\n", man.ID, len(man.Fragments), len(man.Blobs))
 		if missing := f.Missing(); len(missing) > 0 {
-			fmt.Fprintf(t, "missing\t%s\n", strings.Join(missing, ", "))
+			out.Fprintf(t, "missing\t%s\n", strings.Join(missing, ", "))
 		}
 	}
-	fmt.Fprintf(t, "architecture\t%.100q\n", architecture(f))
-	fmt.Fprintf(t, "weights\t%s elements in %s (%.2f bits each)\n", count(elems), mib(bytes), float64(bytes)*8/float64(max(1, elems)))
+	out.Fprintf(t, "architecture\t%.100q\n", architecture(f))
+	out.Fprintf(t, "weights\t%s elements in %s (%.2f bits each)\n", count(elems), mib(bytes), float64(bytes)*8/float64(max(1, elems)))
 	if m != nil {
 		inspectConfig(t, m)
 	}
@@ -173,30 +170,30 @@ func inspectText(w io.Writer, f *loader.File, m *model.Model) error {
 	}
 	fmt.Fprintln(w)
 	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "TENSOR\tTYPE\tSHAPE (elements)\tROW BYTES\tBYTES\n")
+	out.Fprintf(t, "TENSOR\tTYPE\tSHAPE (elements)\tROW BYTES\tBYTES\n")
 	for _, x := range f.Tensors {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\n", x.Name, x.Type, model.Shape(x.Dims...), x.RowBytes, x.Size)
+		out.Fprintf(t, "%s\t%s\t%s\t%d\t%d\n", x.Name, x.Type, model.Shape(x.Dims...), x.RowBytes, x.Size)
 	}
 	return t.Flush()
 }
 
 func inspectConfig(t io.Writer, m *model.Model) {
 	c := &m.Config
-	fmt.Fprintf(t, "name\t%.100q\n", c.Name)
-	fmt.Fprintf(t, "layers\t%d\n", c.NLayer)
-	fmt.Fprintf(t, "n_embd\t%d\n", c.NEmbd)
-	fmt.Fprintf(t, "n_ff\t%d\n", c.NFF)
-	fmt.Fprintf(t, "vocabulary\t%d tokens\n", c.NVocab)
-	fmt.Fprintf(t, "context\t%d tokens\n", c.NCtx)
-	fmt.Fprintf(t, "rms_eps\t%g\n", c.RMSEps)
+	out.Fprintf(t, "name\t%.100q\n", c.Name)
+	out.Fprintf(t, "layers\t%d\n", c.NLayer)
+	out.Fprintf(t, "n_embd\t%d\n", c.NEmbd)
+	out.Fprintf(t, "n_ff\t%d\n", c.NFF)
+	out.Fprintf(t, "vocabulary\t%d tokens\n", c.NVocab)
+	out.Fprintf(t, "context\t%d tokens\n", c.NCtx)
+	out.Fprintf(t, "rms_eps\t%g\n", c.RMSEps)
 	r := c.Rope
-	fmt.Fprintf(t, "rope\t%d of %d elements a head, base %g, scaling %s", r.Dims, c.HeadDimK, r.FreqBase, r.Scaling)
+	out.Fprintf(t, "rope\t%d of %d elements a head, base %g, scaling %s", r.Dims, c.HeadDimK, r.FreqBase, r.Scaling)
 	if r.Factor != 1 {
-		fmt.Fprintf(t, " × %g", r.Factor)
+		out.Fprintf(t, " × %g", r.Factor)
 	}
 	fmt.Fprintln(t)
 	token := m.PositionBytes()
-	fmt.Fprintf(t, "key–value memory\t%d bytes a token (f16); %s at %d tokens\n", token, mib(token*int64(c.NCtx)), c.NCtx)
+	out.Fprintf(t, "key–value memory\t%d bytes a token (f16); %s at %d tokens\n", token, mib(token*int64(c.NCtx)), c.NCtx)
 }
 
 // inspectHeads prints how attention divides into heads, and, where their width is
@@ -204,24 +201,24 @@ func inspectConfig(t io.Writer, m *model.Model) {
 func inspectHeads(w io.Writer, f *loader.File, c *model.Config) {
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "HEADS\tCOUNT\tHEAD SIZE\tWIDTH\tn_embd\n")
+	out.Fprintf(t, "HEADS\tCOUNT\tHEAD SIZE\tWIDTH\tn_embd\n")
 	for _, h := range []struct {
 		name       string
 		count, dim int
 	}{{"query", c.NHead, c.HeadDimK}, {"key", c.NHeadKV, c.HeadDimK}, {"value", c.NHeadKV, c.HeadDimV}} {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\n", h.name, h.count, h.dim, h.count*h.dim, c.NEmbd)
+		out.Fprintf(t, "%s\t%d\t%d\t%d\t%d\n", h.name, h.count, h.dim, h.count*h.dim, c.NEmbd)
 	}
 	t.Flush()
 	width := c.NHead * c.HeadDimK
 	if width == c.NEmbd {
 		return
 	}
-	fmt.Fprintf(w, "\nAttention is %d × %d = %d elements wide and n_embd is %d. That is sound: attn_q leads\nfrom %d to %d and attn_output back; a head's size is its own, not n_embd / heads.\n",
+	out.Fprintf(w, "\nAttention is %d × %d = %d elements wide and n_embd is %d. That is sound: attn_q leads\nfrom %d to %d and attn_output back; a head's size is its own, not n_embd / heads.\n",
 		c.NHead, c.HeadDimK, width, c.NEmbd, c.NEmbd, width)
 	if q := f.Tensor("blk.0.attn_q.weight"); q != nil && q.RowBytes != q.Dims[0] {
 		block, bytes := q.Type.Block()
 		if block > 1 {
-			fmt.Fprintf(w, "A row of blk.0.attn_q is %d elements = %d blocks of %s × %d bytes = %d bytes. %d is no\nwidth of the model: a tool that shows it as one takes bytes for elements.\n",
+			out.Fprintf(w, "A row of blk.0.attn_q is %d elements = %d blocks of %s × %d bytes = %d bytes. %d is no\nwidth of the model: a tool that shows it as one takes bytes for elements.\n",
 				q.Dims[0], q.Dims[0]/block, q.Type, bytes, q.RowBytes, q.RowBytes)
 		}
 	}

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"eclat/cmd/eclat/out"
 	"eclat/engine"
 )
 
@@ -55,14 +52,7 @@ and of the most likely ones. After the last token "next" and "lp" are null.`,
 				return err
 			}
 			defer e.Close()
-			out := bufio.NewWriter(os.Stdout)
-			defer out.Flush()
-			enc := json.NewEncoder(out)
-			err = e.Score(cmd.Context(), tokens, engine.ScoreOptions{Top: top}, func(r engine.Row) error { return enc.Encode(newLogprob(r)) })
-			if err != nil {
-				return err
-			}
-			return out.Flush()
+			return e.Score(cmd.Context(), tokens, engine.ScoreOptions{Top: top}, func(r engine.Row) error { return out.JSON(stdout, newLogprob(r), false) })
 		},
 	}
 	dev.add(cmd)
@@ -90,20 +80,6 @@ func newLogprob(r engine.Row) logprob {
 		l.Top[i] = [2]any{t.ID, t.LogProb}
 	}
 	return l
-}
-
-func readText(path string) (string, error) {
-	in := os.Stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return "", err
-		}
-		defer f.Close()
-		in = f
-	}
-	b, err := io.ReadAll(io.LimitReader(in, maxPromptBytes))
-	return string(b), err
 }
 
 // parseIDs reads numbers between commas, spaces or the brackets of a JSON array.

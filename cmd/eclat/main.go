@@ -5,72 +5,129 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
-	"github.com/spf13/cobra"
-
+	"eclat/cmd/eclat/out"
 	"eclat/engine"
 	"eclat/loader"
 )
 
 // Exit codes.
 const (
-	exitFailed = 1 // anything not below
-	exitUsage  = 2 // wrong flags or arguments
-	exitModel  = 3 // the model file is missing or bad
-	exitDevice = 4 // no such device, not enough memory on it, or the device was lost
+	exitFailed = 1   // anything not below
+	exitUsage  = 2   // wrong flags or arguments
+	exitModel  = 3   // the model file is bad
+	exitDevice = 4   // no such device, not enough memory on it, or the device was lost
+	exitSignal = 128 // plus the signal's number: 130 after Ctrl-C
 )
 
-// usageError marks an error of the command line.
-type usageError struct{ error }
+// grace is how long a command may take to end by itself after Ctrl-C. It may sit in
+// a read of a silent pipe or in a driver; the program ends all the same.
+const grace = 800 * time.Millisecond
 
-func (e usageError) Unwrap() error { return e.error }
+// stdout is what all commands write their answers to; main flushes it and asks for
+// its error.
+var stdout = out.NewWriter(os.Stdout)
 
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+func main() { os.Exit(program()) }
 
-// modelError marks an error in opening the model file.
-type modelError struct{ error }
-
-func (e modelError) Unwrap() error { return e.error }
-
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-ctx.Done()
-		stop() // a second Ctrl-C ends the program at once
-	}()
-	err := newRoot().ExecuteContext(ctx)
-	switch {
-	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(os.Stderr, "eclat: interrupted")
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "eclat:", oneLine(err))
+// program runs the command that the arguments name and returns its exit code.
+func program() int {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup has said so
+		signal.Notify(signals, syscall.SIGHUP)
 	}
-	os.Exit(exitCode(err))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		err := newRoot().ExecuteContext(ctx)
+		if f := stdout.Flush(); err == nil {
+			err = f
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return ended(err)
+	case sig := <-signals:
+		cancel()
+		return interruptedBy(sig, signals, done)
+	}
 }
 
-// oneLine keeps an error on one line, whatever a file's contents put into it.
-func oneLine(err error) string {
-	return strings.NewReplacer("\n", " ", "\r", " ").Replace(err.Error())
+// ended reports how a command ended that nobody interrupted.
+func ended(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case out.Closed(err): // nobody is there to read it
+		return exitFailed
+	}
+	out.Error(describe(err))
+	return exitCode(err)
+}
+
+// interruptedBy gives the command time to end and to print what it has, and ends
+// the program: at once at a second signal.
+func interruptedBy(sig os.Signal, signals <-chan os.Signal, done <-chan error) int {
+	var err error
+	late := time.After(grace)
+	select {
+	case err = <-done:
+	case <-signals:
+	case <-late:
+		flushed := make(chan struct{})
+		go func() { stdout.Flush(); close(flushed) }() // a full pipe may block it
+		select {
+		case <-flushed:
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	var known interruptedError
+	switch {
+	case errors.As(err, &known):
+		out.Error(known.Error())
+	case stdout.Any():
+		out.Error("interrupted; the output is partial")
+	default:
+		out.Error("interrupted")
+	}
+	if n, ok := sig.(syscall.Signal); ok {
+		return exitSignal + int(n)
+	}
+	return exitSignal + int(syscall.SIGINT)
+}
+
+// interruptedError says after Ctrl-C what became of the work.
+type interruptedError struct{ hint string }
+
+func (e interruptedError) Error() string { return "interrupted; " + e.hint }
+
+// interrupted says after Ctrl-C what to do next.
+func interrupted(err error, hint string) error {
+	if errors.Is(err, context.Canceled) {
+		return interruptedError{hint}
+	}
+	return err
 }
 
 func exitCode(err error) int {
 	var (
 		format *loader.FormatError
 		usage  usageError
-		model  modelError
 	)
 	switch {
-	case err == nil:
-		return 0
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &format), errors.As(err, &model):
+	case errors.As(err, &format):
 		return exitModel
 	case errors.Is(err, engine.ErrDevice), errors.Is(err, engine.ErrMemory), errors.Is(err, engine.ErrLost):
 		return exitDevice
@@ -78,60 +135,12 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-func newRoot() *cobra.Command {
-	root := &cobra.Command{
-		Use:   "eclat",
-		Short: "Run GGUF language models",
-		Long: `eclat runs GGUF language models.
-
-Answers go to stdout, everything else to stderr. Where no MODEL is named, a
-small built-in one is used: 8 million parameters trained on the speeches of
-American presidents.
-
-Exit codes: 0 done, 1 failed, 2 usage, 3 the model file is bad, 4 no such
-device or not enough memory.`,
-		Example: `  eclat run                                    text from the built-in model
-  eclat run Magistral-Small-2509-Q4_K_M.gguf -p "The capital of France is"
-  eclat inspect Magistral-Small-2509-Q4_K_M.gguf`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("unknown command %q; see 'eclat help'", args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
-	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%w; see 'eclat %s --help'", err, cmd.Name())
-	})
-	root.AddCommand(newRun(), newInspect(), newTokenize(), newLogprobs(), newBench(), newCompare(), newPerplexity(), newDevices(), newDoctor(),
-		newFragment(), newAssemble(), newVerify(), newVersion())
-	return root
-}
-
-// atMostOneModel is the Args of commands that take [MODEL].
-func atMostOneModel(cmd *cobra.Command, args []string) error {
-	if len(args) > 1 {
-		return usagef("%d arguments, expected one model at most: %s", len(args), strings.Join(args, " "))
-	}
-	return nil
-}
-
-// completeModel offers .gguf files, manifests and folders to the shell.
-func completeModel(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	return []string{"gguf", "json"}, cobra.ShellCompDirectiveFilterFileExt
-}
-
-// pathError gives a file error the exit code of a bad model.
-func pathError(err error) error {
+// describe is what an error says, without the name of the system call that met it:
+// which file, and what is wrong with it.
+func describe(err error) string {
 	var p *fs.PathError
-	if errors.As(err, &p) {
-		return modelError{fmt.Errorf("%s: %w", p.Path, p.Err)}
+	if !errors.As(err, &p) {
+		return err.Error()
 	}
-	return err
+	return strings.Replace(err.Error(), p.Error(), filepath.Clean(p.Path)+": "+p.Err.Error(), 1)
 }

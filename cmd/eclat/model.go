@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -22,7 +20,7 @@ func openFile(args []string) (*loader.File, error) {
 		return loader.FromBytes(testdata.ModelName, testdata.Model)
 	}
 	f, err := loader.Open(args[0])
-	return f, pathError(err)
+	return f, err
 }
 
 // deviceFlags are the flags of every command that computes.
@@ -96,11 +94,12 @@ func (d *deviceFlags) options() engine.Options {
 		Context:    int(d.context),
 		Threads:    d.threads,
 		Parallel:   1,
-		Notice:     func(m string) { fmt.Fprintln(os.Stderr, strings.TrimRight(m, "\n")) },
+		Notice:     out.Notice,
 	}
 }
 
-// open opens the engine with a progress bar for loading.
+// open opens the engine on the model that args name, with a progress bar for
+// loading.
 func (d *deviceFlags) open(ctx context.Context, args []string) (*engine.Engine, error) {
 	if err := d.check(); err != nil {
 		return nil, err
@@ -109,15 +108,15 @@ func (d *deviceFlags) open(ctx context.Context, args []string) (*engine.Engine, 
 	if err != nil {
 		return nil, err
 	}
+	return d.openOn(ctx, f)
+}
+
+// openOn opens the engine on an open file, which is then the engine's to close.
+func (d *deviceFlags) openOn(ctx context.Context, f *loader.File) (*engine.Engine, error) {
 	if err := verifyModel(ctx, d.verify, f); err != nil {
 		f.Close()
 		return nil, err
 	}
-	return d.start(ctx, f)
-}
-
-// start opens the engine on a file, which is its own from now on.
-func (d *deviceFlags) start(ctx context.Context, f *loader.File) (*engine.Engine, error) {
 	var p progress
 	o := d.options()
 	o.Progress = p.set
@@ -131,7 +130,7 @@ func (d *deviceFlags) start(ctx context.Context, f *loader.File) (*engine.Engine
 		return nil, err
 	}
 	if n := e.Model.Config.NCtx; e.Context > n {
-		fmt.Fprintf(os.Stderr, "warning: the context of %d tokens is longer than the %d the model was trained for\n", e.Context, n)
+		out.Noticef("warning: the context of %d tokens is longer than the %d the model was trained for", e.Context, n)
 	}
 	return e, nil
 }

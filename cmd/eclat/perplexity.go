@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -57,7 +55,7 @@ as the text.`,
 	f.add(cmd)
 	fs := cmd.Flags()
 	fs.Lookup("context").Usage = fmt.Sprintf("tokens of a window (default: %d, or the model's context where that is less)", defaultWindow)
-	fs.StringVarP(&f.file, "file", "f", "", "the text; - for stdin")
+	fs.StringVarP(&f.file, "file", "f", "", "the text; - is stdin")
 	fs.IntVar(&f.chunks, "chunks", 0, "most windows to compute; 0 is all")
 	fs.StringVar(&f.base, "kl-base", "", "compare with predictions saved with --save-base")
 	fs.StringVar(&f.save, "save-base", "", "save the predictions to a file")
@@ -80,12 +78,16 @@ func (f *perplexityFlags) check() error {
 }
 
 func (f *perplexityFlags) run(ctx context.Context, args []string) error {
+	err := checkOutputs([]output{{"--save-base", f.save}}, args, []string{f.file, f.base})
+	if err != nil {
+		return err
+	}
 	text, err := readText(f.file)
 	if err != nil {
 		return err
 	}
 	if text == "" {
-		return fmt.Errorf("%s is empty", f.file)
+		return empty(f.file)
 	}
 	var base *perplexity.Base
 	if f.base != "" {
@@ -125,16 +127,14 @@ func (f *perplexityFlags) run(ctx context.Context, args []string) error {
 		if err != nil {
 			save.Abort()
 		} else if err = save.Close(); err == nil {
-			fmt.Fprintf(os.Stderr, "saved %d windows to %s\n", r.Windows, f.save)
+			out.Messagef("saved %d windows to %s\n", r.Windows, f.save)
 		}
 	}
 	if err != nil {
 		return err
 	}
 	if f.asJSON {
-		enc := json.NewEncoder(os.Stdout)
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
+		return out.JSON(stdout, r, true)
 	}
 	printPerplexity(r)
 	return nil
@@ -170,7 +170,7 @@ func noteOther(e *engine.Engine, h *perplexity.Header) error {
 	}
 	bar.Clear()
 	if sum != h.Weights {
-		fmt.Fprintf(os.Stderr, "note: the base was made from other weights: %.60q on %s\n", h.Model, h.Device)
+		out.Messagef("note: the base was made from other weights: %.60q on %s\n", h.Model, h.Device)
 	}
 	return nil
 }
@@ -189,14 +189,13 @@ func (f *perplexityFlags) measure(ctx context.Context, e *engine.Engine, tokens 
 }
 
 func printPerplexity(r *perplexity.Result) {
-	fmt.Printf("perplexity  %.4f ± %.4f\n", r.Perplexity, r.Error)
-	fmt.Printf("windows     %d of %d tokens; %d of %d tokens scored, the second half of each\n", r.Windows, r.Window, r.Scored, r.Tokens)
+	stdout.Printf("perplexity  %.4f ± %.4f\n", r.Perplexity, r.Error)
+	stdout.Printf("windows     %d of %d tokens; %d of %d tokens scored, the second half of each\n", r.Windows, r.Window, r.Scored, r.Tokens)
 	k := r.Base
 	if k == nil {
 		return
 	}
-	colour := out.Coloured(os.Stdout)
-	fmt.Println()
+	stdout.Printf("\n")
 	t := out.NewTable("<against the base", "value")
 	t.Add("perplexity of the base", fmt.Sprintf("%.4f", k.Perplexity))
 	t.Add("log(ppl / base ppl)", fmt.Sprintf("%+.6f", k.LogRatio))
@@ -204,5 +203,5 @@ func printPerplexity(r *perplexity.Result) {
 	t.Add("99 % KL, nats", sci(k.P99))
 	t.Add("largest KL, nats", sci(k.Max))
 	t.Add("same most likely token", fmt.Sprintf("%.2f %%", 100*k.SameTop))
-	t.Text(os.Stdout, colour)
+	t.Text(stdout, stdout.Coloured())
 }

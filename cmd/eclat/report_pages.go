@@ -4,11 +4,11 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
+	"eclat/cmd/eclat/out"
 	"eclat/cmd/eclat/report"
 	"eclat/engine/bench"
 	"eclat/engine/compare"
@@ -26,7 +26,7 @@ func writeReport(path string, p *report.Page) error {
 		return w.Flush()
 	})
 	if err == nil {
-		fmt.Fprintf(os.Stderr, "report: %s\n", path)
+		out.Messagef("report: %s\n", path)
 	}
 	return err
 }
@@ -72,7 +72,7 @@ func (b *benchRun) page() *report.Page {
 }
 
 func deviceFacts(d *bench.Device) []report.Fact {
-	var out []report.Fact
+	var facts []report.Fact
 	for _, p := range d.Parts {
 		s := p.Name
 		if p.Threads > 0 {
@@ -81,20 +81,20 @@ func deviceFacts(d *bench.Device) []report.Fact {
 		if p.Driver != "" {
 			s += ", driver " + p.Driver
 		}
-		out = append(out, report.Fact{Name: "Device, " + p.Backend, Value: s})
+		facts = append(facts, report.Fact{Name: "Device, " + p.Backend, Value: s})
 		if p.Copy > 0 {
-			out = append(out, report.Fact{Name: p.Backend + " copies memory at", Value: fmt.Sprintf("%.1f GB/s (read + written)", p.Copy/1e9)})
+			facts = append(facts, report.Fact{Name: p.Backend + " copies memory at", Value: fmt.Sprintf("%.1f GB/s (read + written)", p.Copy/1e9)})
 		}
 	}
 	name := d.Parts[len(d.Parts)-1].Backend
 	if d.MatMul > 0 {
-		out = append(out, report.Fact{Name: name + " multiplies at", Value: flops(d.MatMul)})
+		facts = append(facts, report.Fact{Name: name + " multiplies at", Value: flops(d.MatMul)})
 	}
 	memory := mib(d.HostPeak) + " of main memory at most"
 	if d.GPUMemory > 0 {
 		memory += ", " + mib(d.GPUMemory) + " on the device"
 	}
-	return append(out, report.Fact{Name: name + " loading", Value: brief(d.Load)}, report.Fact{Name: name + " memory", Value: memory})
+	return append(facts, report.Fact{Name: name + " loading", Value: brief(d.Load)}, report.Fact{Name: name + " memory", Value: memory})
 }
 
 // rateChart draws rates over depths, or as bars where there is one depth only.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -19,9 +20,6 @@ import (
 // builtInPrompt is what the built-in model continues when it is given nothing: the
 // words that most of its texts begin with.
 const builtInPrompt = "Fellow-citizens of the Senate and House of Representatives:"
-
-// maxPromptBytes bounds what is read from a file or a pipe.
-const maxPromptBytes = 64 << 20
 
 type runFlags struct {
 	deviceFlags
@@ -62,14 +60,14 @@ so the same seed gives the same text.`,
 	f.add(cmd)
 	fs := cmd.Flags()
 	fs.StringVarP(&f.prompt, "prompt", "p", "", "text to continue")
-	fs.StringVarP(&f.file, "file", "f", "", "read the prompt from a file")
-	fs.IntVarP(&f.n, "n", "n", -1, "most tokens to generate; -1 is until the text ends or the context is full")
+	fs.StringVarP(&f.file, "file", "f", "", "read the prompt from a file; - is stdin")
+	fs.IntVarP(&f.n, "n", "n", -1, "most tokens to generate; 0 is none, -1 until the text ends or the context is full")
 	fs.Float32Var(&f.temp, "temp", 0.8, "temperature; 0 always takes the most likely token")
 	fs.IntVar(&f.topK, "top-k", 40, "keep the K most likely tokens; 0 is off")
 	fs.Float32Var(&f.topP, "top-p", 0.95, "keep the most likely tokens that together reach P; 1 is off")
 	fs.Float32Var(&f.minP, "min-p", 0.05, "keep tokens at least P times as likely as the best; 0 is off")
 	fs.Float32Var(&f.repeat, "repeat-penalty", 1, "penalty on recently used tokens; 1 is off")
-	fs.IntVar(&f.repeatLast, "repeat-last-n", 64, "how many tokens the penalty looks back")
+	fs.IntVar(&f.repeatLast, "repeat-last-n", 64, "how many tokens the penalty looks back; 0 is none, -1 the whole context")
 	fs.Int64Var(&f.seed, "seed", -1, "seed of the random numbers; -1 picks one and prints it")
 	fs.BoolVar(&f.ignoreEOS, "ignore-eos", false, "go on after the text has ended")
 	fs.BoolVar(&f.special, "special", false, "control tokens spelt out in the prompt count as such, and are printed")
@@ -78,18 +76,20 @@ so the same seed gives the same text.`,
 
 func (f *runFlags) check() error {
 	switch {
-	case f.temp < 0 || f.temp != f.temp:
-		return usagef("--temp %g is negative", f.temp)
+	case f.n < -1:
+		return usagef("-n %d is below -1", f.n)
+	case !(f.temp >= 0 && f.temp <= math.MaxFloat32):
+		return usagef("--temp %g is not a number from 0 on", f.temp)
 	case f.topK < 0 || f.topK > 1<<30:
 		return usagef("--top-k %d is not from 0 to 2^30", f.topK)
 	case !(f.topP >= 0 && f.topP <= 1):
 		return usagef("--top-p %g is not from 0 to 1", f.topP)
 	case !(f.minP >= 0 && f.minP <= 1):
 		return usagef("--min-p %g is not from 0 to 1", f.minP)
-	case !(f.repeat > 0):
-		return usagef("--repeat-penalty %g is not positive", f.repeat)
-	case f.repeatLast < 0:
-		return usagef("--repeat-last-n %d is negative", f.repeatLast)
+	case !(f.repeat > 0 && f.repeat <= math.MaxFloat32):
+		return usagef("--repeat-penalty %g is not a number above 0", f.repeat)
+	case f.repeatLast < -1:
+		return usagef("--repeat-last-n %d is below -1", f.repeatLast)
 	case f.seed < -1:
 		return usagef("--seed %d is below -1", f.seed)
 	}
@@ -116,7 +116,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if f.seed < 0 {
 		f.seed = int64(rand.Uint32())
 	}
-	fmt.Fprintf(os.Stderr, "%s on %s, context %d, seed %d\n", title(e), e.Device, e.Context, f.seed)
+	out.Messagef("%s on %s, context %d, seed %d\n", title(e), e.Device, e.Context, f.seed)
 	st, err := f.generate(ctx, e, prompt)
 	if err != nil {
 		return err
@@ -125,39 +125,23 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// readPrompt takes the prompt from -p, from -f, or from a pipe.
+// readPrompt takes the prompt from -p, from -f, or from a pipe. A file's last line
+// break is its editor's, and no part of the prompt.
 func (f *runFlags) readPrompt(given bool) (string, error) {
 	if given && f.file != "" {
 		return "", usagef("-p and -f exclude each other")
 	}
-	in := os.Stdin
+	file := f.file
 	switch {
 	case given:
 		return f.prompt, nil
-	case f.file != "":
-		file, err := os.Open(f.file)
-		if err != nil {
-			return "", err
-		}
-		defer file.Close()
-		in = file
-	case !piped(os.Stdin):
+	case file == "" && piped(os.Stdin):
+		file = "-"
+	case file == "":
 		return "", nil
 	}
-	b, err := io.ReadAll(io.LimitReader(in, maxPromptBytes+1))
-	if err != nil {
-		return "", fmt.Errorf("read the prompt: %w", err)
-	}
-	if len(b) > maxPromptBytes {
-		return "", fmt.Errorf("the prompt is longer than %d MiB", maxPromptBytes>>20)
-	}
-	return strings.TrimSuffix(string(b), "\n"), nil
-}
-
-// piped reports whether a file brings data: a pipe or a redirected file.
-func piped(f *os.File) bool {
-	st, err := f.Stat()
-	return err == nil && (st.Mode()&os.ModeNamedPipe != 0 || st.Mode().IsRegular())
+	text, err := readText(file)
+	return strings.TrimSuffix(text, "\n"), err
 }
 
 func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string) (engine.Stats, error) {
@@ -170,16 +154,19 @@ func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string
 	}
 	bar := out.NewBar("prompt", false)
 	var last string
-	var writeErr error
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	emit := func(text string) {
-		if text == "" || writeErr != nil {
+		if text == "" {
 			return
 		}
 		last = text
-		if _, writeErr = os.Stdout.WriteString(text); writeErr != nil {
-			cancel()
+		if stdout.Terminal() {
+			text = out.Screen(text)
+		}
+		io.WriteString(stdout, text)
+		if stdout.Flush() != nil {
+			cancel() // nobody sees the text
 		}
 	}
 	r := engine.Request{
@@ -201,8 +188,8 @@ func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string
 	if last != "" && !strings.HasSuffix(last, "\n") {
 		emit("\n")
 	}
-	if err == nil && writeErr != nil {
-		err = fmt.Errorf("write the text: %w", writeErr)
+	if err := stdout.Flush(); err != nil {
+		return st, err
 	}
 	return st, err
 }
@@ -222,10 +209,10 @@ func printStats(e *engine.Engine, st engine.Stats) {
 		}
 		return fmt.Sprintf("%.2f tokens/s", float64(n)/sec)
 	}
-	fmt.Fprintf(os.Stderr, "\nload     %8.2f s\n", e.LoadTime.Seconds())
+	out.Messagef("\nload     %8.2f s\n", e.LoadTime.Seconds())
 	if st.Compile > 100*time.Millisecond {
-		fmt.Fprintf(os.Stderr, "compile  %8.2f s\n", st.Compile.Seconds())
+		out.Messagef("compile  %8.2f s\n", st.Compile.Seconds())
 	}
-	fmt.Fprintf(os.Stderr, "prompt   %8.2f s  %5d tokens  %s\n", st.PromptTime.Seconds(), st.PromptTokens, rate(st.PromptTokens, st.PromptTime.Seconds()))
-	fmt.Fprintf(os.Stderr, "generate %8.2f s  %5d tokens  %s  (%s)\n", st.GenerateTime.Seconds(), st.GeneratedTokens, rate(st.GeneratedTokens-1, st.GenerateTime.Seconds()), st.Stop)
+	out.Messagef("prompt   %8.2f s  %5d tokens  %s\n", st.PromptTime.Seconds(), st.PromptTokens, rate(st.PromptTokens, st.PromptTime.Seconds()))
+	out.Messagef("generate %8.2f s  %5d tokens  %s  (%s)\n", st.GenerateTime.Seconds(), st.GeneratedTokens, rate(st.GeneratedTokens-1, st.GenerateTime.Seconds()), st.Stop)
 }

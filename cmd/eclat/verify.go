@@ -4,7 +4,6 @@ import (
 	"context"
 	"eclat/loader/manifest"
 	"errors"
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -39,10 +38,10 @@ runs no others. DIR may also be a manifest; of a folder all are checked.`,
 			}
 			manifests := args
 			if st, err := os.Stat(args[0]); err != nil {
-				return pathError(err)
+				return err
 			} else if st.IsDir() {
 				if manifests, err = manifest.List(args[0]); err != nil {
-					return pathError(err)
+					return err
 				}
 			}
 			var failed error
@@ -52,7 +51,7 @@ runs no others. DIR may also be a manifest; of a folder all are checked.`,
 					return interrupted(err, "not everything was checked")
 				}
 				if err != nil && failed != nil { // the last one is main's to print
-					fmt.Fprintln(os.Stderr, "eclat:", oneLine(failed))
+					out.Error(describe(failed))
 				}
 				if err != nil {
 					failed = err
@@ -97,10 +96,10 @@ func verify(ctx context.Context, path string, layers *fragment.Layers, list bool
 	}
 	if list {
 		for _, p := range r.Problems {
-			fmt.Println(p)
+			stdout.Printf("%s\n", p)
 		}
 		if len(r.Problems) == 0 {
-			fmt.Printf("sound  %s  %d blobs, %s\n", r.Path, r.Blobs, mib(r.Bytes))
+			stdout.Printf("sound  %s  %d blobs, %s\n", r.Path, r.Blobs, mib(r.Bytes))
 		}
 	}
 	return r.Err()

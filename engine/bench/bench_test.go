@@ -6,7 +6,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -256,18 +255,24 @@ func TestShapes(t *testing.T) {
 func TestSynthetic(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	shape := Shape{"test", 3, 512, 768, 4, 2, 64, 600, 1024, 1e6, false}
-	files, remove, err := Synthetic(context.Background(), shape, 2, nil)
+	m, err := Synthetic(context.Background(), shape, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer remove()
-	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "eclat-*")); len(left) > 0 && runtime.GOOS != "windows" {
-		t.Errorf("it could be left behind by a kill: %v", left)
+	none := func(when string) {
+		t.Helper()
+		if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "eclat-*")); len(left) > 0 {
+			t.Errorf("%s: in the temporary folder are %v", when, left)
+		}
 	}
-	if err := files[1].Close(); err != nil {
-		t.Error(err)
+	if unlinkOpen { // nothing can be left behind by a program that is killed
+		none("in use")
 	}
-	e, err := engine.Open(context.Background(), files[0], engine.Options{Device: "cpu", Context: 64})
+	f, err := m.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.Open(context.Background(), f, engine.Options{Device: "cpu", Context: 64})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,17 +286,23 @@ func TestSynthetic(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Error(err)
 	}
+	if f, err = m.Open(); err != nil { // once more
+		t.Fatal(err)
+	}
+	f.Close()
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+	none("closed")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, _, err := Synthetic(ctx, shape, 1, nil); !errors.Is(err, context.Canceled) {
+	if _, err := Synthetic(ctx, shape, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "eclat-*")); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
-	}
+	none("cancelled")
 	huge := Shapes[0]
 	huge.FF *= 1 << 10
-	if _, _, err := Synthetic(context.Background(), huge, 1, nil); !errors.Is(err, engine.ErrMemory) {
+	if _, err := Synthetic(context.Background(), huge, nil); !errors.Is(err, engine.ErrMemory) {
 		t.Errorf("a model of %d GB: %v", huge.Bytes()>>30, err)
 	}
 }

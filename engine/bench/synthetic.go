@@ -3,11 +3,15 @@ package bench
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
 	"os"
+	"runtime"
+
+	"github.com/edsrzf/mmap-go"
 
 	"eclat/cpu/host"
 	"eclat/engine"
@@ -16,47 +20,69 @@ import (
 	"eclat/loader/quant"
 )
 
-// Synthetic writes a model of a shape with random weights to a temporary file and
-// opens it n times, for n engines one after the other. The file has no name any more
-// when Synthetic returns, so nothing is left of it however the program ends; where the
-// system keeps the names of open files, remove deletes it once all are closed.
-// A model that fits neither the disk nor main memory is refused before a byte is
-// written. progress is told bytes and may be nil.
-func Synthetic(ctx context.Context, s Shape, n int, progress func(done, total int64)) (files []*loader.File, remove func(), err error) {
+// unlinkOpen says that a file that is open can lose its name.
+const unlinkOpen = runtime.GOOS != "windows"
+
+// Model is a synthetic model: random weights in a temporary file that is mapped and
+// has no name, so that nothing is left of it however the program ends. Where a
+// mapped file must keep its name (Windows), Close deletes it.
+type Model struct {
+	name string
+	data mmap.MMap
+	file *os.File
+}
+
+// Open opens the model, as often as asked for. The files must be closed before the
+// Model is.
+func (m *Model) Open() (*loader.File, error) { return loader.FromBytes(m.name, m.data) }
+
+// Close gives disk and memory back.
+func (m *Model) Close() error {
+	var err error
+	if m.data != nil {
+		err = m.data.Unmap()
+	}
+	err = errors.Join(err, m.file.Close())
+	if !unlinkOpen {
+		err = errors.Join(err, os.Remove(m.file.Name()))
+	}
+	return err
+}
+
+// Synthetic writes a model of a shape with random weights. One that fits neither
+// the disk nor main memory is refused before a byte is written. progress is told
+// bytes and may be nil.
+func Synthetic(ctx context.Context, s Shape, progress func(done, total int64)) (*Model, error) {
 	dir := os.TempDir()
 	need := s.Bytes() + 64<<20 // tensors, and room for the vocabulary and padding
 	if have := host.AvailableMemory(); have > 0 && need > have {
-		return nil, nil, fmt.Errorf("%w: %s takes %.1f GB, %.1f GB are available; name fewer layers, as in %s:2",
+		return nil, fmt.Errorf("%w: %s takes %.1f GB, %.1f GB are available; name fewer layers, as in %s:2",
 			engine.ErrMemory, s.Name, float64(need)/1e9, float64(have)/1e9, s.Name)
 	}
 	if have, ok := freeDisk(dir); ok && need > have {
-		return nil, nil, fmt.Errorf("%s takes %.1f GB, %s has room for %.1f GB; name fewer layers, as in %s:2, or set TMPDIR",
+		return nil, fmt.Errorf("%s takes %.1f GB, %s has room for %.1f GB; name fewer layers, as in %s:2, or set TMPDIR",
 			s.Name, float64(need)/1e9, dir, float64(have)/1e9, s.Name)
 	}
-	tmp, err := os.CreateTemp(dir, "eclat-"+s.Name+"-*.gguf")
+	f, err := os.CreateTemp(dir, "eclat-"+s.Name+"-*.gguf")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	remove = func() { os.Remove(tmp.Name()) }
-	defer remove()
-	w := &watched{ctx: ctx, w: tmp, total: s.Bytes(), progress: progress}
-	_, err = s.file().WriteTo(w)
-	if e := tmp.Close(); err == nil {
-		err = e
+	m := &Model{name: fmt.Sprintf("synthetic %s:%d", s.Name, s.Layers), file: f}
+	if unlinkOpen {
+		err = os.Remove(f.Name())
 	}
-	for i := 0; i < n && err == nil; i++ {
-		var f *loader.File
-		if f, err = loader.Open(tmp.Name()); err == nil {
-			files = append(files, f)
-		}
+	if err == nil {
+		file := s.file()
+		_, err = file.WriteTo(&watched{ctx: ctx, w: f, total: s.Bytes(), progress: progress})
+	}
+	if err == nil {
+		m.data, err = mmap.Map(f, mmap.RDONLY, 0)
 	}
 	if err != nil {
-		for _, f := range files {
-			f.Close()
-		}
-		return nil, nil, err
+		m.Close()
+		return nil, err
 	}
-	return files, remove, nil
+	return m, nil
 }
 
 // watched is a writer that can be cancelled and tells how far it is.

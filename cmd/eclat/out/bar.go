@@ -9,7 +9,8 @@ import (
 )
 
 // Bar is a progress bar on stderr. It shows only on a terminal, and only when
-// the work takes long enough to wonder.
+// the work takes long enough to wonder. A message takes it off the screen; the next
+// Set shows it again.
 type Bar struct {
 	label string
 	bytes bool
@@ -21,7 +22,7 @@ const barDelay = 300 * time.Millisecond
 
 // NewBar makes a bar with a label; of bytes, or of a count.
 func NewBar(label string, bytes bool) *Bar {
-	return &Bar{label: label, bytes: bytes, start: time.Now()}
+	return &Bar{label: Escape(label), bytes: bytes, start: time.Now()}
 }
 
 // Set shows how far the work is; at its end the bar goes.
@@ -30,10 +31,12 @@ func (b *Bar) Set(done, total int64) {
 		b.Clear()
 		return
 	}
+	if time.Since(b.start) < barDelay || !IsTerminal(os.Stderr) {
+		return
+	}
+	stderr.Lock()
+	defer stderr.Unlock()
 	if b.bar == nil {
-		if time.Since(b.start) < barDelay || !IsTerminal(os.Stderr) {
-			return
-		}
 		b.bar = progressbar.NewOptions64(total,
 			progressbar.OptionSetWriter(os.Stderr),
 			progressbar.OptionSetDescription(b.label),
@@ -43,14 +46,34 @@ func (b *Bar) Set(done, total int64) {
 			progressbar.OptionThrottle(65*time.Millisecond),
 			progressbar.OptionClearOnFinish())
 	}
+	stderr.bar = b
 	b.bar.Set64(done)
 }
 
-// Clear takes the bar off the screen.
+// describe changes the label.
+func (b *Bar) describe(label string) {
+	stderr.Lock()
+	defer stderr.Unlock()
+	if b.label = Escape(label); b.bar != nil {
+		b.bar.Describe(b.label)
+	}
+}
+
+// Clear takes the bar off the screen; the next Set begins a new one.
 func (b *Bar) Clear() {
+	stderr.Lock()
+	defer stderr.Unlock()
+	b.hide()
+	b.bar = nil
+}
+
+// hide takes the bar off the screen, under the lock.
+func (b *Bar) hide() {
 	if b.bar != nil {
 		b.bar.Clear()
-		b.bar = nil
+	}
+	if stderr.bar == b {
+		stderr.bar = nil
 	}
 }
 

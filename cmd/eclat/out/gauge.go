@@ -38,9 +38,7 @@ func (g *Gauge) Watch(b *Bar) (stop func()) {
 			case <-tick.C:
 			}
 			if l := g.label.Load(); l != nil && *l != b.label {
-				if b.label = *l; b.bar != nil {
-					b.bar.Describe(b.label)
-				}
+				b.describe(*l)
 			}
 			if total := g.Total.Load(); total > 0 {
 				b.Set(min(g.Done.Load(), total-1), total)

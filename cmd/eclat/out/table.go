@@ -26,15 +26,16 @@ func Coloured(f *os.File) bool {
 	return IsTerminal(f) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-// Paint writes text in a style, or plainly.
-func Paint(colour bool, s Style, text string) string {
+// Paint escapes text and gives it a style, or none.
+func Paint(colour bool, s Style, text string) Painted {
+	text = Escape(text)
 	if !colour || s == Plain || text == "" {
-		return text
+		return Painted(text)
 	}
-	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"
+	return Painted("\x1b[" + string(s) + "m" + text + "\x1b[0m")
 }
 
-// Table is text in columns. Widths are counted in characters and colours added
+// Table is text in columns, escaped. Widths are counted in characters and colours added
 // afterwards, so neither accents nor colours disturb the columns.
 type Table struct {
 	head  []string
@@ -55,7 +56,11 @@ func NewTable(head ...string) *Table {
 
 // Add adds a row.
 func (t *Table) Add(cells ...string) {
-	t.rows = append(t.rows, cells)
+	row := make([]string, len(cells))
+	for i, c := range cells {
+		row[i] = Escape(c)
+	}
+	t.rows = append(t.rows, row)
 	t.looks = append(t.looks, nil)
 }
 
@@ -102,15 +107,15 @@ func (t *Table) Markdown(w io.Writer, colour bool) {
 func (t *Table) write(w io.Writer, colour bool, begin, between, end string) {
 	widths := t.widths()
 	line := func(cells []string, looks map[int]Style, all Style) {
-		out := make([]string, len(cells))
+		painted := make([]string, len(cells))
 		for i, c := range cells {
 			s := all
 			if looks[i] != Plain {
 				s = looks[i]
 			}
-			out[i] = Paint(colour, s, t.cell(c, i, widths[i]))
+			painted[i] = string(Paint(colour, s, t.cell(c, i, widths[i])))
 		}
-		text := begin + strings.Join(out, between) + end
+		text := begin + strings.Join(painted, between) + end
 		if end == "" {
 			text = strings.TrimRight(text, " ")
 		}
