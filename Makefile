@@ -34,9 +34,9 @@ deps:
 	@sh .ci/deps
 
 fuzz:
-	go test -run '^$$' -fuzz FuzzOpen -fuzztime $(FUZZTIME) ./loader
+	go test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./loader/gguf
 	go test -run '^$$' -fuzz FuzzEncode -fuzztime $(FUZZTIME) ./model/tokenizer
-	go test -run '^$$' -fuzz FuzzManifest -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./loader
+	go test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./loader/manifest
 
 clean:
 	rm -rf bin

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"eclat/loader"
+	"eclat/loader/manifest"
 	"eclat/loader/quant"
 	"eclat/model"
 )
@@ -94,7 +94,7 @@ func (p *Probe) add(e *Engine, i int, o *ProbeOptions) error {
 func describe(file *loader.File, plan *model.Plan, i, j int) ProbeStep {
 	s := &plan.Steps[j]
 	dst := plan.Tensors[s.Dst]
-	out := ProbeStep{Name: dst.Name, Op: s.Op, Layer: layerOf(dst.Name), Cols: dst.Cols, link: i, step: j}
+	out := ProbeStep{Name: dst.Name, Op: s.Op, Layer: manifest.LayerOf(dst.Name), Cols: dst.Cols, link: i, step: j}
 	out.Kept = dst.Kind != model.Cache && dst.Type == quant.F32
 	for _, id := range s.Src {
 		switch t := plan.Tensors[id]; t.Kind {
@@ -110,20 +110,6 @@ func describe(file *loader.File, plan *model.Plan, i, j int) ProbeStep {
 		}
 	}
 	return out
-}
-
-// layerOf reads the layer out of a name like "blk.3.attn_q"; −1 where there is none.
-func layerOf(name string) int {
-	rest, ok := strings.CutPrefix(name, "blk.")
-	if !ok {
-		return -1
-	}
-	number, _, _ := strings.Cut(rest, ".")
-	l, err := strconv.Atoi(number)
-	if err != nil {
-		return -1
-	}
-	return l
 }
 
 // Run appends ids, at most ProbeOptions.Tokens of them, to the sequence and runs
@@ -225,7 +211,7 @@ func (e *Engine) MatMulRate(tokens int, limit time.Duration) (float64, error) {
 			continue
 		}
 		t := plan.Tensors[s.Src[0]]
-		if layerOf(t.Name) >= 0 && t.Rows*t.Cols > w.Rows*w.Cols {
+		if manifest.LayerOf(t.Name) >= 0 && t.Rows*t.Cols > w.Rows*w.Cols {
 			w = t
 		}
 	}

@@ -1,7 +1,7 @@
 // Package loader reads GGUF model files: metadata, tensor shapes and the
 // quantised blocks themselves. The same File comes out of a fragments folder, into
-// which package fragment cuts such files: a manifest (see Manifest) and a blob for
-// each tensor.
+// which package fragment cuts such files: a manifest (package manifest) and a blob
+// for each tensor. Package gguf parses headers, package quant knows the types.
 //
 // A file is mapped into memory and never copied: a Tensor is a byte range of
 // the mapping with a type and a shape. Shapes are always in elements, innermost
@@ -17,6 +17,7 @@
 // read-only after Open, so any number of goroutines may use it at once; of a
 // folder Map adds mappings, under a lock.
 //
-// The format: github.com/ggml-org/ggml, docs/gguf.md. The block layouts:
-// ggml/src/ggml-common.h there.
+// A file that another program cuts short while it is mapped has pages that are not
+// there any more. Whoever reads Tensor.Data or a Value does so within Guard, which
+// makes an error of it; without, the process ends.
 package loader

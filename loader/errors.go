@@ -1,20 +1,29 @@
 package loader
 
-import "fmt"
+import "eclat/loader/gguf"
 
 // FormatError says that a model file is not what it claims to be.
-// It prints as one line: file, field, offset, reason.
-type FormatError struct {
-	Path   string // file name as given by the user
-	Field  string // metadata key, tensor name or header field
-	Offset int64  // bytes from the start of the file, -1 when no single place is at fault
-	Reason string
-}
+type FormatError = gguf.FormatError
 
-func (e *FormatError) Error() string {
-	at := ""
-	if e.Offset >= 0 {
-		at = fmt.Sprintf(" at byte %d", e.Offset)
-	}
-	return fmt.Sprintf("%s: %s%s: %s", e.Path, e.Field, at, e.Reason)
-}
+// Value is a metadata value, ValueType its type.
+type (
+	Value     = gguf.Value
+	ValueType = gguf.ValueType
+)
+
+// The types of metadata values, for users of File.Get.
+const (
+	Uint8   = gguf.Uint8
+	Int8    = gguf.Int8
+	Uint16  = gguf.Uint16
+	Int16   = gguf.Int16
+	Uint32  = gguf.Uint32
+	Int32   = gguf.Int32
+	Float32 = gguf.Float32
+	Bool    = gguf.Bool
+	String  = gguf.String
+	Array   = gguf.Array
+	Uint64  = gguf.Uint64
+	Int64   = gguf.Int64
+	Float64 = gguf.Float64
+)

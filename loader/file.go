@@ -1,7 +1,8 @@
 package loader
 
 import (
-	"eclat/loader/quant"
+	"eclat/loader/gguf"
+	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,29 +16,16 @@ import (
 
 // Tensor is a named block of weights: where it lies and how to read it.
 type Tensor struct {
-	Name     string
-	Type     quant.Type
-	Dims     []int  // elements, innermost first: a matrix is (columns, rows)
-	RowBytes int    // bytes of one row of Dims[0] elements
-	Size     int64  // bytes of the whole tensor
-	Offset   int64  // bytes from the start of its file
-	Shard    int    // which file of a split model, from 0
-	Data     []byte // Size bytes of a mapping, valid until File.Close; in a fragments folder nil before File.Map
-	Blob     Sum    // its blob in a fragments folder; zero in a GGUF file
-	infoOff  int64  // where the header describes it, for errors
+	gguf.Tensor
+	Shard int          // which file of a split model, from 0
+	Data  []byte       // Size bytes of a mapping, valid until File.Close; in a fragments folder nil before File.Map
+	Blob  manifest.Sum // its blob in a fragments folder; zero in a GGUF file
 }
 
-// Elems returns the number of elements.
-func (t *Tensor) Elems() int {
-	n := 1
-	for _, d := range t.Dims {
-		n *= d
-	}
-	return n
+// Specifics describes the tensor to people and to manifests.
+func (t *Tensor) Specifics() manifest.Specifics {
+	return manifest.Specifics{Shape: t.Dims, Type: t.Type, RowBytes: t.RowBytes, Size: t.Size, Offset: t.Offset, Shard: t.Shard, Blob: t.Blob}
 }
-
-// Rows returns the number of rows of Dims[0] elements.
-func (t *Tensor) Rows() int { return t.Elems() / t.Dims[0] }
 
 // File is an open model: one GGUF file, all the files of a split one, or a
 // fragments folder that such files were cut into. Whoever asks for tensors through
@@ -62,10 +50,11 @@ var shardName = regexp.MustCompile(`^(.*)-(\d{5})-of-(\d{5})\.gguf$`)
 // Open maps a GGUF file and checks its header. For a file named
 // NAME-00001-of-00003.gguf it opens all three; any of them may be named. A path
 // to a fragments folder, or to one of its manifests, opens the model there; it
-// need not be complete. Errors about the contents are *FormatError.
+// need not be complete. Errors about the contents are *FormatError, and ErrFault where
+// a file shrinks meanwhile.
 func Open(path string) (*File, error) {
 	f := &File{Path: path, byName: map[string]*Tensor{}}
-	if err := f.open(); err != nil {
+	if err := Guard(f.open); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -76,13 +65,13 @@ func Open(path string) (*File, error) {
 // name stands in for the path in error messages.
 func FromBytes(name string, data []byte) (*File, error) {
 	f := &File{Path: name, byName: map[string]*Tensor{}}
-	h, err := parseHeader(name, data, int64(len(data)))
+	h, err := gguf.Parse(name, data, int64(len(data)))
 	if err != nil {
 		return nil, err
 	}
-	if n, ok := h.meta["split.count"]; ok {
+	if n, ok := h.Meta["split.count"]; ok {
 		if u, _ := n.Uint(); u > 1 {
-			return nil, f.errAt("split.count", n.off, "one part of a split model; the others are not at hand")
+			return nil, f.errAt("split.count", n.Offset, "one part of a split model; the others are not at hand")
 		}
 	}
 	f.Parts = []Part{{name, int64(len(data)), data}}
@@ -94,8 +83,8 @@ func FromBytes(name string, data []byte) (*File, error) {
 }
 
 func (f *File) open() error {
-	if st, err := os.Stat(f.Path); err == nil && (st.IsDir() || IsManifest(f.Path)) {
-		path, err := FindManifest(f.Path)
+	if st, err := os.Stat(f.Path); err == nil && (st.IsDir() || manifest.IsName(f.Path)) {
+		path, err := manifest.Find(f.Path)
 		if err != nil {
 			return err
 		}
@@ -107,9 +96,9 @@ func (f *File) open() error {
 		if err != nil {
 			return err
 		}
-		if n, ok := h.meta["split.count"]; ok {
+		if n, ok := h.Meta["split.count"]; ok {
 			if u, _ := n.Uint(); u > 1 {
-				return f.errAt("split.count", n.off,
+				return f.errAt("split.count", n.Offset,
 					"one part of a model split into %d files; name them NAME-00001-of-%05d.gguf and so on", u, u)
 			}
 		}
@@ -125,12 +114,12 @@ func (f *File) open() error {
 		part := fmt.Sprintf("%s-%05d-of-%05d.gguf", m[1], i+1, count)
 		h, data, err := f.mapFile(part)
 		if errors.Is(err, fs.ErrNotExist) {
-			return &FormatError{part, "file", -1, fmt.Sprintf("part %d of %d is missing", i+1, count)}
+			return gguf.Errorf(part, "file", -1, "part %d of %d is missing", i+1, count)
 		}
 		if err != nil {
 			return err
 		}
-		if err := h.checkSplit(part, i, count); err != nil {
+		if err := checkSplit(h, part, i, count); err != nil {
 			return err
 		}
 		if err := f.addFile(part, i, h, data); err != nil {
@@ -144,43 +133,43 @@ func (f *File) open() error {
 func (f *File) checkSplitCount() error {
 	if v, ok := f.meta["split.tensors.count"]; ok {
 		if u, isInt := v.Uint(); !isInt || u != uint64(len(f.Tensors)) {
-			return f.errAt("split.tensors.count", v.off, "must be %d, the number of tensors in all parts", len(f.Tensors))
+			return f.errAt("split.tensors.count", v.Offset, "must be %d, the number of tensors in all parts", len(f.Tensors))
 		}
 	}
 	return nil
 }
 
 // checkSplit compares what a part says of itself with its name: part no (from 0) of count.
-func (h *header) checkSplit(path string, no, count int) error {
+func checkSplit(h *gguf.Header, path string, no, count int) error {
 	for _, k := range []struct {
 		key  string
 		want int
 	}{{"split.count", count}, {"split.no", no}} {
-		v, ok := h.meta[k.key]
+		v, ok := h.Meta[k.key]
 		if !ok {
 			if count == 1 {
 				continue // an ordinary file that happens to carry such a name
 			}
-			return &FormatError{path, k.key, -1, fmt.Sprintf("the key is missing; it must be %d, as the file's name says", k.want)}
+			return gguf.Errorf(path, k.key, -1, "the key is missing; it must be %d, as the file's name says", k.want)
 		}
 		if u, isInt := v.Uint(); !isInt || u != uint64(k.want) {
-			return &FormatError{path, k.key, v.off, fmt.Sprintf("must be %d, as the file's name says", k.want)}
+			return gguf.Errorf(path, k.key, v.Offset, "must be %d, as the file's name says", k.want)
 		}
 	}
 	return nil
 }
 
 // mapFile maps one file and reads its header.
-func (f *File) mapFile(path string) (*header, []byte, error) {
+func (f *File) mapFile(path string) (*gguf.Header, []byte, error) {
 	st, err := os.Stat(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	if !st.Mode().IsRegular() {
-		return nil, nil, &FormatError{path, "file", -1, "not a regular file"}
+		return nil, nil, gguf.Errorf(path, "file", -1, "not a regular file")
 	}
 	if st.Size() < 4 { // an empty file cannot be mapped
-		return nil, nil, &FormatError{path, "magic", 0, fmt.Sprintf("the file has %d bytes, too few for a GGUF file", st.Size())}
+		return nil, nil, gguf.Errorf(path, "magic", 0, "the file has %d bytes, too few for a GGUF file", st.Size())
 	}
 	fd, err := os.Open(path)
 	if err != nil {
@@ -191,7 +180,7 @@ func (f *File) mapFile(path string) (*header, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	h, err := parseHeader(path, data, st.Size())
+	h, err := gguf.Parse(path, data, st.Size())
 	return h, data, err
 }
 
@@ -202,11 +191,12 @@ func (f *File) mapFD(fd *os.File, size int64) ([]byte, error) {
 		return nil, fmt.Errorf("loader: map %s: %w", fd.Name(), err)
 	}
 	f.maps = append(f.maps, data)
+	mapped.add(data, fd.Name())
 	return data[:size:size], nil
 }
 
 // addFile takes over a part that is a mapped file.
-func (f *File) addFile(path string, shard int, h *header, data []byte) error {
+func (f *File) addFile(path string, shard int, h *gguf.Header, data []byte) error {
 	if err := f.add(path, shard, h, int64(len(data))); err != nil {
 		return err
 	}
@@ -226,17 +216,18 @@ func (f *File) slice(shard int, data []byte) {
 
 // add takes over the tensors of part shard (from 0) of size bytes, and the metadata
 // of the first. The tensors have no Data yet.
-func (f *File) add(path string, shard int, h *header, size int64) error {
+func (f *File) add(path string, shard int, h *gguf.Header, size int64) error {
 	if shard == 0 {
-		f.Version, f.Keys, f.meta = h.version, h.keys, h.meta
+		f.Version, f.Keys, f.meta = h.Version, h.Keys, h.Meta
 	}
 	f.Size += size
-	for i := range h.tensors {
-		t := &h.tensors[i]
+	ts := make([]Tensor, len(h.Tensors))
+	for i := range h.Tensors {
+		t := &ts[i]
+		t.Tensor, t.Shard = h.Tensors[i], shard
 		if f.byName[t.Name] != nil {
-			return &FormatError{path, t.Name, t.infoOff, "the tensor appears in an earlier part too"}
+			return gguf.Errorf(path, t.Name, t.InfoOffset, "the tensor appears in an earlier part too")
 		}
-		t.Shard = shard
 		f.byName[t.Name] = t
 		f.Tensors = append(f.Tensors, t)
 	}
@@ -250,6 +241,7 @@ func (f *File) Close() error {
 		errs = append(errs, f.folder.root.Close())
 	}
 	for _, m := range f.maps {
+		mapped.remove(m)
 		errs = append(errs, m.Unmap())
 	}
 	f.maps = nil
@@ -267,13 +259,13 @@ func (f *File) Get(key string) (Value, bool) { v, ok := f.meta[key]; return v, o
 func (f *File) Errorf(field, format string, args ...any) error {
 	off := int64(-1)
 	if v, ok := f.meta[field]; ok {
-		off = v.off
+		off = v.Offset
 	} else if t := f.byName[field]; t != nil {
-		off = t.infoOff
+		off = t.InfoOffset
 	}
 	return f.errAt(field, off, format, args...)
 }
 
 func (f *File) errAt(field string, off int64, format string, args ...any) error {
-	return &FormatError{f.Path, field, off, fmt.Sprintf(format, args...)}
+	return gguf.Errorf(f.Path, field, off, format, args...)
 }

@@ -2,112 +2,27 @@ package loader
 
 import (
 	"bytes"
+	"eclat/loader/gguf"
+	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
 
-// manifestName matches the names of manifests in a folder; the digits are the id.
-var manifestName = regexp.MustCompile(`^.*\.([0-9a-f]{64})\.json$`)
-
-// IsManifest reports whether path is named like a manifest.
-func IsManifest(path string) bool { return strings.HasSuffix(path, ".json") }
-
-// Manifests lists the manifests in a folder, sorted by name. A folder that has
-// none is a *FormatError.
-func Manifests(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, e := range entries {
-		if manifestName.MatchString(e.Name()) {
-			out = append(out, filepath.Join(dir, e.Name()))
-		}
-	}
-	if out == nil {
-		return nil, &FormatError{dir, "file", -1, "not a regular file, nor a folder with a manifest (NAME.ID.json)"}
-	}
-	return out, nil
-}
-
-// FindManifest returns the path of the manifest that a path names: itself, or the
-// only one in a folder.
-func FindManifest(path string) (string, error) {
-	st, err := os.Stat(path)
-	if err != nil || !st.IsDir() {
-		return path, err
-	}
-	all, err := Manifests(path)
-	if err != nil {
-		return "", err
-	}
-	if len(all) > 1 {
-		const show = 16
-		names := strings.Join(all[:min(show, len(all))], ", ")
-		if len(all) > show {
-			names += ", …"
-		}
-		return "", &FormatError{path, "manifest", -1, fmt.Sprintf("the folder holds %d; name one of them: %s", len(all), names)}
-	}
-	return all[0], nil
-}
-
-// ReadManifest reads and checks a manifest file. Its name must end in its id, so
-// that a damaged manifest is never taken for another.
-func ReadManifest(path string) (*Manifest, error) {
-	fail := func(field, format string, args ...any) error {
-		return &FormatError{path, field, -1, fmt.Sprintf(format, args...)}
-	}
-	st, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, fail("file", "not a regular file")
-	}
-	name := manifestName.FindStringSubmatch(filepath.Base(path))
-	if name == nil {
-		return nil, fail("file name", "a manifest is named NAME.ID.json, where ID is its sha256")
-	}
-	if st.Size() > MaxManifestBytes {
-		return nil, fail("manifest", "%d bytes, the limit is %d", st.Size(), MaxManifestBytes)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxManifestBytes+1))
-	if err != nil {
-		return nil, err
-	}
-	m, err := ParseManifest(path, data)
-	if err == nil && m.ID.String() != name[1] {
-		err = fail("manifest", "its sha256 is %s, not that of its name: it is damaged", m.ID)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
-}
-
 // folder is where the blobs of an open manifest lie.
 type folder struct {
 	root     *os.Root // no name leads out of it
-	manifest *Manifest
+	manifest *manifest.Manifest
 }
 
 // openManifest opens the model whose manifest path names.
 func (f *File) openManifest(path string) error {
-	m, err := ReadManifest(path)
+	m, err := manifest.Read(path)
 	if err != nil {
 		return err
 	}
@@ -116,9 +31,9 @@ func (f *File) openManifest(path string) error {
 
 // OpenBlobs opens the model that m describes from the blobs in dir. name stands
 // for it in errors.
-func (m *Manifest) OpenBlobs(name, dir string) (*File, error) {
+func OpenBlobs(name string, m *manifest.Manifest, dir string) (*File, error) {
 	f := &File{Path: name, byName: map[string]*Tensor{}}
-	if err := f.openBlobs(m, dir); err != nil {
+	if err := Guard(func() error { return f.openBlobs(m, dir) }); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -128,7 +43,7 @@ func (m *Manifest) OpenBlobs(name, dir string) (*File, error) {
 // openBlobs reads the header from its blobs, with the same parser as a file's, and
 // compares what it says of the tensors with the manifest. Blobs that are not of
 // the header fragment are not touched before Map.
-func (f *File) openBlobs(m *Manifest, dir string) error {
+func (f *File) openBlobs(m *manifest.Manifest, dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -137,16 +52,16 @@ func (f *File) openBlobs(m *Manifest, dir string) error {
 	for i, p := range m.Source.Parts {
 		data, err := f.mapBlob(m.Blob(p.Header))
 		if errors.Is(err, fs.ErrNotExist) {
-			return f.errAt("fragments", -1, "missing: %s (blob %s)", HeaderFragment, p.Header)
+			return f.errAt("fragments", -1, "missing: %s (blob %s)", manifest.HeaderFragment, p.Header)
 		}
 		if err != nil {
 			return err
 		}
-		h, err := parseHeader(f.Path, data, p.Size)
+		h, err := gguf.Parse(f.Path, data, p.Size)
 		if err != nil {
 			return err
 		}
-		if err := h.checkSplit(f.Path, i, len(m.Source.Parts)); err != nil {
+		if err := checkSplit(h, f.Path, i, len(m.Source.Parts)); err != nil {
 			return err
 		}
 		if err := f.add(f.Path, i, h, p.Size); err != nil {
@@ -163,8 +78,8 @@ func (f *File) openBlobs(m *Manifest, dir string) error {
 }
 
 // compare checks that header and manifest agree.
-func (f *File) compare(m *Manifest) error {
-	if a := ArchitectureOf(f); a != m.Architecture {
+func (f *File) compare(m *manifest.Manifest) error {
+	if a := f.Architecture(); a != m.Architecture {
 		return f.errAt("architecture", -1, "the header says %q, the manifest %q", a, m.Architecture)
 	}
 	if len(f.Tensors) != len(m.Tensors) {
@@ -173,11 +88,18 @@ func (f *File) compare(m *Manifest) error {
 	for i, t := range f.Tensors {
 		s := &m.Tensors[i]
 		if t.Name != s.Name || !slices.Equal(t.Dims, s.Shape) || t.Type != s.Type || t.Offset != s.Offset || t.Shard != s.Shard {
-			return f.errAt("tensor_specifics."+s.Name, t.infoOff, "the header describes the tensor otherwise")
+			return f.errAt("tensor_specifics."+s.Name, t.InfoOffset, "the header describes the tensor otherwise")
 		}
 		t.Blob = s.Blob
 	}
 	return nil
+}
+
+// Architecture returns what a manifest says of the file's architecture: "" where
+// general.architecture is not a short printable string.
+func (f *File) Architecture() string {
+	v, _ := f.Get("general.architecture")
+	return manifest.ArchitectureOf(v)
 }
 
 // Map makes Data valid for the named tensors. A tensor of a GGUF file always has
@@ -230,7 +152,7 @@ func (f *File) Missing() []string {
 }
 
 // Manifest returns the manifest that the model was opened from, nil for a GGUF file.
-func (f *File) Manifest() *Manifest {
+func (f *File) Manifest() *manifest.Manifest {
 	if f.folder == nil {
 		return nil
 	}
@@ -238,7 +160,7 @@ func (f *File) Manifest() *Manifest {
 }
 
 // fragmentsWith lists the fragments that have one of the tensors.
-func fragmentsWith(m *Manifest, tensors map[string]bool) (names []string) {
+func fragmentsWith(m *manifest.Manifest, tensors map[string]bool) (names []string) {
 	for _, fr := range m.Fragments {
 		if slices.ContainsFunc(fr.Tensors, func(t string) bool { return tensors[t] }) {
 			names = append(names, fr.Name)
@@ -255,56 +177,13 @@ func plural(n int, what string) string {
 }
 
 // mapBlob maps a blob whole.
-func (f *File) mapBlob(b *Blob) ([]byte, error) {
-	fd, err := OpenBlob(f.folder.root, b)
+func (f *File) mapBlob(b *manifest.Blob) ([]byte, error) {
+	fd, err := manifest.OpenBlob(f.folder.root, b)
 	if err != nil {
 		return nil, err
 	}
 	defer fd.Close()
 	return f.mapFD(fd, b.Size)
-}
-
-// OpenBlob opens a blob in the folder root and checks what can be checked without
-// reading it: that it is a regular file of the right size and no link to one. An
-// absent blob gives fs.ErrNotExist.
-func OpenBlob(root *os.Root, b *Blob) (*os.File, error) {
-	name := b.Sum.BlobName()
-	path := filepath.Join(root.Name(), filepath.FromSlash(name))
-	st, err := root.Lstat(name)
-	if err != nil {
-		return nil, blobError(path, err)
-	}
-	if !st.Mode().IsRegular() {
-		return nil, &FormatError{path, "blob", -1, "not a regular file"}
-	}
-	f, err := root.Open(name)
-	if err != nil {
-		return nil, blobError(path, err)
-	}
-	// A link put there in between would be another file.
-	now, err := f.Stat()
-	switch {
-	case err != nil:
-		err = blobError(path, err)
-	case !os.SameFile(st, now):
-		err = &FormatError{path, "blob", -1, "the file was exchanged while it was opened"}
-	case now.Size() != b.Size:
-		err = &FormatError{path, "blob", -1, fmt.Sprintf("the file has %d bytes, the manifest says %d", now.Size(), b.Size)}
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-// blobError gives an error of os.Root the whole path.
-func blobError(path string, err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return &fs.PathError{Op: "open", Path: path, Err: p.Err}
-	}
-	return &fs.PathError{Op: "open", Path: path, Err: err}
 }
 
 // Part is one file of the source of an open model.
@@ -336,7 +215,7 @@ func (p *Part) Open() (PartReader, error) {
 	}
 	if st, err := f.Stat(); err != nil || st.Size() != p.Size {
 		f.Close()
-		return nil, &FormatError{p.Path, "file", -1, "it changed after it was opened"}
+		return nil, gguf.Errorf(p.Path, "file", -1, "it changed after it was opened")
 	}
 	return f, nil
 }

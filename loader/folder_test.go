@@ -3,6 +3,7 @@ package loader_test
 import (
 	"bytes"
 	"context"
+	"eclat/loader/manifest"
 	"errors"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"eclat/loader"
 	"eclat/loader/fragment"
+	"eclat/loader/loadertest"
 )
 
 // names lists all tensors of a model.
@@ -28,10 +30,10 @@ func names(f *loader.File) (out []string) {
 // TestOpenFolder: a model opened from its folder, or its manifest, is the one that
 // was cut up.
 func TestOpenFolder(t *testing.T) {
-	src := layered()
+	src := loadertest.Layered()
 	src.Set("tokens", []string{"a", "", "ccc"})
-	dir, manifest := folderOf(t, src)
-	for _, path := range []string{dir, manifest} {
+	dir, mpath := loadertest.Folder(t, src)
+	for _, path := range []string{dir, mpath} {
 		f, err := loader.Open(path)
 		if err != nil {
 			t.Fatal(err)
@@ -73,9 +75,9 @@ func TestMapOnlyNeeded(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("reads /proc/self/maps, which only Linux has")
 	}
-	dir, _ := folderOf(t, layered())
+	dir, _ := loadertest.Folder(t, loadertest.Layered())
 	mapped := func() (n int) {
-		for _, line := range strings.Split(string(readAll(t, "/proc/self/maps")), "\n") {
+		for _, line := range strings.Split(string(loadertest.ReadFile(t, "/proc/self/maps")), "\n") {
 			if strings.Contains(line, filepath.Join(dir, "blobs")) {
 				n++
 			}
@@ -105,8 +107,8 @@ func TestMapOnlyNeeded(t *testing.T) {
 
 // TestMapConcurrently: several stages may ask for their weights at once.
 func TestMapConcurrently(t *testing.T) {
-	src := layered()
-	dir, _ := folderOf(t, src)
+	src := loadertest.Layered()
+	dir, _ := loadertest.Folder(t, src)
 	f, err := loader.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -126,15 +128,15 @@ func TestMapConcurrently(t *testing.T) {
 }
 
 // blobPath returns where the blob of a tensor lies.
-func blobPath(t *testing.T, manifest, tensor string) string {
+func blobPath(t *testing.T, mpath, tensor string) string {
 	t.Helper()
-	m, err := loader.ReadManifest(manifest)
+	m, err := manifest.Read(mpath)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, x := range m.Tensors {
 		if x.Name == tensor {
-			return filepath.Join(filepath.Dir(manifest), x.Blob.BlobName())
+			return filepath.Join(filepath.Dir(mpath), x.Blob.BlobName())
 		}
 	}
 	t.Fatalf("no tensor %s", tensor)
@@ -143,9 +145,9 @@ func blobPath(t *testing.T, manifest, tensor string) string {
 
 // TestPartialFolder: what is there can be used; asking for more names the fragments.
 func TestPartialFolder(t *testing.T) {
-	dir, manifest := folderOf(t, layered())
+	dir, mpath := loadertest.Folder(t, loadertest.Layered())
 	for _, tensor := range []string{"blk.0.attn_q.weight", "blk.2.attn_q.weight", "output.weight"} {
-		if err := os.Remove(blobPath(t, manifest, tensor)); err != nil {
+		if err := os.Remove(blobPath(t, mpath, tensor)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -171,8 +173,8 @@ func TestPartialFolder(t *testing.T) {
 
 // TestFolderOfTwo: a folder with several manifests does not choose.
 func TestFolderOfTwo(t *testing.T) {
-	dir, one := folderOf(t, layered())
-	other := layered()
+	dir, one := loadertest.Folder(t, loadertest.Layered())
+	other := loadertest.Layered()
 	other.Set("general.name", "other")
 	src, err := loader.FromBytes("other.gguf", other.Bytes())
 	if err != nil {
@@ -185,7 +187,7 @@ func TestFolderOfTwo(t *testing.T) {
 	if res.New != 1 { // all but the header is shared
 		t.Errorf("%d new blobs", res.New)
 	}
-	checkRefusal(t, dir, dir, "manifest", -1, "holds 2; name one of them: "+one+", "+res.Path)
+	loadertest.Refusal(t, dir, dir, "manifest", -1, "holds 2; name one of them: "+one+", "+res.Path)
 	for _, path := range []string{one, res.Path} {
 		f, err := loader.Open(path)
 		if err != nil {
@@ -198,12 +200,12 @@ func TestFolderOfTwo(t *testing.T) {
 // TestHostileFolders: what lies in a folder is not what the manifest says.
 func TestHostileFolders(t *testing.T) {
 	const tensor = "blk.1.attn_q.weight"
-	header := func(t *testing.T, manifest string) string {
-		m, err := loader.ReadManifest(manifest)
+	header := func(t *testing.T, mpath string) string {
+		m, err := manifest.Read(mpath)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return filepath.Join(filepath.Dir(manifest), m.Source.Parts[0].Header.BlobName())
+		return filepath.Join(filepath.Dir(mpath), m.Source.Parts[0].Header.BlobName())
 	}
 	replace := func(t *testing.T, path string, data []byte) {
 		if err := os.Remove(path); err != nil {
@@ -215,7 +217,7 @@ func TestHostileFolders(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name   string
-		spoil  func(t *testing.T, manifest, blob string) (named string)
+		spoil  func(t *testing.T, mpath, blob string) (named string)
 		field  string
 		reason string
 	}{
@@ -228,7 +230,7 @@ func TestHostileFolders(t *testing.T) {
 			return blob
 		}, "blob", "321 bytes"},
 		{"link to an equal file", func(t *testing.T, _, blob string) string {
-			data := readAll(t, blob)
+			data := loadertest.ReadFile(t, blob)
 			replace(t, blob, data)
 			if err := os.Rename(blob, blob+"x"); err != nil {
 				t.Fatal(err)
@@ -259,52 +261,52 @@ func TestHostileFolders(t *testing.T) {
 			}
 			return blob
 		}, "blob", "not a regular file"},
-		{"damaged manifest", func(t *testing.T, manifest, _ string) string {
-			data := bytes.Replace(readAll(t, manifest), []byte(`"model.gguf"`), []byte(`"model.gguF"`), 1)
-			replace(t, manifest, data)
-			return manifest
+		{"damaged manifest", func(t *testing.T, mpath, _ string) string {
+			data := bytes.Replace(loadertest.ReadFile(t, mpath), []byte(`"model.gguf"`), []byte(`"model.gguF"`), 1)
+			replace(t, mpath, data)
+			return mpath
 		}, "manifest", "it is damaged"},
-		{"renamed manifest", func(t *testing.T, manifest, _ string) string {
-			to := filepath.Join(filepath.Dir(manifest), "model.json")
-			if err := os.Rename(manifest, to); err != nil {
+		{"renamed manifest", func(t *testing.T, mpath, _ string) string {
+			to := filepath.Join(filepath.Dir(mpath), "model.json")
+			if err := os.Rename(mpath, to); err != nil {
 				t.Fatal(err)
 			}
 			return to
 		}, "file name", "NAME.ID.json"},
-		{"folder for a manifest", func(t *testing.T, manifest, _ string) string {
-			os.Remove(manifest)
-			if err := os.Mkdir(manifest, 0o700); err != nil {
+		{"folder for a manifest", func(t *testing.T, mpath, _ string) string {
+			os.Remove(mpath)
+			if err := os.Mkdir(mpath, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			return manifest
+			return mpath
 		}, "file", "not a regular file"},
-		{"no header", func(t *testing.T, manifest, _ string) string {
-			os.Remove(header(t, manifest))
-			return manifest
+		{"no header", func(t *testing.T, mpath, _ string) string {
+			os.Remove(header(t, mpath))
+			return mpath
 		}, "fragments", "missing: header"},
-		{"header of other tensors", func(t *testing.T, manifest, _ string) string {
-			data := readAll(t, header(t, manifest))
-			replace(t, header(t, manifest), bytes.Replace(data, []byte("blk.2.attn_q"), []byte("blk.2.attn_z"), 1))
-			return manifest
+		{"header of other tensors", func(t *testing.T, mpath, _ string) string {
+			data := loadertest.ReadFile(t, header(t, mpath))
+			replace(t, header(t, mpath), bytes.Replace(data, []byte("blk.2.attn_q"), []byte("blk.2.attn_z"), 1))
+			return mpath
 		}, "tensor_specifics.blk.2.attn_q.weight", "otherwise"},
-		{"header of another architecture", func(t *testing.T, manifest, _ string) string {
-			data := readAll(t, header(t, manifest))
-			replace(t, header(t, manifest), bytes.Replace(data, []byte("llama"), []byte("mamba"), 1))
-			return manifest
+		{"header of another architecture", func(t *testing.T, mpath, _ string) string {
+			data := loadertest.ReadFile(t, header(t, mpath))
+			replace(t, header(t, mpath), bytes.Replace(data, []byte("llama"), []byte("mamba"), 1))
+			return mpath
 		}, "architecture", "mamba"},
-		{"header that is none", func(t *testing.T, manifest, _ string) string {
-			replace(t, header(t, manifest), make([]byte, len(readAll(t, header(t, manifest)))))
-			return manifest
+		{"header that is none", func(t *testing.T, mpath, _ string) string {
+			replace(t, header(t, mpath), make([]byte, len(loadertest.ReadFile(t, header(t, mpath)))))
+			return mpath
 		}, "magic", "GGUF"},
-		{"no global tensor", func(t *testing.T, manifest, _ string) string {
-			os.Remove(blobPath(t, manifest, "rope_freqs.weight"))
-			return manifest
+		{"no global tensor", func(t *testing.T, mpath, _ string) string {
+			os.Remove(blobPath(t, mpath, "rope_freqs.weight"))
+			return mpath
 		}, "fragments", "missing: header (1 tensor)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, manifest := folderOf(t, layered())
-			named := c.spoil(t, manifest, blobPath(t, manifest, tensor))
-			path := manifest
+			_, mpath := loadertest.Folder(t, loadertest.Layered())
+			named := c.spoil(t, mpath, blobPath(t, mpath, tensor))
+			path := mpath
 			if strings.HasSuffix(named, ".json") {
 				path = named
 			}
@@ -317,14 +319,14 @@ func TestHostileFolders(t *testing.T) {
 			if !errors.As(err, &fe) || fe.Path != named || fe.Field != c.field || !strings.Contains(fe.Reason, c.reason) {
 				t.Fatalf("%v; want %s, field %q, reason %q", err, named, c.field, c.reason)
 			}
-			checkMessage(t, err.Error(), named, c.field)
+			loadertest.Message(t, err.Error(), named, c.field)
 		})
 	}
 }
 
 // TestFolderLinkedAway: no folder within may lead out of the one that was opened.
 func TestFolderLinkedAway(t *testing.T) {
-	dir, manifest := folderOf(t, layered())
+	dir, mpath := loadertest.Folder(t, loadertest.Layered())
 	away := filepath.Join(t.TempDir(), "blobs")
 	if err := os.Rename(filepath.Join(dir, "blobs"), away); err != nil {
 		t.Skip("cannot move the blobs:", err)
@@ -332,7 +334,7 @@ func TestFolderLinkedAway(t *testing.T) {
 	if err := os.Symlink(away, filepath.Join(dir, "blobs")); err != nil {
 		t.Fatal(err)
 	}
-	if f, err := loader.Open(manifest); err == nil || !strings.Contains(err.Error(), "blobs") {
+	if f, err := loader.Open(mpath); err == nil || !strings.Contains(err.Error(), "blobs") {
 		t.Errorf("opened: %v, %v", f, err)
 	}
 }
@@ -366,29 +368,5 @@ func TestOpenSplitFolder(t *testing.T) {
 		if s := src.Tensors[i]; x.Shard != s.Shard || x.Offset != s.Offset {
 			t.Errorf("%s: part %d, offset %d; in the files %d, %d", x.Name, x.Shard, x.Offset, s.Shard, s.Offset)
 		}
-	}
-}
-
-// TestFragmentsOf: which fragment a tensor belongs to.
-func TestFragmentsOf(t *testing.T) {
-	var tensors []loader.NamedSpecifics
-	for _, name := range []string{
-		"blk.10.a", "token_embd.weight", "blk.2.a", "output_norm.weight", "blk.2.b", "rope_freqs.weight",
-		"blk.02.a", "blk.-1.a", "blk.99999999999999999999.a", "blk", "token_embd_norm.weight", "outputs",
-	} {
-		tensors = append(tensors, loader.NamedSpecifics{Name: name})
-	}
-	var got []string
-	for _, f := range loader.FragmentsOf(tensors) {
-		got = append(got, f.Name+": "+strings.Join(f.Tensors, " "))
-	}
-	want := []string{
-		"header: rope_freqs.weight blk.02.a blk.-1.a blk.99999999999999999999.a blk outputs",
-		"embed: token_embd.weight token_embd_norm.weight",
-		"layer-2: blk.2.a blk.2.b", "layer-10: blk.10.a",
-		"head: token_embd.weight output_norm.weight", // tied
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/loadertest"
 	"eclat/loader/quant"
 )
 
@@ -72,7 +73,7 @@ func TestHostileSplits(t *testing.T) {
 			if c.value {
 				at = valueOffset(t, parts[c.named], c.field)
 			}
-			checkRefusal(t, path(0), path(c.named), c.field, at, c.reason)
+			loadertest.Refusal(t, path(0), path(c.named), c.field, at, c.reason)
 		})
 	}
 }
@@ -103,13 +104,13 @@ func TestHostileSplitTensors(t *testing.T) {
 	second := ggufwrite.PartName(base, 1, 2)
 	info := strings.Index(string(parts[1].Bytes()), name) + len(name)
 	at := info + 4 + 8*len(parts[1].Tensors[0].Dims) + 4 // the offset, where tensors are pointed at
-	checkRefusal(t, second, second, name, at, "appears in an earlier part too")
+	loadertest.Refusal(t, second, second, name, at, "appears in an earlier part too")
 
 	data := parts[1].Bytes()
 	if err := os.WriteFile(second, data[:6], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	checkRefusal(t, second, second, "version", 4, "the file ends here")
+	loadertest.Refusal(t, second, second, "version", 4, "the file ends here")
 }
 
 // TestHostileSplitNames: the file's name makes a claim that the file cannot keep.
@@ -124,7 +125,7 @@ func TestHostileSplitNames(t *testing.T) {
 			if err := smallModel().WriteFile(path); err != nil {
 				t.Fatal(err)
 			}
-			checkRefusal(t, path, path, "file name", -1, c.reason)
+			loadertest.Refusal(t, path, path, "file name", -1, c.reason)
 		})
 	}
 }
@@ -138,7 +139,7 @@ func TestHostileLonePart(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := valueOffset(t, part, "split.count")
-	checkRefusal(t, path, path, "split.count", at, "split into 3 files")
+	loadertest.Refusal(t, path, path, "split.count", at, "split into 3 files")
 	_, err := loader.FromBytes("embedded", part.Bytes())
 	var fe *loader.FormatError
 	if !errors.As(err, &fe) || fe.Path != "embedded" || fe.Field != "split.count" || fe.Offset != int64(at) {
@@ -150,14 +151,14 @@ func TestHostileLonePart(t *testing.T) {
 // FIFO or a device would block or never end).
 func TestHostileNotAFile(t *testing.T) {
 	dir := t.TempDir()
-	checkRefusal(t, dir, dir, "file", -1, "not a regular file")
+	loadertest.Refusal(t, dir, dir, "file", -1, "not a regular file")
 	part := filepath.Join(dir, "model-00001-of-00001.gguf")
 	if err := os.Mkdir(part, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	checkRefusal(t, part, part, "file", -1, "not a regular file")
+	loadertest.Refusal(t, part, part, "file", -1, "not a regular file")
 	if _, err := os.Stat(os.DevNull); err == nil {
-		checkRefusal(t, os.DevNull, os.DevNull, "file", -1, "not a regular file")
+		loadertest.Refusal(t, os.DevNull, os.DevNull, "file", -1, "not a regular file")
 	}
 	socket := filepath.Join(dir, "socket")
 	l, err := net.Listen("unix", socket)
@@ -165,7 +166,7 @@ func TestHostileNotAFile(t *testing.T) {
 		t.Skipf("no unix sockets here: %v", err)
 	}
 	defer l.Close()
-	checkRefusal(t, socket, socket, "file", -1, "not a regular file")
+	loadertest.Refusal(t, socket, socket, "file", -1, "not a regular file")
 }
 
 // TestHostileOS: errors of the operating system keep their kind and name the path.
@@ -208,7 +209,7 @@ func TestHostilePrefixes(t *testing.T) {
 			t.Errorf("the first %d of %d bytes: %v", n, len(whole), err)
 			continue
 		}
-		checkMessage(t, err.Error(), "prefix", fe.Field)
+		loadertest.Message(t, err.Error(), "prefix", fe.Field)
 		if fe.Offset < 0 || fe.Offset > int64(n) {
 			t.Errorf("the first %d bytes: the error points at byte %d", n, fe.Offset)
 		}

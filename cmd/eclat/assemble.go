@@ -1,12 +1,12 @@
 package main
 
 import (
+	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"eclat/loader"
 	"eclat/loader/fragment"
 )
 
@@ -29,7 +29,7 @@ DIR may also be a manifest, and must be where a folder holds several.`,
 			if out == "" {
 				return usagef("give the file to write with -o")
 			}
-			path, err := loader.FindManifest(args[0])
+			path, err := manifest.Find(args[0])
 			if err != nil {
 				return pathError(err)
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"eclat/loader/manifest"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -82,7 +83,7 @@ func configJSON(f *loader.File) (json.RawMessage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the configuration: %w", err)
 	}
-	return loader.CanonicalConfig(j)
+	return manifest.CanonicalConfig(j)
 }
 
 // interrupted says after Ctrl-C what to do next.

@@ -19,6 +19,7 @@ import (
 	"eclat/loader"
 	"eclat/loader/fragment"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/manifest"
 	"eclat/loader/quant"
 	"eclat/testdata"
 )
@@ -187,8 +188,8 @@ func TestFragmentMemory(t *testing.T) {
 // TestVerifyFull: a single bit in a weight does not show in sizes; --verify=full
 // finds it before loading, and verify names blob and chunk.
 func TestVerifyFull(t *testing.T) {
-	file, dir, manifest := builtIn(t)
-	m, err := loader.ReadManifest(manifest)
+	file, dir, mpath := builtIn(t)
+	m, err := manifest.Read(mpath)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +206,7 @@ func TestVerifyFull(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for _, args := range [][]string{{"run", dir, "-p", "x"}, {"logprobs", manifest, "--ids", "1"}} {
+		for _, args := range [][]string{{"run", dir, "-p", "x"}, {"logprobs", mpath, "--ids", "1"}} {
 			out, errs, code := eclat(t, "", append(args, "--verify=full", "--device", "cpu")...)
 			if code != 3 || out != "" || !strings.Contains(errs, "missing or damaged: ") || strings.Count(errs, "\n") != 1 {
 				t.Errorf("%v: exit code %d, %q, %q", args, code, out, errs)
@@ -224,7 +225,7 @@ func TestVerifyFull(t *testing.T) {
 }
 
 func TestFragmentExitCodes(t *testing.T) {
-	file, dir, manifest := builtIn(t)
+	file, dir, mpath := builtIn(t)
 	two := filepath.Join(t.TempDir(), "two")
 	ok(t, "", "fragment", file, "-o", two)
 	other := filepath.Join(t.TempDir(), "other.gguf")
@@ -233,8 +234,8 @@ func TestFragmentExitCodes(t *testing.T) {
 	if out := ok(t, "", "verify", two); strings.Count(out, "sound") != 2 {
 		t.Errorf("verify of two manifests: %q", out)
 	}
-	damaged := filepath.Join(t.TempDir(), filepath.Base(manifest))
-	text, _ := os.ReadFile(manifest)
+	damaged := filepath.Join(t.TempDir(), filepath.Base(mpath))
+	text, _ := os.ReadFile(mpath)
 	os.WriteFile(damaged, bytes.Replace(text, []byte("sotu.gguf"), []byte("sotu.gguF"), 1), 0o600)
 	none := filepath.Join(t.TempDir(), "none")
 	for _, c := range []struct {

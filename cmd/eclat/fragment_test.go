@@ -13,6 +13,7 @@ import (
 
 	"eclat/cpu"
 	"eclat/loader"
+	"eclat/loader/manifest"
 	"eclat/model"
 	"eclat/testdata"
 )
@@ -137,14 +138,14 @@ func TestFolderComputes(t *testing.T) {
 // TestFolderOfSomeLayers: a stage runs on a folder that holds no more than its
 // layers; the whole model does not, and says what is missing.
 func TestFolderOfSomeLayers(t *testing.T) {
-	_, dir, manifest := builtIn(t)
-	m, err := loader.ReadManifest(manifest)
+	_, dir, mpath := builtIn(t)
+	m, err := manifest.Read(mpath)
 	if err != nil {
 		t.Fatal(err)
 	}
 	keep := map[string]bool{}
 	for _, f := range m.Fragments {
-		if f.Name == loader.HeaderFragment || f.Name == "layer-2" || f.Name == "layer-3" {
+		if f.Name == manifest.HeaderFragment || f.Name == "layer-2" || f.Name == "layer-3" {
 			for _, name := range f.Tensors {
 				keep[name] = true
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"eclat/loader/manifest"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,43 +36,48 @@ is read, so this takes no longer for a large file.`,
 				return err
 			}
 			defer f.Close()
-			// What cannot be run can still be looked at. That a sound file is of an
-			// unsupported kind is worth a line; an unsound one fails in the end.
-			m, why := model.Open(f)
-			if u := (model.UnsupportedError{}); errors.As(why, &u) {
-				fmt.Fprintln(os.Stderr, "eclat: this model cannot be run:", oneLine(why))
-				why = nil
-			}
-			show := inspectText
-			if asJSON {
-				show = inspectJSON
-			}
-			if err := show(os.Stdout, f, m); err != nil {
-				return err
-			}
-			return why
+			return loader.Guard(func() error { return inspect(f, asJSON) })
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
+// inspect prints what is known of a file.
+func inspect(f *loader.File, asJSON bool) error {
+	// What cannot be run can still be looked at. That a sound file is of an
+	// unsupported kind is worth a line; an unsound one fails in the end.
+	m, why := model.Open(f)
+	if u := (model.UnsupportedError{}); errors.As(why, &u) {
+		fmt.Fprintln(os.Stderr, "eclat: this model cannot be run:", oneLine(why))
+		why = nil
+	}
+	show := inspectText
+	if asJSON {
+		show = inspectJSON
+	}
+	if err := show(os.Stdout, f, m); err != nil {
+		return err
+	}
+	return why
+}
+
 func inspectJSON(w io.Writer, f *loader.File, m *model.Model) error {
 	out := struct {
-		File         string                            `json:"file"`
-		FileBytes    int64                             `json:"file_bytes"`
-		Manifest     loader.Sum                        `json:"manifest,omitzero"` // id of the manifest of a fragments folder
-		Missing      []string                          `json:"missing,omitempty"` // fragments that the folder lacks
-		Architecture string                            `json:"architecture"`
-		Config       *model.Config                     `json:"config"` // null where the model cannot be run
-		Parameters   int                               `json:"parameters"`
-		WeightBytes  int64                             `json:"weight_bytes"`
-		KVTokenBytes int64                             `json:"kv_bytes_per_token"`
-		Metadata     map[string]any                    `json:"metadata"`
-		Tensors      map[string]loader.TensorSpecifics `json:"tensor_specifics"`
+		File         string                        `json:"file"`
+		FileBytes    int64                         `json:"file_bytes"`
+		Manifest     manifest.Sum                  `json:"manifest,omitzero"` // id of the manifest of a fragments folder
+		Missing      []string                      `json:"missing,omitempty"` // fragments that the folder lacks
+		Architecture string                        `json:"architecture"`
+		Config       *model.Config                 `json:"config"` // null where the model cannot be run
+		Parameters   int                           `json:"parameters"`
+		WeightBytes  int64                         `json:"weight_bytes"`
+		KVTokenBytes int64                         `json:"kv_bytes_per_token"`
+		Metadata     map[string]any                `json:"metadata"`
+		Tensors      map[string]manifest.Specifics `json:"tensor_specifics"`
 	}{
 		File: f.Path, FileBytes: f.Size, Architecture: architecture(f),
-		Metadata: map[string]any{}, Tensors: map[string]loader.TensorSpecifics{},
+		Metadata: map[string]any{}, Tensors: map[string]manifest.Specifics{},
 	}
 	if man := f.Manifest(); man != nil {
 		out.Manifest, out.Missing = man.ID, f.Missing()

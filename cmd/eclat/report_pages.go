@@ -3,8 +3,8 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -13,29 +13,19 @@ import (
 	"eclat/engine/bench"
 	"eclat/engine/compare"
 	"eclat/engine/stats"
+	"eclat/loader/atomicfile"
+	"eclat/loader/manifest"
 )
 
 // writeReport writes a page to a file that takes its name when complete.
 func writeReport(path string, p *report.Page) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // of no effect once renamed
-	w := bufio.NewWriter(f)
-	err = report.Write(w, p)
-	if err == nil {
-		err = w.Flush()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Chmod(f.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
+	err := atomicfile.Write(path, atomicfile.Options{}, func(out io.Writer) error {
+		w := bufio.NewWriter(out)
+		if err := report.Write(w, p); err != nil {
+			return err
+		}
+		return w.Flush()
+	})
 	if err == nil {
 		fmt.Fprintf(os.Stderr, "report: %s\n", path)
 	}
@@ -268,7 +258,7 @@ func errorChart(r *compare.Result) report.Chart {
 // group is the part of a layer that a tensor belongs to; a colour for every
 // tensor would be too many.
 func group(t *compare.TensorResult) string {
-	_, name, _ := strings.Cut(strings.TrimPrefix(t.Name, "blk."), ".")
+	_, name := manifest.CutLayer(t.Name)
 	switch {
 	case t.Op == "rmsnorm":
 		return "norms"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 	"os"
@@ -39,7 +40,7 @@ runs no others. DIR may also be a manifest; of a folder all are checked.`,
 			if st, err := os.Stat(args[0]); err != nil {
 				return pathError(err)
 			} else if st.IsDir() {
-				if manifests, err = loader.Manifests(args[0]); err != nil {
+				if manifests, err = manifest.List(args[0]); err != nil {
 					return pathError(err)
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"eclat/loader/atomicfile"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -12,7 +13,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
 )
 
 const (
@@ -31,7 +31,7 @@ type envelope struct {
 
 // Writer writes a record to a temporary file that takes its name when complete.
 type Writer struct {
-	file *os.File
+	file *atomicfile.File
 	buf  *bufio.Writer
 	sum  hash.Hash
 	path string
@@ -52,7 +52,7 @@ func Create(path, kind string, header any, payload int64) (*Writer, error) {
 	if len(env) > maxHeader {
 		return nil, fmt.Errorf("record: a header of %d bytes, the limit is %d", len(env), maxHeader)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
+	f, err := atomicfile.Create(path, atomicfile.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -85,33 +85,21 @@ func (w *Writer) Words(x []uint16) {
 
 // Close completes the record and gives it its name.
 func (w *Writer) Close() error {
-	err := w.buf.Flush()
-	if err == nil && w.left != 0 {
-		err = fmt.Errorf("record: %s: %d bytes of numbers are missing", w.path, w.left)
+	defer w.Abort()
+	if err := w.buf.Flush(); err != nil {
+		return err
 	}
-	if err == nil {
-		_, err = w.file.Write(w.sum.Sum(nil))
+	if w.left != 0 {
+		return fmt.Errorf("record: %s: %d bytes of numbers are missing", w.path, w.left)
 	}
-	if e := w.file.Close(); err == nil {
-		err = e
+	if _, err := w.file.Write(w.sum.Sum(nil)); err != nil {
+		return err
 	}
-	if err == nil {
-		err = os.Chmod(w.file.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(w.file.Name(), w.path)
-	}
-	if err != nil {
-		os.Remove(w.file.Name())
-	}
-	return err
+	return w.file.Commit()
 }
 
 // Abort drops an incomplete record. After Close it does nothing.
-func (w *Writer) Abort() {
-	w.file.Close()
-	os.Remove(w.file.Name())
-}
+func (w *Writer) Abort() { w.file.Abort() }
 
 // Reader reads the numbers of a record in the order they were written.
 type Reader struct {

@@ -17,7 +17,12 @@ const piece = 16 << 20
 // WeightsSum returns the SHA-256 of a model's tensors: of each in the order of
 // their names, the name, type and shape, then the bytes. It is the same for a
 // file and for the same model in another arrangement. progress may be nil.
-func WeightsSum(f *loader.File, progress func(done, total int64)) (string, error) {
+func WeightsSum(f *loader.File, progress func(done, total int64)) (sum string, err error) {
+	err = loader.Guard(func() error { sum, err = weightsSum(f, progress); return err })
+	return sum, err
+}
+
+func weightsSum(f *loader.File, progress func(done, total int64)) (string, error) {
 	ts := slices.Clone(f.Tensors)
 	slices.SortFunc(ts, func(a, b *loader.Tensor) int { return cmp.Compare(a.Name, b.Name) })
 	var done, total int64

@@ -3,13 +3,14 @@ package fragment
 import (
 	"context"
 	"crypto/sha256"
+	"eclat/loader/atomicfile"
+	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 
 	"eclat/loader"
 )
@@ -49,7 +50,7 @@ func (e *NameError) Error() string {
 type Assembled struct {
 	Paths []string
 	Size  int64 // bytes
-	Sum   loader.Sum
+	Sum   manifest.Sum
 }
 
 // Assemble writes the source of the manifest at path, or of the only one in the
@@ -112,21 +113,21 @@ func (r *reader) complete() error {
 type assembler struct {
 	*reader
 	names   []string
-	files   []*os.File // the partial files, while they are open
+	files   []*atomicfile.File // the partial files, while they are open
 	extents []extent
 }
 
 // write makes the partial files.
 func (a *assembler) write(ctx context.Context, progress func(done, total int64)) error {
 	for _, name := range a.names {
-		f, err := createPartial(name + assembling)
+		f, err := createPartial(name)
 		if err != nil {
 			return err
 		}
 		a.files = append(a.files, f)
 	}
 	var headers []span
-	var list []*loader.Blob
+	var list []*manifest.Blob
 	for _, p := range a.m.Source.Parts {
 		b := a.m.Blob(p.Header)
 		list, headers = append(list, b), append(headers, a.span(b))
@@ -139,7 +140,7 @@ func (a *assembler) write(ctx context.Context, progress func(done, total int64))
 	spans := make([]span, len(a.extents))
 	for i, e := range a.extents {
 		spans[i] = a.extentSpan(e)
-		var b *loader.Blob
+		var b *manifest.Blob
 		if e.tensor != gap {
 			b = a.m.Blob(a.m.Tensors[e.tensor].Blob)
 		}
@@ -162,7 +163,7 @@ func (a *assembler) write(ctx context.Context, progress func(done, total int64))
 	if err := p.run(ctx, spans); err != nil {
 		return err
 	}
-	if s := loader.Sum(p.whole.Sum(nil)); s != a.m.Source.Sum {
+	if s := manifest.Sum(p.whole.Sum(nil)); s != a.m.Source.Sum {
 		return &loader.FormatError{Path: a.path, Field: "source.sha256", Offset: -1,
 			Reason: fmt.Sprintf("the chunks are sound, but together their sha256 is %s instead of %s", s, a.m.Source.Sum)}
 	}
@@ -173,9 +174,10 @@ func (a *assembler) write(ctx context.Context, progress func(done, total int64))
 // wherever the user wants them, so the name says whose they are.
 const assembling = ".eclat" + partial
 
-// createPartial makes a new file in place of one that a killed run left. A file
-// that another run still writes is left alone, and a link is not followed.
-func createPartial(name string) (*os.File, error) {
+// createPartial begins the file out, anew where a killed run left it. A file that
+// another run still writes is left alone, and a link is not followed.
+func createPartial(out string) (*atomicfile.File, error) {
+	name := out + assembling
 	if st, err := os.Lstat(name); err == nil && st.Mode().IsRegular() {
 		old, err := os.Open(name)
 		if err != nil {
@@ -189,23 +191,23 @@ func createPartial(name string) (*os.File, error) {
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := atomicfile.Create(out, atomicfile.Options{Temp: name})
 	if err != nil {
 		return nil, err
 	}
-	if err := lock(f); err != nil {
-		f.Close()
+	if err := lock(f.File); err != nil {
+		f.Close() // the name is no longer this run's to remove
 		return nil, err
 	}
 	return f, nil
 }
 
 // check compares the chunks of a blob with the manifest.
-func (a *assembler) check(b *loader.Blob, s sums) error {
+func (a *assembler) check(b *manifest.Blob, s sums) error {
 	for i := range b.Chunks {
 		if s.chunks[i] != b.Chunks[i] {
 			path := filepath.Join(a.root.Name(), filepath.FromSlash(b.Sum.BlobName()))
-			return &loader.FormatError{Path: path, Field: fmt.Sprintf("chunk %d", i), Offset: int64(i) * loader.ChunkBytes,
+			return &loader.FormatError{Path: path, Field: fmt.Sprintf("chunk %d", i), Offset: int64(i) * manifest.ChunkBytes,
 				Reason: "damaged: its sha256 is not what the manifest says"}
 		}
 	}
@@ -219,19 +221,11 @@ func (a *assembler) publish() error {
 			return err
 		}
 	}
-	for len(a.files) > 0 {
-		f := a.files[0]
-		name := strings.TrimSuffix(f.Name(), assembling)
-		a.files = a.files[1:]
-		err := f.Close()
-		if err == nil {
-			err = absent(name) // one that came up meanwhile
+	for i, f := range a.files {
+		if err := absent(a.names[i]); err != nil { // one that came up meanwhile
+			return err
 		}
-		if err == nil {
-			err = os.Rename(f.Name(), name)
-		}
-		if err != nil {
-			os.Remove(f.Name())
+		if err := f.Commit(); err != nil {
 			return err
 		}
 	}
@@ -246,7 +240,6 @@ func (a *assembler) publish() error {
 // drop removes the partial files that are left.
 func (a *assembler) drop() {
 	for _, f := range a.files {
-		f.Close()
-		os.Remove(f.Name())
+		f.Abort()
 	}
 }

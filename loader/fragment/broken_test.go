@@ -2,6 +2,7 @@ package fragment_test
 
 import (
 	"context"
+	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -18,12 +19,12 @@ import (
 )
 
 // chunky is a folder with blobs of one to three chunks.
-func chunky(t testing.TB) (dir, manifest string, m *loader.Manifest) {
+func chunky(t testing.TB) (dir, mpath string, m *manifest.Manifest) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(5, 6))
 	f := &ggufwrite.File{}
 	f.Set("general.architecture", "llama")
-	for i, n := range []int{1000, 2*loader.ChunkBytes + 5000, 40, loader.ChunkBytes + 1, 300000} {
+	for i, n := range []int{1000, 2*manifest.ChunkBytes + 5000, 40, manifest.ChunkBytes + 1, 300000} {
 		data := make([]byte, n)
 		for j := range data {
 			data[j] = byte(rng.Uint32())
@@ -35,23 +36,23 @@ func chunky(t testing.TB) (dir, manifest string, m *loader.Manifest) {
 		t.Fatal(err)
 	}
 	dir = t.TempDir()
-	manifest = write(t, path, dir).Path
-	m, err := loader.ReadManifest(manifest)
+	mpath = write(t, path, dir).Path
+	m, err := manifest.Read(mpath)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return dir, manifest, m
+	return dir, mpath, m
 }
 
 // TestBitFlips turns single bits round in random places of a folder. Verify names
 // the blob and the chunk each time, and Assemble does not write the file.
 func TestBitFlips(t *testing.T) {
-	dir, manifest, m := chunky(t)
+	dir, mpath, m := chunky(t)
 	type place struct {
 		path string
-		blob *loader.Blob // nil for the manifest
+		blob *manifest.Blob // nil for the manifest
 	}
-	places := []place{{manifest, nil}}
+	places := []place{{mpath, nil}}
 	for i := range m.Blobs {
 		places = append(places, place{filepath.Join(dir, m.Blobs[i].Sum.BlobName()), &m.Blobs[i]})
 	}
@@ -85,7 +86,7 @@ func TestBitFlips(t *testing.T) {
 		r, err := fragment.Verify(background, dir, nil, fragment.Options{})
 		var fe *loader.FormatError
 		if p.blob == nil {
-			if !errors.As(err, &fe) || fe.Path != manifest {
+			if !errors.As(err, &fe) || fe.Path != mpath {
 				t.Fatalf("byte %d of the manifest: %v", at, err)
 			}
 			flip()
@@ -94,7 +95,7 @@ func TestBitFlips(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		chunk := at / loader.ChunkBytes
+		chunk := at / manifest.ChunkBytes
 		if len(r.Problems) != 1 || r.Problems[0].Blob != p.blob.Sum || r.Problems[0].Chunk != chunk || r.Problems[0].What != "damaged" {
 			t.Fatalf("byte %d of blob %s, chunk %d: found %v", at, p.blob.Sum, chunk, r.Problems)
 		}
@@ -123,7 +124,7 @@ func TestBitFlips(t *testing.T) {
 // TestVerifyMissing: what is gone or of another length is listed, and layers that
 // were not asked for do not matter.
 func TestVerifyMissing(t *testing.T) {
-	dir, manifest, m := chunky(t)
+	dir, mpath, m := chunky(t)
 	blob := func(i int) string { return filepath.Join(dir, m.Tensors[i].Blob.BlobName()) }
 	if err := os.Remove(blob(1)); err != nil {
 		t.Fatal(err)
@@ -150,7 +151,7 @@ func TestVerifyMissing(t *testing.T) {
 		return err
 	}()} {
 		var fe *loader.FormatError
-		if !errors.As(err, &fe) || fe.Path != manifest || !strings.Contains(fe.Reason, "layer-1, layer-3 (2 of 6 blobs)") {
+		if !errors.As(err, &fe) || fe.Path != mpath || !strings.Contains(fe.Reason, "layer-1, layer-3 (2 of 6 blobs)") {
 			t.Errorf("%v", err)
 		}
 	}
@@ -170,10 +171,10 @@ func TestVerifyMissing(t *testing.T) {
 
 // TestVerifyLies: manifests that are sound in themselves and untrue of the source.
 func TestVerifyLies(t *testing.T) {
-	dir, manifest, m := chunky(t)
-	lie := func(change func(m *loader.Manifest)) string {
+	dir, mpath, m := chunky(t)
+	lie := func(change func(m *manifest.Manifest)) string {
 		t.Helper()
-		copied, err := loader.ReadManifest(manifest)
+		copied, err := manifest.Read(mpath)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -188,7 +189,7 @@ func TestVerifyLies(t *testing.T) {
 		}
 		return path
 	}
-	source := lie(func(m *loader.Manifest) { m.Source.Sum[3] ^= 1 })
+	source := lie(func(m *manifest.Manifest) { m.Source.Sum[3] ^= 1 })
 	var fe *loader.FormatError
 	if _, err := fragment.Verify(background, source, nil, fragment.Options{}); !errors.As(err, &fe) || fe.Field != "source.sha256" {
 		t.Errorf("sum of the source: %v", err)
@@ -201,7 +202,7 @@ func TestVerifyLies(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 	big := m.Tensors[1].Blob
-	chunk := lie(func(m *loader.Manifest) { m.Blob(big).Chunks[2][0] ^= 1 })
+	chunk := lie(func(m *manifest.Manifest) { m.Blob(big).Chunks[2][0] ^= 1 })
 	if r, err := fragment.Verify(background, chunk, nil, fragment.Options{}); err != nil || len(r.Problems) != 1 || r.Problems[0].Blob != big || r.Problems[0].Chunk != 2 {
 		t.Errorf("sum of a chunk: %+v, %v", r, err)
 	}
@@ -216,7 +217,7 @@ func TestWriteMends(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	m, err := loader.ReadManifest(write(t, path, dir).Path)
+	m, err := manifest.Read(write(t, path, dir).Path)
 	if err != nil {
 		t.Fatal(err)
 	}

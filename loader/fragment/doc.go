@@ -1,7 +1,7 @@
 // Package fragment cuts models into verified pieces and puts them together again:
 // Write makes a folder of blobs and a manifest from GGUF files, Assemble makes the
-// files from the folder, byte for byte, and Verify checks every sum. Package loader
-// has the manifest's format and opens such a folder as a model.
+// files from the folder, byte for byte, and Verify checks every sum. Package
+// manifest has the manifest's format, package loader opens such a folder as a model.
 //
 // A folder may hold several manifests; equal blobs are stored once:
 //

@@ -1,9 +1,8 @@
 package fragment
 
 import (
+	"eclat/loader/manifest"
 	"slices"
-
-	"eclat/loader"
 )
 
 // extent is a run of bytes of a source file: a tensor, or what lies between two.
@@ -19,7 +18,7 @@ type extent struct {
 const gap = -1
 
 // layout cuts files of the given sizes into extents.
-func layout(tensors []loader.NamedSpecifics, sizes []int64) []extent {
+func layout(tensors []manifest.Tensor, sizes []int64) []extent {
 	order := make([]int, len(tensors))
 	for i := range order {
 		order[i] = i

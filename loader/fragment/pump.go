@@ -3,17 +3,16 @@ package fragment
 import (
 	"context"
 	"crypto/sha256"
+	"eclat/loader/manifest"
 	"hash"
 	"hash/maphash"
 	"runtime"
 	"sync"
 	"sync/atomic"
-
-	"eclat/loader"
 )
 
 // slabBytes is what a pump reads at once: several chunks, to keep all cores busy.
-const slabBytes = 8 * loader.ChunkBytes
+const slabBytes = 8 * manifest.ChunkBytes
 
 // span is a run of bytes that goes through a pump.
 type span struct {
@@ -24,8 +23,8 @@ type span struct {
 
 // sums is what a pump finds out about a span.
 type sums struct {
-	blob   loader.Sum
-	chunks []loader.Sum
+	blob   manifest.Sum
+	chunks []manifest.Sum
 	prints []uint64 // quick fingerprints of the chunks, for the time of one run
 }
 
@@ -117,17 +116,17 @@ func (p *pump) run(ctx context.Context, spans []span) error {
 func (p *pump) fill(slab []byte) (out []piece, err error) {
 	for p.next < len(p.spans) && len(slab) > 0 {
 		s := &p.spans[p.next]
-		n := min(s.size-p.off, loader.ChunkBytes)
+		n := min(s.size-p.off, manifest.ChunkBytes)
 		if n > int64(len(slab)) {
 			break // a chunk is never cut
 		}
-		c := piece{p.next, int(p.off / loader.ChunkBytes), slab[:n:n], p.off+n == s.size}
+		c := piece{p.next, int(p.off / manifest.ChunkBytes), slab[:n:n], p.off+n == s.size}
 		if err := s.read(c.data, p.off); err != nil {
 			return nil, err
 		}
 		if c.no == 0 && s.sums {
-			n := (s.size-1)/loader.ChunkBytes + 1
-			p.found[p.next] = sums{chunks: make([]loader.Sum, n), prints: make([]uint64, n)}
+			n := (s.size-1)/manifest.ChunkBytes + 1
+			p.found[p.next] = sums{chunks: make([]manifest.Sum, n), prints: make([]uint64, n)}
 		}
 		out, slab = append(out, c), slab[n:]
 		if p.off += n; c.last {

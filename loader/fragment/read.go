@@ -1,6 +1,7 @@
 package fragment
 
 import (
+	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 	"io"
@@ -14,19 +15,19 @@ import (
 // reader reads a manifest's blobs. One goroutine may use it at a time.
 type reader struct {
 	path string // of the manifest
-	m    *loader.Manifest
+	m    *manifest.Manifest
 	root *os.Root
 	file *os.File // the blob last read from
-	blob *loader.Blob
+	blob *manifest.Blob
 }
 
 // openReader opens the manifest at path, or the only one in the folder at path.
 func openReader(path string) (*reader, error) {
-	path, err := loader.FindManifest(path)
+	path, err := manifest.Find(path)
 	if err != nil {
 		return nil, err
 	}
-	m, err := loader.ReadManifest(path)
+	m, err := manifest.Read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -45,13 +46,13 @@ func (r *reader) close() {
 }
 
 // read fills p from byte off of a blob.
-func (r *reader) read(b *loader.Blob, p []byte, off int64) error {
+func (r *reader) read(b *manifest.Blob, p []byte, off int64) error {
 	if r.blob != b {
 		if r.file != nil {
 			r.file.Close()
 		}
 		r.file, r.blob = nil, nil
-		f, err := loader.OpenBlob(r.root, b)
+		f, err := manifest.OpenBlob(r.root, b)
 		if err != nil {
 			return err
 		}
@@ -67,7 +68,7 @@ func (r *reader) read(b *loader.Blob, p []byte, off int64) error {
 }
 
 // span is a whole blob.
-func (r *reader) span(b *loader.Blob) span {
+func (r *reader) span(b *manifest.Blob) span {
 	return span{b.Size, func(p []byte, off int64) error { return r.read(b, p, off) }, true}
 }
 
@@ -90,8 +91,8 @@ func (r *reader) extentSpan(e extent) span {
 }
 
 // state says what a look at a blob without reading it shows: "" for nothing wrong.
-func (r *reader) state(b *loader.Blob) (string, error) {
-	f, err := loader.OpenBlob(r.root, b)
+func (r *reader) state(b *manifest.Blob) (string, error) {
+	f, err := manifest.OpenBlob(r.root, b)
 	var format *loader.FormatError
 	switch {
 	case err == nil:

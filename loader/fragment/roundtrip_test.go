@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"eclat/loader/manifest"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -193,7 +194,7 @@ func TestRoundTripOdd(t *testing.T) {
 	cases := []odd{
 		{"no tensors", (&ggufwrite.File{}).Bytes()},
 		{"no tensors, much else", append((&ggufwrite.File{}).Bytes(), bytes.Repeat([]byte("eclat "), 1<<20)...)},
-		{"chunks and slabs", oddFile(1, 32, 9, 3*loader.ChunkBytes)},
+		{"chunks and slabs", oddFile(1, 32, 9, 3*manifest.ChunkBytes)},
 		{"wide gaps", oddFile(2, 1<<20, 5, 100)},
 	}
 	for seed := range uint64(20) {
@@ -201,7 +202,7 @@ func TestRoundTripOdd(t *testing.T) {
 		cases = append(cases, odd{fmt.Sprintf("seed %d", seed), oddFile(100+seed, alignment, 1+int(seed), 1000)})
 	}
 	// Sizes around whole chunks.
-	for _, n := range []int{loader.ChunkBytes - 1, loader.ChunkBytes, loader.ChunkBytes + 1, 2 * loader.ChunkBytes, 8 * loader.ChunkBytes} {
+	for _, n := range []int{manifest.ChunkBytes - 1, manifest.ChunkBytes, manifest.ChunkBytes + 1, 2 * manifest.ChunkBytes, 8 * manifest.ChunkBytes} {
 		f := &ggufwrite.File{}
 		f.Tensors = []ggufwrite.Tensor{
 			{Name: "a", Type: quant.I8, Dims: []int{n}, Data: bytes.Repeat([]byte{7}, n)},

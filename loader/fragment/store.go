@@ -1,6 +1,8 @@
 package fragment
 
 import (
+	"eclat/loader/atomicfile"
+	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +14,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-
-	"eclat/loader"
 )
 
 // partial is the end of the names of files that are being written.
@@ -110,44 +110,29 @@ func (s *store) touch(dir string) {
 
 // has reports whether a blob is there. Its bytes are left to Verify; a file of
 // another size, or none at all, is to be replaced.
-func (s *store) has(sum loader.Sum, size int64) bool {
+func (s *store) has(sum manifest.Sum, size int64) bool {
 	st, err := s.root.Lstat(sum.BlobName())
 	return err == nil && st.Mode().IsRegular() && st.Size() == size
 }
 
 // put writes a file under its name, which it gets only when fill is done and the
 // bytes are on the disk.
-func (s *store) put(name string, fill func(w io.Writer) error) (err error) {
+func (s *store) put(name string, fill func(w io.Writer) error) error {
 	name = filepath.FromSlash(name)
-	dir, temp := filepath.Dir(name), name+partial
+	dir := filepath.Dir(name)
 	if err := s.mkdir(dir); err != nil {
 		return s.error(err)
 	}
-	defer func() {
-		if err != nil {
-			s.root.Remove(temp)
-			err = s.error(err)
-		}
-	}()
-	f, err := s.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := atomicfile.CreateIn(s.root, name, atomicfile.Options{Temp: name + partial, Mode: 0o444, Sync: true})
 	if err != nil {
-		return err
+		return s.error(err)
 	}
-	err = fill(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = f.Chmod(0o444)
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = s.root.Rename(temp, name)
-	}
+	defer f.Abort()
 	s.touch(dir)
-	return err
+	if err := fill(f); err != nil {
+		return s.error(err)
+	}
+	return s.error(f.Commit())
 }
 
 // writeBytes is how much goes into one write, about what cp uses: the system then

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"eclat/loader/manifest"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ import (
 
 // Problem is a blob, or a chunk of one, that is missing or damaged.
 type Problem struct {
-	Blob      loader.Sum
+	Blob      manifest.Sum
 	Size      int64    // bytes of the blob
 	Chunk     int      // from 0, or −1 for the whole blob
 	What      string   // "missing", "damaged", or "damaged: " and the reason
@@ -25,8 +26,8 @@ type Problem struct {
 func (p Problem) String() string {
 	s := p.What + "  blob " + p.Blob.String()
 	if p.Chunk >= 0 {
-		from := int64(p.Chunk) * loader.ChunkBytes
-		s += fmt.Sprintf("  chunk %d (bytes %d–%d)", p.Chunk, from, min(from+loader.ChunkBytes, p.Size)-1)
+		from := int64(p.Chunk) * manifest.ChunkBytes
+		s += fmt.Sprintf("  chunk %d (bytes %d–%d)", p.Chunk, from, min(from+manifest.ChunkBytes, p.Size)-1)
 	}
 	return s + "  " + strings.Join(p.Fragments, ", ") + "  " + strings.Join(p.Tensors, ", ")
 }
@@ -34,7 +35,7 @@ func (p Problem) String() string {
 // Report says what Verify found.
 type Report struct {
 	Path     string // of the manifest
-	ID       loader.Sum
+	ID       manifest.Sum
 	Blobs    int   // looked at
 	Bytes    int64 // in them
 	Problems []Problem
@@ -46,7 +47,7 @@ func (r *Report) Err() error {
 	if len(r.Problems) == 0 {
 		return nil
 	}
-	blobs, fragments := map[loader.Sum]bool{}, map[string]bool{}
+	blobs, fragments := map[manifest.Sum]bool{}, map[string]bool{}
 	for _, p := range r.Problems {
 		blobs[p.Blob] = true
 		for _, f := range p.Fragments {
@@ -93,7 +94,7 @@ func Verify(ctx context.Context, path string, layers *Layers, o Options) (*Repor
 		return a.Chunk - b.Chunk
 	})
 	if len(v.report.Problems) == 0 { // then its header can be read
-		f, err := r.m.OpenBlobs(r.path, r.root.Name())
+		f, err := loader.OpenBlobs(r.path, r.m, r.root.Name())
 		if err != nil {
 			return nil, err
 		}
@@ -106,12 +107,12 @@ func Verify(ctx context.Context, path string, layers *Layers, o Options) (*Repor
 type verifier struct {
 	*reader
 	report Report
-	users  map[loader.Sum]*Problem // the chosen blobs, each with a Problem to report it by
-	broken map[loader.Sum]bool     // not worth reading
+	users  map[manifest.Sum]*Problem // the chosen blobs, each with a Problem to report it by
+	broken map[manifest.Sum]bool     // not worth reading
 }
 
 func newVerifier(r *reader) *verifier {
-	v := &verifier{reader: r, report: Report{Path: r.path, ID: r.m.ID}, users: map[loader.Sum]*Problem{}, broken: map[loader.Sum]bool{}}
+	v := &verifier{reader: r, report: Report{Path: r.path, ID: r.m.ID}, users: map[manifest.Sum]*Problem{}, broken: map[manifest.Sum]bool{}}
 	for _, f := range r.m.Fragments {
 		v.report.order = append(v.report.order, f.Name)
 	}
@@ -119,7 +120,7 @@ func newVerifier(r *reader) *verifier {
 }
 
 // use chooses a blob as the given tensor of a fragment.
-func (v *verifier) use(sum loader.Sum, fragment, tensor string) {
+func (v *verifier) use(sum manifest.Sum, fragment, tensor string) {
 	u := v.users[sum]
 	if u == nil {
 		u = &Problem{Blob: sum, Size: v.m.Blob(sum).Size}
@@ -136,16 +137,16 @@ func (v *verifier) use(sum loader.Sum, fragment, tensor string) {
 // choose picks the blobs to verify.
 func (v *verifier) choose(layers *Layers) error {
 	for _, p := range v.m.Source.Parts {
-		v.use(p.Header, loader.HeaderFragment, "(header)")
+		v.use(p.Header, manifest.HeaderFragment, "(header)")
 	}
 	want := func(string) bool { return true }
 	if layers != nil {
 		if layers.Last-layers.First >= len(v.m.Fragments) {
 			return &LayersError{v.path, *layers}
 		}
-		names := map[string]bool{loader.HeaderFragment: true}
+		names := map[string]bool{manifest.HeaderFragment: true}
 		for l := layers.First; l <= layers.Last; l++ {
-			names[loader.LayerFragment(l)] = true
+			names[manifest.LayerFragment(l)] = true
 		}
 		found := 0
 		for _, f := range v.m.Fragments {
@@ -158,7 +159,7 @@ func (v *verifier) choose(layers *Layers) error {
 		}
 		want = func(name string) bool { return names[name] }
 	}
-	blobs := make(map[string]loader.Sum, len(v.m.Tensors))
+	blobs := make(map[string]manifest.Sum, len(v.m.Tensors))
 	for _, t := range v.m.Tensors {
 		blobs[t.Name] = t.Blob
 	}
@@ -182,7 +183,7 @@ func (e *LayersError) Error() string {
 	return fmt.Sprintf("%s: the model does not have layers %d to %d", e.Path, e.Layers.First, e.Layers.Last)
 }
 
-func (v *verifier) problem(sum loader.Sum, chunk int, what string) {
+func (v *verifier) problem(sum manifest.Sum, chunk int, what string) {
 	p := *v.users[sum]
 	p.Chunk, p.What = chunk, what
 	v.report.Problems = append(v.report.Problems, p)
@@ -209,10 +210,10 @@ func (v *verifier) look() error {
 // sum reads what is there: headers first, then the tensors in the order of the
 // source, which gives the source's sum on the way if source is set.
 func (v *verifier) sum(ctx context.Context, source bool, progress func(done, total int64)) error {
-	var list []*loader.Blob
+	var list []*manifest.Blob
 	var spans []span
-	seen := map[loader.Sum]bool{}
-	add := func(s span, b *loader.Blob) {
+	seen := map[manifest.Sum]bool{}
+	add := func(s span, b *manifest.Blob) {
 		s.sums = b != nil && !seen[b.Sum] // sums of a gap, or of a blob again, are of no use
 		if s.sums {
 			seen[b.Sum] = true
@@ -258,7 +259,7 @@ func (v *verifier) sum(ctx context.Context, source bool, progress func(done, tot
 		return err
 	}
 	if source && len(v.report.Problems) == 0 {
-		if s := loader.Sum(p.whole.Sum(nil)); s != v.m.Source.Sum {
+		if s := manifest.Sum(p.whole.Sum(nil)); s != v.m.Source.Sum {
 			return &loader.FormatError{Path: v.path, Field: "source.sha256", Offset: -1,
 				Reason: fmt.Sprintf("the blobs are sound, but together their sha256 is %s instead of %s", s, v.m.Source.Sum)}
 		}
@@ -267,7 +268,7 @@ func (v *verifier) sum(ctx context.Context, source bool, progress func(done, tot
 }
 
 // compare reports the chunks of a blob whose sums are wrong.
-func (v *verifier) compare(b *loader.Blob, s sums) {
+func (v *verifier) compare(b *manifest.Blob, s sums) {
 	sound := true
 	for i := range b.Chunks {
 		if s.chunks[i] != b.Chunks[i] {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"eclat/loader/manifest"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,10 +30,10 @@ type Options struct {
 
 // Result says what Write did.
 type Result struct {
-	Path     string     // of the manifest
-	ID       loader.Sum // of the manifest
-	Blobs    int        // blobs of the model
-	New      int        // of these, how many were not there before
+	Path     string       // of the manifest
+	ID       manifest.Sum // of the manifest
+	Blobs    int          // blobs of the model
+	New      int          // of these, how many were not there before
 	NewBytes int64
 }
 
@@ -52,15 +53,15 @@ type writer struct {
 	seed    maphash.Seed
 	queue   chan job
 	result  Result
-	m       loader.Manifest
-	headers []loader.Sum
-	blobs   map[loader.Sum]*loader.Blob
+	m       manifest.Manifest
+	headers []manifest.Sum
+	blobs   map[manifest.Sum]*manifest.Blob
 }
 
 // job is a blob to be copied from its span.
 type job struct {
 	span
-	blob   *loader.Blob
+	blob   *manifest.Blob
 	prints []uint64
 }
 
@@ -73,7 +74,7 @@ func Write(ctx context.Context, f *loader.File, dir string, o Options) (res *Res
 	if f.Manifest() != nil {
 		return nil, fmt.Errorf("%s is a fragments folder already", f.Path)
 	}
-	w := &writer{file: f, seed: maphash.MakeSeed(), queue: make(chan job, copiers), blobs: map[loader.Sum]*loader.Blob{}}
+	w := &writer{file: f, seed: maphash.MakeSeed(), queue: make(chan job, copiers), blobs: map[manifest.Sum]*manifest.Blob{}}
 	var sizes []int64
 	for i := range f.Parts {
 		r, err := f.Parts[i].Open()
@@ -89,7 +90,7 @@ func Write(ctx context.Context, f *loader.File, dir string, o Options) (res *Res
 		return nil, err
 	}
 	for _, t := range f.Tensors {
-		w.m.Tensors = append(w.m.Tensors, loader.NamedSpecifics{Name: t.Name, TensorSpecifics: t.Specifics()})
+		w.m.Tensors = append(w.m.Tensors, manifest.Tensor{Name: t.Name, Specifics: t.Specifics()})
 	}
 	w.extents = layout(w.m.Tensors, sizes)
 	if w.store, err = openStore(dir); err != nil {
@@ -146,7 +147,7 @@ func (w *writer) blobsOf(ctx context.Context, progress func(done, total int64)) 
 	var wg sync.WaitGroup
 	for range copiers {
 		wg.Go(func() {
-			buf := make([]byte, loader.ChunkBytes)
+			buf := make([]byte, manifest.ChunkBytes)
 			for j := range w.queue {
 				if ctx.Err() != nil {
 					continue // drain
@@ -207,7 +208,7 @@ func (w *writer) add(ctx context.Context, s span, found sums) error {
 	if w.blobs[found.blob] != nil {
 		return nil
 	}
-	b := &loader.Blob{Sum: found.blob, Size: s.size, Chunks: found.chunks}
+	b := &manifest.Blob{Sum: found.blob, Size: s.size, Chunks: found.chunks}
 	w.blobs[b.Sum] = b
 	w.result.Blobs++
 	if w.store.has(b.Sum, b.Size) {
@@ -231,8 +232,8 @@ func (w *writer) copy(ctx context.Context, j *job, buf []byte) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			off := int64(i) * loader.ChunkBytes
-			p := buf[:min(loader.ChunkBytes, j.size-off)]
+			off := int64(i) * manifest.ChunkBytes
+			p := buf[:min(manifest.ChunkBytes, j.size-off)]
 			if err := j.read(p, off); err != nil {
 				return err
 			}
@@ -250,26 +251,28 @@ func (w *writer) copy(ctx context.Context, j *job, buf []byte) error {
 // manifest writes the manifest after everything that it names.
 func (w *writer) manifest(sizes []int64, o *Options) error {
 	m := &w.m
-	m.Source.Name, m.Source.Size = loader.SourceName(filepath.Base(cmp.Or(o.Name, w.file.Path))), w.file.Size
+	m.Source.Name, m.Source.Size = manifest.SourceName(filepath.Base(cmp.Or(o.Name, w.file.Path))), w.file.Size
 	for i, size := range sizes {
-		m.Source.Parts = append(m.Source.Parts, loader.SourcePart{Size: size, Header: w.headers[i]})
+		m.Source.Parts = append(m.Source.Parts, manifest.Part{Size: size, Header: w.headers[i]})
 	}
-	m.Architecture, m.Config = loader.ArchitectureOf(w.file), o.Config
-	if m.Config == nil {
+	if err := loader.Guard(func() error { m.Architecture = w.file.Architecture(); return nil }); err != nil {
+		return err
+	}
+	if m.Config = o.Config; m.Config == nil {
 		m.Config = json.RawMessage("null")
 	}
-	m.Fragments = loader.FragmentsOf(m.Tensors)
+	m.Fragments = manifest.FragmentsOf(m.Tensors)
 	for _, b := range w.blobs {
 		m.Blobs = append(m.Blobs, *b)
 	}
-	slices.SortFunc(m.Blobs, func(a, b loader.Blob) int { return bytes.Compare(a.Sum[:], b.Sum[:]) })
+	slices.SortFunc(m.Blobs, func(a, b manifest.Blob) int { return bytes.Compare(a.Sum[:], b.Sum[:]) })
 	data, err := m.Encode()
 	if err != nil {
 		return err
 	}
 	// Opening it shows that header and blobs belong together.
 	dir := w.store.root.Name()
-	check, err := m.OpenBlobs(w.file.Path, dir)
+	check, err := loader.OpenBlobs(w.file.Path, m, dir)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"reflect"
 
-	"eclat/loader"
+	"eclat/loader/gguf"
 	"eclat/loader/quant"
 )
 
@@ -91,34 +91,34 @@ func (r *Raw) payload(v reflect.Value) {
 }
 
 // valueType returns the GGUF type that a Go type is written as.
-func valueType(t reflect.Type) loader.ValueType {
+func valueType(t reflect.Type) gguf.ValueType {
 	switch t.Kind() {
 	case reflect.Uint8:
-		return loader.Uint8
+		return gguf.Uint8
 	case reflect.Int8:
-		return loader.Int8
+		return gguf.Int8
 	case reflect.Uint16:
-		return loader.Uint16
+		return gguf.Uint16
 	case reflect.Int16:
-		return loader.Int16
+		return gguf.Int16
 	case reflect.Uint32:
-		return loader.Uint32
+		return gguf.Uint32
 	case reflect.Int32:
-		return loader.Int32
+		return gguf.Int32
 	case reflect.Uint64:
-		return loader.Uint64
+		return gguf.Uint64
 	case reflect.Int64:
-		return loader.Int64
+		return gguf.Int64
 	case reflect.Float32:
-		return loader.Float32
+		return gguf.Float32
 	case reflect.Float64:
-		return loader.Float64
+		return gguf.Float64
 	case reflect.Bool:
-		return loader.Bool
+		return gguf.Bool
 	case reflect.String:
-		return loader.String
+		return gguf.String
 	case reflect.Slice:
-		return loader.Array
+		return gguf.Array
 	}
 	panic(fmt.Sprintf("ggufwrite: a metadata value cannot be a Go %s; numbers need a size, as in uint32", t))
 }

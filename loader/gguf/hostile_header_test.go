@@ -1,11 +1,11 @@
-package loader_test
+package gguf_test
 
 import (
 	"fmt"
 	"math"
 	"strings"
 
-	"eclat/loader"
+	"eclat/loader/gguf"
 )
 
 // hostileHeaders are wrong in the first 24 bytes: magic, version, counts.
@@ -105,7 +105,7 @@ func hostileKeys() []hostile {
 // hostileValues are wrong in a metadata value or its type: that of a key "k", or
 // of general.alignment, which the loader itself reads.
 func hostileValues() []hostile {
-	value := func(t loader.ValueType, build func(c *craft)) func(c *craft) {
+	value := func(t gguf.ValueType, build func(c *craft)) func(c *craft) {
 		return func(c *craft) {
 			c.Header(3, 0, 1)
 			c.Str("k")
@@ -113,7 +113,7 @@ func hostileValues() []hostile {
 			build(c)
 		}
 	}
-	unknown := func(t loader.ValueType) func(c *craft) {
+	unknown := func(t gguf.ValueType) func(c *craft) {
 		return func(c *craft) {
 			c.Header(3, 0, 1)
 			c.Str("k")
@@ -123,10 +123,10 @@ func hostileValues() []hostile {
 		}
 	}
 	str := func(n uint64) func(c *craft) {
-		return value(loader.String, func(c *craft) { c.fault(); c.U64(n); c.Append([]byte("abc")...) })
+		return value(gguf.String, func(c *craft) { c.fault(); c.U64(n); c.Append([]byte("abc")...) })
 	}
-	array := func(elem loader.ValueType, n uint64, payload int) func(c *craft) {
-		return value(loader.Array, func(c *craft) {
+	array := func(elem gguf.ValueType, n uint64, payload int) func(c *craft) {
+		return value(gguf.Array, func(c *craft) {
 			c.U32(uint32(elem))
 			c.fault()
 			c.U64(n)
@@ -134,7 +134,7 @@ func hostileValues() []hostile {
 		})
 	}
 	arrayOfUnknown := func(elem uint32) func(c *craft) {
-		return value(loader.Array, func(c *craft) { c.fault(); c.U32(elem); c.U64(1); c.U64(0) })
+		return value(gguf.Array, func(c *craft) { c.fault(); c.U32(elem); c.U64(1); c.U64(0) })
 	}
 	alignment := func(v any) func(c *craft) {
 		return func(c *craft) {
@@ -147,11 +147,11 @@ func hostileValues() []hostile {
 		{"value type 13", unknown(13), "k", "unknown value type 13"},
 		{"value type 255", unknown(255), "k", "unknown value type 255"},
 		{"value type largest", unknown(math.MaxUint32), "k", "unknown value type 4294967295"},
-		{"value missing", value(loader.Uint64, func(c *craft) { c.fault(); c.U32(0) }), "k", "the file ends here"},
-		{"bool 2", value(loader.Bool, func(c *craft) { c.fault(); c.Append(2) }), "k", "a bool is 2"},
-		{"bool 255", value(loader.Bool, func(c *craft) { c.fault(); c.Append(255) }), "k", "a bool is 255"},
-		{"bool 2 in an array", value(loader.Array, func(c *craft) {
-			c.U32(uint32(loader.Bool))
+		{"value missing", value(gguf.Uint64, func(c *craft) { c.fault(); c.U32(0) }), "k", "the file ends here"},
+		{"bool 2", value(gguf.Bool, func(c *craft) { c.fault(); c.Append(2) }), "k", "a bool is 2"},
+		{"bool 255", value(gguf.Bool, func(c *craft) { c.fault(); c.Append(255) }), "k", "a bool is 255"},
+		{"bool 2 in an array", value(gguf.Array, func(c *craft) {
+			c.U32(uint32(gguf.Bool))
 			c.U64(4)
 			c.Append(0, 1)
 			c.fault()
@@ -161,47 +161,47 @@ func hostileValues() []hostile {
 		{"string of 16 MiB + 1", str(16<<20 + 1), "k", "the limit is 16777216"},
 		{"string of 2^63 bytes", str(1 << 63), "k", "the limit is 16777216"},
 		{"string of 2^64-1 bytes", str(math.MaxUint64), "k", "the limit is 16777216"},
-		{"string without length", value(loader.String, func(c *craft) { c.fault(); c.U32(0) }), "k", "the file ends here"},
+		{"string without length", value(gguf.String, func(c *craft) { c.fault(); c.U32(0) }), "k", "the file ends here"},
 		{"array of unknown type", arrayOfUnknown(13), "k", "unknown array element type 13"},
 		{"array of type largest", arrayOfUnknown(math.MaxUint32), "k", "unknown array element type 4294967295"},
-		{"array without type", value(loader.Array, func(c *craft) { c.fault(); c.Append(1, 2) }), "k", "the file ends here"},
-		{"array without count", value(loader.Array, func(c *craft) { c.U32(4); c.fault(); c.U32(0) }), "k", "the file ends here"},
-		{"array over the limit", array(loader.Uint8, 64<<20+1, 8), "k", "the limit is 67108864"},
-		{"array count largest", array(loader.Uint32, math.MaxUint64, 8), "k", "the limit is 67108864"},
-		{"array size overflows", array(loader.Uint64, 1<<61, 8), "k", "the limit is 67108864"},
-		{"array one byte short", array(loader.Uint32, 4, 15), "k", "left in the file"},
-		{"array of strings more than the file holds", array(loader.String, 1000, 999*8), "k", "left in the file"},
-		{"array of arrays more than the file holds", array(loader.Array, 1000, 999*12), "k", "left in the file"},
-		{"string in an array past the end", value(loader.Array, func(c *craft) {
-			c.U32(uint32(loader.String))
+		{"array without type", value(gguf.Array, func(c *craft) { c.fault(); c.Append(1, 2) }), "k", "the file ends here"},
+		{"array without count", value(gguf.Array, func(c *craft) { c.U32(4); c.fault(); c.U32(0) }), "k", "the file ends here"},
+		{"array over the limit", array(gguf.Uint8, 64<<20+1, 8), "k", "the limit is 67108864"},
+		{"array count largest", array(gguf.Uint32, math.MaxUint64, 8), "k", "the limit is 67108864"},
+		{"array size overflows", array(gguf.Uint64, 1<<61, 8), "k", "the limit is 67108864"},
+		{"array one byte short", array(gguf.Uint32, 4, 15), "k", "left in the file"},
+		{"array of strings more than the file holds", array(gguf.String, 1000, 999*8), "k", "left in the file"},
+		{"array of arrays more than the file holds", array(gguf.Array, 1000, 999*12), "k", "left in the file"},
+		{"string in an array past the end", value(gguf.Array, func(c *craft) {
+			c.U32(uint32(gguf.String))
 			c.U64(2)
 			c.Str("a")
 			c.fault()
 			c.U64(9)
 			c.Append([]byte("12345678")...)
 		}), "k", "left in the file"},
-		{"array in an array of unknown type", value(loader.Array, func(c *craft) {
-			c.U32(uint32(loader.Array))
+		{"array in an array of unknown type", value(gguf.Array, func(c *craft) {
+			c.U32(uint32(gguf.Array))
 			c.U64(1)
 			c.fault()
 			c.U32(99)
 			c.U64(0)
 		}), "k", "unknown array element type 99"},
-		{"arrays five deep", value(loader.Array, func(c *craft) {
+		{"arrays five deep", value(gguf.Array, func(c *craft) {
 			for range 4 {
-				c.U32(uint32(loader.Array))
+				c.U32(uint32(gguf.Array))
 				c.U64(1)
 			}
 			c.fault()
-			c.U32(uint32(loader.Uint8))
+			c.U32(uint32(gguf.Uint8))
 			c.U64(0)
 		}), "k", "nested more than 4 deep"},
-		{"arrays a million deep", value(loader.Array, func(c *craft) {
+		{"arrays a million deep", value(gguf.Array, func(c *craft) {
 			for i := range 1 << 20 {
 				if i == 4 {
 					c.fault()
 				}
-				c.U32(uint32(loader.Array))
+				c.U32(uint32(gguf.Array))
 				c.U64(1)
 			}
 		}), "k", "nested more than 4 deep"},

@@ -1,6 +1,7 @@
-package loader
+package manifest
 
 import (
+	"eclat/loader/gguf"
 	"fmt"
 	"math"
 	"slices"
@@ -11,7 +12,7 @@ import (
 // opened without another look at a size.
 func (m *Manifest) check(path string) error {
 	fail := func(field, format string, args ...any) error {
-		return &FormatError{path, field, -1, fmt.Sprintf(format, args...)}
+		return gguf.Errorf(path, field, -1, format, args...)
 	}
 	if len(m.Source.Parts) == 0 {
 		return fail("source.parts", "there are none")
@@ -103,7 +104,7 @@ func (m *Manifest) checkBlobs(fail func(field, format string, args ...any) error
 func chunks(size int64) int64 { return (size-1)/ChunkBytes + 1 }
 
 // checkTensor says which field of a tensor is wrong, and why; "" for none.
-func (m *Manifest) checkTensor(t *NamedSpecifics) (field, reason string) {
+func (m *Manifest) checkTensor(t *Tensor) (field, reason string) {
 	if len(t.Shape) == 0 {
 		return "shape", "no dimensions"
 	}
@@ -142,12 +143,12 @@ func (m *Manifest) checkTensor(t *NamedSpecifics) (field, reason string) {
 }
 
 // overlap returns two tensors that share bytes of the source, or nil.
-func overlap(tensors []NamedSpecifics) (a, b *NamedSpecifics) {
-	order := make([]*NamedSpecifics, len(tensors))
+func overlap(tensors []Tensor) (a, b *Tensor) {
+	order := make([]*Tensor, len(tensors))
 	for i := range tensors {
 		order[i] = &tensors[i]
 	}
-	slices.SortFunc(order, func(a, b *NamedSpecifics) int {
+	slices.SortFunc(order, func(a, b *Tensor) int {
 		if a.Shard != b.Shard {
 			return a.Shard - b.Shard
 		}

@@ -1,4 +1,4 @@
-package loader
+package gguf
 
 import (
 	"encoding/binary"
@@ -42,13 +42,13 @@ func (t ValueType) String() string {
 }
 
 // Value is one metadata value. Its bytes stay in the mapped file and are decoded
-// on demand; Open has already walked them, so decoding cannot run past their end.
+// on demand; Parse has already walked them, so decoding cannot run past their end.
 type Value struct {
-	Type ValueType
-	Elem ValueType // element type when Type is Array
-	Len  int       // number of elements when Type is Array
-	raw  []byte    // the payload: without type, and for arrays without element type and count
-	off  int64     // of the payload, bytes from the start of the file
+	Type   ValueType
+	Elem   ValueType // element type when Type is Array
+	Len    int       // number of elements when Type is Array
+	Offset int64     // of the payload, bytes from the start of the file
+	raw    []byte    // the payload: without type, and for arrays without element type and count
 }
 
 // Uint returns any non-negative integer value.
@@ -166,7 +166,7 @@ func (v Value) Any(limit int) any {
 		for i := 0; i < min(limit, v.Len); i++ {
 			e, err := c.value(v.Elem, 1)
 			if err != nil {
-				break // cannot happen: Open walked the array
+				break // cannot happen: Parse walked the array
 			}
 			out = append(out, e.Any(limit))
 		}

@@ -1,6 +1,7 @@
-package loader
+package manifest
 
 import (
+	"eclat/loader/gguf"
 	"eclat/loader/quant"
 	"encoding/json"
 	"fmt"
@@ -10,18 +11,18 @@ import (
 	"unicode/utf8"
 )
 
-// ManifestSchema names the format described at Manifest.
-const ManifestSchema = "eclat.fragments/1"
+// Schema names the format described at Manifest.
+const Schema = "eclat.fragments/1"
 
 // Limits on a manifest.
 const (
-	MaxManifestBytes = 64 << 20
-	maxParts         = 1 << 10 // files of one source
-	maxConfigBytes   = 64 << 10
-	maxConfigDepth   = 8
-	maxSourceName    = 255       // bytes
-	maxArchitecture  = 256       // bytes
-	maxWhole         = 1<<53 - 1 // largest number: what every JSON reader holds exactly
+	MaxBytes        = 64 << 20
+	maxParts        = 1 << 10 // files of one source
+	maxConfigBytes  = 64 << 10
+	maxConfigDepth  = 8
+	maxSourceName   = 255       // bytes
+	maxArchitecture = 256       // bytes
+	maxWhole        = 1<<53 - 1 // largest number: what every JSON reader holds exactly
 )
 
 // Manifest says of which pieces a model consists. A piece has three sizes: a
@@ -57,11 +58,11 @@ const (
 // escaped but \" and \\ and, in config, control characters (\b \t \n \f \r or
 // \u00xx with small letters).
 type Manifest struct {
-	ID           Sum // sha256 of the encoded manifest; set by Encode and ParseManifest
+	ID           Sum // sha256 of the encoded manifest; set by Encode and Parse
 	Source       Source
 	Architecture string          // general.architecture; "" where it is not a short printable string
 	Config       json.RawMessage // canonical JSON: an object or null
-	Tensors      []NamedSpecifics
+	Tensors      []Tensor
 	Fragments    []Fragment // what FragmentsOf returns for Tensors
 	Blobs        []Blob     // by rising sum
 	blobs        map[Sum]*Blob
@@ -72,23 +73,23 @@ type Source struct {
 	Name  string // base name of the (first) file, for people
 	Size  int64  // bytes
 	Sum   Sum
-	Parts []SourcePart
+	Parts []Part
 }
 
-// SourcePart is one file of a source.
-type SourcePart struct {
+// Part is one file of a source.
+type Part struct {
 	Size   int64 // bytes
 	Header Sum   // the blob of all bytes that belong to no tensor
 }
 
-// NamedSpecifics is a tensor's name and what is to be known of it.
-type NamedSpecifics struct {
+// Tensor is a tensor's name and what is to be known of it.
+type Tensor struct {
 	Name string
-	TensorSpecifics
+	Specifics
 }
 
-// TensorSpecifics describes a tensor to people and in manifests.
-type TensorSpecifics struct {
+// Specifics describes a tensor to people and in manifests.
+type Specifics struct {
 	Shape    []int      `json:"shape"` // elements, innermost first
 	Type     quant.Type `json:"type"`
 	RowBytes int        `json:"row_bytes"`       // bytes of one row of Shape[0] elements
@@ -96,11 +97,6 @@ type TensorSpecifics struct {
 	Offset   int64      `json:"offset"`          // bytes from the start of its source file
 	Shard    int        `json:"shard,omitempty"` // which file of a split source, from 0
 	Blob     Sum        `json:"blob,omitzero"`   // zero for a tensor that lies in a GGUF file
-}
-
-// Specifics describes the tensor.
-func (t *Tensor) Specifics() TensorSpecifics {
-	return TensorSpecifics{t.Dims, t.Type, t.RowBytes, t.Size, t.Offset, t.Shard, t.Blob}
 }
 
 // Blob is a piece as it is stored.
@@ -127,10 +123,10 @@ func (m *Manifest) FileName() string {
 	return base + "." + m.ID.String() + ".json"
 }
 
-// ArchitectureOf returns what a manifest says of a file's architecture.
-func ArchitectureOf(f *File) string {
-	v, _ := f.Get("general.architecture")
-	if s, ok := v.Str(); ok && len(s) <= maxArchitecture && printableText(s) {
+// ArchitectureOf returns what a manifest says of a file's architecture, which is
+// the value of its key general.architecture.
+func ArchitectureOf(v gguf.Value) string {
+	if s, ok := v.Str(); ok && len(s) <= maxArchitecture && gguf.Printable(s) {
 		return s
 	}
 	return ""
@@ -155,18 +151,14 @@ func SourceName(base string) string {
 }
 
 func soundSourceName(s string) bool {
-	return s != "" && s != "." && s != ".." && len(s) <= maxSourceName && printableText(s) && !strings.ContainsAny(s, `/\`)
-}
-
-func printableText(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+	return s != "" && s != "." && s != ".." && len(s) <= maxSourceName && gguf.Printable(s) && !strings.ContainsAny(s, `/\`)
 }
 
 // Encode returns the manifest's bytes and sets its ID. The contents are checked
-// by reading them back: what Encode returns, ParseManifest accepts.
+// by reading them back: what Encode returns, Parse accepts.
 func (m *Manifest) Encode() ([]byte, error) {
 	b := []byte(`{"schema":`)
-	b = appendString(b, ManifestSchema)
+	b = appendString(b, Schema)
 	b = append(b, `,"source":{"name":`...)
 	b = appendString(b, m.Source.Name)
 	b = append(b, `,"size":`...)
@@ -189,9 +181,9 @@ func (m *Manifest) Encode() ([]byte, error) {
 		t := &m.Tensors[i]
 		b = appendString(comma(b, i), t.Name)
 		b = append(b, ':')
-		j, err := json.Marshal(t.TensorSpecifics) // numbers and plain words only: canonical
+		j, err := json.Marshal(t.Specifics) // numbers and plain words only: canonical
 		if err != nil {
-			return nil, fmt.Errorf("loader: encode the manifest: %w", err)
+			return nil, fmt.Errorf("manifest: encode the manifest: %w", err)
 		}
 		b = append(b, j...)
 	}
@@ -220,7 +212,7 @@ func (m *Manifest) Encode() ([]byte, error) {
 		b = append(b, `]}`...)
 	}
 	b = append(b, `]}`...)
-	read, err := ParseManifest("manifest", b)
+	read, err := Parse("manifest", b)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package loader
+package gguf
 
 import (
 	"eclat/loader/quant"
@@ -15,25 +15,48 @@ import (
 // keep what a hostile file can make us allocate small: see TestHostileFiles.
 const (
 	maxKeys        = 1 << 16  // metadata keys
-	maxTensors     = 1 << 16  // tensors in one file
+	MaxTensors     = 1 << 16  // tensors in one file
 	maxKeyBytes    = 1 << 10  // bytes in a key
-	maxNameBytes   = 63       // bytes in a tensor name; ggml stores 64 with the final zero
+	MaxNameBytes   = 63       // bytes in a tensor name; ggml stores 64 with the final zero
 	maxStringBytes = 16 << 20 // bytes in one string
 	maxArrayLen    = 64 << 20 // elements in one array
 	maxArrayDepth  = 4        // arrays within arrays
-	maxDims        = 4
+	MaxDims        = 4
 	maxAlignment   = 1 << 20 // bytes
 )
 
-// header is what one GGUF file says before its tensor data.
-type header struct {
-	version   uint32
-	alignment int64
-	keys      []string // in file order
-	meta      map[string]Value
-	tensors   []Tensor // in file order; Data not yet set
-	dataStart int64    // bytes from the start of the file
+// Header is what one GGUF file says before its tensor data.
+type Header struct {
+	Version   uint32
+	Alignment int64    // bytes
+	Keys      []string // metadata keys in file order
+	Meta      map[string]Value
+	Tensors   []Tensor // in file order
+	DataStart int64    // bytes from the start of the file
 }
+
+// Tensor is what a header says of a tensor: its kind, its shape and its place.
+type Tensor struct {
+	Name       string
+	Type       quant.Type
+	Dims       []int // elements, innermost first: a matrix is (columns, rows)
+	RowBytes   int   // bytes of one row of Dims[0] elements
+	Size       int64 // bytes of the whole tensor
+	Offset     int64 // bytes from the start of its file
+	InfoOffset int64 // where the header describes it, for errors
+}
+
+// Elems returns the number of elements.
+func (t *Tensor) Elems() int {
+	n := 1
+	for _, d := range t.Dims {
+		n *= d
+	}
+	return n
+}
+
+// Rows returns the number of rows of Dims[0] elements.
+func (t *Tensor) Rows() int { return t.Elems() / t.Dims[0] }
 
 // cursor reads little-endian values from data, which begins at byte base of the
 // file. Every error names the field being read and the offset where it starts.
@@ -45,7 +68,7 @@ type cursor struct {
 }
 
 func (c *cursor) fail(off int, format string, args ...any) error {
-	return &FormatError{Path: c.path, Field: c.field, Offset: int64(off), Reason: fmt.Sprintf(format, args...)}
+	return Errorf(c.path, c.field, int64(off), format, args...)
 }
 
 func (c *cursor) left() uint64 { return uint64(len(c.data) - c.pos) }
@@ -112,15 +135,20 @@ func (c *cursor) name(limit uint64) (string, error) {
 	if s == "" {
 		return "", c.fail(at, "the name is empty")
 	}
-	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	if !Printable(s) {
 		return "", c.fail(at, "the name %q is not printable text", s)
 	}
 	return s, nil
 }
 
+// Printable reports whether s is text that may stand in a message as it is.
+func Printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
 // value walks one value of type t. depth counts the arrays around it.
 func (c *cursor) value(t ValueType, depth int) (Value, error) {
-	v := Value{Type: t, off: int64(c.pos)}
+	v := Value{Type: t, Offset: int64(c.pos)}
 	start := c.pos
 	switch {
 	case t == String:
@@ -177,10 +205,10 @@ func (c *cursor) value(t ValueType, depth int) (Value, error) {
 	return v, nil
 }
 
-// parseHeader reads everything before the tensor data and checks all of it, the
+// Parse reads everything before the tensor data and checks all of it, the
 // place of each tensor in the file of fileSize bytes included. data is the file or
 // its beginning.
-func parseHeader(path string, data []byte, fileSize int64) (*header, error) {
+func Parse(path string, data []byte, fileSize int64) (*Header, error) {
 	c := &cursor{path: path, data: data, field: "magic"}
 	magic, err := c.take(4)
 	if err != nil {
@@ -189,12 +217,12 @@ func parseHeader(path string, data []byte, fileSize int64) (*header, error) {
 	if string(magic) != "GGUF" {
 		return nil, c.fail(0, "not a GGUF file: it begins with %q instead of \"GGUF\"", magic)
 	}
-	h := &header{alignment: 32, meta: map[string]Value{}}
+	h := &Header{Alignment: 32, Meta: map[string]Value{}}
 	c.field = "version"
-	if h.version, err = c.u32(); err != nil {
+	if h.Version, err = c.u32(); err != nil {
 		return nil, err
 	}
-	switch v := h.version; {
+	switch v := h.Version; {
 	case v == 2 || v == 3:
 	case v&0xffff == 0 && v != 0:
 		return nil, c.fail(4, "the file is big-endian; only little-endian files are supported")
@@ -202,7 +230,7 @@ func parseHeader(path string, data []byte, fileSize int64) (*header, error) {
 		return nil, c.fail(4, "GGUF version %d; versions 2 and 3 are supported", v)
 	}
 	c.field = "tensor count"
-	nTensors, err := c.count("tensors", 8+1+4+8+4+8, maxTensors)
+	nTensors, err := c.count("tensors", 8+1+4+8+4+8, MaxTensors)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +247,7 @@ func parseHeader(path string, data []byte, fileSize int64) (*header, error) {
 			return nil, err
 		}
 		c.field = key
-		if _, dup := h.meta[key]; dup {
+		if _, dup := h.Meta[key]; dup {
 			return nil, c.fail(at, "the key appears twice")
 		}
 		t, err := c.u32()
@@ -230,31 +258,31 @@ func parseHeader(path string, data []byte, fileSize int64) (*header, error) {
 		if err != nil {
 			return nil, err
 		}
-		h.meta[key] = v
-		h.keys = append(h.keys, key)
+		h.Meta[key] = v
+		h.Keys = append(h.Keys, key)
 	}
-	if v, ok := h.meta["general.alignment"]; ok {
+	if v, ok := h.Meta["general.alignment"]; ok {
 		c.field = "general.alignment"
 		if !isInt(v.Type) { // its value is not for a message: a string may be long and hold newlines
-			return nil, c.fail(int(v.off), "the alignment must be an integer, not a value of type %s", v.Type)
+			return nil, c.fail(int(v.Offset), "the alignment must be an integer, not a value of type %s", v.Type)
 		}
 		a, ok := v.Uint()
 		if !ok || a == 0 || a&(a-1) != 0 || a > maxAlignment {
-			return nil, c.fail(int(v.off), "the alignment must be a power of two up to %d, not %v", maxAlignment, v.Any(0))
+			return nil, c.fail(int(v.Offset), "the alignment must be a power of two up to %d, not %v", maxAlignment, v.Any(0))
 		}
-		h.alignment = int64(a)
+		h.Alignment = int64(a)
 	}
 	seen := make(map[string]bool, nTensors)
-	h.tensors = make([]Tensor, 0, nTensors) // count saw to it that the file is long enough for as many
+	h.Tensors = make([]Tensor, 0, nTensors) // count saw to it that the file is long enough for as many
 	for i := range nTensors {
 		c.field = fmt.Sprintf("tensor %d", i)
-		t, err := c.tensor(seen, uint64(h.alignment))
+		t, err := c.tensor(seen, uint64(h.Alignment))
 		if err != nil {
 			return nil, err
 		}
-		h.tensors = append(h.tensors, t)
+		h.Tensors = append(h.Tensors, t)
 	}
-	h.dataStart = align(int64(c.pos), h.alignment)
+	h.DataStart = align(int64(c.pos), h.Alignment)
 	return h, h.place(path, fileSize)
 }
 
@@ -262,7 +290,7 @@ func parseHeader(path string, data []byte, fileSize int64) (*header, error) {
 func (c *cursor) tensor(seen map[string]bool, alignment uint64) (Tensor, error) {
 	var t Tensor
 	at := c.pos
-	name, err := c.name(maxNameBytes)
+	name, err := c.name(MaxNameBytes)
 	if err != nil {
 		return t, err
 	}
@@ -276,8 +304,8 @@ func (c *cursor) tensor(seen map[string]bool, alignment uint64) (Tensor, error) 
 	if err != nil {
 		return t, err
 	}
-	if nd == 0 || nd > maxDims {
-		return t, c.fail(at, "%d dimensions; 1 to %d are allowed", nd, maxDims)
+	if nd == 0 || nd > MaxDims {
+		return t, c.fail(at, "%d dimensions; 1 to %d are allowed", nd, MaxDims)
 	}
 	elems := uint64(1)
 	for i := range nd {
@@ -325,37 +353,37 @@ func (c *cursor) tensor(seen map[string]bool, alignment uint64) (Tensor, error) 
 	if off > math.MaxInt64/2 || int64(off) > math.MaxInt64/2-t.Size {
 		return t, c.fail(at, "offset %d plus size %d overflows", off, t.Size)
 	}
-	t.Offset, t.infoOff = int64(off), int64(at)
+	t.Offset, t.InfoOffset = int64(off), int64(at)
 	return t, nil
 }
 
 // place makes offsets absolute and checks that each tensor lies within the file
 // and on nobody else.
-func (h *header) place(path string, fileSize int64) error {
+func (h *Header) place(path string, fileSize int64) error {
 	var end int64
 	last := -1
-	for i := range h.tensors {
-		t := &h.tensors[i]
-		t.Offset += h.dataStart
+	for i := range h.Tensors {
+		t := &h.Tensors[i]
+		t.Offset += h.DataStart
 		if e := t.Offset + t.Size; e > end {
 			end, last = e, i
 		}
 	}
 	if end > fileSize {
-		t := h.tensors[last]
-		return &FormatError{path, t.Name, t.infoOff, fmt.Sprintf(
-			"the file is cut short: %d bytes are missing (the tensor ends at %d, the file has %d)", end-fileSize, end, fileSize)}
+		t := h.Tensors[last]
+		return Errorf(path, t.Name, t.InfoOffset,
+			"the file is cut short: %d bytes are missing (the tensor ends at %d, the file has %d)", end-fileSize, end, fileSize)
 	}
-	byOffset := make([]*Tensor, len(h.tensors))
-	for i := range h.tensors {
-		byOffset[i] = &h.tensors[i]
+	byOffset := make([]*Tensor, len(h.Tensors))
+	for i := range h.Tensors {
+		byOffset[i] = &h.Tensors[i]
 	}
 	slices.SortFunc(byOffset, func(a, b *Tensor) int { return int(min(1, max(-1, a.Offset-b.Offset))) })
 	for i := 1; i < len(byOffset); i++ {
 		a, b := byOffset[i-1], byOffset[i]
 		if a.Offset+a.Size > b.Offset {
-			return &FormatError{path, b.Name, b.infoOff, fmt.Sprintf(
-				"the tensor's bytes %d–%d overlap those of %s", b.Offset, b.Offset+b.Size, a.Name)}
+			return Errorf(path, b.Name, b.InfoOffset,
+				"the tensor's bytes %d–%d overlap those of %s", b.Offset, b.Offset+b.Size, a.Name)
 		}
 	}
 	return nil

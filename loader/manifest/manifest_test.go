@@ -1,9 +1,9 @@
-package loader_test
+package manifest_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
+	"eclat/loader/manifest"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,68 +13,14 @@ import (
 	"testing"
 
 	"eclat/loader"
-	"eclat/loader/fragment"
-	"eclat/loader/ggufwrite"
-	"eclat/loader/quant"
+	"eclat/loader/loadertest"
 )
-
-// layered is a model with every kind of fragment, two equal tensors, and one of
-// more than a chunk.
-func layered() *ggufwrite.File {
-	f := &ggufwrite.File{}
-	f.Set("general.architecture", "llama")
-	add := func(name string, n int, seed byte) {
-		data := make([]byte, n)
-		for i := range data {
-			data[i] = seed + byte(i%251)
-		}
-		f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: name, Type: quant.I8, Dims: []int{n}, Data: data})
-	}
-	add("token_embd.weight", loader.ChunkBytes+100, 1)
-	for l := range 3 {
-		add(fmt.Sprintf("blk.%d.attn_norm.weight", l), 96, 9) // the same in all layers
-		add(fmt.Sprintf("blk.%d.attn_q.weight", l), 320, byte(10+l))
-	}
-	add("rope_freqs.weight", 64, 5)
-	add("output_norm.weight", 96, 6)
-	add("output.weight", 320, 7)
-	return f
-}
-
-// folderOf cuts a file into a new folder and returns it with its manifest's path.
-func folderOf(t testing.TB, f *ggufwrite.File) (dir, manifest string) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "model.gguf")
-	if err := f.WriteFile(path); err != nil {
-		t.Fatal(err)
-	}
-	src, err := loader.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	dir = t.TempDir()
-	res, err := fragment.Write(context.Background(), src, dir, fragment.Options{Config: json.RawMessage(`{"n_layer":3,"rope":{"freq_base":0.5}}`)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir, res.Path
-}
-
-func readAll(t testing.TB, path string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // TestManifestText reads a manifest with another JSON reader: the fields mean what
 // they say.
 func TestManifestText(t *testing.T) {
-	_, path := folderOf(t, layered())
-	data := readAll(t, path)
+	_, path := loadertest.Folder(t, loadertest.Layered())
+	data := loadertest.ReadFile(t, path)
 	var m struct {
 		Schema string
 		Source struct {
@@ -111,7 +57,7 @@ func TestManifestText(t *testing.T) {
 	if id := fmt.Sprintf("%x", sha256.Sum256(data)); !strings.HasSuffix(path, "model."+id+".json") {
 		t.Errorf("%s is not named by its sha256, %s", path, id)
 	}
-	src := layered().Bytes()
+	src := loadertest.Layered().Bytes()
 	if m.Source.Name != "model.gguf" || m.Source.Size != int64(len(src)) || m.Source.Sha256 != fmt.Sprintf("%x", sha256.Sum256(src)) {
 		t.Errorf("source %+v", m.Source)
 	}
@@ -128,26 +74,26 @@ func TestManifestText(t *testing.T) {
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("fragments %s\nwant %s", got, want)
 	}
-	if e := m.Specifics["token_embd.weight"]; e.Type != "I8" || len(e.Shape) != 1 || e.Shape[0] != loader.ChunkBytes+100 || e.RowBytes != e.Shape[0] {
+	if e := m.Specifics["token_embd.weight"]; e.Type != "I8" || len(e.Shape) != 1 || e.Shape[0] != manifest.ChunkBytes+100 || e.RowBytes != e.Shape[0] {
 		t.Errorf("token_embd %+v", e)
 	}
 	if len(m.Blobs) != 9 { // 10 tensors, three of them equal, and the header
 		t.Errorf("%d blobs", len(m.Blobs))
 	}
 	for _, b := range m.Blobs {
-		blob := readAll(t, filepath.Join(filepath.Dir(path), "blobs", b.Sha256[:2], b.Sha256))
+		blob := loadertest.ReadFile(t, filepath.Join(filepath.Dir(path), "blobs", b.Sha256[:2], b.Sha256))
 		if fmt.Sprintf("%x", sha256.Sum256(blob)) != b.Sha256 || int64(len(blob)) != b.Size {
 			t.Errorf("blob %s is not what it says", b.Sha256)
 		}
 		for i, c := range b.Chunks {
-			part := blob[i*loader.ChunkBytes : min(len(blob), (i+1)*loader.ChunkBytes)]
+			part := blob[i*manifest.ChunkBytes : min(len(blob), (i+1)*manifest.ChunkBytes)]
 			if fmt.Sprintf("%x", sha256.Sum256(part)) != c {
 				t.Errorf("blob %s, chunk %d: wrong sum", b.Sha256, i)
 			}
 		}
 	}
 	// Reading and writing it again changes nothing.
-	p, err := loader.ParseManifest("m", data)
+	p, err := manifest.Parse("m", data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,8 +225,8 @@ func spoil(t *testing.T, data, old, new string) string {
 }
 
 func TestHostileManifests(t *testing.T) {
-	_, path := folderOf(t, layered())
-	sound := string(readAll(t, path))
+	_, path := loadertest.Folder(t, loadertest.Layered())
+	sound := string(loadertest.ReadFile(t, path))
 	for _, h := range hostileManifests {
 		t.Run(h.name, func(t *testing.T) {
 			// Under the name that fits its sum, in a folder of its own.
@@ -298,7 +244,7 @@ func TestHostileManifests(t *testing.T) {
 			if whole && fe.Field != h.field || !strings.HasPrefix(fe.Field, h.field) || !strings.Contains(fe.Reason, h.reason) {
 				t.Errorf("%v; want field %q and reason %q", err, h.field, h.reason)
 			}
-			checkMessage(t, err.Error(), file, fe.Field)
+			loadertest.Message(t, err.Error(), file, fe.Field)
 		})
 	}
 	t.Logf("%d hostile manifests", len(hostileManifests))
@@ -313,13 +259,13 @@ func TestManifestLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := f.Truncate(loader.MaxManifestBytes + 1); err != nil {
+	if err := f.Truncate(manifest.MaxBytes + 1); err != nil {
 		t.Fatal(err)
 	}
-	checkRefusal(t, path, path, "manifest", -1, "the limit is 67108864")
+	loadertest.Refusal(t, path, path, "manifest", -1, "the limit is 67108864")
 
-	_, sound := folderOf(t, layered())
-	text := string(readAll(t, sound))
+	_, sound := loadertest.Folder(t, loadertest.Layered())
+	text := string(loadertest.ReadFile(t, sound))
 	at := strings.Index(text, `"tensor_specifics":{`) + len(`"tensor_specifics":{`)
 	one := text[at+strings.Index(text[at:], `:{`) : at+strings.Index(text[at:], `}`)+1]
 	var b strings.Builder
@@ -327,7 +273,7 @@ func TestManifestLimits(t *testing.T) {
 	for i := range 1<<16 + 1 {
 		fmt.Fprintf(&b, `"t%d"%s,`, i, one)
 	}
-	if _, err := loader.ParseManifest("m", []byte(b.String())); err == nil || !strings.Contains(err.Error(), "more than 65536 tensors") {
+	if _, err := manifest.Parse("m", []byte(b.String())); err == nil || !strings.Contains(err.Error(), "more than 65536 tensors") {
 		t.Errorf("%v", err)
 	}
 }
@@ -345,7 +291,7 @@ func TestCanonicalConfig(t *testing.T) {
 		{`{"a":`, "", "early"},
 		{``, "", "early"},
 	} {
-		got, err := loader.CanonicalConfig([]byte(c.in))
+		got, err := manifest.CanonicalConfig([]byte(c.in))
 		if c.fault != "" {
 			if err == nil || !strings.Contains(err.Error(), c.fault) {
 				t.Errorf("%s: %q, %v; want an error with %q", c.in, got, err, c.fault)
@@ -355,17 +301,17 @@ func TestCanonicalConfig(t *testing.T) {
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s became %s, %v; want %s", c.in, got, err, c.want)
 		}
-		if again, err := loader.CanonicalConfig(got); err != nil || !bytes.Equal(again, got) {
+		if again, err := manifest.CanonicalConfig(got); err != nil || !bytes.Equal(again, got) {
 			t.Errorf("%s is not a fixed point: %s, %v", got, again, err)
 		}
 	}
 }
 
-// FuzzManifest: whatever the bytes, reading them ends in a FormatError of one line
+// FuzzParse: whatever the bytes, reading them ends in a FormatError of one line
 // or in a manifest that is written in the same bytes.
-func FuzzManifest(f *testing.F) {
-	_, path := folderOf(f, layered())
-	sound := string(readAll(f, path))
+func FuzzParse(f *testing.F) {
+	_, path := loadertest.Folder(f, loadertest.Layered())
+	sound := string(loadertest.ReadFile(f, path))
 	f.Add([]byte(sound))
 	for _, h := range hostileManifests {
 		if h.old != "OVERLAP" && h.old != "" && strings.Contains(sound, h.old) && len(h.new) < 1000 {
@@ -373,7 +319,7 @@ func FuzzManifest(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := loader.ParseManifest("fuzz", data)
+		m, err := manifest.Parse("fuzz", data)
 		if err != nil {
 			var fe *loader.FormatError
 			if !errors.As(err, &fe) {
@@ -382,7 +328,7 @@ func FuzzManifest(f *testing.F) {
 			if fe.Offset > int64(len(data)) {
 				t.Errorf("%v: the offset is not in the manifest of %d bytes", err, len(data))
 			}
-			checkMessage(t, err.Error(), "fuzz", fe.Field)
+			loadertest.Message(t, err.Error(), "fuzz", fe.Field)
 			return
 		}
 		again, err := m.Encode()

@@ -1,11 +1,11 @@
-package loader_test
+package gguf_test
 
 import (
 	"fmt"
 	"math"
 	"strings"
 
-	"eclat/loader"
+	"eclat/loader/gguf"
 	"eclat/loader/quant"
 )
 
@@ -232,8 +232,8 @@ func hostileLarge() []hostile {
 			const n = 1 << 20
 			c.Header(3, 0, 1)
 			c.Str("tokens")
-			c.U32(uint32(loader.Array))
-			c.U32(uint32(loader.String))
+			c.U32(uint32(gguf.Array))
+			c.U32(uint32(gguf.String))
 			c.U64(n)
 			c.Append(make([]byte, 8*(n-1))...)
 			c.fault()
@@ -243,8 +243,8 @@ func hostileLarge() []hostile {
 			const n = 1 << 20
 			c.Header(3, 0, 1)
 			c.Str("arrays")
-			c.U32(uint32(loader.Array))
-			c.U32(uint32(loader.Array))
+			c.U32(uint32(gguf.Array))
+			c.U32(uint32(gguf.Array))
 			c.U64(n)
 			c.Append(make([]byte, 12*(n-1))...)
 			c.fault()

@@ -1,8 +1,9 @@
-package loader
+package manifest
 
 import (
 	"bytes"
 	"crypto/sha256"
+	"eclat/loader/gguf"
 	"eclat/loader/quant"
 	"encoding/json"
 	"fmt"
@@ -11,11 +12,11 @@ import (
 	"unicode/utf8"
 )
 
-// manifestReader reads a manifest that is written in the one canonical way. Since
+// reader reads a manifest that is written in the one canonical way. Since
 // the order of the fields is fixed, it expects each where it must stand instead of
 // building a tree: memory stays below a small multiple of the text. The first
 // fault is kept in err and the rest of the reading is harmless.
-type manifestReader struct {
+type reader struct {
 	path  string
 	data  []byte
 	pos   int
@@ -23,20 +24,20 @@ type manifestReader struct {
 	err   error
 }
 
-// ParseManifest reads and checks a manifest. name stands for it in errors, which
-// are *FormatError.
-func ParseManifest(name string, data []byte) (*Manifest, error) {
-	r := &manifestReader{path: name, data: data, field: "manifest"}
-	if len(data) > MaxManifestBytes {
-		r.fail(-1, "%d bytes, the limit is %d", len(data), MaxManifestBytes)
+// Parse reads and checks a manifest. name stands for it in errors, which
+// are *gguf.FormatError.
+func Parse(name string, data []byte) (*Manifest, error) {
+	r := &reader{path: name, data: data, field: "manifest"}
+	if len(data) > MaxBytes {
+		r.fail(-1, "%d bytes, the limit is %d", len(data), MaxBytes)
 		return nil, r.err
 	}
 	m := &Manifest{ID: sha256.Sum256(data)}
 	r.object("", []string{"schema", "source", "architecture", "config", "tensor_specifics", "fragments", "blobs"},
 		func() {
 			at := r.pos
-			if s := r.str(64); r.err == nil && s != ManifestSchema {
-				r.fail(at, "%q; this program reads %s", s, ManifestSchema)
+			if s := r.str(64); r.err == nil && s != Schema {
+				r.fail(at, "%q; this program reads %s", s, Schema)
 			}
 		},
 		func() { r.source(&m.Source) },
@@ -54,19 +55,19 @@ func ParseManifest(name string, data []byte) (*Manifest, error) {
 	return m, m.check(name)
 }
 
-func (r *manifestReader) fail(at int, format string, args ...any) {
+func (r *reader) fail(at int, format string, args ...any) {
 	if r.err == nil {
-		r.err = &FormatError{r.path, r.field, int64(at), fmt.Sprintf(format, args...)}
+		r.err = gguf.Errorf(r.path, r.field, int64(at), format, args...)
 	}
 }
 
 // peek reports whether c comes next.
-func (r *manifestReader) peek(c byte) bool {
+func (r *reader) peek(c byte) bool {
 	return r.err == nil && r.pos < len(r.data) && r.data[r.pos] == c
 }
 
 // expect reads the byte c.
-func (r *manifestReader) expect(c byte) {
+func (r *reader) expect(c byte) {
 	switch {
 	case r.err != nil:
 	case r.pos >= len(r.data):
@@ -81,7 +82,7 @@ func (r *manifestReader) expect(c byte) {
 // object reads an object with these fields in this order; read[i] reads the value
 // of fields[i]. A field whose name ends in "?" may be absent. Errors name a field
 // with prefix before it.
-func (r *manifestReader) object(prefix string, fields []string, read ...func()) {
+func (r *reader) object(prefix string, fields []string, read ...func()) {
 	r.expect('{')
 	first := true
 	for i, want := range fields {
@@ -121,7 +122,7 @@ func (r *manifestReader) object(prefix string, fields []string, read ...func()) 
 
 // misplaced says what is wrong with a field that stands where want must: before
 // are the fields already read.
-func (r *manifestReader) misplaced(at int, prefix, got, want string, before []string) {
+func (r *reader) misplaced(at int, prefix, got, want string, before []string) {
 	r.field = fmt.Sprintf("%s%.64s", prefix, got)
 	switch {
 	case slices.Contains(before, got) || slices.Contains(before, got+"?"):
@@ -134,7 +135,7 @@ func (r *manifestReader) misplaced(at int, prefix, got, want string, before []st
 }
 
 // list reads an array of at most limit values, each with read.
-func (r *manifestReader) list(limit int, read func()) {
+func (r *reader) list(limit int, read func()) {
 	r.expect('[')
 	for n := 0; r.err == nil && !r.peek(']'); n++ {
 		if n >= limit {
@@ -151,7 +152,7 @@ func (r *manifestReader) list(limit int, read func()) {
 }
 
 // str reads a printable string of at most limit bytes.
-func (r *manifestReader) str(limit int) string {
+func (r *reader) str(limit int) string {
 	at := r.pos
 	r.expect('"')
 	var out []byte
@@ -174,7 +175,7 @@ func (r *manifestReader) str(limit int) string {
 		}
 	}
 	r.expect('"')
-	if r.err == nil && !printableText(string(out)) {
+	if r.err == nil && !gguf.Printable(string(out)) {
 		r.fail(at, "the string %q is not printable text", out)
 	}
 	if r.err != nil {
@@ -184,7 +185,7 @@ func (r *manifestReader) str(limit int) string {
 }
 
 // whole reads a number from 0 to limit.
-func (r *manifestReader) whole(limit int64) int64 {
+func (r *reader) whole(limit int64) int64 {
 	at := r.pos
 	var n int64
 	for r.err == nil && r.pos < len(r.data) && r.data[r.pos] >= '0' && r.data[r.pos] <= '9' {
@@ -204,7 +205,7 @@ func (r *manifestReader) whole(limit int64) int64 {
 	return n
 }
 
-func (r *manifestReader) sum() Sum {
+func (r *reader) sum() Sum {
 	at := r.pos
 	text := r.str(2 * len(Sum{}))
 	s, ok := ParseSum(text)
@@ -214,7 +215,7 @@ func (r *manifestReader) sum() Sum {
 	return s
 }
 
-func (r *manifestReader) source(s *Source) {
+func (r *reader) source(s *Source) {
 	r.object("source.", []string{"name", "size", "sha256", "parts"},
 		func() {
 			at := r.pos
@@ -226,7 +227,7 @@ func (r *manifestReader) source(s *Source) {
 		func() { s.Sum = r.sum() },
 		func() {
 			r.list(maxParts, func() {
-				var p SourcePart
+				var p Part
 				r.object("source.parts.", []string{"size", "header"},
 					func() { p.Size = r.whole(maxWhole) },
 					func() { p.Header = r.sum() })
@@ -236,7 +237,7 @@ func (r *manifestReader) source(s *Source) {
 }
 
 // config reads the one value whose fields are not ours.
-func (r *manifestReader) config() json.RawMessage {
+func (r *reader) config() json.RawMessage {
 	at := r.pos
 	var raw json.RawMessage
 	d := json.NewDecoder(bytes.NewReader(r.data[at:min(len(r.data), at+maxConfigBytes)]))
@@ -254,19 +255,19 @@ func (r *manifestReader) config() json.RawMessage {
 	return canonical
 }
 
-func (r *manifestReader) tensors() []NamedSpecifics {
-	var out []NamedSpecifics
+func (r *reader) tensors() []Tensor {
+	var out []Tensor
 	seen := map[string]bool{}
 	r.expect('{')
 	for r.err == nil && !r.peek('}') {
-		if r.field = "tensor_specifics"; len(out) >= maxTensors {
-			r.fail(r.pos, "more than %d tensors", maxTensors)
+		if r.field = "tensor_specifics"; len(out) >= gguf.MaxTensors {
+			r.fail(r.pos, "more than %d tensors", gguf.MaxTensors)
 		}
 		if len(out) > 0 {
 			r.expect(',')
 		}
 		at := r.pos
-		t := NamedSpecifics{Name: r.str(maxNameBytes)}
+		t := Tensor{Name: r.str(gguf.MaxNameBytes)}
 		switch {
 		case r.err != nil:
 		case t.Name == "":
@@ -277,16 +278,16 @@ func (r *manifestReader) tensors() []NamedSpecifics {
 		}
 		seen[t.Name] = true
 		r.expect(':')
-		r.specifics("tensor_specifics."+t.Name+".", &t.TensorSpecifics)
+		r.specifics("tensor_specifics."+t.Name+".", &t.Specifics)
 		out = append(out, t)
 	}
 	r.expect('}')
 	return out
 }
 
-func (r *manifestReader) specifics(prefix string, t *TensorSpecifics) {
+func (r *reader) specifics(prefix string, t *Specifics) {
 	r.object(prefix, []string{"shape", "type", "row_bytes", "size", "offset", "shard?", "blob"},
-		func() { r.list(maxDims, func() { t.Shape = append(t.Shape, int(r.whole(maxWhole))) }) },
+		func() { r.list(gguf.MaxDims, func() { t.Shape = append(t.Shape, int(r.whole(maxWhole))) }) },
 		func() {
 			at := r.pos
 			name := r.str(16)
@@ -307,28 +308,28 @@ func (r *manifestReader) specifics(prefix string, t *TensorSpecifics) {
 		func() { t.Blob = r.sum() })
 }
 
-func (r *manifestReader) fragments() []Fragment {
+func (r *reader) fragments() []Fragment {
 	var out []Fragment
-	left := maxTensors + 1 // names in all fragments: each tensor has one, a tied embedding two
-	r.list(maxTensors+3, func() {
+	left := gguf.MaxTensors + 1 // names in all fragments: each tensor has one, a tied embedding two
+	r.list(gguf.MaxTensors+3, func() {
 		var f Fragment
 		r.object("fragments.", []string{"name", "tensors"},
 			func() { f.Name = r.str(32) },
-			func() { r.list(left, func() { f.Tensors = append(f.Tensors, r.str(maxNameBytes)) }) })
+			func() { r.list(left, func() { f.Tensors = append(f.Tensors, r.str(gguf.MaxNameBytes)) }) })
 		left -= len(f.Tensors)
 		out = append(out, f)
 	})
 	return out
 }
 
-func (r *manifestReader) blobs() []Blob {
+func (r *reader) blobs() []Blob {
 	var out []Blob
-	r.list(maxTensors+maxParts, func() {
+	r.list(gguf.MaxTensors+maxParts, func() {
 		var b Blob
 		r.object("blobs.", []string{"sha256", "size", "chunks"},
 			func() { b.Sum = r.sum() },
 			func() { b.Size = r.whole(maxWhole) },
-			func() { r.list(MaxManifestBytes, func() { b.Chunks = append(b.Chunks, r.sum()) }) })
+			func() { r.list(MaxBytes, func() { b.Chunks = append(b.Chunks, r.sum()) }) })
 		out = append(out, b)
 	})
 	return out

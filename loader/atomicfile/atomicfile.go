@@ -1,0 +1,110 @@
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+)
+
+// Options say how a file is written. The zero Options are those of a file that may
+// be made again: it need not be on the disk before it gets its name.
+type Options struct {
+	Temp string      // path of the temporary file, which must not exist; "" for one that nobody has
+	Mode fs.FileMode // permissions of the complete file; 0 for those that new files get
+	Sync bool        // whether the bytes are on the disk before the file gets its name. The folder is the caller's to sync
+}
+
+// File is a file that has no name yet. Write to it, then Commit.
+type File struct {
+	*os.File
+	dir  dir
+	temp string
+	name string
+	o    Options
+	done bool
+}
+
+// dir is where names are looked up: the whole system, or an os.Root.
+type dir interface {
+	OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error)
+	Rename(from, to string) error
+	Remove(name string) error
+}
+
+type system struct{}
+
+func (system) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	return os.OpenFile(name, flag, perm)
+}
+func (system) Rename(from, to string) error { return os.Rename(from, to) }
+func (system) Remove(name string) error     { return os.Remove(name) }
+
+// Create begins the file at path. Errors are those of the os package.
+func Create(path string, o Options) (*File, error) { return create(system{}, path, o) }
+
+// CreateIn begins the file of that name within root, with Options.Temp within it too.
+func CreateIn(root *os.Root, name string, o Options) (*File, error) { return create(root, name, o) }
+
+func create(d dir, name string, o Options) (*File, error) {
+	const attempts = 100 // of a name that nobody has
+	for i := 0; ; i++ {
+		temp := o.Temp
+		if temp == "" {
+			temp = fmt.Sprintf("%s.%08x.part", name, rand.Uint32())
+		}
+		f, err := d.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if o.Temp == "" && errors.Is(err, fs.ErrExist) && i < attempts {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &File{File: f, dir: d, temp: temp, name: name, o: o}, nil
+	}
+}
+
+// Commit gives the file its name, in place of any that has it. After an error the
+// temporary file is gone and the other as it was.
+func (f *File) Commit() (err error) {
+	defer f.Abort() // after an error
+	if f.o.Sync {
+		err = f.Sync()
+	}
+	if err == nil && f.o.Mode != 0 {
+		err = f.Chmod(f.o.Mode)
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = f.dir.Rename(f.temp, f.name)
+	}
+	f.done = err == nil
+	return err
+}
+
+// Abort drops the file. After Commit it does nothing.
+func (f *File) Abort() {
+	if f.done {
+		return
+	}
+	f.done = true
+	f.Close()
+	f.dir.Remove(f.temp)
+}
+
+// Write writes the file at path with fill, whole or not at all.
+func Write(path string, o Options, fill func(w io.Writer) error) error {
+	f, err := Create(path, o)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	if err := fill(f); err != nil {
+		return err
+	}
+	return f.Commit()
+}
