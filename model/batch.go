@@ -179,9 +179,9 @@ func (b *Batch) checkUnits(p *Plan, s, pool, first int) error {
 		}
 		who := seen[u]
 		switch {
-		case who == 0 || who > 0 && i < write: // free, or read by several
 		case who == me || who == -me:
 			return fmt.Errorf("model: sequence %d has unit %d of pool %d twice", s, u, pool)
+		case who == 0 || who > 0 && i < write: // free, or read by several
 		default:
 			return fmt.Errorf("model: sequences %d and %d share unit %d of pool %d, and one writes it", max(who, -who)-1, s, u, pool)
 		}

@@ -3,6 +3,8 @@ package model
 import (
 	"fmt"
 	"math"
+
+	"eclat/loader/quant"
 )
 
 // Op is what a step computes.
@@ -140,7 +142,7 @@ func (s *Step) Args() string {
 // check says how a step departs from the table.
 func (p *Plan) checkStep(s *Step) error {
 	if s.Op >= NumOps {
-		return fmt.Errorf("model: %s is not in the table of ops", s.Op)
+		return UnsupportedError{fmt.Errorf("model: %s is not in the table of ops", s.Op)}
 	}
 	info := &opInfos[s.Op]
 	if len(s.Src) != len(info.src) {
@@ -161,8 +163,10 @@ func (p *Plan) checkStep(s *Step) error {
 func (p *Plan) plays(id ID, r Role) bool {
 	t := &p.Tensors[id]
 	switch r {
-	case Matrix, Filter:
+	case Matrix:
 		return t.Kind == Weight
+	case Filter:
+		return t.Kind == Weight && t.Type == quant.F32 && t.Cols >= 2
 	case Vector:
 		return t.Kind == Weight && t.Rows == 1
 	case Rows:

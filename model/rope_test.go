@@ -1,7 +1,6 @@
 package model
 
 import (
-	"eclat/loader/quant"
 	"math"
 	"testing"
 )
@@ -12,7 +11,7 @@ func TestRopeTable(t *testing.T) {
 	linear := base
 	linear.Factor = 4
 	factors := base
-	factors.factors = []float64{1, 2, 4, 8}
+	factors.Factors = []float64{1, 2, 4, 8}
 	// With 64 trained positions pair 0 (1 radian a position) makes 10.2 turns, pair 1
 	// (0.1) makes 1.02, pairs 2 and 3 less than one. Between 8 and 1 turns: pairs 0.1…1.008,
 	// so the ramp runs from pair 0 to pair 2: pair 0 keeps its frequency, pair 1 is half way.
@@ -40,43 +39,27 @@ func TestRopeTable(t *testing.T) {
 	}
 }
 
-// TestRopeMetadata checks which keys mean what.
-func TestRopeMetadata(t *testing.T) {
-	for _, c := range []struct {
-		name    string
-		set     map[string]any
-		scaling string
-		factor  float64
-		scale   float64
-	}{
-		{"nothing", nil, "none", 1, 1},
-		{"linear", map[string]any{"scaling.type": "linear", "scaling.factor": float32(2)}, "linear", 2, 1},
-		{"the older name", map[string]any{"scale_linear": float32(2)}, "linear", 2, 1},
-		{"none beats a factor", map[string]any{"scaling.type": "none", "scaling.factor": float32(2)}, "none", 1, 1},
-		{"yarn warms attention", map[string]any{"scaling.type": "yarn", "scaling.factor": float32(8)}, "yarn", 8, 1 + 0.1*math.Log(8)},
-		{"and a factor of the file's own", map[string]any{"scaling.type": "yarn", "scaling.factor": float32(8), "scaling.attn_factor": float32(2)}, "yarn", 8, 2 * (1 + 0.1*math.Log(8))},
-		{"yarn of factor 1", map[string]any{"scaling.type": "yarn", "scaling.factor": float32(1)}, "yarn", 1, 1},
+// TestRopeEqual: tables differ in anything that they turn differently by.
+func TestRopeEqual(t *testing.T) {
+	base := Rope{Freq: []float64{1, 0.1}, Scale: 1}
+	b := NewBuilder(nil, Room{})
+	if b.Rope(base) != 0 || b.Rope(Rope{Freq: []float64{1, 0.1}, Scale: 1}) != 0 {
+		t.Error("an equal table got another index")
+	}
+	for i, r := range []Rope{
+		{Freq: []float64{1, 0.2}, Scale: 1},
+		{Freq: []float64{1}, Scale: 1},
+		{Freq: []float64{1, 0.1}, Scale: 1.5},
+		{Freq: []float64{1, 0.1}, Scale: 1, Halves: true},
+		{Freq: []float64{1, 0.1}, Scale: 1, Axis: []uint8{0, 1}},
 	} {
-		f := small()
-		for k, v := range c.set {
-			f.Set("llama.rope."+k, v)
-		}
-		m, err := openBytes(t, f)
-		if err != nil {
-			t.Errorf("%s: %v", c.name, err)
-			continue
-		}
-		if r := m.Config.Rope; r.Scaling != c.scaling || r.Factor != c.factor || math.Abs(r.AttnScale-c.scale) > 1e-9 {
-			t.Errorf("%s: %+v, want %s × %g, attention × %g", c.name, r, c.scaling, c.factor, c.scale)
+		for range 2 {
+			if got := b.Rope(r); got != i+1 {
+				t.Errorf("table %d has index %d, want %d", i, got, i+1)
+			}
 		}
 	}
-	f := small()
-	f.Add("rope_freqs.weight", quant.F32, []int{16}, []float32{1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2})
-	m, err := openBytes(t, f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r := m.Config.Rope.Table(); r.Freq[0] != 1 || math.Abs(r.Freq[8]-math.Pow(10000, -0.5)/2) > 1e-12 {
-		t.Errorf("rope_freqs was not obeyed: %v", r.Freq)
+	if got := b.Rope(base); got != 0 {
+		t.Errorf("the first table has index %d again", got)
 	}
 }

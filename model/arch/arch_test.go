@@ -1,9 +1,9 @@
-package model
+package arch
 
 import (
 	"errors"
-	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +11,7 @@ import (
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
 	"eclat/loader/quant"
+	"eclat/model"
 )
 
 // small describes a sound llama file: 2 layers, n_embd 64, 4 query heads and 2
@@ -53,7 +54,7 @@ func small() *ggufwrite.File {
 	return f
 }
 
-func openBytes(t *testing.T, f *ggufwrite.File) (*Model, error) {
+func openBytes(t *testing.T, f *ggufwrite.File) (*model.Model, error) {
 	t.Helper()
 	file, err := loader.FromBytes("test.gguf", f.Bytes())
 	if err != nil {
@@ -82,13 +83,14 @@ func TestConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := m.Config
-	c.Rope = RopeConfig{}
-	want := Config{"llama", "small", 2, 64, 96, 4, 2, 32, 32, 10, 128, 1e-5, RopeConfig{}}
-	if fmt.Sprint(c) != fmt.Sprint(want) {
+	c.Rope = model.RopeConfig{}
+	want := model.Config{Architecture: "llama", Name: "small", NLayer: 2, NEmbd: 64, NVocab: 10, NCtx: 128, Block: model.Block{
+		NFF: 96, NHead: 4, NHeadKV: 2, HeadDimK: 32, HeadDimV: 32, RMSEps: 1e-5, AttnScale: float32(1 / math.Sqrt(32))}}
+	if !reflect.DeepEqual(c, want) {
 		t.Errorf("config %+v, want %+v", c, want)
 	}
-	if b := c.PageBytes(); b != PageLen*2*2*(32+32)*2 {
-		t.Errorf("a page takes %d bytes", b)
+	if n := m.PositionBytes(); n != 2*2*(32+32)*2 {
+		t.Errorf("a position takes %d bytes", n)
 	}
 }
 
@@ -115,20 +117,20 @@ func TestOptionalTensors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := m.Plan(m.Whole(), 4, 1, 1)
+	p, err := m.Plan(m.Whole(), model.Room{Pages: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	adds, last := 0, p.Steps[len(p.Steps)-1]
 	for _, s := range p.Steps {
-		if s.Op == Add {
+		if s.Op == model.Add {
 			adds++
 		}
 	}
 	if adds != 2*2+1 {
 		t.Errorf("%d additions, want two a layer and one bias", adds)
 	}
-	if w := p.Tensors[last.Src[0]].Name; last.Op != MatMul || w != "token_embd.weight" {
+	if w := p.Tensors[last.Src[0]].Name; last.Op != model.MatMul || w != "token_embd.weight" {
 		t.Errorf("the last step is %s of %s", last.Op, w)
 	}
 }
@@ -204,45 +206,55 @@ func TestUnsoundModels(t *testing.T) {
 	}
 }
 
-// TestArena checks that tensors alive together never share memory, by brute force
-// over every pair, and that sharing saves most of it.
-func TestArena(t *testing.T) {
+// TestStages: a model cut anywhere has the steps of the whole, each once, and the
+// stages agree on what passes between them.
+func TestStages(t *testing.T) {
 	m, err := openBytes(t, small())
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := m.Plan(m.Whole(), 5, 2, 1)
+	room := model.Room{Pages: 3}
+	whole, err := m.Plan(m.Whole(), room)
 	if err != nil {
 		t.Fatal(err)
 	}
-	offset, size := p.Arena(p.ByStep(), p.Result)
-	p.Trace = true
-	_, apart := p.Arena(p.ByStep(), p.Result)
-	p.Trace = false
-	if size*2 > apart {
-		t.Errorf("%d elements shared, %d apart: sharing saves less than half", size, apart)
-	}
-	born, dies := make([]int, len(p.Tensors)), make([]int, len(p.Tensors))
-	for i, s := range p.Steps {
-		born[s.Dst] = i
-		dies[s.Dst] = max(dies[s.Dst], i)
-		for _, x := range s.Src {
-			dies[x] = i
+	for n := range m.Config.NLayer + 1 {
+		last := m.Last(n)
+		stages := []model.Stage{last}
+		if !last.Embed {
+			stages = []model.Stage{m.Before(last), last}
 		}
-	}
-	dies[p.Result] = len(p.Steps)
-	end := func(i int) int { return offset[i] + p.Tensors[i].Rows*p.Tensors[i].Cols }
-	for i, a := range p.Tensors {
-		if (offset[i] < 0) != (a.Kind == Weight || a.Kind == Cache) {
-			t.Errorf("%s has offset %d", a.Name, offset[i])
-		}
-		for j := range i {
-			if offset[i] < 0 || offset[j] < 0 || born[i] > dies[j] || born[j] > dies[i] {
-				continue
+		var steps, weights int
+		for i, st := range stages {
+			p, err := m.Plan(st, room)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if offset[i] < end(j) && offset[j] < end(i) {
-				t.Errorf("%s and %s are alive together and overlap", a.Name, p.Tensors[j].Name)
+			steps += len(p.Steps)
+			weights += len(p.Weights())
+			if (p.Hidden == model.None) != (i == 0) {
+				t.Errorf("%d layers last: stage %d takes hidden rows: %t", n, i, p.Hidden != model.None)
+			}
+			if p.Width() != m.Config.NEmbd {
+				t.Errorf("%d layers last: stage %d takes rows of %d", n, i, p.Width())
+			}
+			for _, k := range p.Memory() {
+				if k.Rows != 3*model.PageLen || k.Pool != 0 {
+					t.Errorf("%s has %d rows of pool %d", k.Name, k.Rows, k.Pool)
+				}
 			}
 		}
+		if steps != len(whole.Steps) || weights != len(whole.Weights()) {
+			t.Errorf("%d layers last: %d steps and %d weights, the whole has %d and %d", n, steps, weights, len(whole.Steps), len(whole.Weights()))
+		}
+	}
+	st := m.Whole()
+	st.Sample = true
+	p, err := m.Plan(st, room)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !p.Samples() || p.Tensors[p.Answer()].Name != "logits" || p.Vocab != 10 {
+		t.Errorf("a sampling stage: samples %t, from %s, vocabulary %d", p.Samples(), p.Tensors[p.Answer()].Name, p.Vocab)
 	}
 }
