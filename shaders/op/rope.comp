@@ -1,6 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#include "common.glsl"
+#include "lib/common.glsl"
 
 // RoPE: pair j < pairs of every head turned by the cosine and sine that the host
 // computed for the token's position; the other elements are copied. A pair of
@@ -23,7 +23,7 @@ layout(push_constant) uniform Push {
 
 #ifdef STORE
 layout(std430, binding = 1) writeonly restrict buffer Cache { uint cache[]; };
-#include "half_bits.glsl"
+#include "lib/half_bits.glsl"
 #else
 layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
 #endif

@@ -1,6 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#include "common.glsl"
+#include "lib/common.glsl"
 
 // Store: cache row of token i's position = x[i] as f16. Two elements, one word of
 // the cache, an invocation; workgroups (words, tokens). k is even.
@@ -14,7 +14,7 @@ layout(push_constant) uniform Push {
 layout(std430, binding = 1) writeonly restrict buffer Cache { uint cache[]; };
 layout(std430, binding = 2) readonly restrict buffer X { float x[]; };
 
-#include "half_bits.glsl"
+#include "lib/half_bits.glsl"
 
 void main() {
     uint e = gl_GlobalInvocationID.x, i = gl_WorkGroupID.y, words = p.k / 2;

@@ -1,6 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#include "common.glsl"
+#include "lib/common.glsl"
 
 // Adds up the sums that attention left where a context is longer than one split.
 // A workgroup a row (token, head), x = head, y = token; an invocation an element:
@@ -20,7 +20,7 @@ layout(push_constant) uniform Push {
 layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
 layout(std430, binding = 2) readonly restrict buffer Part { float part[]; };
 
-#include "split.glsl"
+#include "lib/split.glsl"
 
 void main() {
     uint i = gl_WorkGroupID.y;

@@ -4,8 +4,8 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #endif
-#include "common.glsl"
-#include "reduce.glsl"
+#include "lib/common.glsl"
+#include "lib/reduce.glsl"
 
 // Attention, causal, over paged f16 keys and values. Head h of token i with
 // position pos in its sequence reads key head g = h / (nHead/nHeadKV):
@@ -81,7 +81,7 @@ HALVES(key, k_words, k_quads, DIMK)
 HALVES(value, v_words, v_quads, DIMV)
 #endif
 
-#include "split.glsl"
+#include "lib/split.glsl"
 
 const uint ROWS = HEADS * TOKENS;
 const uint TILE = LOCAL * KEYS;
