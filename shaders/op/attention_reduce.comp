@@ -15,6 +15,7 @@ layout(push_constant) uniform Push {
     uint split;  // fewest positions of a split
     uint splits; // most splits of a context
     uint pos;    // word of the inputs where positions begin
+    uint window; // positions a token sees, its own included; 0 for all
 } p;
 
 layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
@@ -25,8 +26,8 @@ layout(std430, binding = 2) readonly restrict buffer Part { float part[]; };
 void main() {
     uint i = gl_WorkGroupID.y;
     if (i >= inputs[0]) return;
-    uint limit = inputs[p.pos + i] + 1;
-    uint split = split_of(limit), n = (limit + split - 1) / split;
+    uint pos = inputs[p.pos + i], seen = pos + 1 - first_seen(pos);
+    uint split = split_of(seen), n = (seen + split - 1) / split;
     if (n == 1) return; // attention wrote the answer
     uint row = i * p.heads + gl_WorkGroupID.x, at = row * p.splits * (DIMV + 2);
     float top = part[at];

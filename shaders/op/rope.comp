@@ -44,7 +44,7 @@ void main() {
     }
 #ifdef STORE
     uint pos = inputs[p.pos + i];
-    uint row = inputs[inputs[p.table + i] + pos / PAGE] * PAGE + pos % PAGE;
+    uint row = memory_row(inputs[p.table + i], pos);
     cache[(row * p.k + h * p.head) / 2 + j] = half_bits(a) | (half_bits(b) << 16);
 #else
     y[e] = a;

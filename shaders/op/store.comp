@@ -20,7 +20,7 @@ void main() {
     uint e = gl_GlobalInvocationID.x, i = gl_WorkGroupID.y, words = p.k / 2;
     if (e >= words || i >= inputs[0]) return;
     uint pos = inputs[p.pos + i];
-    uint row = inputs[inputs[p.table + i] + pos / PAGE] * PAGE + pos % PAGE;
+    uint row = memory_row(inputs[p.table + i], pos);
     uint at = i * p.k + 2 * e;
     cache[row * words + e] = half_bits(x[at]) | (half_bits(x[at + 1]) << 16);
 }
