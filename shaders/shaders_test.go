@@ -79,7 +79,7 @@ func TestSources(t *testing.T) {
 			used[f.name] = true
 		}
 	}
-	for _, pattern := range []string{"*.comp", "*.glsl"} {
+	for _, pattern := range []string{"*/*.comp", "*/*.glsl", "*.comp", "*.glsl"} {
 		files, _ := filepath.Glob(pattern)
 		for _, f := range files {
 			if !used[f] {

@@ -1,6 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#include "common.glsl"
+#include "lib/common.glsl"
 
 // The ops that work element by element, over all rows as one array, four
 // elements an invocation. What lies behind the last row belongs to the same

@@ -1,6 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#include "common.glsl"
+#include "lib/common.glsl"
 
 // RoPE: pair j < pairs of every head turned by the cosine and sine that the host
 // computed for the token's position; the other elements are copied. A pair of
@@ -9,8 +9,12 @@
 //	y[2j]   = x[2j]·cos − x[2j+1]·sin
 //	y[2j+1] = x[2j]·sin + x[2j+1]·cos
 //
-// With STORE the pair goes to the cache at once, as store.comp would put it; a
-// head has an even number of elements there.
+// With STORE the pair goes to memory at once, as store.comp would put it; of f16
+// memory a head has an even number of elements.
+
+#ifdef STORE
+layout(constant_id = 1) const bool WIDE = false; // the memory is F32, not F16
+#endif
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row, heads · head
@@ -22,8 +26,8 @@ layout(push_constant) uniform Push {
 } p;
 
 #ifdef STORE
-layout(std430, binding = 1) writeonly restrict buffer Cache { uint cache[]; };
-#include "half_bits.glsl"
+layout(std430, binding = 1) writeonly restrict buffer Memory { uint memory[]; };
+#include "lib/memory.glsl"
 #else
 layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
 #endif
@@ -44,8 +48,8 @@ void main() {
     }
 #ifdef STORE
     uint pos = inputs[p.pos + i];
-    uint row = inputs[inputs[p.table + i] + pos / PAGE] * PAGE + pos % PAGE;
-    cache[(row * p.k + h * p.head) / 2 + j] = half_bits(a) | (half_bits(b) << 16);
+    uint row = memory_row(inputs[p.table + i], pos);
+    put(row * p.k + h * p.head + 2 * j, a, b, pair);
 #else
     y[e] = a;
     if (pair) y[e + 1] = b;

@@ -1,6 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#include "common.glsl"
+#include "lib/common.glsl"
 
 // Embed: y[i] = W[token[i]], a chunk an invocation, workgroups (chunks, tokens).
 // It also decodes a norm's or a bias's vector that is not F32: its one row.
@@ -21,7 +21,7 @@ layout(std430, binding = 1) writeonly buffer Y1 { float y_floats[]; };
 layout(std430, binding = 2) readonly restrict buffer W { uvec4 w_quads[]; };
 uvec4 quad(uint i) { return w_quads[i]; }
 
-#include "weights.glsl"
+#include "lib/weights.glsl"
 
 void main() {
     uint c = gl_GlobalInvocationID.x, i = gl_WorkGroupID.y;
