@@ -63,7 +63,7 @@ func Table() []Variant {
 	for _, t := range Types {
 		name, define := TypeName(t), "TYPE="+strconv.Itoa(int(t))
 		table = append(table,
-			Variant{"embed_" + name, "op/embed.comp", []string{define}, 3, 0, 5},
+			Variant{"embed_" + name, "op/embed.comp", []string{define}, 3, 0, 6},
 			Variant{"matmul_" + name, "op/matmul.comp", []string{define}, 5, 0, 6})
 		for _, l := range loads {
 			table = append(table, Variant{"matvec_" + name + l.suffix, "op/matvec.comp", append([]string{define}, l.defines...),
