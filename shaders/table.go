@@ -51,6 +51,7 @@ func Table() []Variant {
 		{"rope", "op/rope.comp", nil, 3, 0, 6},
 		{"rope_store", "op/rope.comp", []string{"STORE=1"}, 3, 0, 6},
 		{"store", "op/store.comp", nil, 3, 0, 3},
+		{"conv", "op/conv.comp", nil, 5, 0, 5},
 		{"attention_reduce", "op/attention_reduce.comp", nil, 3, 0, 5},
 		{"sample_best", "op/sample_best.comp", nil, 3, 0, 2},
 		{"sample_pick", "op/sample_pick.comp", nil, 4, 0, 3},
