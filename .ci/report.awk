@@ -44,7 +44,7 @@ action == "skip" && test != "" {
 action == "pass" && test == "" {
 	line = said[key]; cached = line ~ /\(cached\)/ ? "cached" : ""
 	match($0, /"Elapsed":[0-9.]+/)
-	printf "ok    %-32s %s\n", package, cached == "" ? substr($0, RSTART + 10, RLENGTH - 10) " s" : cached
+	printf "ok    %-32s %s\n", package, cached == "" ? sprintf("%.1f s", substr($0, RSTART + 10, RLENGTH - 10)) : cached
 	fflush()
 }
 action == "pass" || action == "fail" || action == "skip" { delete said[key] }
