@@ -1,19 +1,35 @@
-# make run    builds eclat and prints a paragraph from the built-in model
-# make test   lint, then every test; installs what the tests need where it may
-# make fuzz   a minute of fuzzing for each parser
+# make run      builds eclat and prints a paragraph from the built-in model
+# make test     lint, every test, the race detector, other systems; installs what the
+#               tests need where it may, and says at its end what was not checked
+#
+# make race     the packages with goroutines under the race detector
+# make cross    builds and vets for linux, windows and darwin, without cgo
+# make bench    every benchmark; no test measures time
+# make golden   recomputes every golden value (testdata/oracle/README.md)
+# make fuzz     a minute of fuzzing for each fuzz target
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
 FUZZTIME    = 60s
+BENCH       = .
+BENCHTIME   = 200ms
+VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: build run test lint unit nocgo deps fuzz clean
+RACE      = ./cpu/... ./gpu/... ./engine/... ./loader/fragment
+PLATFORMS = linux/amd64 linux/arm64 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
+
+.PHONY: build run test lint unit race cross bench golden fuzz deps clean
 
 build:
-	go build -o bin/eclat ./cmd/eclat
+	go build -ldflags '-X main.version=$(VERSION)' -o bin/eclat ./cmd/eclat
 
 run: build
 	./bin/eclat run -n 160
 
-test: deps lint nocgo unit
+test: deps
+	@$(MAKE) --no-print-directory lint cross unit race
+	@for run in unit race; do \
+		if [ -s bin/skipped.$$run ]; then echo "make $$run did not check, because"; cat bin/skipped.$$run; fi; \
+	done
 
 lint:
 	@echo "gofmt, go vet, staticcheck"
@@ -21,22 +37,46 @@ lint:
 	@go vet ./...
 	@go run $(STATICCHECK) ./...
 
-# The program must build without a C compiler too: without a GPU then.
-nocgo:
-	CGO_ENABLED=0 go build -o bin/eclat-nocgo ./cmd/eclat
-	CGO_ENABLED=0 go vet ./...
+# tested runs go test with the flags and packages given, prints what .ci/report.awk
+# makes of it, and fails as go test does.
+define tested
+	@mkdir -p bin; rm -f bin/failed.$(1); echo "go test $(2)"; \
+	{ go test -json $(2) || touch bin/failed.$(1); } 2>&1 | awk -v skips=bin/skipped.$(1) -f .ci/report.awk; \
+	if [ -e bin/failed.$(1) ]; then rm bin/failed.$(1); exit 1; fi
+endef
 
-# One package at a time: some tests measure time.
 unit:
-	go test -p 1 -timeout 30m ./...
+	$(call tested,unit,-timeout 30m ./...)
+
+race:
+	$(call tested,race,-race -short -timeout 30m $(RACE))
+
+# Without cgo there is no GPU; the rest must build and vet everywhere.
+cross:
+	@for p in $(PLATFORMS); do \
+		echo "go build, go vet: $$p"; \
+		export CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/}; \
+		go build -o /dev/null ./... && go vet ./... || exit 1; \
+	done
+
+bench:
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -timeout 60m -p 1 ./...
+
+# GOLDEN: flags of testdata/oracle/all.py; PEER: where llama.cpp is installed.
+golden:
+	@for p in python3 /usr/bin/python3; do \
+		if $$p -c 'import numpy' 2>/dev/null; then PEER='$(PEER)' exec $$p -B testdata/oracle/all.py $(GOLDEN); fi; \
+	done; echo "make golden needs Python 3 with numpy: apt-get install python3-numpy"; exit 1
+
+fuzz:
+	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sed 's|^\./\(.*\)/[^/]*:[0-9]*:func |\1 |' | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$$package" || exit 1; \
+	done
 
 deps:
 	@sh .ci/deps
-
-fuzz:
-	go test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./loader/gguf
-	go test -run '^$$' -fuzz FuzzEncode -fuzztime $(FUZZTIME) ./model/tokenizer
-	go test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./loader/manifest
 
 clean:
 	rm -rf bin

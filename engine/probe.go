@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"eclat/loader"
+	"eclat/loader/manifest"
 	"eclat/loader/quant"
 	"eclat/model"
 )
@@ -102,7 +103,7 @@ func (p *Probe) add(c *chain, i int) error {
 func describe(file *loader.File, plan *model.Plan, i, j int) ProbeStep {
 	s := &plan.Steps[j]
 	dst := plan.Tensors[s.Dst]
-	out := ProbeStep{Name: dst.Name, Op: s.Op, Layer: layerOf(dst.Name), Cols: dst.Cols, link: i, step: j}
+	out := ProbeStep{Name: dst.Name, Op: s.Op, Layer: manifest.LayerOf(dst.Name), Cols: dst.Cols, link: i, step: j}
 	out.Kept = dst.Kind != model.Kept && dst.Type == quant.F32
 	for _, id := range s.Src {
 		switch t := plan.Tensors[id]; t.Kind {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
+	"eclat/loader/manifest"
 	"eclat/model"
 	"eclat/model/sample"
 )
@@ -63,7 +63,7 @@ func (c *chain) matMulRate(ctx context.Context, tokens int, limit time.Duration)
 			continue
 		}
 		t := l.plan.Tensors[s.Src[0]]
-		if layerOf(t.Name) >= 0 && t.Rows*t.Cols > w.Rows*w.Cols {
+		if manifest.LayerOf(t.Name) >= 0 && t.Rows*t.Cols > w.Rows*w.Cols {
 			w = t
 		}
 	}
@@ -106,18 +106,4 @@ func (c *chain) matMulRate(ctx context.Context, tokens int, limit time.Duration)
 		}
 	}
 	return 2 * products * float64(tokens) * float64(w.Rows) * float64(w.Cols) / best, nil
-}
-
-// layerOf reads the layer out of a name like "blk.3.attn_q"; −1 where there is none.
-func layerOf(name string) int {
-	rest, ok := strings.CutPrefix(name, "blk.")
-	if !ok {
-		return -1
-	}
-	number, _, _ := strings.Cut(rest, ".")
-	l, err := strconv.Atoi(number)
-	if err != nil {
-		return -1
-	}
-	return l
 }

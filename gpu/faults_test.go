@@ -158,14 +158,18 @@ func TestVariations(t *testing.T) {
 // near allows for sums in another order.
 func near(t *testing.T, got, want []float32) {
 	t.Helper()
+	if e := nmse(got, want); !(e <= 1e-8) {
+		t.Errorf("NMSE %g", e)
+	}
+}
+
+func nmse(got, want []float32) float64 {
 	var num, den float64
 	for i := range want {
 		d := float64(got[i] - want[i])
 		num, den = num+d*d, den+float64(want[i])*float64(want[i])
 	}
-	if !(num <= 1e-8*den) {
-		t.Errorf("NMSE %g", num/den)
-	}
+	return num / den
 }
 
 // TestHostSamples: what the kernels can't rank is sampled on the host, from the

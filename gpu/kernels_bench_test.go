@@ -1,4 +1,4 @@
-//go:build never
+//go:build cgo && !novulkan
 
 package gpu
 
@@ -13,29 +13,37 @@ import (
 	"testing"
 	"time"
 
+	"eclat/gpu/lower"
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/sample"
 )
+
+// halves is memory of a row of float16 a position.
+func halves(b *model.Builder, name string, cols int) model.ID {
+	return b.Memory(model.Memory{Name: name, Type: quant.F16, Cols: cols})
+}
 
 // benchStep compiles and runs a plan of few steps and returns the shortest time
 // of all its dispatches together.
-func benchStep(b testing.TB, be *bench, f *ggufwrite.File, tokens, pages int, in model.Inputs, build func(b *model.Builder) model.ID) (time.Duration, *benchRun) {
+func benchStep(b testing.TB, be *bench, f *ggufwrite.File, tokens, ctx int, in *model.Batch, build func(b *model.Builder) model.ID) (time.Duration, *benchRun) {
 	b.Helper()
 	file, err := loader.FromBytes("bench", f.Bytes())
 	if err != nil {
 		b.Fatal(err)
 	}
-	mb := model.NewBuilder(file, tokens, max(1, len(in.Want)), pages)
+	mb := model.NewBuilder(file, room(ctx))
 	plan, err := mb.Plan(build(mb))
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := be.Load(file, plan.Keep()); err != nil {
+	in.Seqs[0].Units = in.Seqs[0].Units[:len(plan.Pools)]
+	if err := be.Load(b.Context(), file, plan); err != nil {
 		b.Fatal(err)
 	}
-	p, err := be.Compile(plan)
+	p, err := be.Compile(plan, rows(tokens))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -43,11 +51,11 @@ func benchStep(b testing.TB, be *bench, f *ggufwrite.File, tokens, pages int, in
 	r.timed = true
 	best := time.Duration(1 << 62)
 	var out model.Outputs
-	if err := r.Run(in, &out); err != nil { // shaders compile at their first dispatch
+	if err := r.Run(b.Context(), in, &out); err != nil { // shaders compile at their first dispatch
 		b.Fatal(err)
 	}
 	for start, n := time.Now(), 0; n < 5 || time.Since(start) < 500*time.Millisecond; n++ {
-		if err := r.Run(in, &out); err != nil {
+		if err := r.Run(b.Context(), in, &out); err != nil {
 			b.Fatal(err)
 		}
 		best = min(best, r.times[len(r.times)-1]-r.times[0])
@@ -55,18 +63,19 @@ func benchStep(b testing.TB, be *bench, f *ggufwrite.File, tokens, pages int, in
 	return best, r
 }
 
-func benchInputs(pos, n, cols int, pages int) model.Inputs {
-	in := model.Inputs{Pages: [][]int32{make([]int32, pages)}, Want: []int32{int32(n - 1)}}
-	for i := range pages {
-		in.Pages[0][i] = int32(i)
+// benchBatch is n tokens of one sequence from position pos, with rows of cols
+// numbers, in memory that is in order; the last one's answer is wanted.
+func benchBatch(pos, n, cols int) *model.Batch {
+	table := make([]int32, model.Pages(pos+n))
+	for i := range table {
+		table[i] = int32(i)
 	}
+	in := &model.Batch{Seqs: []model.SeqRun{{N: n, Units: [][]int32{table}}}, Want: []int32{int32(n - 1)}, Rows: make([]float32, n*cols)}
 	for i := range n {
 		in.Pos = append(in.Pos, int32(pos+i))
-		in.Seq = append(in.Seq, 0)
 	}
-	in.Hidden = make([]float32, n*cols)
-	for i := range in.Hidden {
-		in.Hidden[i] = float32(i%17) * 0.1
+	for i := range in.Rows {
+		in.Rows[i] = float32(i%17) * 0.1
 	}
 	return in
 }
@@ -94,16 +103,16 @@ func BenchmarkMatMul(b *testing.B) {
 		for _, n := range rows {
 			b.Run(fmt.Sprintf("%s/%d", ty, n), func(b *testing.B) {
 				d := openKernels(b, false)
-				k_ := NewKernels(d.Info())
+				k_ := lower.NewKernels(lowerable(d.Info()))
 				if s, ok := os.LookupEnv("ECLAT_BENCH_LOAD"); ok {
-					k_.loads = []string{s}
+					k_.Only(s)
 				}
 				be := newBench(d, k_)
 				be.split = 1 << 30
 				defer be.Close()
 				var f ggufwrite.File
 				f.Add("w", ty, []int{k, m}, x)
-				t, _ := benchStep(b, be, &f, n, 1+n/model.PageLen, benchInputs(0, n, k, 1+n/model.PageLen), func(b *model.Builder) model.ID {
+				t, _ := benchStep(b, be, &f, n, n, benchBatch(0, n, k), func(b *model.Builder) model.ID {
 					return b.MatMul("y", b.Weight("w", m, k), b.Receive("x", k))
 				})
 				size, _ := ty.RowBytes(m * k)
@@ -164,7 +173,7 @@ func (m synthetic) build(b *model.Builder) model.ID {
 		q := b.RoPE(n("q_rope"), b.MatMul(n("attn_q"), b.Weight(n("q"), m.heads*m.dim, m.embd), h), m.dim, rope)
 		k := b.RoPE(n("k_rope"), b.MatMul(n("attn_k"), b.Weight(n("k"), m.kv*m.dim, m.embd), h), m.dim, rope)
 		v := b.MatMul(n("attn_v"), b.Weight(n("v"), m.kv*m.dim, m.embd), h)
-		kc, vc := b.Cache(n("k_cache"), m.kv*m.dim), b.Cache(n("v_cache"), m.kv*m.dim)
+		kc, vc := halves(b, n("k_cache"), m.kv*m.dim), halves(b, n("v_cache"), m.kv*m.dim)
 		b.Store(kc, k)
 		b.Store(vc, v)
 		a := b.Attention(n("attention"), q, kc, vc, m.heads, m.kv, 0.1)
@@ -189,15 +198,13 @@ func BenchmarkModel(b *testing.B) {
 	for _, c := range []struct{ tokens, pos int }{{1, 100}, {1, 4000}, {4, 100}, {128, 0}, {512, 0}} {
 		b.Run(fmt.Sprintf("%d at %d", c.tokens, c.pos), func(b *testing.B) {
 			d := openKernels(b, false)
-			be := newBench(d, NewKernels(d.Info()))
+			be := newBench(d, lower.NewKernels(lowerable(d.Info())))
 			be.split = 1 << 27
 			defer be.Close()
-			pages := model.Pages(c.tokens + c.pos)
-			in := benchInputs(c.pos, c.tokens, 0, pages)
+			in := benchBatch(c.pos, c.tokens, 0)
 			in.Tokens = make([]int32, c.tokens)
-			in.Hidden = nil
-			in.Sampling = []model.Sampling{{Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05}}
-			t, r := benchStep(b, be, f, c.tokens, pages, in, m.build)
+			in.How = []sample.Params{{Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05}}
+			t, r := benchStep(b, be, f, c.tokens, c.tokens+c.pos, in, m.build)
 			b.ReportMetric(float64(c.tokens)/t.Seconds(), "tok/s")
 			b.ReportMetric(0, "ns/op")
 			sum, calls := map[string]time.Duration{}, map[string]int{}
@@ -224,15 +231,14 @@ func BenchmarkAttention(b *testing.B) {
 	for _, c := range []struct{ tokens, pos, dim int }{{1, 4000, 64}, {1, 4000, 128}, {256, 0, 64}, {256, 0, 128}} {
 		b.Run(fmt.Sprintf("%d at %d of %d", c.tokens, c.pos, c.dim), func(b *testing.B) {
 			d := openKernels(b, false)
-			be := newBench(d, NewKernels(d.Info()))
+			be := newBench(d, lower.NewKernels(lowerable(d.Info())))
 			defer be.Close()
-			pages := model.Pages(c.tokens + c.pos)
-			in := benchInputs(c.pos, c.tokens, heads*c.dim, pages)
+			in := benchBatch(c.pos, c.tokens, heads*c.dim)
 			var f ggufwrite.File
 			f.Add("unused", quant.F32, []int{1}, []float32{1})
-			t, _ := benchStep(b, be, &f, c.tokens, pages, in, func(b *model.Builder) model.ID {
+			t, _ := benchStep(b, be, &f, c.tokens, c.tokens+c.pos, in, func(b *model.Builder) model.ID {
 				q := b.Receive("q", heads*c.dim)
-				return b.Attention("a", q, b.Cache("k", kv*c.dim), b.Cache("v", kv*c.dim), heads, kv, 0.1)
+				return b.Attention("a", q, halves(b, "k", kv*c.dim), halves(b, "v", kv*c.dim), heads, kv, 0.1)
 			})
 			pairs := float64(c.tokens) * (float64(c.pos) + float64(c.tokens+1)/2) // (token, position) seen
 			b.ReportMetric(pairs*kv*float64(c.dim)*4/float64(t), "GB/s")

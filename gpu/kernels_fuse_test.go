@@ -1,16 +1,16 @@
-//go:build never
+//go:build cgo && !novulkan
 
 package gpu
 
 import (
 	"testing"
 
-	"eclat/cpu"
+	"eclat/gpu/lower"
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
 	"eclat/loader/quant"
 	"eclat/model"
-	"eclat/model/conformance"
+	"eclat/model/sample"
 )
 
 // fusable is a block whose steps all can be fused: biases, a residual, keys that
@@ -29,7 +29,7 @@ func fusable(b *model.Builder, mixed bool) model.ID {
 	q := b.RoPE("q_rope", linear("q", x, 128, cols, true), head, rope)
 	k := b.RoPE("k_rope", linear("k", x, head, cols, true), head, rope)
 	v := linear("v", x, head, cols, false)
-	kc, vc := b.Cache("k_cache", head), b.Cache("v_cache", head)
+	kc, vc := halves(b, "k_cache", head), halves(b, "v_cache", head)
 	b.Store(kc, k)
 	b.Store(vc, v)
 	a := b.Attention("a", q, kc, vc, 2, 1, 0.125)
@@ -47,7 +47,7 @@ func fusableFile() *ggufwrite.File {
 	add := func(name string, ty quant.Type, rows, cols int) {
 		x := make([]float32, rows*cols)
 		for i := range x {
-			x[i] = (model.Uniform(uint64(len(name)+rows), uint32(i)) - 0.5) * 0.2
+			x[i] = (sample.Uniform(uint64(len(name)+rows), uint32(i)) - 0.5) * 0.2
 		}
 		f.Add(name, ty, []int{cols, rows}, x)
 	}
@@ -79,25 +79,26 @@ func TestFused(t *testing.T) {
 	}
 	for _, n := range []int{1, 9, 70} {
 		for _, mixed := range []bool{false, true} {
-			in := benchInputs(0, n, 256, 3)
+			in := benchBatch(0, n, 256)
 			answer := func(be model.Backend, trace bool) []float32 {
-				b := model.NewBuilder(file, n, 1, 3)
+				b := model.NewBuilder(file, room(n))
 				plan, err := b.Plan(fusable(b, mixed))
 				if err != nil {
 					t.Fatal(err)
 				}
-				plan.Trace = trace
-				return answer(t, be, file, plan, in).Result
+				o := rows(n)
+				o.Trace = trace
+				return answer(t, be, file, plan, o, in).Rows
 			}
-			want := answer(cpu.NewRef(), false)
-			for _, load := range []string{loadTexel, loadBuffer, loadPlain} {
+			want := answer(reference(t), false)
+			for _, load := range []string{lower.LoadTexel, lower.LoadBuffer, lower.LoadPlain} {
 				for _, c := range []struct {
 					split int64
 					trace bool
 				}{{1 << 30, false}, {10000, false}, {1 << 30, true}} {
 					be := newBench(d, kernelsWith(d, load))
 					be.split = c.split
-					if e := conformance.NMSE(want, answer(be, c.trace)); !(e <= conformance.LimitQuant) {
+					if e := nmse(answer(be, c.trace), want); !(e <= 1e-6) {
 						t.Errorf("%d tokens, mixed %v, load %q, split %d, trace %v: NMSE %.3g", n, mixed, load, c.split, c.trace, e)
 					}
 				}

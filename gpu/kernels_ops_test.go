@@ -1,27 +1,28 @@
-//go:build never
+//go:build cgo && !novulkan
 
 package gpu
 
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
-	"eclat/cpu"
+	"eclat/gpu/lower"
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
 	"eclat/loader/quant"
 	"eclat/model"
-	"eclat/model/conformance"
+	"eclat/model/sample"
 )
 
-var allLoads = []string{loadTexel, loadBuffer, loadPlain}
+var allLoads = []string{lower.LoadTexel, lower.LoadBuffer, lower.LoadPlain}
 
 // random returns n numbers in (−1, 1).
 func random(seed uint64, n int) []float32 {
 	x := make([]float32, n)
 	for i := range x {
-		x[i] = 2*model.Uniform(seed, uint32(i)) - 1
+		x[i] = 2*sample.Uniform(seed, uint32(i)) - 1
 	}
 	return x
 }
@@ -58,28 +59,27 @@ func TestStoreRounding(t *testing.T) {
 	x = append(x, make([]float32, n*cols-len(x))...)
 
 	d, file := openKernels(t, true), emptyFile(t)
-	pages := model.Pages(n)
-	b := model.NewBuilder(file, n, 1, pages)
+	b := model.NewBuilder(file, room(n))
 	r := b.Receive("x", cols)
-	c := b.Cache("c", cols)
+	c := halves(b, "c", cols)
 	b.Store(c, r)
 	plan, err := b.Plan(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	be := newBench(d, NewKernels(d.Info()))
+	be := newBench(d, lower.NewKernels(lowerable(d.Info())))
 	defer be.Close()
-	if err := be.Load(file, plan.Keep()); err != nil {
+	if err := be.Load(t.Context(), file, plan); err != nil {
 		t.Fatal(err)
 	}
-	p, err := be.Compile(plan)
+	p, err := be.Compile(plan, rows(n))
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := benchInputs(0, n, 0, pages)
-	in.Hidden = x
+	in := benchBatch(0, n, 0)
+	in.Rows = x
 	var out model.Outputs
-	if err := p.Run(in, &out); err != nil {
+	if err := p.Run(t.Context(), in, &out); err != nil {
 		t.Fatal(err)
 	}
 	wrong := 0
@@ -99,70 +99,82 @@ func TestStoreRounding(t *testing.T) {
 }
 
 // TestAttentionShapes takes heads that are not whole quads, or wide, or grouped in
-// odd ways, over a context of several splits, one token and a batch.
+// odd ways, over a context of several splits or a window of it, in both types of
+// memory, one token and a batch.
 func TestAttentionShapes(t *testing.T) {
 	d, file := openKernels(t, true), emptyFile(t)
-	for _, h := range []struct{ heads, kv, dimK, dimV int }{
-		{2, 2, 33, 31}, {6, 2, 36, 20}, {3, 1, 50, 64}, {4, 1, 80, 96}, {7, 1, 128, 40}, {16, 2, 64, 128}, {2, 1, 256, 256}, {1, 1, 8, 16},
+	for _, h := range []struct {
+		heads, kv, dimK, dimV, window int
+		ty                            quant.Type
+	}{
+		{2, 2, 33, 31, 0, quant.F16}, {6, 2, 36, 20, 0, quant.F16}, {3, 1, 50, 64, 0, quant.F16}, {4, 1, 80, 96, 0, quant.F16},
+		{7, 1, 128, 40, 0, quant.F16}, {16, 2, 64, 128, 0, quant.F16}, {2, 1, 256, 256, 0, quant.F16}, {1, 1, 8, 16, 0, quant.F16},
+		{4, 2, 64, 64, 1, quant.F16}, {4, 2, 64, 64, 33, quant.F16}, {4, 2, 36, 64, 700, quant.F16}, {8, 1, 128, 128, 1000, quant.F16},
+		{4, 2, 64, 64, 0, quant.F32}, {3, 3, 33, 31, 0, quant.F32}, {4, 2, 64, 128, 600, quant.F32},
 	} {
 		for _, n := range []int{1, 40} {
 			const pos = 1100
-			pages := model.Pages(pos + n)
-			colsK, colsV := h.kv*h.dimK, h.kv*h.dimV
-			// One plan fills the caches, from rows of hidden, and attends.
-			build := func(tokens int) *model.Plan {
-				b := model.NewBuilder(file, tokens, 1, pages)
+			mem := func(b *model.Builder, name string, dim int) model.ID {
+				m := model.Memory{Name: name, Type: h.ty, Cols: h.kv * dim, Window: h.window}
+				if h.window > 0 {
+					m.Per = model.Window
+				}
+				return b.Memory(m)
+			}
+			plan := func(build func(b *model.Builder) model.ID) *model.Plan {
+				b := model.NewBuilder(file, room(pos+n))
+				p, err := b.Plan(build(b))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return p
+			}
+			fill := func(name string, dim int) *model.Plan {
+				return plan(func(b *model.Builder) model.ID {
+					x := b.Receive("x", h.kv*dim)
+					b.Store(mem(b, name, dim), x)
+					return x
+				})
+			}
+			// Two plans fill the memory, from rows of the batch; the third attends.
+			attend := plan(func(b *model.Builder) model.ID {
 				q := b.Receive("q", h.heads*h.dimK)
-				a := b.Attention("a", q, b.Cache("k", colsK), b.Cache("v", colsV), h.heads, h.kv, float32(1/math.Sqrt(float64(h.dimK))))
-				plan, err := b.Plan(a)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return plan
-			}
-			fill := func(cache string, cols int) *model.Plan {
-				b := model.NewBuilder(file, pos+n, 1, pages)
-				x := b.Receive("x", cols)
-				b.Store(b.Cache(cache, cols), x)
-				plan, err := b.Plan(x)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return plan
-			}
+				return b.Attention("a", q, mem(b, "k", h.dimK), mem(b, "v", h.dimV), h.heads, h.kv, float32(1/math.Sqrt(float64(h.dimK))))
+			})
 			run := func(be model.Backend) []float32 {
 				defer be.Close()
-				plan := build(n)
-				if err := be.Load(file, plan.Keep()); err != nil {
+				if err := be.Load(t.Context(), file, attend); err != nil {
 					t.Fatal(err)
 				}
 				var out model.Outputs
-				for i, p := range []*model.Plan{fill("k", colsK), fill("v", colsV), plan} {
-					prog, err := be.Compile(p)
+				for i, p := range []*model.Plan{fill("k", h.dimK), fill("v", h.dimV), attend} {
+					in := benchBatch(0, pos+n, 0)
+					if i == 2 {
+						in = benchBatch(pos, n, 0)
+					}
+					table := in.Seqs[0].Units[0]
+					slices.Reverse(table) // out of order
+					for j := range p.Pools[0].FirstSeen(int(in.Pos[0])) / model.PageLen {
+						table[j] = -1 // given back
+					}
+					in.Rows = random(uint64(i+1), len(in.Pos)*p.Tensors[p.Hidden].Cols)
+					for j := range in.Rows {
+						in.Rows[j] *= 3
+					}
+					prog, err := be.Compile(p, rows(len(in.Pos)))
 					if err != nil {
 						t.Fatal(err)
 					}
-					in := benchInputs(0, pos+n, 0, pages)
-					if i == 2 {
-						in = benchInputs(pos, n, 0, pages)
-					}
-					for j := range in.Pages[0] { // out of order
-						in.Pages[0][j] = int32(pages - 1 - j)
-					}
-					in.Hidden = random(uint64(i+1), len(in.Pos)*p.Tensors[p.Hidden].Cols)
-					for j := range in.Hidden {
-						in.Hidden[j] *= 3
-					}
-					if err := prog.Run(in, &out); err != nil {
+					if err := prog.Run(t.Context(), in, &out); err != nil {
 						t.Fatal(err)
 					}
 				}
-				return append([]float32(nil), out.Result...)
+				return slices.Clone(out.Rows)
 			}
-			want := run(cpu.NewRef())
+			want := run(reference(t))
 			for _, load := range allLoads {
-				if e := conformance.NMSE(want, run(newBench(d, kernelsWith(d, load)))); !(e <= conformance.LimitExact) {
-					t.Errorf("%d÷%d heads of %d,%d, %d tokens, load %q: NMSE %.3g", h.heads, h.kv, h.dimK, h.dimV, n, load, e)
+				if e := nmse(run(newBench(d, kernelsWith(d, load))), want); !(e <= 1e-7) {
+					t.Errorf("%+v, %d tokens, load %q: NMSE %.3g", h, n, load, e)
 				}
 			}
 		}
@@ -186,7 +198,7 @@ func TestMatMulSizes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := model.NewBuilder(file, c.max, 1, 1)
+		b := model.NewBuilder(file, room(c.max))
 		plan, err := b.Plan(b.MatMul("y", b.Weight("w", c.m, c.k), b.Receive("x", c.k)))
 		if err != nil {
 			t.Fatal(err)
@@ -195,13 +207,13 @@ func TestMatMulSizes(t *testing.T) {
 			if n > c.max {
 				continue
 			}
-			in := benchInputs(0, n, 0, model.Pages(n))
-			in.Hidden = random(uint64(n), n*c.k)
-			want := answer(t, cpu.NewRef(), file, plan, in)
+			in := benchBatch(0, n, 0)
+			in.Rows = random(uint64(n), n*c.k)
+			want := answer(t, reference(t), file, plan, rows(c.max), in)
 			for _, load := range allLoads {
 				be := newBench(d, kernelsWith(d, load))
 				be.split = int64(c.m) * 60
-				if e := conformance.NMSE(want.Result, answer(t, be, file, plan, in).Result); !(e <= conformance.LimitQuant) {
+				if e := nmse(answer(t, be, file, plan, rows(c.max), in).Rows, want.Rows); !(e <= 1e-6) {
 					t.Errorf("%s %d×%d, %d of %d rows, load %q: NMSE %.3g", c.ty, c.m, c.k, n, c.max, load, e)
 				}
 			}
@@ -213,23 +225,24 @@ func TestMatMulSizes(t *testing.T) {
 // rows with ties, infinities, NaN, and no number at all.
 func TestSampleAgrees(t *testing.T) {
 	d, file := openKernels(t, true), emptyFile(t)
-	const rows = 64
+	const n = 64
+	all := model.CompileOptions{Size: model.Size{Tokens: n, Want: n}}
 	for _, vocab := range []int{1, 3, 200, 1025, 40000} {
-		b := model.NewBuilder(file, rows, rows, 2)
+		b := model.NewBuilder(file, room(n))
 		plan, err := b.Plan(b.Sample("token", b.Gather("g", b.Receive("x", vocab))))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for seed, how := range []model.Sampling{
+		for seed, how := range []sample.Params{
 			{}, {Temp: 1, TopK: 256}, {Temp: 0.7, TopK: 40, TopP: 0.9, MinP: 0.02}, {Temp: 3, TopK: 100, MinP: 0.5}, {Temp: 0.2, TopK: 1000}, {Temp: 1},
 		} {
-			if !SampledHere(how, vocab) {
+			if !lower.SampledHere(how, vocab) {
 				continue
 			}
-			in := benchInputs(0, rows, 0, 2)
-			in.Hidden, in.Want = random(uint64(seed), rows*vocab), nil
-			for i := range rows {
-				row := in.Hidden[i*vocab:][:vocab]
+			in := benchBatch(0, n, 0)
+			in.Rows, in.Want = random(uint64(seed), n*vocab), nil
+			for i := range n {
+				row := in.Rows[i*vocab:][:vocab]
 				for j := range row {
 					row[j] *= 5
 					switch {
@@ -239,17 +252,21 @@ func TestSampleAgrees(t *testing.T) {
 						row[j] = float32(math.Inf(-1))
 					case i == 5:
 						row[j] = float32(j % 2)
+					case i == 6 && j == vocab/2:
+						row[j] = float32(math.Inf(1))
+					case i == 7 && j == vocab-1:
+						row[j] = float32(math.Inf(-1))
 					}
 				}
 				how.Seed = uint64(seed*1000 + i)
-				in.Want, in.Sampling = append(in.Want, int32(i)), append(in.Sampling, how)
+				in.Want, in.How = append(in.Want, int32(i)), append(in.How, how)
 			}
-			var s model.Sampler
-			for _, load := range []string{loadTexel, loadBuffer} { // a software device's sizes, a card's
-				got := answer(t, newBench(d, kernelsWith(d, load)), file, plan, in).Tokens
-				for i := range rows {
-					if want := s.Pick(in.Hidden[i*vocab:][:vocab], in.Sampling[i], in.Pos[i]); got[i] != want {
-						t.Errorf("vocabulary %d, %+v, row %d, load %q: token %d, want %d", vocab, in.Sampling[i], i, load, got[i], want)
+			var s sample.Sampler
+			for _, load := range []string{lower.LoadTexel, lower.LoadBuffer} { // a software device's sizes, a card's
+				got := answer(t, newBench(d, kernelsWith(d, load)), file, plan, all, in).Tokens
+				for i := range n {
+					if want := s.Pick(in.Rows[i*vocab:][:vocab], in.How[i], in.Pos[i]); got[i] != want {
+						t.Errorf("vocabulary %d, %+v, row %d, load %q: token %d, want %d", vocab, in.How[i], i, load, got[i], want)
 					}
 				}
 			}
@@ -260,14 +277,14 @@ func TestSampleAgrees(t *testing.T) {
 // TestDisable falls back to the next plainer variant, and says when there is none.
 func TestDisable(t *testing.T) {
 	d, file := openKernels(t, true), emptyFile(t)
-	k := NewKernels(d.Info())
-	b := model.NewBuilder(file, 1, 1, 1)
+	k := lower.NewKernels(lowerable(d.Info()))
+	b := model.NewBuilder(file, room(1))
 	plan, err := b.Plan(b.RMSNorm("y", b.Receive("x", 1), b.Weight("unused", 1, 1), 1e-5))
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := benchInputs(0, 1, 1, 1)
-	want := answer(t, cpu.NewRef(), file, plan, in)
+	in := benchBatch(0, 1, 1)
+	want := answer(t, reference(t), file, plan, rows(1), in)
 	for _, kernel := range []string{"", "rmsnorm", "rmsnorm_plain"} {
 		if kernel != "" {
 			if more := k.Disable(kernel); more != (kernel == "rmsnorm") {
@@ -277,7 +294,7 @@ func TestDisable(t *testing.T) {
 		if kernel == "rmsnorm_plain" {
 			break
 		}
-		if got := answer(t, newBench(d, k), file, plan, in); fmt.Sprint(got) != fmt.Sprint(want) {
+		if got := answer(t, newBench(d, k), file, plan, rows(1), in); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("without %q: %v, want %v", kernel, got, want)
 		}
 	}

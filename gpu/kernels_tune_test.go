@@ -1,19 +1,17 @@
-//go:build never
+//go:build cgo && !novulkan
 
 package gpu
 
 import (
 	"errors"
-	"slices"
 	"testing"
 	"time"
 
-	"eclat/cpu"
+	"eclat/gpu/lower"
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
 	"eclat/loader/quant"
 	"eclat/model"
-	"eclat/model/conformance"
 )
 
 // TestEveryShape runs every shape that tuning may choose, of a card and of a
@@ -31,20 +29,20 @@ func TestEveryShape(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, n := range []int{1, 3, 40, 70} {
-			b := model.NewBuilder(file, n, 1, model.Pages(n))
+			b := model.NewBuilder(file, room(n))
 			plan, err := b.Plan(b.MatMul("y", b.Weight("w", c.m, c.k), b.Receive("x", c.k)))
 			if err != nil {
 				t.Fatal(err)
 			}
-			in := benchInputs(0, n, 0, model.Pages(n))
-			in.Hidden = random(uint64(n), n*c.k)
-			want := answer(t, cpu.NewRef(), file, plan, in)
+			in := benchBatch(0, n, 0)
+			in.Rows = random(uint64(n), n*c.k)
+			want := answer(t, reference(t), file, plan, rows(n), in)
 			for _, load := range allLoads {
-				info := &WeightInfo{Type: c.ty, Rows: c.m, Cols: c.k}
-				for i, s := range kernelsWith(d, load).shapes(c.ty, n, info.tail()) {
+				info := &lower.WeightInfo{Type: c.ty, Rows: c.m, Cols: c.k}
+				for _, s := range kernelsWith(d, load).Shapes(info, n) {
 					k := kernelsWith(d, load)
-					k.SetChoices(Choices{tuneKey(info, n): i})
-					if e := conformance.NMSE(want.Result, answer(t, newBench(d, k), file, plan, in).Result); !(e <= conformance.LimitQuant) {
+					k.SetChoices(lower.Choices{lower.TuneKey(info, n): s})
+					if e := nmse(answer(t, newBench(d, k), file, plan, rows(n), in).Rows, want.Rows); !(e <= 1e-6) {
 						t.Errorf("%s, %d rows, %+v: NMSE %.3g", c.ty, n, s, e)
 					}
 				}
@@ -61,25 +59,25 @@ func TestTune(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := model.NewBuilder(file, 1, 1, 1)
+	b := model.NewBuilder(file, room(1))
 	plan, err := b.Plan(fusable(b, false))
 	if err != nil {
 		t.Fatal(err)
 	}
-	be := newBench(d, kernelsWith(d, loadBuffer))
+	be := newBench(d, kernelsWith(d, lower.LoadBuffer))
 	defer be.Close()
-	if err := be.Load(file, plan.Keep()); err != nil {
+	if err := be.Load(t.Context(), file, plan); err != nil {
 		t.Fatal(err)
 	}
-	p, err := be.Compile(plan)
+	p, err := be.Compile(plan, rows(1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := p.(*benchRun).l
 	k := be.k
-	key := tuneKey(l.Weight(plan.Steps[0].Src[0]), 1)
+	key := lower.TuneKey(l.Weight(plan.Steps[0].Src[0]), 1)
 	calls := 0
-	err = k.Tune(l, func(ds []Dispatch) (time.Duration, error) {
+	err = k.Tune(l, func(ds []lower.Dispatch) (time.Duration, error) {
 		calls++
 		switch { // rows of W: 4 is the fastest, 1 fails, the rest are alike
 		case ds[0].Spec[2] == 4:
@@ -92,18 +90,17 @@ func TestTune(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shapes := k.shapes(quant.Q4_K, 1, false)
-	if want := slices.IndexFunc(shapes, func(s shape) bool { return s.rows == 4 }); k.Choices()[key] != want {
-		t.Errorf("choice %d of %+v, want %d", k.Choices()[key], shapes, want)
+	if s := k.Choices()[key]; s.Rows != 4 {
+		t.Errorf("the choice is %+v", s)
 	}
 	before := calls
-	if err := k.Tune(l, func([]Dispatch) (time.Duration, error) { calls++; return 0, nil }); err != nil || calls != before {
+	if err := k.Tune(l, func([]lower.Dispatch) (time.Duration, error) { calls++; return 0, nil }); err != nil || calls != before {
 		t.Errorf("measured again: %d calls, %v", calls-before, err)
 	}
-	if err := kernelsWith(d, loadBuffer).Tune(l, func([]Dispatch) (time.Duration, error) { return 0, errors.New("lost") }); err == nil {
+	if err := kernelsWith(d, lower.LoadBuffer).Tune(l, func([]lower.Dispatch) (time.Duration, error) { return 0, errors.New("lost") }); err == nil {
 		t.Error("no error although every shape fails")
 	}
-	if _, err := be.Compile(plan); err != nil { // the choices lower
+	if _, err := be.Compile(plan, rows(1)); err != nil { // the choices lower
 		t.Error(err)
 	}
 }

@@ -63,7 +63,10 @@ func (b *Backend) newPipeline(d *lower.Dispatch) (*vk.Pipeline, error) {
 	if err := b.fault("pipeline", d.Kernel); err != nil {
 		return nil, err
 	}
+	return b.dev.NewPipeline(d.Kernel, d.SPIRV, layoutOf(d), d.Spec, d.Subgroup)
+}
+
+func layoutOf(d *lower.Dispatch) vk.Layout {
 	v := d.Variant
-	layout := vk.Layout{Storage: v.Storage, Texel: v.Texel, PushWords: v.PushWords}
-	return b.dev.NewPipeline(d.Kernel, d.SPIRV, layout, d.Spec, d.Subgroup)
+	return vk.Layout{Storage: v.Storage, Texel: v.Texel, PushWords: v.PushWords}
 }

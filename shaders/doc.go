@@ -2,8 +2,8 @@
 // compiled from them, and the SPIR-V, which is committed and embedded so that
 // building and running need no shader compiler.
 //
-// A .comp file is one kernel; its head says what it computes. A .glsl file is
-// included: one a weight type, and what several kernels share. Specialization
+// A file of op/ is one kernel; its head says what it computes. The others are
+// included: type/ has one a weight type, lib/ what several kernels share. Specialization
 // constant 0 is always the workgroup's size and, in kernels that reduce, constant 1
 // its number of subgroups. Descriptor set 0 has the storage buffers first, the
 // inputs buffer at binding 0, the output after it, and then the texel buffers.

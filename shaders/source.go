@@ -9,8 +9,9 @@ import (
 	"slices"
 )
 
-// Flags are the compiler's, before a variant's defines. No -g: it embeds paths.
-var Flags = []string{"--target-env=vulkan1.1", "-O", "-Werror"}
+// Flags are the compiler's, before a variant's defines. Includes are written as paths
+// from this folder. No -g: it embeds paths.
+var Flags = []string{"--target-env=vulkan1.1", "-O", "-Werror", "-I."}
 
 var includeLine = regexp.MustCompile(`(?m)^#include "([^"]+)"`)
 
@@ -42,7 +43,7 @@ func sources(dir fs.FS, v *Variant) ([]source, error) {
 // only its own, so that a change in one type leaves the others' hashes alone.
 func includes(v *Variant, file string) bool {
 	for _, t := range Types {
-		if TypeName(t)+".glsl" == file {
+		if "type/"+TypeName(t)+".glsl" == file {
 			return slices.Contains(v.Defines, fmt.Sprintf("TYPE=%d", t))
 		}
 	}

@@ -9,7 +9,7 @@ import (
 // Variant is one way of compiling a source: a line of the table below.
 type Variant struct {
 	Name      string   // of its .spv, and in messages
-	Source    string   // file name
+	Source    string   // file, from this folder
 	Defines   []string // NAME=value
 	Storage   int      // storage buffers, bindings 0…
 	Texel     int      // uniform texel buffers, the bindings after them
@@ -45,28 +45,29 @@ var loads = []load{
 // Table lists all variants.
 func Table() []Variant {
 	table := []Variant{
-		{"elementwise", "elementwise.comp", nil, 4, 0, 2},
-		{"bias", "bias.comp", nil, 4, 0, 2},
-		{"gather", "gather.comp", nil, 3, 0, 2},
-		{"rope", "rope.comp", nil, 3, 0, 6},
-		{"rope_store", "rope.comp", []string{"STORE=1"}, 3, 0, 6},
-		{"store", "store.comp", nil, 3, 0, 3},
-		{"attention_reduce", "attention_reduce.comp", nil, 3, 0, 4},
-		{"sample_best", "sample_best.comp", nil, 3, 0, 2},
-		{"sample_pick", "sample_pick.comp", nil, 4, 0, 3},
-		{"rmsnorm", "rmsnorm.comp", []string{"SUBGROUP=1"}, 4, 0, 3},
-		{"rmsnorm_plain", "rmsnorm.comp", nil, 4, 0, 3},
+		{"elementwise", "op/elementwise.comp", nil, 4, 0, 2},
+		{"bias", "op/bias.comp", nil, 4, 0, 2},
+		{"gather", "op/gather.comp", nil, 3, 0, 2},
+		{"rope", "op/rope.comp", nil, 3, 0, 6},
+		{"rope_store", "op/rope.comp", []string{"STORE=1"}, 3, 0, 6},
+		{"store", "op/store.comp", nil, 3, 0, 3},
+		{"conv", "op/conv.comp", nil, 5, 0, 5},
+		{"attention_reduce", "op/attention_reduce.comp", nil, 3, 0, 5},
+		{"sample_best", "op/sample_best.comp", nil, 3, 0, 2},
+		{"sample_pick", "op/sample_pick.comp", nil, 4, 0, 3},
+		{"rmsnorm", "op/rmsnorm.comp", []string{"SUBGROUP=1"}, 4, 0, 3},
+		{"rmsnorm_plain", "op/rmsnorm.comp", nil, 4, 0, 3},
 	}
 	for _, l := range loads {
-		table = append(table, Variant{"attention" + l.suffix, "attention.comp", l.defines, 6 - 3*l.fetchers, 3 * l.fetchers, 7})
+		table = append(table, Variant{"attention" + l.suffix, "op/attention.comp", l.defines, 6 - 3*l.fetchers, 3 * l.fetchers, 8})
 	}
 	for _, t := range Types {
 		name, define := TypeName(t), "TYPE="+strconv.Itoa(int(t))
 		table = append(table,
-			Variant{"embed_" + name, "embed.comp", []string{define}, 3, 0, 5},
-			Variant{"matmul_" + name, "matmul.comp", []string{define}, 5, 0, 6})
+			Variant{"embed_" + name, "op/embed.comp", []string{define}, 3, 0, 6},
+			Variant{"matmul_" + name, "op/matmul.comp", []string{define}, 5, 0, 6})
 		for _, l := range loads {
-			table = append(table, Variant{"matvec_" + name + l.suffix, "matvec.comp", append([]string{define}, l.defines...),
+			table = append(table, Variant{"matvec_" + name + l.suffix, "op/matvec.comp", append([]string{define}, l.defines...),
 				6 - 3*l.fetchers, 3 * l.fetchers, 6})
 		}
 	}

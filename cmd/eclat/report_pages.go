@@ -14,6 +14,7 @@ import (
 	"eclat/engine/compare"
 	"eclat/engine/stats"
 	"eclat/loader/atomicfile"
+	"eclat/loader/manifest"
 )
 
 // writeReport writes a page to a file that takes its name when complete.
@@ -257,7 +258,7 @@ func errorChart(r *compare.Result) report.Chart {
 // group is the part of a layer that a tensor belongs to; a colour for every
 // tensor would be too many.
 func group(t *compare.TensorResult) string {
-	_, name, _ := strings.Cut(strings.TrimPrefix(t.Name, "blk."), ".")
+	_, name := manifest.CutLayer(t.Name)
 	switch {
 	case t.Op == "rmsnorm":
 		return "norms"

@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"eclat/engine"
+	"eclat/loader/manifest"
 	"eclat/loader/quant"
 	"eclat/model"
 )
@@ -121,10 +121,6 @@ func (p *Profile) add(c *model.Config, steps []engine.ProbeStep, sum []time.Dura
 
 // stem takes the layer off a tensor's name: "blk.3.ffn_down" is "ffn_down".
 func stem(name string) string {
-	if rest, ok := strings.CutPrefix(name, "blk."); ok {
-		if _, s, ok := strings.Cut(rest, "."); ok {
-			return s
-		}
-	}
-	return name
+	_, rest := manifest.CutLayer(name)
+	return rest
 }

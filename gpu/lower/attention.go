@@ -19,7 +19,7 @@ func (w *lowered) attention() error {
 		return fmt.Errorf("gpu: a cache row of %d and %d halves is not whole words", kv*dimK, kv*dimV)
 	}
 	tail := dimK%8 != 0 || dimV%8 != 0
-	load, err := w.k.load("attention", func(load string) bool { return load != loadTexel || !tail })
+	load, err := w.k.load("attention", func(load string) bool { return load != LoadTexel || !tail })
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (w *lowered) attention() error {
 		batch = max(1, 8/together)
 	}
 	keys := uint32(1) // positions of an invocation: a page for a workgroup, at least
-	if load == loadTexel {
+	if load == LoadTexel {
 		keys = max(1, model.PageLen/local)
 	}
 	number := func(r Run) uint32 { return min(splits, ceilDiv(uint32(r.Len), split)) }

@@ -15,31 +15,34 @@ type Kernels struct {
 	dev   Device
 	loads []string        // suffixes of variants the device can run, the preferred first
 	off   map[string]bool // variants that failed
-	tuned Choices         // measured choice among shapes, by tuneKey
+	tuned Choices         // measured choice among shapes, by TuneKey
 }
 
 // Suffixes of variants: how they read and reduce (see shaders.Table).
 const (
-	loadBuffer = ""       // storage buffers, subgroup reductions
-	loadTexel  = "_texel" // texel buffers, subgroup reductions
-	loadPlain  = "_plain" // storage buffers, shared-memory reductions
+	LoadBuffer = ""       // storage buffers, subgroup reductions
+	LoadTexel  = "_texel" // texel buffers, subgroup reductions
+	LoadPlain  = "_plain" // storage buffers, shared-memory reductions
 )
+
+// Only has the kernels load in the given ways alone, the preferred first.
+func (k *Kernels) Only(loads ...string) { k.loads = loads }
 
 // NewKernels returns the kernels for a device.
 func NewKernels(d Device) *Kernels {
 	k := &Kernels{dev: d, off: map[string]bool{}, tuned: Choices{}}
 	// A workgroup of a given number of subgroups needs their size to be known.
 	if d.SubgroupArithmetic && d.Subgroup > 1 && (d.SubgroupSize || d.SubgroupMin == d.SubgroupMax) {
-		k.loads = []string{loadBuffer}
+		k.loads = []string{LoadBuffer}
 		switch {
 		case d.MaxTexelElements*16 < min(d.MaxStorageRange, 1<<30): // a weight would be in many parts
 		case d.Software:
-			k.loads = []string{loadTexel, loadBuffer} // three to six times as fast there
+			k.loads = []string{LoadTexel, LoadBuffer} // three to six times as fast there
 		default:
-			k.loads = []string{loadBuffer, loadTexel}
+			k.loads = []string{LoadBuffer, LoadTexel}
 		}
 	}
-	k.loads = append(k.loads, loadPlain)
+	k.loads = append(k.loads, LoadPlain)
 	return k
 }
 
@@ -57,7 +60,7 @@ func (k *Kernels) Disable(kernel string) bool {
 		_, err := k.load("matvec_"+ty, anyLoad)
 		return err == nil
 	}
-	base := strings.TrimSuffix(strings.TrimSuffix(kernel, loadTexel), loadPlain)
+	base := strings.TrimSuffix(strings.TrimSuffix(kernel, LoadTexel), LoadPlain)
 	_, err := k.load(base, anyLoad)
 	return err == nil
 }
@@ -229,7 +232,7 @@ func (k *Kernels) subgroup() uint32 {
 // reduced returns the workgroup of a kernel that reduces, with the given number of
 // subgroups; one on software devices, where barriers cost more than lanes bring.
 func (k *Kernels) reduced(load string, subgroups uint32) (local, number, size uint32) {
-	if load == loadPlain {
+	if load == LoadPlain {
 		return 64, 0, 0 // a power of two
 	}
 	if k.dev.Software {

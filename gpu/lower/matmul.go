@@ -49,10 +49,10 @@ var (
 	tiles        = []Shape{{tile, 8, 4, 0}, {tile, 4, 4, 0}, {tile, 4, 2, 0}}
 )
 
-// shapes lists the ways a device can run a matmul of n rows of x, the presumably
+// Shapes lists the ways a device can run a matmul of n rows of x, the presumably
 // best first.
-func (k *Kernels) shapes(t quant.Type, n int, tail bool) []Shape {
-	name := shaders.TypeName(t)
+func (k *Kernels) Shapes(info *WeightInfo, n int) []Shape {
+	name, tail := shaders.TypeName(info.Type), info.tail()
 	cols := uint32(1)
 	for int(cols) < min(n, maxCols) {
 		cols *= 2 // few different pipelines
@@ -67,17 +67,17 @@ func (k *Kernels) shapes(t quant.Type, n int, tail bool) []Shape {
 		}
 	}
 	for _, load := range k.loads {
-		if k.off["matvec_"+name+load] || load == loadTexel && tail {
+		if k.off["matvec_"+name+load] || load == LoadTexel && tail {
 			continue
 		}
-		if load == loadPlain && len(list) > 0 {
+		if load == LoadPlain && len(list) > 0 {
 			break // never the faster
 		}
 		cuts, most := cardCuts, uint32(32) // sums that fit an invocation's registers
 		switch {
-		case software && load != loadPlain:
+		case software && load != LoadPlain:
 			cuts, most = softwareCuts, 64
-		case load == loadPlain:
+		case load == LoadPlain:
 			cuts = plainCuts
 		}
 		for _, c := range cuts {
@@ -95,11 +95,11 @@ func (k *Kernels) shapeFor(info *WeightInfo, n int) (Shape, error) {
 	if !shaders.Has("matvec_" + shaders.TypeName(info.Type)) {
 		return Shape{}, fmt.Errorf("gpu: no kernel reads weights of type %s", info.Type)
 	}
-	list := k.shapes(info.Type, n, info.tail())
+	list := k.Shapes(info, n)
 	if len(list) == 0 {
 		return Shape{}, fmt.Errorf("gpu: no kernel for weights of type %s works on %s", info.Type, k.dev.Name)
 	}
-	if s := k.tuned[tuneKey(info, n)]; slices.Contains(list, s) {
+	if s := k.tuned[TuneKey(info, n)]; slices.Contains(list, s) {
 		return s, nil
 	}
 	return list[0], nil
@@ -107,8 +107,8 @@ func (k *Kernels) shapeFor(info *WeightInfo, n int) (Shape, error) {
 
 // chosen reports whether there is a measured shape for a matmul that can be used.
 func (k *Kernels) chosen(info *WeightInfo, n int) bool {
-	s, ok := k.tuned[tuneKey(info, n)]
-	return ok && slices.Contains(k.shapes(info.Type, n, info.tail()), s)
+	s, ok := k.tuned[TuneKey(info, n)]
+	return ok && slices.Contains(k.Shapes(info, n), s)
 }
 
 // tail reports whether rows are not whole chunks.
@@ -204,8 +204,8 @@ func (i *WeightInfo) push(part Part, word uint32) []uint32 {
 	return []uint32{uint32(i.Cols), uint32(i.Rows), uint32(part.First), uint32(part.Rows), uint32(i.RowBytes / 16), word}
 }
 
-// tuneKey names what a measured shape is for: type, sizes, and the class of rows.
-func tuneKey(info *WeightInfo, n int) string {
+// TuneKey names what a measured shape is for: type, sizes, and the class of rows.
+func TuneKey(info *WeightInfo, n int) string {
 	class := n
 	switch {
 	case n > 64:

@@ -60,7 +60,7 @@ func (k *Kernels) Tune(l *Lowering, time func(ds []Dispatch) (time.Duration, err
 			if s.Op != model.MatMul {
 				continue
 			}
-			key := tuneKey(l.Weight(s.Src[0]), l.Plan.Rows(s.Dst, l.Size))
+			key := TuneKey(l.Weight(s.Src[0]), l.Plan.Rows(s.Dst, l.Size))
 			if k.chosen(l.Weight(s.Src[0]), l.Plan.Rows(s.Dst, l.Size)) {
 				continue
 			}
@@ -86,7 +86,7 @@ func (k *Kernels) Tune(l *Lowering, time func(ds []Dispatch) (time.Duration, err
 func (k *Kernels) tune(l *Lowering, key string, steps []measured, time func([]Dispatch) (time.Duration, error)) error {
 	s := &l.Plan.Steps[steps[0].at]
 	info := l.Weight(s.Src[0])
-	shapes := k.shapes(info.Type, l.Plan.Rows(s.Dst, l.Size), info.tail())
+	shapes := k.Shapes(info, l.Plan.Rows(s.Dst, l.Size))
 	best, least, fault := -1, 0.0, error(nil)
 	for i := range shapes {
 		k.tuned[key] = shapes[i]

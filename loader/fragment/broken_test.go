@@ -57,7 +57,10 @@ func TestBitFlips(t *testing.T) {
 		places = append(places, place{filepath.Join(dir, m.Blobs[i].Sum.BlobName()), &m.Blobs[i]})
 	}
 	rng := rand.New(rand.NewPCG(7, 8))
-	const flips = 200
+	flips := 200
+	if testing.Short() {
+		flips = 40
+	}
 	chunks := map[string]bool{}
 	for n := range flips {
 		p := places[n%len(places)] // each file often, also the small ones

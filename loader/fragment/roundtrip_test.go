@@ -197,7 +197,11 @@ func TestRoundTripOdd(t *testing.T) {
 		{"chunks and slabs", oddFile(1, 32, 9, 3*manifest.ChunkBytes)},
 		{"wide gaps", oddFile(2, 1<<20, 5, 100)},
 	}
-	for seed := range uint64(20) {
+	seeds := uint64(20)
+	if testing.Short() {
+		seeds = 5
+	}
+	for seed := range seeds {
 		alignment := 1 << (seed % 8)
 		cases = append(cases, odd{fmt.Sprintf("seed %d", seed), oddFile(100+seed, alignment, 1+int(seed), 1000)})
 	}

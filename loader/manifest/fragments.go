@@ -27,6 +27,24 @@ func LayerFragment(n int) string { return fmt.Sprintf("layer-%d", n) }
 // maxLayer keeps a hostile layer number an int of reasonable length.
 const maxLayer = 1 << 20
 
+// CutLayer splits the name of a layer's tensor, such as blk.3.attn_q.weight, into
+// the layer and the rest. Of any other name the layer is −1 and the rest the name.
+func CutLayer(name string) (layer int, rest string) {
+	after, ok := strings.CutPrefix(name, "blk.")
+	no, rest, _ := strings.Cut(after, ".")
+	n, err := strconv.Atoi(no)
+	if !ok || err != nil || n < 0 || n >= maxLayer || strconv.Itoa(n) != no {
+		return -1, name
+	}
+	return n, rest
+}
+
+// LayerOf returns the layer that a tensor of that name belongs to, −1 for none.
+func LayerOf(name string) int {
+	layer, _ := CutLayer(name)
+	return layer
+}
+
 // FragmentsOf assigns tensors to fragments by their names. Where the embedding
 // serves as output matrix too, it is part of both.
 func FragmentsOf(tensors []Tensor) []Fragment {
@@ -34,8 +52,14 @@ func FragmentsOf(tensors []Tensor) []Fragment {
 	header, embed, head := Fragment{Name: HeaderFragment}, Fragment{Name: EmbedFragment}, Fragment{Name: HeadFragment}
 	layers := map[int]*Fragment{}
 	for _, t := range tensors {
-		first, rest, _ := strings.Cut(t.Name, ".")
+		first, _, _ := strings.Cut(t.Name, ".")
+		layer := LayerOf(t.Name)
 		switch {
+		case layer >= 0:
+			if layers[layer] == nil {
+				layers[layer] = &Fragment{Name: LayerFragment(layer)}
+			}
+			layers[layer].Tensors = append(layers[layer].Tensors, t.Name)
 		case strings.HasPrefix(first, "token_embd"), first == "position_embd", first == "token_types":
 			embed.Tensors = append(embed.Tensors, t.Name)
 			if tied && t.Name == "token_embd.weight" {
@@ -43,16 +67,6 @@ func FragmentsOf(tensors []Tensor) []Fragment {
 			}
 		case first == "output", strings.HasPrefix(first, "output_"):
 			head.Tensors = append(head.Tensors, t.Name)
-		case first == "blk":
-			no, _, _ := strings.Cut(rest, ".")
-			if n, err := strconv.Atoi(no); err == nil && n >= 0 && n < maxLayer && strconv.Itoa(n) == no {
-				if layers[n] == nil {
-					layers[n] = &Fragment{Name: LayerFragment(n)}
-				}
-				layers[n].Tensors = append(layers[n].Tensors, t.Name)
-				continue
-			}
-			fallthrough
 		default:
 			header.Tensors = append(header.Tensors, t.Name)
 		}

@@ -30,3 +30,30 @@ func TestFragmentsOf(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+func TestCutLayer(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		layer int
+		rest  string
+	}{
+		{"blk.0.attn_q.weight", 0, "attn_q.weight"},
+		{"blk.39.ffn_down", 39, "ffn_down"},
+		{"blk.7", 7, ""},
+		{"blk.1048575.x", 1<<20 - 1, "x"},
+		{"blk.1048576.x", -1, "blk.1048576.x"},
+		{"blk.99999999999999999999.x", -1, "blk.99999999999999999999.x"},
+		{"blk.-1.x", -1, "blk.-1.x"},
+		{"blk.+1.x", -1, "blk.+1.x"},
+		{"blk.01.x", -1, "blk.01.x"},
+		{"blk..x", -1, "blk..x"},
+		{"blk", -1, "blk"},
+		{"", -1, ""},
+		{"xblk.1.x", -1, "xblk.1.x"},
+		{"output.weight", -1, "output.weight"},
+	} {
+		if layer, rest := manifest.CutLayer(c.name); layer != c.layer || rest != c.rest {
+			t.Errorf("%q: %d, %q; want %d, %q", c.name, layer, rest, c.layer, c.rest)
+		}
+	}
+}

@@ -1,6 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#include "common.glsl"
+#include "lib/common.glsl"
 
 // Gather: y[i] = x[want[i]], workgroups (elements, rows).
 

@@ -3,7 +3,7 @@
 //
 //	y[j]    = d · ((qs[j] & 15) − 8)
 //	y[j+16] = d · ((qs[j] >> 4) − 8)      j = 0…15
-#include "halves.glsl"
+#include "lib/halves.glsl"
 #define CHUNK 32
 #define GROUPS 1
 #define SCALED 1

@@ -1,6 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#include "common.glsl"
+#include "lib/common.glsl"
 
 // MatMul for many rows of x: a workgroup computes a tile of BM rows of W times BN
 // rows of x, an invocation TM × TN of it in registers. Workgroups (rows of W / BM,
@@ -44,7 +44,7 @@ vec4 x_at(uint e, uint row) {
     return x_quads[(row * p.k + e) >> 2];
 }
 
-#include "weights.glsl"
+#include "lib/weights.glsl"
 
 const uint SLAB = 8;                // quads of k in shared memory
 const uint PITCH = SLAB + 1;        // quads from row to row

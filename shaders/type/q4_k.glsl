@@ -4,7 +4,7 @@
 //	y = d·scale·q − dmin·min
 //
 // A chunk is one quad of qs: 16 elements of group 2p, 16 of group 2p + 1.
-#include "scales_k.glsl"
+#include "lib/scales_k.glsl"
 #define CHUNK 32
 #define GROUPS 2
 #define SCALED 1

@@ -1,6 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#include "common.glsl"
+#include "lib/common.glsl"
 
 // Add of a bias: z[i][e] = x[i][e] + y[e], workgroups (elements, rows).
 

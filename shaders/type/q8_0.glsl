@@ -2,7 +2,7 @@
 // all qs (2 quads a block), then all d.
 //
 //	y[j] = d · qs[j]
-#include "halves.glsl"
+#include "lib/halves.glsl"
 #define CHUNK 32
 #define GROUPS 1
 #define SCALED 1

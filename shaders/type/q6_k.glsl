@@ -7,7 +7,7 @@
 //	y = d · scale · (q − 32)
 //
 // A chunk is one quad of ql: 16 elements of k = 0 or 1, 16 of k + 2.
-#include "halves.glsl"
+#include "lib/halves.glsl"
 #define CHUNK 32
 #define GROUPS 2
 #define SCALED 1

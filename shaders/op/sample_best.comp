@@ -1,7 +1,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#include "common.glsl"
-#include "rank.glsl"
+#include "lib/common.glsl"
+#include "lib/rank.glsl"
 
 // The first half of Sample: the best of each stripe of a row of logits, elements
 // s, s + stripes, s + 2·stripes, …; a stripe an invocation, workgroups (stripes, rows).

@@ -4,8 +4,8 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #endif
-#include "common.glsl"
-#include "reduce.glsl"
+#include "lib/common.glsl"
+#include "lib/reduce.glsl"
 
 // RMSNorm, a workgroup a row: y = x / sqrt(mean(x²) + eps) · w.
 

@@ -2,7 +2,7 @@
 // qs. As Q4_K, with the fifth bit of element j of group g in bit g of byte j of qh.
 //
 //	y = d·scale·(q + 16·bit) − dmin·min
-#include "scales_k.glsl"
+#include "lib/scales_k.glsl"
 #define CHUNK 32
 #define GROUPS 2
 #define SCALED 1

@@ -4,7 +4,7 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #endif
-#include "common.glsl"
+#include "lib/common.glsl"
 
 // MatMul for few rows of x: a workgroup computes ROWS rows of W times COLS rows of
 // x, its invocations share their chunks and add up at the end. Workgroups
@@ -63,8 +63,8 @@ vec4 x_at(uint e, uint row) {
 }
 #endif
 
-#include "weights.glsl"
-#include "reduce.glsl"
+#include "lib/weights.glsl"
+#include "lib/reduce.glsl"
 
 const uint EACH = GLU ? ROWS / 2 : ROWS; // rows of one weight
 

@@ -16,21 +16,21 @@
 // texel buffer.
 
 #if TYPE == 0
-#include "f32.glsl"
+#include "type/f32.glsl"
 #elif TYPE == 1
-#include "f16.glsl"
+#include "type/f16.glsl"
 #elif TYPE == 2
-#include "q4_0.glsl"
+#include "type/q4_0.glsl"
 #elif TYPE == 8
-#include "q8_0.glsl"
+#include "type/q8_0.glsl"
 #elif TYPE == 12
-#include "q4_k.glsl"
+#include "type/q4_k.glsl"
 #elif TYPE == 13
-#include "q5_k.glsl"
+#include "type/q5_k.glsl"
 #elif TYPE == 14
-#include "q6_k.glsl"
+#include "type/q6_k.glsl"
 #elif TYPE == 30
-#include "bf16.glsl"
+#include "type/bf16.glsl"
 #endif
 
 #define GROUP (CHUNK / GROUPS)

@@ -1,7 +1,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#include "common.glsl"
-#include "rank.glsl"
+#include "lib/common.glsl"
+#include "lib/rank.glsl"
 
 // The second half of Sample, a workgroup a row: model.Sampler.Pick.
 //

@@ -1,6 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#include "common.glsl"
+#include "lib/common.glsl"
 
 // Adds up the sums that attention left where a context is longer than one split.
 // A workgroup a row (token, head), x = head, y = token; an invocation an element:
@@ -15,18 +15,19 @@ layout(push_constant) uniform Push {
     uint split;  // fewest positions of a split
     uint splits; // most splits of a context
     uint pos;    // word of the inputs where positions begin
+    uint window; // positions a token sees, its own included; 0 for all
 } p;
 
 layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
 layout(std430, binding = 2) readonly restrict buffer Part { float part[]; };
 
-#include "split.glsl"
+#include "lib/split.glsl"
 
 void main() {
     uint i = gl_WorkGroupID.y;
     if (i >= inputs[0]) return;
-    uint limit = inputs[p.pos + i] + 1;
-    uint split = split_of(limit), n = (limit + split - 1) / split;
+    uint pos = inputs[p.pos + i], seen = pos + 1 - first_seen(pos);
+    uint split = split_of(seen), n = (seen + split - 1) / split;
     if (n == 1) return; // attention wrote the answer
     uint row = i * p.heads + gl_WorkGroupID.x, at = row * p.splits * (DIMV + 2);
     float top = part[at];

@@ -4,13 +4,15 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #endif
-#include "common.glsl"
-#include "reduce.glsl"
+#include "lib/common.glsl"
+#include "lib/reduce.glsl"
 
 // Attention, causal, over paged f16 keys and values. Head h of token i with
 // position pos in its sequence reads key head g = h / (nHead/nHeadKV):
 //
-//	a[t] = softmax_t(scale · q[i][h]·K[t][g]),  y[i][h] = Σ_t a[t]·V[t][g]    t = 0…pos
+//	a[t] = softmax_t(scale · q[i][h]·K[t][g]),  y[i][h] = Σ_t a[t]·V[t][g]    t = from…pos
+//
+// where from is 0, or with a window the first of its last `window` positions.
 //
 // A workgroup takes TOKENS neighbouring tokens, HEADS heads that share a key head,
 // and `split` positions; it reads each key and value once for all of them.
@@ -38,6 +40,7 @@ layout(push_constant) uniform Push {
     uint splits;   // most splits of a context
     uint pos;      // words of the inputs where positions begin
     uint table;    // and the places of the tokens' block tables
+    uint window;   // positions a token sees, its own included; 0 for all
 } p;
 
 layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
@@ -81,7 +84,7 @@ HALVES(key, k_words, k_quads, DIMK)
 HALVES(value, v_words, v_quads, DIMV)
 #endif
 
-#include "split.glsl"
+#include "lib/split.glsl"
 
 const uint ROWS = HEADS * TOKENS;
 const uint TILE = LOCAL * KEYS;
@@ -90,6 +93,7 @@ const uint PER = (EIGHTS + LOCAL - 1) / LOCAL;                              // e
 const uint SHARE = EIGHTS < LOCAL ? LOCAL / EIGHTS : 1;                     // invocations that share an eight's positions
 const uint QUADS = (DIMK + 7) / 8 * 2;                                      // of a query
 const float NONE = -3.4e38;                                                 // below every score
+const uint NO_WINDOW = 1u << 31;                                            // above every position
 
 shared float a[ROWS * TILE > 8 * LOCAL ? ROWS * TILE : 8 * LOCAL]; // (ROWS, TILE) weights; the shared sums in the end
 shared uint place[TILE];                                           // cache row of each position
@@ -99,15 +103,16 @@ shared vec4 qs[ROWS * QUADS]; // (ROWS, QUADS) the queries
 
 // attend computes the rows of tokens first … last, all of one sequence.
 void attend(uint first, uint last, uint table, uint kv, uint h0) {
-    uint lane = gl_LocalInvocationID.x, end = inputs[p.pos + last] + 1, split = split_of(end);
-    uint from = gl_WorkGroupID.y * split, to = min(from + split, end);
+    uint lane = gl_LocalInvocationID.x, end = inputs[p.pos + last] + 1, begin = first_seen(inputs[p.pos + first]);
+    uint split = split_of(end - begin), from = begin + gl_WorkGroupID.y * split, to = min(from + split, end);
     if (from >= to) return;
     float top[ROWS], sum[ROWS];
-    uint limit[ROWS], head[ROWS]; // positions the row sees; element where its query begins
+    uint pos[ROWS], head[ROWS]; // of the row; element where its query begins
+    uint window = p.window == 0 ? NO_WINDOW : p.window;
     vec4 acc[ROWS * PER * 2];
     for (uint r = 0; r < ROWS; r++) {
         uint i = min(first + r / HEADS, last);
-        limit[r] = inputs[p.pos + i] + 1;
+        pos[r] = inputs[p.pos + i];
         head[r] = (i * p.heads + h0 + r % HEADS) * DIMK;
 #ifndef TEXEL
         for (uint d = lane; d < QUADS; d += LOCAL) qs[r * QUADS + d] = query(head[r], 4 * d);
@@ -124,7 +129,7 @@ void attend(uint first, uint last, uint table, uint kv, uint h0) {
         uint e[KEYS];
         float score[ROWS * KEYS];
         for (uint j = 0; j < KEYS; j++) {
-            uint t = min(t0 + j * LOCAL + lane, to - 1), row = inputs[table + t / PAGE] * PAGE + t % PAGE;
+            uint t = min(t0 + j * LOCAL + lane, to - 1), row = memory_row(table, t);
             place[j * LOCAL + lane] = row;
             e[j] = (row * p.kv + kv) * DIMK;
             for (uint r = 0; r < ROWS; r++) score[r * KEYS + j] = 0;
@@ -149,7 +154,8 @@ void attend(uint first, uint last, uint table, uint kv, uint h0) {
             float best = NONE;
             for (uint j = 0; j < KEYS; j++) {
                 uint t = t0 + j * LOCAL + lane;
-                score[r * KEYS + j] = t < to && t < limit[r] ? score[r * KEYS + j] * scale : NONE;
+                bool seen = t < to && pos[r] - t < window; // wraps around beyond pos
+                score[r * KEYS + j] = seen ? score[r * KEYS + j] * scale : NONE;
                 best = max(best, score[r * KEYS + j]);
             }
             float was = top[r], now = max(was, reduce_max(best));
@@ -193,9 +199,9 @@ void attend(uint first, uint last, uint table, uint kv, uint h0) {
             barrier();
         }
         uint i = first + r / HEADS;
-        if (i > last || from >= limit[r]) continue;
+        if (i > last) continue;
         uint at = i * p.heads + h0 + r % HEADS;
-        bool whole = limit[r] <= split;
+        bool whole = end - begin <= split;
         uint out_ = whole ? at * DIMV : (at * p.splits + gl_WorkGroupID.y) * (DIMV + 2);
         if (!whole && lane == 0) {
             part[out_] = top[r];
@@ -219,9 +225,9 @@ void main() {
     uint per = p.heads / p.kv / HEADS; // workgroups that share a key head
     uint kv = gl_WorkGroupID.z / per, h0 = gl_WorkGroupID.z * HEADS;
     uint start = gl_WorkGroupID.x * TOKENS, end = min(start + TOKENS, inputs[0]);
-    while (start < end) { // neighbours of one sequence together
+    while (start < end) { // neighbours of one run together; tables alone could be alike by chance
         uint table = inputs[p.table + start], last = start;
-        while (last + 1 < end && inputs[p.table + last + 1] == table) last++;
+        while (last + 1 < end && inputs[p.table + last + 1] == table && inputs[p.pos + last + 1] == inputs[p.pos + last] + 1) last++;
         attend(start, last, table, kv, h0);
         start = last + 1;
     }
