@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
 	"eclat/loader/quant"
 	"eclat/model"
-	"eclat/model/sample"
 )
 
 // test is a plan with its weights, and the runs whose answers are compared.
@@ -44,13 +44,12 @@ func (c *test) anyBits(name string, ty quant.Type, rows, cols int) {
 	elems, size := ty.Block()
 	n := rows * cols / elems
 	data, x := make([]byte, n*size), make([]float32, elems)
-	seed := uint32(0)
+	r := rand.NewPCG(uint64(rows), uint64(cols))
 	for i := range n {
 		block := data[i*size:][:size]
 		for {
 			for j := range block {
-				block[j] = byte(sample.Uniform(uint64(rows+cols), seed) * 256)
-				seed++
+				block[j] = byte(r.Uint64())
 			}
 			quant.Decode(ty, x, block)
 			var most float32
@@ -228,12 +227,14 @@ func typed(ty quant.Type, c *Case) *Case {
 // hundredth is large times its size, as activations of real models are.
 func values(seed uint64, n int, large float32) []float32 {
 	out := make([]float32, n)
+	r := rand.NewPCG(seed, 1)
 	for i := range out {
-		var sum float32
-		for k := range uint32(4) {
-			sum += sample.Uniform(seed, uint32(i)*4+k) - 0.5
+		sum, bits := -2.0, r.Uint64() // four uniform numbers, less their mean
+		for range 4 {
+			sum += float64(bits&0xffff) / 0x10000
+			bits >>= 16
 		}
-		out[i] = sum * 1.7
+		out[i] = float32(sum * 1.7)
 		if i%100 == 37 {
 			out[i] *= large
 		}
