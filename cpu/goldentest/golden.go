@@ -1,0 +1,408 @@
+// Package goldentest holds a backend to answers worked out by hand, op by op:
+// small numbers, written where they are compared. It compares no backend with
+// another, so the oracle is tested by it as well.
+package goldentest
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"eclat/loader"
+	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
+	"eclat/model"
+	"eclat/model/sample"
+)
+
+// golden is a plan with its weights, and runs with their answers.
+type golden struct {
+	name    string
+	op      model.Op
+	weights []weight
+	room    model.Room
+	build   func(b *model.Builder) model.ID
+	runs    []run
+}
+
+// weight is a matrix of float32.
+type weight struct {
+	name string
+	cols int
+	x    []float32
+}
+
+// run is a batch and its answer.
+type run struct {
+	model.Batch
+	rows   []float32
+	tokens []int32
+}
+
+// Run tests every op on the backend that open returns.
+func Run(t *testing.T, open func() (model.Backend, error)) {
+	all := slices.Concat(rowOps(), ropes(), attentions(), convs(), samples())
+	for op := range model.NumOps {
+		if !slices.ContainsFunc(all, func(g golden) bool { return g.op == op }) {
+			t.Errorf("no golden answer of %s", op)
+		}
+	}
+	for _, g := range all {
+		t.Run(g.op.String()+"/"+g.name, func(t *testing.T) {
+			b, err := open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			if err := g.check(b); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// check runs g on a fresh backend and compares its answers.
+func (g *golden) check(b model.Backend) error {
+	var w ggufwrite.File
+	w.Add("unused", quant.F32, []int{1}, []float32{0})
+	for _, m := range g.weights {
+		w.Add(m.name, quant.F32, []int{m.cols, len(m.x) / m.cols}, m.x)
+	}
+	f, err := loader.FromBytes("golden", w.Bytes())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	builder := model.NewBuilder(f, g.room)
+	plan, err := builder.Plan(g.build(builder))
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	if err := b.Load(ctx, f, plan); err != nil {
+		return err
+	}
+	size := model.Size{}
+	for i := range g.runs {
+		s := g.runs[i].Size(plan)
+		size = model.Size{Tokens: max(size.Tokens, s.Tokens), Want: max(size.Want, s.Want)}
+	}
+	p, err := b.Compile(plan, model.CompileOptions{Size: size, Rows: true})
+	if err != nil {
+		return err
+	}
+	var out model.Outputs
+	for i := range g.runs {
+		r := &g.runs[i]
+		if err := p.Run(ctx, &r.Batch, &out); err != nil {
+			return fmt.Errorf("run %d: %w", i, err)
+		}
+		if !slices.EqualFunc(out.Rows, r.rows, near) {
+			return fmt.Errorf("run %d: rows %v, want %v", i, out.Rows, r.rows)
+		}
+		if !slices.Equal(out.Tokens, r.tokens) {
+			return fmt.Errorf("run %d: tokens %v, want %v", i, out.Tokens, r.tokens)
+		}
+	}
+	return p.Close()
+}
+
+// near allows for a few roundings of float32. NaN stands for a row that means nothing.
+func near(got, want float32) bool {
+	if want != want || got == want {
+		return true
+	}
+	return math.Abs(float64(got)-float64(want)) <= 2e-6*max(1, math.Abs(float64(want)))
+}
+
+// positions is n positions from first on.
+func positions(first, n int) (pos []int32) {
+	for i := range n {
+		pos = append(pos, int32(first+i))
+	}
+	return pos
+}
+
+// alone is a batch of one sequence without memory, from position 0.
+func alone(n int, rows ...float32) model.Batch {
+	return model.Batch{Rows: rows, Pos: positions(0, n), Seqs: []model.SeqRun{{N: n}}}
+}
+
+// receive is a build of one op over received rows and the weight "w".
+func receive(cols int, op func(b *model.Builder, x model.ID) model.ID) func(b *model.Builder) model.ID {
+	return func(b *model.Builder) model.ID { return op(b, b.Receive("x", cols)) }
+}
+
+// rowOps are the ops that know nothing of positions.
+func rowOps() []golden {
+	count := make([]float32, 70)
+	for i := range count {
+		count[i] = float32(i + 1)
+	}
+	wanted := func(b model.Batch, want ...int32) model.Batch {
+		b.Want = want
+		return b
+	}
+	return []golden{
+		{"ids and rows", model.Embed, []weight{{"w", 2, []float32{1, 2, 3, 4, 5, 6}}}, model.Room{},
+			func(b *model.Builder) model.ID { return b.Embed("y", b.Weight("w", 3, 2)) },
+			[]run{{model.Batch{Tokens: []int32{2, -1, 0, -1, 1}, Rows: []float32{10, 20, 30, 40}, Pos: positions(0, 5), Seqs: []model.SeqRun{{N: 5}}},
+				[]float32{5, 6, 10, 20, 1, 2, 30, 40, 3, 4}, nil}}},
+
+		{"even", model.RMSNorm, []weight{{"w", 2, []float32{1, 2}}}, model.Room{},
+			receive(2, func(b *model.Builder, x model.ID) model.ID { return b.RMSNorm("y", x, b.Weight("w", 1, 2), 0) }),
+			[]run{{alone(3, 3, 4, 3e30, 4e30, -3e-15, 4e-15), // mean of squares 12.5
+				[]float32{0.8485281, 2.2627417, 0.8485281, 2.2627417, -0.8485281, 2.2627417}, nil}}},
+		{"odd, eps", model.RMSNorm, []weight{{"w", 3, []float32{1, 1, -2}}}, model.Room{},
+			receive(3, func(b *model.Builder, x model.ID) model.ID { return b.RMSNorm("y", x, b.Weight("w", 1, 3), 1) }),
+			[]run{{alone(2, 1, 2, 2, 3, 0, 0), []float32{0.5, 1, -2, 1.5, 0, 0}, nil}}}, // means 3 and 3
+
+		{"2 × 3", model.MatMul, []weight{{"w", 3, []float32{1, 2, 3, 4, 5, 6}}}, model.Room{},
+			receive(3, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 2, 3), x) }),
+			[]run{{alone(2, 1, 0, -1, 2, 1, 0), []float32{-2, -2, 4, 13}, nil}, {alone(1, 0, 0, 1), []float32{3, 6}, nil}}},
+		{"11 columns", model.MatMul, []weight{{"w", 11, count[:11]}}, model.Room{},
+			receive(11, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 1, 11), x) }),
+			[]run{{alone(1, count[:11]...), []float32{506}, nil}}}, // Σ k², k = 1…11
+		{"70 rows", model.MatMul, []weight{{"w", 1, count}}, model.Room{},
+			receive(1, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 70, 1), x) }),
+			[]run{{alone(1, 1), count, nil}}},
+
+		{"both ends", model.SwiGLU, nil, model.Room{},
+			func(b *model.Builder) model.ID {
+				x := b.Receive("x", 5)
+				return b.SwiGLU("y", x, b.Add("x+x", x, x))
+			},
+			// x·σ(x)·2x: 2·σ(1), 2·σ(−1), 4²·…: σ(1) = 0.7310586, σ(−1) = 0.2689414
+			[]run{{alone(1, 0, 1, -1, 100, -100), []float32{0, 1.4621172, 0.5378828, 20000, 0}, nil}}},
+
+		{"rows", model.Add, []weight{{"w", 2, []float32{2, 0, 0, 3}}}, model.Room{},
+			receive(2, func(b *model.Builder, x model.ID) model.ID {
+				return b.Add("y", x, b.MatMul("m", b.Weight("w", 2, 2), x))
+			}),
+			[]run{{alone(2, 1, 10, 2, 20), []float32{3, 40, 6, 80}, nil}}},
+		{"bias", model.Add, []weight{{"w", 2, []float32{0.5, -1}}}, model.Room{},
+			receive(2, func(b *model.Builder, x model.ID) model.ID { return b.Add("y", x, b.Weight("w", 1, 2)) }),
+			[]run{{alone(2, 1, 10, 2, 20), []float32{1.5, 9, 2.5, 19}, nil}}},
+		{"rows", model.Mul, []weight{{"w", 2, []float32{2, 0, 0, 3}}}, model.Room{},
+			receive(2, func(b *model.Builder, x model.ID) model.ID {
+				return b.Mul("y", x, b.MatMul("m", b.Weight("w", 2, 2), x))
+			}),
+			[]run{{alone(2, 1, 10, -2, 20), []float32{2, 300, 8, 1200}, nil}}},
+
+		{"some, all, none", model.Gather, nil, model.Room{},
+			receive(2, func(b *model.Builder, x model.ID) model.ID { return b.Gather("y", x) }),
+			[]run{
+				{wanted(alone(3, 1, 2, 3, 4, 5, 6), 0, 2), []float32{1, 2, 5, 6}, nil},
+				{wanted(alone(3, 1, 2, 3, 4, 5, 6), 0, 1, 2), []float32{1, 2, 3, 4, 5, 6}, nil},
+				{wanted(alone(3, 1, 2, 3, 4, 5, 6)), nil, nil},
+			}},
+	}
+}
+
+// ropes turn by quarters and halves of a circle.
+func ropes() []golden {
+	const quarter = math.Pi / 2
+	turn := func(cols, headDim, axes int, r model.Rope) func(b *model.Builder) model.ID {
+		return func(b *model.Builder) model.ID {
+			b.Axes(axes)
+			return b.RoPE("y", b.Receive("x", cols), headDim, b.Rope(r))
+		}
+	}
+	two := func(first int32, rows ...float32) model.Batch {
+		return model.Batch{Rows: rows, Pos: []int32{first, first + 1}, Seqs: []model.SeqRun{{N: 2}}}
+	}
+	return []golden{
+		{"neighbours, a tail, two heads", model.RoPE, nil, model.Room{},
+			turn(8, 4, 1, model.Rope{Freq: []float64{quarter}, Scale: 2}),
+			[]run{{two(0, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8),
+				[]float32{2, 4, 3, 4, 10, 12, 7, 8, -4, 2, 3, 4, -12, 10, 7, 8}, nil}}},
+		{"two frequencies", model.RoPE, nil, model.Room{},
+			turn(4, 4, 1, model.Rope{Freq: []float64{quarter, 2 * quarter}, Scale: 1}),
+			[]run{{two(1, 1, 2, 3, 4, 1, 2, 3, 4), []float32{-2, 1, -3, -4, -1, -2, 3, 4}, nil}}},
+		{"halves, a tail", model.RoPE, nil, model.Room{},
+			turn(12, 6, 1, model.Rope{Freq: []float64{quarter, 2 * quarter}, Scale: 1, Halves: true}),
+			[]run{{model.Batch{Rows: []float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, Pos: []int32{1}, Seqs: []model.SeqRun{{N: 1}}},
+				[]float32{-3, -2, 1, -4, 5, 6, -9, -8, 7, -10, 11, 12}, nil}}},
+		{"axes", model.RoPE, nil, model.Room{},
+			turn(4, 4, 3, model.Rope{Freq: []float64{quarter, quarter}, Scale: 1, Axis: []uint8{2, 1}}),
+			[]run{{model.Batch{Rows: []float32{1, 2, 3, 4, 1, 2, 3, 4}, Pos: []int32{0, 2, 1, 1, 0, 3}, Seqs: []model.SeqRun{{N: 2}}},
+				[]float32{-2, 1, -3, -4, 2, -1, 3, 4}, nil}}},
+		{"far", model.RoPE, nil, model.Room{}, // a million turns and a quarter
+			turn(2, 2, 1, model.Rope{Freq: []float64{quarter}, Scale: 1}),
+			[]run{{model.Batch{Rows: []float32{1, 2}, Pos: []int32{4000001}, Seqs: []model.SeqRun{{N: 1}}}, []float32{-2, 1}, nil}}},
+	}
+}
+
+// heads is a shape of attention; a row is q, k and v side by side.
+type heads struct{ n, kv, dimK, dimV int }
+
+// attend stores k and v of each row and attends from its q.
+func attend(h heads, ty quant.Type, window int, scale float32) (ws []weight, build func(b *model.Builder) model.ID) {
+	widths := []int{h.n * h.dimK, h.kv * h.dimK, h.kv * h.dimV}
+	cols, at := widths[0]+widths[1]+widths[2], 0
+	for i, n := range widths { // picks its part of the row
+		w := weight{string("qkv"[i]), cols, make([]float32, n*cols)}
+		for j := range n {
+			w.x[j*cols+at+j] = 1
+		}
+		ws, at = append(ws, w), at+n
+	}
+	return ws, func(b *model.Builder) model.ID {
+		x := b.Receive("x", cols)
+		m := model.Memory{Type: ty, Window: window}
+		if window > 0 {
+			m.Per = model.Window
+		}
+		var part [3]model.ID
+		for i, n := range widths {
+			name := string("qkv"[i])
+			part[i] = b.MatMul(name+"_x", b.Weight(name, n, cols), x)
+		}
+		m.Name, m.Cols = "keys", widths[1]
+		keys := b.Memory(m)
+		m.Name, m.Cols = "values", widths[2]
+		values := b.Memory(m)
+		b.Store(keys, part[1])
+		b.Store(values, part[2])
+		return b.Attention("y", part[0], keys, values, h.n, h.kv, scale)
+	}
+}
+
+// paged is a run of one sequence from position first on, with its block table.
+func paged(first, n int, table []int32, rows ...float32) model.Batch {
+	return model.Batch{Rows: rows, Pos: positions(first, n), Seqs: []model.SeqRun{{N: n, Units: [][]int32{table}}}}
+}
+
+func attentions() (all []golden) {
+	add := func(name string, op model.Op, h heads, ty quant.Type, window int, scale float32, room model.Room, runs ...run) {
+		ws, build := attend(h, ty, window, scale)
+		all = append(all, golden{name, op, ws, room, build, runs})
+	}
+	const ln3 = 1.0986122886681098
+
+	// One position has all the weight, so the answer is the value as memory holds it.
+	inf := float32(math.Inf(1))
+	values := func(first, n int, table []int32, v ...float32) model.Batch {
+		return paged(first, n, table, append(make([]float32, 2), v...)...)
+	}
+	add("f16", model.Store, heads{1, 1, 1, 8}, quant.F16, 0, 1, model.Room{Pages: 2},
+		run{values(0, 1, []int32{1}, 1+0x1p-11, 1+3*0x1p-11, 0x1p-24, 0x1p-25, 1e6, -1e6, -0.1, 0x1.8p-25),
+			[]float32{1, 1 + 0x1p-9, 0x1p-24, 0, 65504, -65504, -0.0999755859375, 0x1p-24}, nil})
+	add("infinities", model.Store, heads{1, 1, 1, 2}, quant.F16, 0, 1, model.Room{Pages: 1},
+		run{model.Batch{Rows: []float32{0, 0, 3e38, -3e38}, Pos: positions(0, 1), Seqs: []model.SeqRun{{N: 1, Units: [][]int32{{0}}}}},
+			[]float32{65504, -65504}, nil})
+	add("f32", model.Store, heads{1, 1, 1, 3}, quant.F32, 0, 1, model.Room{Pages: 1},
+		run{values(0, 1, []int32{0}, 0.1, 1e30, -7), []float32{0.1, 1e30, -7}, nil})
+	all = append(all, golden{"f32 infinity", model.Store, []weight{{"w", 1, []float32{inf}}, {"zero", 1, []float32{0}}}, model.Room{Pages: 1},
+		func(b *model.Builder) model.ID { // the bias makes the infinity; keys are zeros
+			x := b.Receive("x", 1)
+			keys := b.Memory(model.Memory{Name: "k", Type: quant.F32, Cols: 1})
+			vals := b.Memory(model.Memory{Name: "v", Type: quant.F32, Cols: 1})
+			zero := b.MatMul("z", b.Weight("zero", 1, 1), x)
+			b.Store(keys, zero)
+			b.Store(vals, b.Add("inf", x, b.Weight("w", 1, 1)))
+			return b.Attention("y", zero, keys, vals, 1, 1, 1)
+		},
+		[]run{{paged(0, 1, []int32{0}, 1), []float32{math.MaxFloat32}, nil}}})
+
+	for _, ty := range []quant.Type{quant.F16, quant.F32} {
+		one := model.Room{Pages: 3, Seqs: 2, Chunk: 64}
+		// Scores 0 and ln 3·2·½ weigh 1 : 3; dimensions of keys and values differ.
+		add("softmax "+ty.String(), model.Attention, heads{1, 1, 3, 2}, ty, 0, 0.5, one,
+			run{paged(0, 2, []int32{2},
+				0, 0, 0 /*q*/, 0, 0, 0 /*k*/, 4, 8, /*v*/
+				0, 2*ln3, 0, 5, 1, 5, 8, 0), []float32{4, 8, 7, 2}, nil},
+			// In a run of its own, all three key elements: weights 1 : 3 : 9.
+			run{paged(2, 1, []int32{2}, ln3, ln3, 2*ln3, 1, 1, 1, 13, 26),
+				// scores·½: 0, ln3·(5+1+10)/2 = 8 ln3, ln3·4/2 = 2 ln3 → 1 : 6561 : 9
+				[]float32{(4 + 8*6561 + 13*9) / 6571.0, (8 + 26*9) / 6571.0}, nil})
+		// Four heads on two: heads 0 and 1 read key head 0, heads 2 and 3 key head 1.
+		add("grouped "+ty.String(), model.Attention, heads{4, 2, 1, 1}, ty, 0, 1, one,
+			run{paged(0, 2, []int32{0},
+				0, 0, 0, 0, 0, 0, 4, 40,
+				0, ln3, ln3, -ln3, 1, 1, 8, 80), []float32{4, 4, 40, 40, 6, 7, 70, 50}, nil})
+
+		// Zero scores make the answer a mean: of all positions so far, over pages out of order …
+		var rows, means []float32
+		for i := range 40 {
+			rows = append(rows, 0, 0, float32(i))
+			means = append(means, float32(i)/2)
+		}
+		add("pages "+ty.String(), model.Attention, heads{1, 1, 1, 1}, ty, 0, 1, one,
+			run{paged(0, 40, []int32{2, 0}, rows...), means, nil},
+			run{paged(40, 1, []int32{2, 0}, 0, 0, 61), []float32{21}, nil}) // (780 + 61) / 41 = 20.51…
+		all[len(all)-1].runs[1].rows[0] = 841.0 / 41
+		// … or of a window of three, whose earlier page is given back.
+		windowed := []float32{0, 0.5}
+		for i := 2; i < 40; i++ {
+			windowed = append(windowed, float32(i-1))
+		}
+		add("window "+ty.String(), model.Attention, heads{1, 1, 1, 1}, ty, 3, 1, one,
+			run{paged(0, 40, []int32{1, 2}, rows...), windowed, nil},
+			run{paged(40, 1, []int32{-1, 2}, 0, 0, 43), []float32{(38 + 39 + 43) / 3.0}, nil})
+		// Two sequences in one batch see their own positions alone.
+		add("sequences "+ty.String(), model.Attention, heads{1, 1, 1, 1}, ty, 0, 1, one,
+			run{paged(0, 1, []int32{1}, 0, 0, 100), []float32{100}, nil},
+			run{model.Batch{
+				Rows: []float32{0, 0, 1, 0, 0, 3, 0, 0, 200}, Pos: []int32{0, 1, 1},
+				Seqs: []model.SeqRun{{N: 2, Units: [][]int32{{0}}}, {N: 1, Units: [][]int32{{1}}}},
+			}, []float32{1, 2, 150}, nil})
+	}
+	return all
+}
+
+// convs weigh the rows of a sequence by powers of ten, so that the answer shows them.
+func convs() []golden {
+	build := func(cols, taps int) func(b *model.Builder) model.ID {
+		return func(b *model.Builder) model.ID {
+			state := b.Memory(model.Memory{Name: "state", Per: model.Sequence, Type: quant.F32, Cols: (taps - 1) * cols})
+			return b.Conv("y", b.Receive("x", cols), b.Weight("w", cols, taps), state)
+		}
+	}
+	seq := func(n int, slot int32) model.SeqRun { return model.SeqRun{N: n, Units: [][]int32{{slot}}} }
+	return []golden{
+		{"three taps", model.Conv, []weight{{"w", 3, []float32{1, 10, 100, 2, 20, 200}}}, model.Room{Seqs: 2}, build(2, 3),
+			[]run{
+				{model.Batch{Rows: []float32{1, 5, 2, 6}, Pos: positions(0, 2), Seqs: []model.SeqRun{seq(2, 1)}}, []float32{100, 1000, 210, 1300}, nil},
+				{model.Batch{Rows: []float32{3, 7}, Pos: positions(2, 1), Seqs: []model.SeqRun{seq(1, 1)}}, []float32{321, 1530}, nil},
+				// another sequence before it; then a new one in its slot, which a start forgets
+				{model.Batch{Rows: []float32{9, 9, 4, 8}, Pos: []int32{0, 3}, Seqs: []model.SeqRun{seq(1, 0), seq(1, 1)}}, []float32{900, 1800, 432, 1752}, nil},
+				{model.Batch{Rows: []float32{7, 1}, Pos: positions(0, 1), Seqs: []model.SeqRun{seq(1, 1)}}, []float32{700, 200}, nil},
+				{model.Batch{Rows: []float32{8, 1}, Pos: positions(1, 1), Seqs: []model.SeqRun{seq(1, 1)}}, []float32{870, 220}, nil},
+			}},
+		{"four taps, a run longer than they", model.Conv, []weight{{"w", 4, []float32{1, 10, 100, 1000}}}, model.Room{Seqs: 1}, build(1, 4),
+			[]run{
+				{model.Batch{Rows: []float32{1, 2, 3, 4, 5}, Pos: positions(0, 5), Seqs: []model.SeqRun{seq(5, 0)}}, []float32{1000, 2100, 3210, 4321, 5432}, nil},
+				{model.Batch{Rows: []float32{6, 7}, Pos: positions(5, 2), Seqs: []model.SeqRun{seq(2, 0)}}, []float32{6543, 7654}, nil},
+			}},
+	}
+}
+
+// samples choose from logits that leave one answer.
+func samples() []golden {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	// Equal logits: the number of the seed and the position picks the half.
+	half := func(seed uint64, pos uint32) int32 { return int32(sample.Uniform(seed, pos) * 2) }
+	even := sample.Params{Temp: 1, Seed: 3}
+	batch := func(rows []float32, want []int32, how ...sample.Params) model.Batch {
+		return model.Batch{Rows: rows, Pos: positions(7, len(rows)/2), Seqs: []model.SeqRun{{N: len(rows) / 2}}, Want: want, How: how}
+	}
+	build := receive(2, func(b *model.Builder, x model.ID) model.ID { return b.Sample("token", b.Gather("g", x)) })
+	return []golden{
+		{"greedy, and not finite", model.Sample, nil, model.Room{}, build, []run{
+			{batch([]float32{1, 2, 2, 1, 0, nan, 5, inf, -inf, 5}, []int32{0, 1, 2, 3, 4}, make([]sample.Params, 5)...), nil, []int32{1, 0, -1, -1, -1}},
+			{batch([]float32{1, 2, 2, 1, 3, 4}, []int32{1, 2}, make([]sample.Params, 2)...), nil, []int32{0, 1}},
+			{batch([]float32{1, 2}, nil), nil, []int32{}},
+		}},
+		{"by seed and position", model.Sample, nil, model.Room{}, build, []run{
+			{batch(make([]float32, 16), []int32{0, 1, 2, 4, 5, 7}, even, even, even, even, even, even), nil,
+				[]int32{half(3, 7), half(3, 8), half(3, 9), half(3, 11), half(3, 12), half(3, 14)}},
+		}},
+		{"logits", model.Sample, nil, model.Room{}, build, []run{
+			{batch([]float32{1, 2, 2, 1, 0, inf}, []int32{0, 1, 2}, sample.Params{}, sample.Params{Logits: true}, sample.Params{Logits: true}),
+				[]float32{nan, nan, 2, 1, 0, inf}, []int32{1, -1, -1}},
+		}},
+	}
+}

@@ -1,0 +1,90 @@
+package host
+
+import (
+	"fmt"
+	"math"
+	"sort"
+
+	"eclat/model"
+)
+
+// Fit says how much of a model the processor holds. All weights stay where the file
+// is mapped, so all layers that are asked for fit, and memory decides how many
+// positions do. work is the bytes that the programs of a plan, of all sizes, take,
+// and copied those of the weights that a backend keeps in another form.
+func Fit(m *model.Model, r model.FitRequest, work func(p *model.Plan, sizes []model.Size) int64, copied func(p *model.Plan) int64) (*model.Fitting, error) {
+	f := &model.Fitting{Stage: m.Whole(), Available: r.Host}
+	switch {
+	case r.Stage != nil:
+		f.Stage = *r.Stage
+	case r.Layers >= 0:
+		f.Stage = m.Last(min(r.Layers, m.Config.NLayer))
+	case r.Layers != model.AutoLayers && r.Layers != model.AllLayers:
+		return nil, fmt.Errorf("host: %d layers", r.Layers)
+	}
+	if r.Pages < 0 {
+		return nil, fmt.Errorf("host: %d pages", r.Pages)
+	}
+	f.Layers = f.Stage.Layers()
+
+	// count fills f for a number of pages.
+	count := func(pages int) (need int64, err error) {
+		room, st := r.Room, f.Stage
+		room.Pages, st.Sample = pages, st.Head // the larger of the stage's plans
+		p, err := m.Describe(st, room)
+		if err != nil {
+			return 0, err
+		}
+		f.Pages, f.Memory, f.Work, f.Weights, f.Mapped = pages, memoryBytes(p), work(p, r.Sizes), copied(p), 0
+		for _, t := range p.Weights() {
+			size, _ := t.Type.RowBytes(uint64(t.Rows) * uint64(t.Cols))
+			f.Mapped += int64(size)
+		}
+		return sum(sum(f.Memory, f.Work), f.Weights), nil
+	}
+	if _, err := count(1); err != nil {
+		return nil, err
+	}
+	// most returns the largest number of pages, up to limit, that a number of bytes holds.
+	most := func(limit int, bytes int64) int {
+		return sort.Search(limit, func(i int) bool {
+			need, err := count(i + 1)
+			return err != nil || need > bytes
+		})
+	}
+	const longest = math.MaxInt32 / model.PageLen // positions are int32
+	half, budget := r.Host/2, r.Host-r.Host/10
+	if r.Host <= 0 {
+		half, budget = addressable, addressable
+		f.Why = "the system does not tell how much memory is available"
+	}
+	pages := r.Pages
+	if pages == 0 { // half, for the file's own pages want room too
+		pages = max(1, most(min(r.Max, longest), half))
+	}
+	var need int64 = math.MaxInt64
+	if pages > 0 && pages <= longest {
+		var err error
+		if need, err = count(pages); err != nil {
+			return nil, err
+		}
+	}
+	if need > budget {
+		fits := most(min(pages, longest), budget)
+		takes := "more than can be addressed"
+		if need < addressable {
+			takes = fmt.Sprintf("%d MiB", mib(need))
+		}
+		return nil, fmt.Errorf("%w: a context of %d tokens takes %s, %d MiB are available; the longest that fits is %d",
+			model.ErrNoMemory, product(int64(pages), model.PageLen), takes, budget>>20, fits*model.PageLen)
+	}
+	return f, nil
+}
+
+// memoryBytes is Plan.MemoryBytes, within range.
+func memoryBytes(p *model.Plan) (n int64) {
+	for i, pool := range p.Pools {
+		n = sum(n, product(p.UnitBytes(i), int64(pool.Units)))
+	}
+	return n
+}

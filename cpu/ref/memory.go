@@ -1,0 +1,160 @@
+package ref
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"eclat/cpu/host"
+	"eclat/loader/quant"
+	"eclat/model"
+)
+
+// pool is the memory of one pool: its units one after the other, and in a unit the
+// rows of each of its memories.
+type pool struct {
+	data []byte // (Units, unit)
+	unit int    // bytes
+	rows int    // rows of a memory in a unit
+}
+
+// memory is where a memory lies in its pool's units.
+type memory struct {
+	tensor model.Tensor
+	at     int // bytes from the start of a unit
+	row    int // bytes of a row
+}
+
+// place is a row of a memory.
+type place struct {
+	*memory
+	data []byte // (Cols) elements of tensor.Type
+}
+
+// makeMemory makes the pools of p, zeroed.
+func (b *Backend) makeMemory(p *model.Plan) error {
+	b.memory = map[string]*memory{}
+	longest := 0
+	for i, pl := range p.Pools {
+		q := pool{rows: pl.RowsOf()}
+		for _, t := range p.Memory() {
+			if t.Pool != i {
+				continue
+			}
+			if t.Type != quant.F16 && t.Type != quant.F32 {
+				return model.Unsupported(fmt.Errorf("ref: memory %s of type %s", t.Name, t.Type))
+			}
+			row, _ := t.Type.RowBytes(uint64(t.Cols))
+			b.memory[t.Name] = &memory{t, q.unit, int(row)}
+			q.unit += q.rows * int(row)
+			longest = max(longest, t.Cols)
+		}
+		var err error
+		if q.data, err = host.Make[byte](int64(pl.Units), int64(q.unit), "memory of sequences"); err != nil {
+			return err
+		}
+		b.pools = append(b.pools, q)
+	}
+	b.got = make([]float32, longest)
+	return nil
+}
+
+// rowAt returns the row r of unit u of a memory.
+func (b *Backend) rowAt(m *memory, u int32, r int) place {
+	q := &b.pools[m.tensor.Pool]
+	return place{m, q.data[int(u)*q.unit+m.at+r*m.row:][:m.row]}
+}
+
+// get returns n elements of a row from element at on, good until the next get.
+func (b *Backend) get(p place, at, n int) []float32 {
+	size := p.row / p.tensor.Cols
+	quant.Decode(p.tensor.Type, b.got[:n], p.data[at*size:(at+n)*size])
+	return b.got[:n]
+}
+
+// put writes a whole row, rounded to the memory's type and clamped to its range.
+func (b *Backend) put(p place, x []float32) {
+	for i, v := range x {
+		if p.tensor.Type == quant.F16 {
+			binary.LittleEndian.PutUint16(p.data[2*i:], half(float64(v)))
+		} else {
+			v = max(-math.MaxFloat32, min(math.MaxFloat32, v))
+			binary.LittleEndian.PutUint32(p.data[4*i:], math.Float32bits(v))
+		}
+	}
+}
+
+// half rounds to the nearest IEEE 754 half, ties to even, within ±65504. Halves
+// with exponent e are n·2^(e−10) for n from 1024 to 2047, and below 1024 where e is
+// −14, the least; their bits count on from one to the next.
+func half(x float64) uint16 {
+	if x != x {
+		return 0x7e00
+	}
+	var sign uint16
+	if math.Signbit(x) {
+		sign, x = 0x8000, -x
+	}
+	x = min(x, 65504)
+	e := max(-14, math.Ilogb(x))
+	n := int(math.RoundToEven(math.Ldexp(x, 10-e)))
+	return sign | uint16((e+14)<<10+n)
+}
+
+// pages implements model.PageIO.
+type pages struct{ b *Backend }
+
+// unit returns the bytes of a unit, or what is wrong with its number.
+func (p pages) unitOf(ctx context.Context, pool int, u int32) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if pool < 0 || pool >= len(p.b.pools) {
+		return nil, fmt.Errorf("ref: pool %d of %d", pool, len(p.b.pools))
+	}
+	q := &p.b.pools[pool]
+	if at := int(u) * q.unit; u >= 0 && at+q.unit <= len(q.data) {
+		return q.data[at : at+q.unit], nil
+	}
+	return nil, fmt.Errorf("ref: unit %d of pool %d, which has %d bytes", u, pool, len(q.data))
+}
+
+func (p pages) UnitBytes(pool int) int {
+	if pool < 0 || pool >= len(p.b.pools) {
+		return 0
+	}
+	return p.b.pools[pool].unit
+}
+
+func (p pages) Copy(ctx context.Context, pool int, from, to int32) error {
+	src, err := p.unitOf(ctx, pool, from)
+	if err != nil {
+		return err
+	}
+	dst, err := p.unitOf(ctx, pool, to)
+	copy(dst, src)
+	return err
+}
+
+func (p pages) Save(ctx context.Context, pool int, unit int32, dst []byte) error {
+	src, err := p.unitOf(ctx, pool, unit)
+	if err == nil && len(dst) != len(src) {
+		err = fmt.Errorf("ref: %d bytes for a unit of %d", len(dst), len(src))
+	}
+	if err == nil {
+		copy(dst, src)
+	}
+	return err
+}
+
+func (p pages) Restore(ctx context.Context, pool int, unit int32, src []byte) error {
+	dst, err := p.unitOf(ctx, pool, unit)
+	if err == nil && len(dst) != len(src) {
+		err = fmt.Errorf("ref: a unit of %d bytes from %d", len(dst), len(src))
+	}
+	if err == nil {
+		copy(dst, src)
+	}
+	return err
+}

@@ -1,0 +1,201 @@
+package ref
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"eclat/cpu/host"
+	"eclat/loader/quant"
+	"eclat/model"
+	"eclat/model/sample"
+)
+
+// program is a compiled plan: every activation in memory of its own.
+type program struct {
+	b        *Backend // nil once closed
+	plan     *model.Plan
+	o        model.CompileOptions
+	bytes    int64
+	acts     [][]float32 // of each tensor of the plan; nil for those that are no activations
+	tokens   []int32     // of a plan that ends with Sample
+	scratch  []float32   // a row of a weight
+	scores   []float64   // of attention, one a position
+	out      []float64   // of attention, one head
+	sampler  sample.Sampler
+	stepTime []time.Duration // nil unless profiling
+
+	batch *model.Batch // of this run
+	last  model.Size   // of the last run, for Read
+}
+
+// sizes is how long a program's arrays are, in elements.
+type sizes struct{ acts, tokens, scratch, scores, out, cand int }
+
+// sizesOf is what Compile allocates, and Fit counts.
+func sizesOf(p *model.Plan, s model.Size) (n sizes) {
+	for i := range p.Tensors {
+		switch t := &p.Tensors[i]; t.Kind {
+		case model.Weight:
+			n.scratch = max(n.scratch, t.Cols)
+		case model.TokenRows, model.WantRows:
+			n.acts += p.Rows(model.ID(i), s) * t.Cols
+		}
+	}
+	for i := range p.Steps {
+		switch st := &p.Steps[i]; st.Op {
+		case model.Attention:
+			n.scores = max(n.scores, p.Tensors[st.Src[1]].Rows)
+			n.out = max(n.out, int(st.Arg[3]))
+		case model.Sample:
+			n.tokens, n.cand = s.Want, p.Tensors[st.Src[0]].Cols
+		}
+	}
+	return n
+}
+
+// bytes is what the arrays take.
+func (n sizes) bytes() int64 {
+	return 4*(int64(n.acts)+int64(n.tokens)+int64(n.scratch)) + 8*(int64(n.scores)+int64(n.out)+int64(n.cand))
+}
+
+// Compile implements model.Backend.
+func (b *Backend) Compile(p *model.Plan, o model.CompileOptions) (model.Program, error) {
+	if b.state != loaded {
+		return nil, errors.New("ref: Compile before a successful Load")
+	}
+	if err := b.info.Lacks(p); err != nil {
+		return nil, err
+	}
+	if o.Tokens < 1 || o.Want < 0 {
+		return nil, fmt.Errorf("ref: a program for %d tokens, %d answers", o.Tokens, o.Want)
+	}
+	for _, t := range p.Weights() {
+		if w := b.weights[t.Name]; w == nil || w.Type != t.Type || w.Dims[0] != t.Cols || w.Elems() != t.Rows*t.Cols {
+			return nil, fmt.Errorf("ref: the weight %s was not loaded", t.Name)
+		}
+	}
+	for _, t := range p.Memory() {
+		if m := b.memory[t.Name]; m == nil || m.tensor != t {
+			return nil, fmt.Errorf("ref: the memory %s is not as it was loaded", t.Name)
+		}
+	}
+	n := sizesOf(p, o.Size)
+	acts, err := host.Make[float32](1, int64(n.acts), "activations")
+	if err != nil {
+		return nil, err
+	}
+	scores, err := host.Make[float64](1, int64(n.scores), "attention")
+	if err != nil {
+		return nil, err
+	}
+	r := &program{
+		b: b, plan: p, o: o, bytes: n.bytes(),
+		acts: make([][]float32, len(p.Tensors)), scores: scores, out: make([]float64, n.out),
+		tokens: make([]int32, n.tokens), scratch: make([]float32, n.scratch),
+	}
+	for i := range p.Tensors {
+		if t := &p.Tensors[i]; t.Kind == model.TokenRows || t.Kind == model.WantRows {
+			size := p.Rows(model.ID(i), o.Size) * t.Cols
+			r.acts[i], acts = acts[:size:size], acts[size:]
+		}
+	}
+	if o.Profile {
+		r.stepTime = make([]time.Duration, len(p.Steps))
+	}
+	b.programs = append(b.programs, r)
+	b.held.Add(r.bytes)
+	return r, nil
+}
+
+// Run implements model.Program.
+func (p *program) Run(ctx context.Context, b *model.Batch, out *model.Outputs) error {
+	if p.b == nil {
+		return errors.New("ref: Run of a closed program")
+	}
+	if err := b.Check(p.plan, p.o.Size); err != nil {
+		return err
+	}
+	if p.plan.Hidden != model.None {
+		copy(p.acts[p.plan.Hidden], b.Rows)
+	} else if len(b.Rows) > 0 && !p.o.Rows {
+		return errors.New("ref: a token without id in a program that was compiled for ids alone")
+	}
+	p.batch, p.last = b, b.Size(p.plan)
+	defer func() { p.batch = nil }() // hold nothing of the caller's
+	for i := range p.plan.Steps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		start := time.Now()
+		s := &p.plan.Steps[i]
+		ops[s.Op](p, s)
+		if p.stepTime != nil {
+			p.stepTime[i] = time.Since(start)
+		}
+	}
+	*out = model.Outputs{StepTime: p.stepTime}
+	if p.plan.Samples() {
+		out.Tokens = p.tokens[:len(b.Want)]
+	}
+	if !p.plan.Samples() || b.LogitsWanted() {
+		id := p.plan.Answer()
+		out.Rows = p.acts[id][:p.rows(id)*p.plan.Tensors[id].Cols]
+	}
+	return nil
+}
+
+// Read implements model.Program.
+func (p *program) Read(t model.ID, dst []float32) (int, error) {
+	if p.b == nil || !p.o.Trace || t < 0 || int(t) >= len(p.acts) || p.acts[t] == nil || p.plan.Tensors[t].Type != quant.F32 {
+		return 0, fmt.Errorf("ref: tensor %d is not kept", t)
+	}
+	n := p.plan.Rows(t, p.last) * p.plan.Tensors[t].Cols
+	if len(dst) < n {
+		return 0, fmt.Errorf("ref: room for %d values of %s, which has %d", len(dst), p.plan.Tensors[t].Name, n)
+	}
+	return copy(dst, p.acts[t][:n]), nil
+}
+
+// Close implements model.Program.
+func (p *program) Close() error {
+	if p.b != nil {
+		p.b.forget(p)
+		p.b, p.acts, p.scores = nil, nil, nil
+	}
+	return nil
+}
+
+// rows is how many rows of an activation this run has.
+func (p *program) rows(t model.ID) int { return p.plan.Rows(t, p.last) }
+
+// row returns row i of an activation.
+func (p *program) row(t model.ID, i int) []float32 {
+	n := p.plan.Tensors[t].Cols
+	return p.acts[t][i*n : (i+1)*n]
+}
+
+// weight decodes row j of a weight to dst, which is as long as a row or longer.
+func (p *program) weight(t model.ID, j int, dst []float32) []float32 {
+	w := p.b.weights[p.plan.Tensors[t].Name]
+	dst = dst[:p.plan.Tensors[t].Cols]
+	quant.Decode(w.Type, dst, w.Data[j*w.RowBytes:(j+1)*w.RowBytes])
+	return dst
+}
+
+// position is the place of token i in its sequence.
+func (p *program) position(i int) int { return int(p.batch.Pos[i*p.plan.Axes]) }
+
+// memoryRow is the row of a memory that position pos of a sequence of the batch has.
+func (p *program) memoryRow(t model.ID, seq, pos int) place {
+	m := p.b.memory[p.plan.Tensors[t].Name]
+	page := p.batch.Seqs[seq].Units[m.tensor.Pool][pos/model.PageLen]
+	return p.b.rowAt(m, page, pos%model.PageLen)
+}
+
+// slot is the slot of a memory that a sequence of the batch has.
+func (p *program) slot(t model.ID, seq int) place {
+	m := p.b.memory[p.plan.Tensors[t].Name]
+	return p.b.rowAt(m, p.batch.Seqs[seq].Units[m.tensor.Pool][0], 0)
+}
