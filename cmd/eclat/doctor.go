@@ -55,6 +55,13 @@ type finding struct {
 }
 
 func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, quick bool) error {
+	if len(args) > 0 { // a mistake in its name should not show after minutes
+		f, err := openFile(args)
+		if err != nil {
+			return err
+		}
+		f.Close()
+	}
 	o := dev.options()
 	o.Notice = func(string) {} // said once is enough
 	open := func() (model.Backend, error) {
@@ -80,8 +87,10 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 	bar := out.NewBar("checking", false)
 	defer bar.Clear()
 	for i, c := range cases {
-		if err := ctx.Err(); err != nil {
-			return err
+		if err := ctx.Err(); err != nil { // what was found so far may be what was sought
+			bar.Clear()
+			printFindings(w, table)
+			return interrupted(err, fmt.Sprintf("%d of %d checks were made", i, len(cases)))
 		}
 		bar.Set(int64(i), int64(len(cases)))
 		if quick && c.Long {
@@ -97,7 +106,7 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 		}
 	}
 	for _, f := range table {
-		if f.op != "matmul" {
+		if f.op != "matmul" || ctx.Err() != nil {
 			continue
 		}
 		for _, ty := range conformance.Types {
