@@ -209,14 +209,14 @@ func (b *benchRun) markdown(w io.Writer, colour, kernels bool) {
 		t.Look(6, out.Bold)
 	}
 	t.Markdown(w, colour)
-	fmt.Fprintln(w)
+	out.Fprintf(w, "\n")
 	for _, d := range b.devices {
 		b.deviceLines(w, d)
 	}
 	out.Fprintf(w, "build: %s\n", build())
 	for _, d := range b.devices {
 		if kernels && d.Kernels != nil {
-			fmt.Fprintln(w)
+			out.Fprintf(w, "\n")
 			printKernels(w, d, colour)
 		}
 	}

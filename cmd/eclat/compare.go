@@ -162,7 +162,11 @@ func (f *compareFlags) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer got.Close()
+	defer func() {
+		if got != nil {
+			got.Close()
+		}
+	}()
 	if f.save != "" || saved != nil {
 		if err := identify(ctx, e, got.Header()); err != nil {
 			return err
@@ -172,11 +176,14 @@ func (f *compareFlags) run(ctx context.Context, args []string) error {
 		if err := f.saveRun(ctx, got); err != nil || f.against == "" && f.againstModel == "" && saved == nil {
 			return err
 		}
-		// The side has been walked to its end; a comparison begins anew.
+		// The side has been walked to its end; a comparison begins anew, in the pages
+		// that the first gives back.
+		if err := got.Close(); err != nil {
+			return err
+		}
 		if got, err = compare.NewLive(ctx, e, ids, f.batch); err != nil {
 			return err
 		}
-		defer got.Close()
 	}
 	if saved != nil {
 		if a, b := got.Header(), saved.Header(); a.Weights != b.Weights {

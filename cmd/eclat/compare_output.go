@@ -23,15 +23,15 @@ func printComparison(w io.Writer, r *compare.Result, tensors, colour bool) {
 	}
 	t.Text(w, colour)
 	if tensors {
-		fmt.Fprintln(w)
+		out.Fprintf(w, "\n")
 		printTensors(w, r, colour)
 	}
-	fmt.Fprintln(w)
+	out.Fprintf(w, "\n")
 	out.Fprintf(w, "first divergent tensor  %s\n", pointText(r.First, "none: no row's error is over the limit"))
 	out.Fprintf(w, "first unequal tensor    %s\n", pointText(r.FirstDiff, "none: every number is equal, bit for bit"))
-	fmt.Fprintln(w)
+	out.Fprintf(w, "\n")
 	printLogits(w, r, colour)
-	fmt.Fprintln(w)
+	out.Fprintf(w, "\n")
 	if r.Pass() {
 		out.Fprintf(w, "%s all limits are kept\n", out.Paint(colour, out.Green, "PASS"))
 		return

@@ -104,7 +104,7 @@ func printDevices(w io.Writer, list []deviceEntry) error {
 	line := func(what, format string, args ...any) { out.Fprintf(t, "  "+what+"\t"+format+"\n", args...) }
 	for n, d := range list {
 		if n > 0 {
-			fmt.Fprintln(t)
+			out.Fprintf(t, "\n")
 		}
 		mark := ""
 		if d.Auto {

@@ -57,14 +57,22 @@ type finding struct {
 }
 
 func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, quick bool) error {
+	if len(args) > 0 { // a mistake in its name should not show after minutes
+		f, err := openFile(args)
+		if err != nil {
+			return err
+		}
+		f.Close()
+	}
 	o := dev.options()
 	o.Notice = func(string) {} // said once is enough
+	whole := context.WithoutCancel(ctx) // of a case: to be interrupted is not to fail
 	open := func() (model.Backend, error) {
-		b, _, err := engine.OpenDevice(ctx, o)
+		b, _, err := engine.OpenDevice(whole, o)
 		return b, err
 	}
 	ref := func() (model.Backend, error) {
-		b, _, err := engine.OpenDevice(ctx, engine.Options{Device: "ref"})
+		b, _, err := engine.OpenDevice(whole, engine.Options{Device: "ref"})
 		return b, err
 	}
 	b, name, err := engine.OpenDevice(ctx, dev.options()) // an unusable device is one error, not one a case
@@ -82,8 +90,10 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 	bar := out.NewBar("checking", false)
 	defer bar.Clear()
 	for i, c := range cases {
-		if err := ctx.Err(); err != nil {
-			return err
+		if err := ctx.Err(); err != nil { // what was found so far may be what was sought
+			bar.Clear()
+			printFindings(w, table)
+			return interrupted(err, fmt.Sprintf("%d of %d checks were made", i, len(cases)))
 		}
 		bar.Set(int64(i), int64(len(cases)))
 		if quick && c.Long {
@@ -105,15 +115,12 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 		}
 	}
 	for _, f := range table {
-		if f.op != model.MatMul.String() || f.cases == 0 {
+		if f.op != model.MatMul.String() || f.cases == 0 || ctx.Err() != nil {
 			continue
 		}
 		for _, ty := range quant.Decodable() {
 			if ty.String() != f.ty {
 				continue
-			}
-			if err := ctx.Err(); err != nil {
-				return err
 			}
 			if f.gbps, err = conformance.Speed(ty, open); err != nil {
 				failed++
@@ -123,6 +130,9 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 	}
 	bar.Clear()
 	printFindings(w, table)
+	if err := ctx.Err(); err != nil {
+		return interrupted(err, "not every speed was measured")
+	}
 
 	if len(args) > 0 {
 		e, err := compareLogits(ctx, dev, args)

@@ -168,7 +168,7 @@ func inspectText(w io.Writer, f *loader.File, m *model.Model) error {
 	if m != nil {
 		inspectHeads(w, f, &m.Config)
 	}
-	fmt.Fprintln(w)
+	out.Fprintf(w, "\n")
 	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	out.Fprintf(t, "TENSOR\tTYPE\tSHAPE (elements)\tROW BYTES\tBYTES\n")
 	for _, x := range f.Tensors {
@@ -191,7 +191,7 @@ func inspectConfig(t io.Writer, m *model.Model) {
 	if r.Factor != 1 {
 		out.Fprintf(t, " × %g", r.Factor)
 	}
-	fmt.Fprintln(t)
+	out.Fprintf(t, "\n")
 	token := m.PositionBytes()
 	out.Fprintf(t, "key–value memory\t%d bytes a token (f16); %s at %d tokens\n", token, mib(token*int64(c.NCtx)), c.NCtx)
 }
@@ -199,7 +199,7 @@ func inspectConfig(t io.Writer, m *model.Model) {
 // inspectHeads prints how attention divides into heads, and, where their width is
 // not n_embd, what else such a model is mistaken for.
 func inspectHeads(w io.Writer, f *loader.File, c *model.Config) {
-	fmt.Fprintln(w)
+	out.Fprintf(w, "\n")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	out.Fprintf(t, "HEADS\tCOUNT\tHEAD SIZE\tWIDTH\tn_embd\n")
 	for _, h := range []struct {

@@ -136,11 +136,13 @@ func exitCode(err error) int {
 }
 
 // describe is what an error says, without the name of the system call that met it:
-// which file, and what is wrong with it.
+// which file, and what is wrong with it. A folder is not called DIR/., as the user
+// or os.Root may have it.
 func describe(err error) string {
+	text := err.Error()
 	var p *fs.PathError
-	if !errors.As(err, &p) {
-		return err.Error()
+	if errors.As(err, &p) {
+		text = strings.Replace(text, p.Error(), p.Path+": "+p.Err.Error(), 1)
 	}
-	return strings.Replace(err.Error(), p.Error(), filepath.Clean(p.Path)+": "+p.Err.Error(), 1)
+	return strings.ReplaceAll(text, string(filepath.Separator)+".: ", ": ")
 }

@@ -6,6 +6,8 @@ import (
 	"html/template"
 	"io"
 	"math"
+
+	"eclat/cmd/eclat/out"
 )
 
 // Page is what a report says.
@@ -80,21 +82,67 @@ var (
 
 var page = template.Must(template.New("page").Parse(pageHTML))
 
-// Write writes the page.
+// Write writes the page. Texts may come from anywhere: what HTML, or hidden
+// characters, would make of them is escaped.
 func Write(w io.Writer, p *Page) error {
 	for i := range p.Charts {
 		for _, x := range p.Charts[i].Points {
 			for _, v := range []float64{x.X, x.Y, x.Dev} {
 				if math.IsNaN(v) || math.IsInf(v, 0) {
-					return fmt.Errorf("report: %s: a point that is no number, %+v", p.Charts[i].Title, x)
+					return fmt.Errorf("report: %s: a point of %q is no number", p.Charts[i].Title, x.Series)
 				}
 			}
 		}
 	}
+	p = p.escaped()
 	return page.Execute(w, struct {
 		*Page
 		CSS      template.CSS
 		Scripts  []template.JS
 		Licences string
 	}{p, template.CSS(pageCSS), []template.JS{template.JS(d3), template.JS(plot), template.JS(pageJS)}, licences})
+}
+
+// escaped is a copy of the page in which every text shows all of its characters.
+func (p *Page) escaped() *Page {
+	c := *p
+	for _, s := range []*string{&c.Title, &c.Subtitle, &c.Verdict, &c.Footer} {
+		*s = out.Escape(*s)
+	}
+	c.Facts = nil
+	for _, f := range p.Facts {
+		c.Facts = append(c.Facts, Fact{out.Escape(f.Name), out.Escape(f.Value)})
+	}
+	c.Charts = nil
+	for _, x := range p.Charts {
+		for _, s := range []*string{&x.Title, &x.Note, &x.X, &x.Y, &x.Line} {
+			*s = out.Escape(*s)
+		}
+		points := x.Points
+		x.Points = make([]Point, len(points))
+		for i, at := range points {
+			at.Series, at.Label, at.Tip = out.Escape(at.Series), out.Escape(at.Label), out.Escape(at.Tip)
+			x.Points[i] = at
+		}
+		c.Charts = append(c.Charts, x)
+	}
+	c.Tables = nil
+	for _, t := range p.Tables {
+		t.Title, t.Head = out.Escape(t.Title), escapeAll(t.Head)
+		rows := t.Rows
+		t.Rows = make([][]string, len(rows))
+		for i, r := range rows {
+			t.Rows[i] = escapeAll(r)
+		}
+		c.Tables = append(c.Tables, t)
+	}
+	return &c
+}
+
+func escapeAll(cells []string) []string {
+	escaped := make([]string, len(cells))
+	for i, c := range cells {
+		escaped[i] = out.Escape(c)
+	}
+	return escaped
 }
