@@ -65,7 +65,7 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 		f.Close()
 	}
 	o := dev.options()
-	o.Notice = func(string) {} // said once is enough
+	o.Notice = func(string) {}          // said once is enough
 	whole := context.WithoutCancel(ctx) // of a case: to be interrupted is not to fail
 	open := func() (model.Backend, error) {
 		b, _, err := engine.OpenDevice(whole, o)
