@@ -20,6 +20,7 @@ type Variant struct {
 // variant's name, and of the include, that stands for one.
 var Types = []quant.Type{
 	quant.F32, quant.F16, quant.BF16, quant.Q8_0, quant.Q4_0, quant.Q4_K, quant.Q5_K, quant.Q6_K,
+	quant.IQ4_NL,
 }
 
 // TypeName returns the name of a type in shaders: q4_k for Q4_K.
@@ -51,6 +52,7 @@ func Table() []Variant {
 		{"rope", "op/rope.comp", nil, 3, 0, 6},
 		{"rope_store", "op/rope.comp", []string{"STORE=1"}, 3, 0, 6},
 		{"store", "op/store.comp", nil, 3, 0, 3},
+		{"conv", "op/conv.comp", nil, 5, 0, 5},
 		{"attention_reduce", "op/attention_reduce.comp", nil, 3, 0, 5},
 		{"sample_best", "op/sample_best.comp", nil, 3, 0, 2},
 		{"sample_pick", "op/sample_pick.comp", nil, 4, 0, 3},
@@ -63,7 +65,7 @@ func Table() []Variant {
 	for _, t := range Types {
 		name, define := TypeName(t), "TYPE="+strconv.Itoa(int(t))
 		table = append(table,
-			Variant{"embed_" + name, "op/embed.comp", []string{define}, 3, 0, 5},
+			Variant{"embed_" + name, "op/embed.comp", []string{define}, 3, 0, 6},
 			Variant{"matmul_" + name, "op/matmul.comp", []string{define}, 5, 0, 6})
 		for _, l := range loads {
 			table = append(table, Variant{"matvec_" + name + l.suffix, "op/matvec.comp", append([]string{define}, l.defines...),

@@ -5,7 +5,8 @@ const uint LOCAL = gl_WorkGroupSize.x; // invocations a workgroup
 
 // The words that the host writes before each run; package gpu lays them out and
 // gives the places as push constants. Word 0 is the number of active tokens,
-// word 1 the number of rows whose logits are wanted.
+// word 1 the number of rows whose logits are wanted, word 2 the number of runs, each
+// of tokens of one sequence.
 layout(std430, binding = 0) readonly restrict buffer Inputs { uint inputs[]; };
 
 const uint PAGE = 32; // positions in a page of memory (model.PageLen)

@@ -8,6 +8,7 @@
 //
 //	OP 0, SwiGLU: z = x / (1 + exp(−x)) · y
 //	OP 1, Add:    z = x + y
+//	OP 2, Mul:    z = x · y
 
 layout(constant_id = 1) const uint OP = 0;
 
@@ -25,7 +26,9 @@ void main() {
     for (uint e = gl_GlobalInvocationID.x; e < total; e += gl_NumWorkGroups.x * LOCAL) {
         if (OP == 0)
             z[e] = x[e] / (1 + exp(-x[e])) * y[e];
-        else
+        else if (OP == 1)
             z[e] = x[e] + y[e];
+        else
+            z[e] = x[e] * y[e];
     }
 }

@@ -3,10 +3,12 @@
 #include "lib/common.glsl"
 
 // Embed: y[i] = W[token[i]], a chunk an invocation, workgroups (chunks, tokens).
-// It also decodes a norm's or a bias's vector that is not F32: its one row.
+// With GIVEN a token without an id, −1, takes its row from the inputs. It also decodes
+// a norm's or a bias's vector that is not F32: its one row.
 
 layout(constant_id = 1) const bool VECTOR = false; // decode row 0, whatever the tokens
 layout(constant_id = 2) const bool TAIL = false;   // k is not whole chunks
+layout(constant_id = 3) const bool GIVEN = false;  // tokens may have rows of their own
 
 layout(push_constant) uniform Push {
     uint k;      // elements in a row
@@ -14,6 +16,7 @@ layout(push_constant) uniform Push {
     uint rows;
     uint quads;  // of 16 bytes in a row of W
     uint tokens; // word of the inputs where the token ids begin
+    uint given;  // and the rows of tokens without id, (tokens, k) floats, token i's at i·k
 } p;
 
 layout(std430, binding = 1) writeonly buffer Y { vec4 y_quads[]; };
@@ -23,17 +26,25 @@ uvec4 quad(uint i) { return w_quads[i]; }
 
 #include "lib/weights.glsl"
 
+// given_at returns four elements from e on of token i's own row.
+vec4 given_at(uint i, uint e) {
+    vec4 v = vec4(0);
+    for (uint t = 0; t < 4; t++) if (!TAIL || e + t < p.k) v[t] = uintBitsToFloat(inputs[p.given + i * p.k + e + t]);
+    return v;
+}
+
 void main() {
     uint c = gl_GlobalInvocationID.x, i = gl_WorkGroupID.y;
     if (c * CHUNK >= p.k || (!VECTOR && i >= inputs[0])) return;
-    uint row = VECTOR ? 0 : inputs[p.tokens + i] - p.first; // wraps around below the part
-    if (row >= p.rows) return;
+    uint id = VECTOR ? p.first : inputs[p.tokens + i], row = id - p.first; // wraps around below the part
+    bool own = GIVEN && !VECTOR && int(id) < 0;
+    if (own ? p.first > 0 : row >= p.rows) return; // the first part writes the token's own row
     vec4 q[CHUNK / 4];
     vec2 s[GROUPS];
-    load_chunk(row * p.quads, c, p.k, q, s);
+    if (!own) load_chunk(row * p.quads, c, p.k, q, s);
     for (uint v = 0; v < CHUNK / 4; v++) {
         uint e = chunk_x(c, v / (GROUP / 4)) + 4 * (v % (GROUP / 4));
-        vec4 w = weight(q, s, v);
+        vec4 w = own ? given_at(i, e) : weight(q, s, v);
         if (TAIL) {
             for (uint t = 0; t < 4; t++) if (e + t < p.k) y_floats[i * p.k + e + t] = w[t];
         } else {

@@ -2,19 +2,23 @@
 #extension GL_GOOGLE_include_directive : require
 #include "lib/common.glsl"
 
-// RoPE: pair j < pairs of every head turned by the cosine and sine that the host
-// computed for the token's position; the other elements are copied. A pair of
-// elements an invocation, workgroups (pairs of the row, tokens).
+// RoPE: pair j < pairs of every head, its elements (a, b), turned by the cosine and
+// sine that the host computed for the token's position; the others are copied.
 //
-//	y[2j]   = x[2j]·cos − x[2j+1]·sin
-//	y[2j+1] = x[2j]·sin + x[2j+1]·cos
+//	a = 2j, b = 2j + 1, or with HALVES a = j, b = j + pairs
+//	y[a] = x[a]·cos − x[b]·sin
+//	y[b] = x[a]·sin + x[b]·cos
 //
-// With STORE the pair goes to memory at once, as store.comp would put it; of f16
-// memory a head has an even number of elements.
+// Two neighbouring elements an invocation, whichever pairs they are of; workgroups
+// (neighbours of the row, tokens).
+//
+// With STORE they go to memory at once, as store.comp would put them; of f16 memory
+// a head has an even number of elements.
 
 #ifdef STORE
 layout(constant_id = 1) const bool WIDE = false; // the memory is F32, not F16
 #endif
+layout(constant_id = 2) const bool HALVES = false; // how elements are paired
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row, heads · head
@@ -33,25 +37,30 @@ layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
 #endif
 layout(std430, binding = 2) readonly restrict buffer X { float x[]; };
 
+// turned returns element e of the head of token i that begins at `head`.
+float turned(uint i, uint head, uint e) {
+    if (e >= 2 * p.pairs) return x[head + e];
+    bool second = HALVES ? e >= p.pairs : (e & 1) == 1;
+    uint j = HALVES ? (second ? e - p.pairs : e) : e / 2;
+    float a = x[head + (HALVES ? j : 2 * j)], b = x[head + (HALVES ? j + p.pairs : 2 * j + 1)];
+    uint turn = p.turns + 2 * (i * p.pairs + j);
+    float c = uintBitsToFloat(inputs[turn]), s = uintBitsToFloat(inputs[turn + 1]);
+    return second ? a * s + b * c : a * c - b * s;
+}
+
 void main() {
     uint per = (p.head + 1) / 2, at = gl_GlobalInvocationID.x, i = gl_WorkGroupID.y;
     uint h = at / per, j = at % per;
     if (i >= inputs[0] || h * p.head >= p.k) return;
-    uint e = i * p.k + h * p.head + 2 * j;
-    bool pair = 2 * j + 1 < p.head; // a head may end with half a pair
-    float a = x[e], b = pair ? x[e + 1] : 0;
-    if (j < p.pairs) {
-        uint turn = p.turns + 2 * (i * p.pairs + j);
-        float c = uintBitsToFloat(inputs[turn]), s = uintBitsToFloat(inputs[turn + 1]), was = a;
-        a = was * c - b * s;
-        b = was * s + b * c;
-    }
+    uint head = i * p.k + h * p.head;
+    bool both = 2 * j + 1 < p.head; // a head may have an odd number
+    float a = turned(i, head, 2 * j), b = both ? turned(i, head, 2 * j + 1) : 0;
 #ifdef STORE
     uint pos = inputs[p.pos + i];
     uint row = memory_row(inputs[p.table + i], pos);
-    put(row * p.k + h * p.head + 2 * j, a, b, pair);
+    put(row * p.k + h * p.head + 2 * j, a, b, both);
 #else
-    y[e] = a;
-    if (pair) y[e + 1] = b;
+    y[head + 2 * j] = a;
+    if (both) y[head + 2 * j + 1] = b;
 #endif
 }
