@@ -3,6 +3,7 @@ package lower
 import (
 	"fmt"
 
+	"eclat/loader/quant"
 	"eclat/model"
 	"eclat/shaders"
 )
@@ -124,17 +125,19 @@ func (w *lowered) table(kept model.ID) uint32 {
 
 func (w *lowered) rope() error {
 	kernel, to, in, table := "rope", write(w.s.Dst), w.l.In, uint32(0)
+	spec := []uint32{w.k.local(), 0}
 	if len(w.fused) > 0 { // a Store
 		kept := w.fused[0].Dst
 		kernel, to, table = "rope_store", Bind{Mem: KeptIn, Tensor: kept, Write: true}, w.table(kept)
+		spec[1] = boolWord(w.wide(kept))
 	}
 	if err := w.k.works(kernel); err != nil {
 		return err
 	}
-	local, cols, head := w.k.local(), uint32(w.dst.Cols), w.s.Arg[0]
+	cols, head := uint32(w.dst.Cols), w.s.Arg[0]
 	pairs := uint32(len(w.l.Plan.Ropes[w.s.Arg[1]].Freq))
-	w.launch(kernel, []uint32{local}, []uint32{cols, head, pairs, in.Turns[w.s.Arg[1]], in.Pos, table},
-		perRow(w.dst, ceilDiv(cols/head*((head+1)/2), local)),
+	w.launch(kernel, spec, []uint32{cols, head, pairs, in.Turns[w.s.Arg[1]], in.Pos, table},
+		perRow(w.dst, ceilDiv(cols/head*((head+1)/2), spec[0])),
 		to, read(w.s.Src[0]))
 	return nil
 }
@@ -143,12 +146,15 @@ func (w *lowered) store() error {
 	if err := w.k.works("store"); err != nil {
 		return err
 	}
-	if w.dst.Cols%2 != 0 {
-		return fmt.Errorf("gpu: a cache row of %d halves is not whole words", w.dst.Cols)
+	if w.dst.Cols%2 != 0 && !w.wide(w.s.Dst) {
+		return model.Unsupported(fmt.Errorf("gpu: a row of %d halves in memory is not whole words", w.dst.Cols))
 	}
 	local, cols := w.k.local(), uint32(w.dst.Cols)
-	w.launch("store", []uint32{local}, []uint32{cols, w.l.In.Pos, w.table(w.s.Dst)},
-		perRow(w.src(0), ceilDiv(cols/2, local)),
+	w.launch("store", []uint32{local, boolWord(w.wide(w.s.Dst))}, []uint32{cols, w.l.In.Pos, w.table(w.s.Dst)},
+		perRow(w.src(0), ceilDiv((cols+1)/2, local)),
 		Bind{Mem: KeptIn, Tensor: w.s.Dst, Write: true}, read(w.s.Src[0]))
 	return nil
 }
+
+// wide reports whether a memory is float32, not float16.
+func (w *lowered) wide(kept model.ID) bool { return w.l.Plan.Tensors[kept].Type == quant.F32 }
