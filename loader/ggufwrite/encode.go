@@ -98,8 +98,9 @@ func encodeQ8_0(dst []byte, x []float32) {
 // that size; its opposite, if there is one, loses a step.
 func encodeQ4_0(dst []byte, x []float32) {
 	d := putHalf(dst, -absMax(x)/8)
+	var q [32]byte
 	for i, v := range x {
-		q := byte(steps(v, d, -8, 7) + 8)
-		dst[2+i%16] |= q << (i / 16 * 4)
+		q[i] = byte(steps(v, d, -8, 7) + 8)
 	}
+	quant.PackNibbles(dst[2:], q[:], 16)
 }
