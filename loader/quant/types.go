@@ -1,6 +1,7 @@
 package quant
 
 import (
+	"eclat/loader/safemath"
 	"fmt"
 	"math"
 	"slices"
@@ -129,14 +130,11 @@ func (t Type) Block() (elems, bytes int) { ti := types[t]; return ti.block, ti.b
 // multiple of the block and the result must fit in 63 bits; otherwise ok is false.
 func (t Type) RowBytes(n uint64) (size uint64, ok bool) {
 	ti, known := types[t]
-	if !known || n%uint64(ti.block) != 0 {
+	if !known || n > math.MaxInt64 || n%uint64(ti.block) != 0 {
 		return 0, false
 	}
-	blocks := n / uint64(ti.block)
-	if blocks > math.MaxInt64/uint64(ti.bytes) {
-		return 0, false
-	}
-	return blocks * uint64(ti.bytes), true
+	bytes, ok := safemath.Mul(int64(n)/int64(ti.block), int64(ti.bytes))
+	return uint64(bytes), ok
 }
 
 // Decodable lists the types that Decode accepts, by their numbers.
