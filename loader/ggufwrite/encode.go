@@ -28,6 +28,9 @@ func Encode(t quant.Type, x []float32) []byte {
 	return out
 }
 
+// CanEncode reports whether Encode knows the type.
+func CanEncode(t quant.Type) bool { return encoders[t] != nil }
+
 // encoders has for each type a function that fills one block, zero before.
 var encoders = map[quant.Type]func(dst []byte, x []float32){
 	quant.F32:  func(dst []byte, x []float32) { binary.LittleEndian.PutUint32(dst, math.Float32bits(x[0])) },

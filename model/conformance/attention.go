@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"eclat/loader/quant"
 	"eclat/model"
@@ -11,16 +12,19 @@ import (
 // heads is a shape of attention.
 type heads struct{ nHead, nHeadKV, dimK, dimV int }
 
-// attentionTest stores k and v, projected from hidden rows of 32, and attends.
-func attentionTest(h heads, tokens, pages int) *test {
+// attentionTest stores k and v, projected from hidden rows of 32, in memory of the
+// given kinds, and attends.
+func attentionTest(h heads, keys, values model.Memory, tokens int) *test {
 	const cols = 32
-	c := &test{tokens: tokens, pages: pages}
+	c := &test{opts: sized(tokens), room: model.Room{Chunk: tokens, Seqs: 1}}
 	c.weight("attn_q.weight", quant.F32, h.nHead*h.dimK, cols)
 	c.weight("attn_k.weight", quant.F32, h.nHeadKV*h.dimK, cols)
 	c.weight("attn_v.weight", quant.F32, h.nHeadKV*h.dimV, cols)
+	keys.Name, keys.Cols = "k_cache", h.nHeadKV*h.dimK
+	values.Name, values.Cols = "v_cache", h.nHeadKV*h.dimV
 	c.build = func(b *model.Builder) model.ID {
 		x := b.Receive("x", cols)
-		kc, vc := b.Cache("k_cache", h.nHeadKV*h.dimK), b.Cache("v_cache", h.nHeadKV*h.dimV)
+		kc, vc := b.Memory(keys), b.Memory(values)
 		q := b.MatMul("q", b.Weight("attn_q.weight", h.nHead*h.dimK, cols), x)
 		b.Store(kc, b.MatMul("k", b.Weight("attn_k.weight", h.nHeadKV*h.dimK, cols), x))
 		b.Store(vc, b.MatMul("v", b.Weight("attn_v.weight", h.nHeadKV*h.dimV, cols), x))
@@ -29,58 +33,243 @@ func attentionTest(h heads, tokens, pages int) *test {
 	return c
 }
 
+// halves and floats are memory of all positions.
+var (
+	halves = model.Memory{Per: model.Position, Type: quant.F16}
+	floats = model.Memory{Per: model.Position, Type: quant.F32}
+)
+
 // attention fills contexts of awkward lengths over shuffled pages, by batches and
 // then token by token.
 func attention() (cases []*Case) {
-	for _, h := range []heads{{4, 2, 128, 128}, {1, 1, 32, 32}, {8, 1, 64, 64}, {6, 3, 80, 80}, {4, 4, 96, 96}, {2, 1, 256, 256}, {3, 1, 64, 32}} {
-		const pages = 5
-		c := attentionTest(h, 65, pages)
-		pos := 0
-		for _, n := range []int{1, 1, 29, 1, 1, 64, 9, 1, 1} { // ends inside, at and past the edge of a page
-			c.runs = append(c.runs, stream(pos, n, 32, shuffled(pages), uint64(pos+1)))
-			pos += n
-		}
-		name := fmt.Sprintf("%d÷%d heads of %d,%d", h.nHead, h.nHeadKV, h.dimK, h.dimV)
+	add := func(name string, c *test) *Case {
 		cases = append(cases, compared("attention", name, LimitQuant, c))
+		return cases[len(cases)-1]
+	}
+	lengths := []int{1, 1, 29, 1, 1, 64, 9, 1, 1} // ends inside, at and past the edge of a page
+	for _, h := range []heads{{4, 2, 128, 128}, {1, 1, 32, 32}, {8, 1, 64, 64}, {6, 3, 80, 80}, {4, 4, 96, 96}, {2, 1, 256, 256}, {3, 1, 64, 32}} {
+		for _, m := range []struct{ k, v model.Memory }{{halves, halves}, {floats, floats}, {halves, floats}, {floats, halves}} {
+			c := attentionTest(h, m.k, m.v, 65)
+			c.room.Pages = 5
+			c.runs = acted(func(c *cast) []*model.Batch { return c.alone(0, lengths...) })
+			add(fmt.Sprintf("%d÷%d heads of %d,%d in %s,%s", h.nHead, h.nHeadKV, h.dimK, h.dimV, m.k.Type, m.v.Type), c)
+		}
 	}
 
-	pages := model.Pages(4096)
-	c := attentionTest(heads{1, 1, 64, 64}, 512, pages)
-	for pos := 0; pos < 4096-512; pos += 512 {
-		c.runs = append(c.runs, stream(pos, 512, 32, shuffled(pages), uint64(pos+1)))
-	}
-	c.runs = append(c.runs, stream(4096-512, 511, 32, shuffled(pages), 9), stream(4095, 1, 32, shuffled(pages), 10))
-	long := compared("attention", "4096 positions", LimitQuant, c)
-	long.Long = true
+	c := attentionTest(heads{1, 1, 64, 64}, halves, halves, 512)
+	c.room.Pages = model.Pages(4096)
+	c.runs = acted(func(c *cast) []*model.Batch {
+		return c.alone(0, append(slices.Repeat([]int{512}, 7), 511, 1)...)
+	})
+	add("4096 positions", c).Long = true
 
 	// Keys and values beyond f16 are clamped, scores far apart do not overflow.
-	c = attentionTest(heads{2, 1, 64, 64}, 4, 1)
-	in := stream(0, 4, 32, []int32{0}, 3)
-	for i := range in.Hidden {
-		in.Hidden[i] *= 1e5
+	for _, m := range []model.Memory{halves, floats} {
+		c := attentionTest(heads{2, 1, 64, 64}, m, m, 4)
+		c.room.Pages = 1
+		c.runs = acted(func(c *cast) []*model.Batch {
+			return []*model.Batch{scaled(c.batch(turn{0, 4}), 1e5), c.batch(turn{0, 1})}
+		})
+		add("large in "+m.Type.String(), c)
 	}
-	c.runs = []model.Inputs{in}
-	return append(cases, long, compared("attention", "large", LimitQuant, c))
+
+	// What lies beyond a sequence's positions is never read, not even to be multiplied
+	// by nothing: here it is NaN, of the sequence itself and of one that has left.
+	for _, m := range []model.Memory{halves, floats, {Per: model.Window, Window: 33, Type: quant.F16}} {
+		c := attentionTest(heads{4, 2, 64, 64}, m, m, 40)
+		c.room.Pages, c.room.Seqs = 8, 2
+		c.runs = acted(func(c *cast) (runs []*model.Batch) {
+			c.load = func(row []float32, seq, pos int) {
+				if seq < 2 {
+					row[0] = nan
+				}
+			}
+			gone := [][]*model.Batch{c.alone(0, 40), c.alone(1, 40)}
+			c.leave(0)
+			c.leave(1)
+			runs = append(runs, gone[0][0], gone[1][0])
+			for _, t := range [][]turn{{{2, 1}}, {{2, 1}, {3, 7}}, {{3, 1}, {2, 30}}, {{3, 1}, {2, 1}}, {{2, 5}, {3, 32}}} {
+				runs = append(runs, c.batch(t...))
+			}
+			return runs
+		})
+		name := "over old NaN in " + m.Type.String()
+		if m.Window > 0 {
+			name += " window"
+		}
+		cases = append(cases, finiteAfter(name, 2, c))
+	}
+
+	c = attentionTest(heads{4, 2, 64, 64}, halves, halves, 16)
+	c.room.Pages, c.room.Seqs = 12, 3
+	c.runs = acted(func(c *cast) (runs []*model.Batch) {
+		for run := range 9 {
+			runs = append(runs, c.batch(turn{run % 3, 1 + run}, turn{(run + 1) % 3, 1}, turn{(run + 2) % 3, 1 + run%2*5}))
+		}
+		return runs
+	})
+	add("three sequences at once", c)
+	return append(cases, sharedPrefix())
 }
 
-// sequences mixes tokens of several sequences, of different lengths, in one run.
-func sequences() []*Case {
-	c := attentionTest(heads{4, 2, 64, 64}, 16, 12)
-	tables := [][]int32{{3, 1}, {0}, {7, 5, 11}}
-	next := []int32{0, 0, 0}
-	for run := range 9 {
-		in := model.Inputs{Pages: tables}
-		for i := range 12 {
-			seq := (i*i + run) % 3
-			if int(next[seq]) >= len(tables[seq])*model.PageLen {
-				continue
-			}
-			in.Seq = append(in.Seq, int32(seq))
-			in.Pos = append(in.Pos, next[seq])
-			next[seq]++
+// finiteAfter is compared for runs from first on, whose answers must be finite; those
+// before are of NaN.
+func finiteAfter(name string, first int, c *test) *Case {
+	return &Case{Op: "attention", Name: name, Limit: LimitQuant, check: func(_ *Case, openRef, open Opener) (float64, error) {
+		want, err := c.answers(openRef)
+		if err != nil {
+			return 0, refFails(err)
 		}
-		in.Hidden = values(uint64(run), len(in.Pos)*32, 1)
-		c.runs = append(c.runs, in)
+		got, err := c.answers(open)
+		if err != nil {
+			return 0, err
+		}
+		most := 0.0
+		for i := first; i < len(got); i++ {
+			for j, x := range got[i].rows {
+				if x-x != 0 {
+					return 0, fmt.Errorf("run %d: element %d is %g", i, j, x)
+				}
+			}
+			e, err := agree(fmt.Sprintf("run %d", i), &want[i], &got[i], LimitQuant)
+			if err != nil {
+				return e, err
+			}
+			most = max(most, e)
+		}
+		return most, nil
+	}}
+}
+
+// windows run sequences through memories of their last positions: pages that are out
+// of sight are given back and taken by others, in chunks and token by token.
+func windows() (cases []*Case) {
+	for _, w := range []int{1, 31, 32, 33, 70} {
+		m := model.Memory{Per: model.Window, Window: w, Type: quant.F16}
+		c := attentionTest(heads{4, 2, 32, 32}, m, m, 64)
+		c.room = model.Room{Pages: 100, Seqs: 3, Chunk: 40}
+		c.runs = acted(func(c *cast) (runs []*model.Batch) {
+			for _, t := range [][]turn{
+				{{0, 40}}, {{0, 1}}, {{0, 1}, {1, 33}}, {{1, 40}, {0, 1}}, {{0, 31}, {1, 5}}, {{1, 1}, {2, 40}, {0, 17}},
+				{{0, 1}, {1, 1}, {2, 1}}, {{2, 31}, {0, 32}}, {{0, 1}, {1, 1}, {2, 1}}, {{1, 40}, {0, 3}}, {{2, 40}}, {{0, 40}},
+				{{0, 1}, {2, 2}, {1, 1}},
+			} {
+				runs = append(runs, c.batch(t...))
+			}
+			for range 35 { // over the edge of a page, one by one
+				runs = append(runs, c.batch(turn{1, 1}, turn{0, 1}))
+			}
+			c.leave(0)
+			return append(runs, c.batch(turn{3, 40}), c.batch(turn{3, 1}, turn{1, 40}))
+		})
+		cases = append(cases, compared("attention", fmt.Sprintf("window of %d", w), LimitQuant, c))
 	}
-	return []*Case{compared("attention", "three sequences at once", LimitQuant, c)}
+	return cases
+}
+
+// sharedPrefix lets two sequences read the pages of a third and go on by themselves:
+// each answers as if the pages were its own.
+func sharedPrefix() *Case {
+	c := attentionTest(heads{4, 2, 64, 64}, halves, halves, 96)
+	c.room.Pages = 16
+	const prefix, more = 64, 5
+	same := func(c *cast) { // all sequences begin alike
+		c.load = func(row []float32, seq, pos int) {
+			if pos < prefix {
+				copy(row, values(uint64(pos), len(row), 1))
+			}
+		}
+	}
+	share := func(c *cast, to int) {
+		c.actor(to).pos = prefix
+		c.actor(to).units[0] = slices.Clone(c.actor(0).units[0][:model.Pages(prefix)])
+	}
+	shared := func(c *cast) []*model.Batch {
+		same(c)
+		runs := []*model.Batch{c.batch(turn{0, prefix})}
+		share(c, 1)
+		share(c, 2)
+		return append(runs, c.batch(turn{1, more}, turn{0, 1}, turn{2, 3}), c.batch(turn{2, 1}, turn{1, 1}))
+	}
+	apart := func(c *cast) []*model.Batch {
+		same(c)
+		return []*model.Batch{c.batch(turn{0, prefix}), c.batch(turn{1, prefix}), c.batch(turn{2, prefix}),
+			c.batch(turn{1, more}, turn{0, 1}, turn{2, 3}), c.batch(turn{2, 1}, turn{1, 1})}
+	}
+	return &Case{Op: "attention", Name: "shared prefix", Limit: LimitQuant, check: func(_ *Case, openRef, open Opener) (float64, error) {
+		c.runs = acted(apart)
+		want, err := c.answers(openRef)
+		if err != nil {
+			return 0, refFails(err)
+		}
+		own, err := c.answers(open)
+		if err != nil {
+			return 0, err
+		}
+		c.runs = acted(shared)
+		got, err := c.answers(open)
+		if err != nil {
+			return 0, err
+		}
+		most := 0.0
+		for i := 1; i < len(got); i++ {
+			if !sameBits(own[i+2].rows, got[i].rows) {
+				return 0, fmt.Errorf("run %d: a shared prefix gives other bits; %s", i, worst(own[i+2].rows, got[i].rows))
+			}
+			e, err := agree(fmt.Sprintf("run %d", i), &want[i+2], &got[i], LimitQuant)
+			if err != nil {
+				return e, err
+			}
+			most = max(most, e)
+		}
+		return most, nil
+	}}
+}
+
+// storeTest stores hidden rows of 64 in memory of a type and attends each to itself.
+func storeTest(ty quant.Type) *test {
+	const cols = 64
+	c := &test{opts: sized(40), room: model.Room{Pages: 9, Seqs: 3, Chunk: 40}}
+	c.weight("unused", quant.F32, 1, 1)
+	c.build = func(b *model.Builder) model.ID {
+		x := b.Receive("x", cols)
+		kc := b.Memory(model.Memory{Name: "k_cache", Per: model.Window, Window: 1, Type: ty, Cols: cols})
+		vc := b.Memory(model.Memory{Name: "v_cache", Per: model.Window, Window: 1, Type: ty, Cols: cols})
+		b.Store(kc, x)
+		b.Store(vc, x)
+		return b.Attention("a", x, kc, vc, 1, 1, 0.125)
+	}
+	return c
+}
+
+// store reads back what was stored: attention of a token that sees itself alone is
+// its value. Rounding to even, f16's smallest numbers and its end are among them.
+func store() (cases []*Case) {
+	for _, ty := range []quant.Type{quant.F16, quant.F32} {
+		c := storeTest(ty)
+		runs := func(c *cast) (runs []*model.Batch) {
+			for _, size := range []float32{1, 1e4, 1e-6, 1e-3} { // 1e-6: halves without a leading one
+				c.load = func(row []float32, _, pos int) {
+					for i := range row {
+						if row[i] *= size; size == 1 && pos%5 == 2 { // halfway between two halves, of every size
+							row[i] = float32(math.Ldexp(1+float64(2*i+1)/2048, i%20-10))
+						}
+					}
+				}
+				runs = append(runs, c.batch(turn{0, 40}), c.batch(turn{1, 3}, turn{0, 1}), c.batch(turn{0, 31}, turn{2, 9}))
+				c.leave(0)
+			}
+			return runs
+		}
+		c.runs = acted(runs)
+		cases = append(cases, compared("store", ty.String(), LimitStore, c))
+	}
+	c := storeTest(quant.F16)
+	c.runs = acted(func(c *cast) []*model.Batch {
+		c.load = func(row []float32, _, _ int) {
+			copy(row, []float32{65503, 65504, 65519.9, 65520, 65536, 1e6, 1e20, 1e30, -65504, -65520, -1e20, -1e30, 0})
+		}
+		return []*model.Batch{c.batch(turn{0, 3})}
+	})
+	return append(cases, compared("store", "F16 beyond its range", LimitStore, c))
 }

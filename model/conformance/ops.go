@@ -11,53 +11,73 @@ import (
 // rowCounts are tokens in one run: one, the small batches, around a tile's edge, many.
 var rowCounts = []int{1, 2, 3, 8, 9, 64, 65}
 
+// sized is the options of a program of up to n tokens.
+func sized(n int) model.CompileOptions {
+	return model.CompileOptions{Size: model.Size{Tokens: n, Want: n}}
+}
+
+// embed looks up ids of every type, with rows among them.
 func embed() (cases []*Case) {
-	for _, ty := range Types {
+	for _, ty := range quant.Decodable() {
 		const vocab, cols = 77, 512
-		c := &test{tokens: 9}
+		c := &test{opts: sized(9)}
+		c.opts.Rows = true
 		c.weight("w", ty, vocab, cols)
 		c.build = func(b *model.Builder) model.ID { return b.Embed("x", b.Weight("w", vocab, cols)) }
+		var runs []*model.Batch
 		for _, n := range []int{1, 9} {
-			in := stream(0, n, 0, []int32{0}, 0)
-			for i := range n {
-				in.Tokens = append(in.Tokens, int32((i*19+76)%vocab))
+			for _, every := range []int{0, 1, 2, 3} { // all ids, all rows, every second, every third a row
+				b := rowsOnly(0, n, cols, uint64(n+every))
+				rows := 0
+				for i := range n {
+					id := int32((i*19 + 76) % vocab)
+					if every > 0 && (i+1)%every == 0 {
+						id = -1
+						rows++
+					}
+					b.Tokens = append(b.Tokens, id)
+				}
+				b.Rows = b.Rows[:rows*cols]
+				runs = append(runs, b)
 			}
-			c.runs = append(c.runs, in)
 		}
+		c.runs = fixed(runs...)
 		cases = append(cases, typed(ty, compared("embed", ty.String(), LimitExact, c)))
 	}
 	return cases
 }
 
-func rmsnorm() (cases []*Case) {
+// vectors are norms and biases: of awkward widths, small and large, and of every type.
+func vectors() (cases []*Case) {
+	norm := func(b *model.Builder, w, x model.ID) model.ID { return b.RMSNorm("y", x, w, 1e-5) }
+	bias := func(b *model.Builder, w, x model.ID) model.ID { return b.Add("y", x, w) }
+	vector := func(op string, ty quant.Type, cols int, large float32, step func(b *model.Builder, w, x model.ID) model.ID) {
+		c := &test{opts: sized(5)}
+		c.weight("w", ty, 1, cols)
+		c.build = func(b *model.Builder) model.ID {
+			return step(b, b.Weight("w", 1, cols), b.Receive("x", cols))
+		}
+		c.runs = fixed(scaled(rowsOnly(0, 5, cols, 1), large), scaled(rowsOnly(5, 1, cols, 2), large))
+		cases = append(cases, typed(ty, compared(op, fmt.Sprintf("%s vector of %d, size %g", ty, cols, large), LimitExact, c)))
+	}
 	for _, cols := range []int{1, 7, 64, 257, 5120} {
-		for _, large := range []float32{1, 1e5, 1e-6} {
-			c := &test{tokens: 5}
-			c.weight("w", quant.F32, 1, cols)
-			c.build = func(b *model.Builder) model.ID {
-				return b.RMSNorm("y", b.Receive("x", cols), b.Weight("w", 1, cols), 1e-5)
-			}
-			in := stream(0, 5, cols, []int32{0}, 1)
-			for i := range in.Hidden {
-				in.Hidden[i] *= large
-			}
-			c.runs = []model.Inputs{in}
-			cases = append(cases, compared("rmsnorm", fmt.Sprintf("%d of size %g", cols, large), LimitExact, c))
+		for _, large := range []float32{1, 1e5, 1e-6, 1e15} {
+			vector("rmsnorm", quant.F32, cols, large, norm)
+		}
+		vector("add", quant.F32, cols, 1, bias)
+	}
+	for _, ty := range quant.Decodable() {
+		if ty != quant.F32 {
+			vector("rmsnorm", ty, 512, 1, norm)
+			vector("add", ty, 512, 1, bias)
 		}
 	}
 	return cases
 }
 
-// typed notes the type a case is about.
-func typed(ty quant.Type, c *Case) *Case {
-	c.Type = ty.String()
-	return c
-}
-
-// matmulTest is a product with a weight of rows × cols, of up to tokens tokens.
-func matmulTest(ty quant.Type, rows, cols, tokens int) *test {
-	c := &test{tokens: tokens, pages: model.Pages(tokens)}
-	c.weight("w", ty, rows, cols)
+// matmulTest is a product with a weight w of rows × cols, in programs of up to tokens.
+func matmulTest(rows, cols, tokens int) *test {
+	c := &test{opts: sized(tokens)}
 	c.build = func(b *model.Builder) model.ID {
 		return b.MatMul("y", b.Weight("w", rows, cols), b.Receive("x", cols))
 	}
@@ -67,125 +87,199 @@ func matmulTest(ty quant.Type, rows, cols, tokens int) *test {
 // matmul runs every type over every row count, with short and long rows, tails in
 // the number of weight rows, and sums beyond f16's range.
 func matmul() (cases []*Case) {
-	for _, ty := range Types {
+	for _, ty := range quant.Decodable() {
 		block, _ := ty.Block()
 		limit := LimitQuant
 		if ty == quant.F32 {
 			limit = LimitExact
+		}
+		add := func(name string, c *test) {
+			cases = append(cases, typed(ty, compared("matmul", ty.String()+" "+name, limit, c)))
 		}
 		for _, shape := range []struct{ rows, cols int }{{1, 1}, {3, 2}, {33, 1}, {70, 5}, {256, 4}, {1031, 1}} {
 			cols := shape.cols * max(block, 256)
 			if block == 1 && shape.cols == 5 {
 				cols += 3 // a tail only unblocked types can have
 			}
-			name := fmt.Sprintf("%s %d×%d", ty, shape.rows, cols)
-			c := matmulTest(ty, shape.rows, cols, 65)
+			name := fmt.Sprintf("%d×%d", shape.rows, cols)
+			c := matmulTest(shape.rows, cols, 65)
+			c.weight("w", ty, shape.rows, cols)
+			var runs []*model.Batch
 			for _, n := range rowCounts {
-				c.runs = append(c.runs, stream(0, n, cols, []int32{0, 1, 2}, uint64(n)))
+				runs = append(runs, rowsOnly(0, n, cols, uint64(n)))
 			}
-			cases = append(cases, typed(ty, compared("matmul", name, limit, c)))
-			// A plan for one row only may use other kernels than a part of a larger one.
-			c = matmulTest(ty, shape.rows, cols, 1)
-			c.runs = []model.Inputs{stream(0, 1, cols, []int32{0}, 5)}
-			cases = append(cases, typed(ty, compared("matmul", name+" one row", limit, c)))
+			c.runs = fixed(runs...)
+			add(name, c)
+			// A program for one row only may use other kernels than a part of a larger one.
+			c = matmulTest(shape.rows, cols, 1)
+			c.weight("w", ty, shape.rows, cols)
+			c.runs = fixed(rowsOnly(0, 1, cols, 5))
+			add(name+" one row", c)
 		}
-		c := matmulTest(ty, 40, 512, 2)
-		in := stream(0, 2, 512, []int32{0}, 6)
-		for i := range in.Hidden { // sums near 1e7, far above 65504
-			in.Hidden[i] = float32(math.Abs(float64(in.Hidden[i]))) * 1e5
+		if block > 1 { // rows of one block, and of an odd number of blocks
+			for _, blocks := range []int{1, 3} {
+				c := matmulTest(37, blocks*block, 9)
+				c.weight("w", ty, 37, blocks*block)
+				c.runs = fixed(rowsOnly(0, 1, blocks*block, 1), rowsOnly(0, 9, blocks*block, 2))
+				add(fmt.Sprintf("37×%d", blocks*block), c)
+			}
+			c := matmulTest(40, 1024, 9)
+			c.anyBits("w", ty, 40, 1024)
+			c.runs = fixed(rowsOnly(0, 1, 1024, 7), rowsOnly(0, 9, 1024, 8))
+			add("any bits", c)
 		}
-		c.runs = []model.Inputs{in}
-		cases = append(cases, typed(ty, compared("matmul", ty.String()+" large", limit, c)))
+		c := matmulTest(40, 512, 2)
+		c.weight("w", ty, 40, 512)
+		large := rowsOnly(0, 2, 512, 6)
+		for i := range large.Rows { // sums near 1e7, far above 65504
+			large.Rows[i] = float32(math.Abs(float64(large.Rows[i]))) * 1e5
+		}
+		c.runs = fixed(large)
+		add("large", c)
+
+		// A row that has left the numbers leaves the rows beside it alone.
+		c = matmulTest(40, 512, 9)
+		c.weight("w", ty, 40, 512)
+		var runs []*model.Batch
+		for _, bad := range []float32{nan, inf, -inf} {
+			b := rowsOnly(0, 9, 512, 9)
+			b.Rows[4*512+17] = bad
+			runs = append(runs, b)
+		}
+		c.runs = fixed(runs...)
+		cases = append(cases, typed(ty, besideNaN("matmul", ty.String()+" beside NaN", limit, 4, c)))
 	}
 	return cases
 }
 
+// besideNaN compares all rows but one, which must not be finite on either backend.
+func besideNaN(op, name string, limit float64, bad int, c *test) *Case {
+	return &Case{Op: op, Name: name, Limit: limit, check: func(_ *Case, openRef, open Opener) (float64, error) {
+		want, err := c.answers(openRef)
+		if err != nil {
+			return 0, refFails(err)
+		}
+		got, err := c.answers(open)
+		if err != nil {
+			return 0, err
+		}
+		most := 0.0
+		for i := range want {
+			w, g := &want[i], &got[i]
+			for _, a := range []*answer{w, g} {
+				for j, x := range a.row(bad) {
+					if x-x == 0 {
+						return 0, fmt.Errorf("run %d: element %d of the row with a number gone is %g", i, j, x)
+					}
+				}
+				a.rows = append(append([]float32{}, a.rows[:bad*a.cols]...), a.rows[(bad+1)*a.cols:]...)
+			}
+			e, err := agree(fmt.Sprintf("run %d", i), w, g, limit)
+			if err != nil {
+				return e, err
+			}
+			most = max(most, e)
+		}
+		return most, nil
+	}}
+}
+
+// rope turns heads by near and far positions: neighbours and halves, part of a head,
+// and several positions a token.
 func rope() (cases []*Case) {
 	for _, c := range []struct {
 		heads, headDim, dims int
 		base                 float64
 		scale                float32
-	}{{4, 128, 128, 1e9, 1}, {3, 64, 64, 10000, 1}, {2, 80, 32, 1e6, 1.25}, {1, 2, 2, 100, 1}, {5, 96, 96, 5e5, 0.9}} {
-		cols := c.heads * c.headDim
-		x := &test{tokens: 6, pages: 1}
-		x.weight("unused", quant.F32, 1, 1)
-		x.build = func(b *model.Builder) model.ID {
-			r := model.Rope{Scale: c.scale}
-			for j := range c.dims / 2 {
-				r.Freq = append(r.Freq, math.Pow(c.base, -2*float64(j)/float64(c.dims)))
+		axes                 int
+	}{
+		{4, 128, 128, 1e9, 1, 1}, {3, 64, 64, 10000, 1, 1}, {2, 80, 32, 1e6, 1.25, 1}, {1, 2, 2, 100, 1, 1},
+		{5, 96, 96, 5e5, 0.9, 1}, {2, 64, 48, 10000, 1, 3}, {1, 128, 128, 1e6, 1, 4},
+	} {
+		for _, halves := range []bool{false, true} {
+			cols := c.heads * c.headDim
+			x := &test{opts: sized(6)}
+			x.weight("unused", quant.F32, 1, 1)
+			x.build = func(b *model.Builder) model.ID {
+				r := model.Rope{Scale: c.scale, Halves: halves}
+				for j := range c.dims / 2 {
+					r.Freq = append(r.Freq, math.Pow(c.base, -2*float64(j)/float64(c.dims)))
+					if c.axes > 1 {
+						r.Axis = append(r.Axis, uint8((j*j+j/3)%c.axes))
+					}
+				}
+				b.Axes(c.axes)
+				b.Rope(model.Rope{Freq: []float64{0.3}, Scale: 2}) // another table before
+				return b.RoPE("y", b.Receive("x", cols), c.headDim, b.Rope(r))
 			}
-			return b.RoPE("y", b.Receive("x", cols), c.headDim, b.Rope(r))
+			var runs []*model.Batch
+			for _, pos := range []int{0, 1, 31, 4095, 131066} {
+				b := rowsOnly(pos, 6, cols, uint64(pos))
+				if c.axes > 1 {
+					first := b.Pos
+					b.Pos = nil
+					for i, p := range first {
+						b.Pos = append(b.Pos, p)
+						for a := 1; a < c.axes; a++ {
+							b.Pos = append(b.Pos, int32((i*37+a*pos/2+5)%1000)) // in no order
+						}
+					}
+				}
+				runs = append(runs, b)
+			}
+			x.runs = fixed(runs...)
+			name := fmt.Sprintf("%d heads, %d of %d", c.heads, c.dims, c.headDim)
+			if halves {
+				name += ", halves"
+			}
+			if c.axes > 1 {
+				name += fmt.Sprintf(", %d axes", c.axes)
+			}
+			cases = append(cases, compared("rope", name, LimitExact, x))
 		}
-		// Far positions: rope reads no cache, so a table of one page repeated serves.
-		for _, pos := range []int{0, 1, 31, 4095, 131066} {
-			table := make([]int32, pos/model.PageLen+2)
-			x.runs = append(x.runs, stream(pos, 6, cols, table, uint64(pos)))
-		}
-		cases = append(cases, compared("rope", fmt.Sprintf("%d heads, %d of %d", c.heads, c.dims, c.headDim), LimitExact, x))
 	}
 	return cases
 }
 
+// elementwise covers the ops that see one element, or one row, at a time.
 func elementwise() (cases []*Case) {
 	for _, cols := range []int{1, 100, 256, 1000} {
+		other := func(b *model.Builder, x model.ID) model.ID {
+			return b.RMSNorm("n", x, b.Weight("w", 1, cols), 1e-5)
+		}
 		for _, op := range []struct {
 			name  string
-			build func(b *model.Builder) model.ID
+			build func(b *model.Builder, x model.ID) model.ID
 		}{
-			{"swiglu", func(b *model.Builder) model.ID {
-				x := b.Receive("x", cols)
-				return b.SwiGLU("y", x, b.RMSNorm("n", x, b.Weight("w", 1, cols), 1e-5))
-			}},
-			{"add", func(b *model.Builder) model.ID {
-				x := b.Receive("x", cols)
-				return b.Add("y", x, b.RMSNorm("n", x, b.Weight("w", 1, cols), 1e-5))
-			}},
-			{"bias", func(b *model.Builder) model.ID {
-				return b.Add("y", b.Receive("x", cols), b.Weight("w", 1, cols))
-			}},
-			{"gather", func(b *model.Builder) model.ID {
-				return b.Gather("y", b.Receive("x", cols))
+			{"swiglu", func(b *model.Builder, x model.ID) model.ID { return b.SwiGLU("y", x, other(b, x)) }},
+			{"add", func(b *model.Builder, x model.ID) model.ID { return b.Add("y", x, other(b, x)) }},
+			{"mul", func(b *model.Builder, x model.ID) model.ID { return b.Mul("y", x, other(b, x)) }},
+			{"mul", func(b *model.Builder, x model.ID) model.ID { return b.Mul("y", x, x) }},
+			{"gather", func(b *model.Builder, x model.ID) model.ID { return b.Gather("y", x) }},
+			{"gather", func(b *model.Builder, x model.ID) model.ID { // what follows has the wanted rows
+				return b.Add("z", b.Gather("y", other(b, x)), b.Gather("y2", x))
 			}},
 		} {
-			c := &test{tokens: 7, logits: 7, build: op.build}
+			c := &test{opts: sized(7), build: func(b *model.Builder) model.ID { return op.build(b, b.Receive("x", cols)) }}
 			c.weight("w", quant.F32, 1, cols)
-			for _, want := range [][]int32{{6}, {0, 3, 5}, {6, 5, 4, 3, 2, 1, 0}, {}} {
-				in := stream(0, 7, cols, []int32{0}, 3)
-				for i := range in.Hidden { // silu's far ends too
-					in.Hidden[i] *= float32(1 + i%90)
+			var runs []*model.Batch
+			for _, want := range [][]int32{{6}, {0, 3, 5}, {0, 1, 2, 3, 4, 5, 6}, {}} {
+				b := rowsOnly(0, 7, cols, 3)
+				for i := range b.Rows { // silu's far ends too
+					b.Rows[i] *= float32(1 + i%90)
 				}
-				in.Want = want
-				c.runs = append(c.runs, in)
+				b.Want = want
+				runs = append(runs, b)
 			}
-			cases = append(cases, compared(op.name, fmt.Sprint(cols), LimitExact, c))
+			c.runs = fixed(runs...)
+			name := fmt.Sprint(cols)
+			for _, old := range cases {
+				if old.Op == op.name && old.Name == name {
+					name += " again"
+				}
+			}
+			cases = append(cases, compared(op.name, name, LimitExact, c))
 		}
-	}
-	return cases
-}
-
-// sample compares the chosen tokens, for greedy and each filter, several rows at once.
-func sample() (cases []*Case) {
-	for _, vocab := range []int{5, 1000, 32768} {
-		c := &test{tokens: 6, logits: 6}
-		c.weight("unused", quant.F32, 1, 1)
-		c.build = func(b *model.Builder) model.ID { return b.Sample("token", b.Gather("g", b.Receive("x", vocab))) }
-		for run, how := range []model.Sampling{
-			{}, {Temp: 1, TopK: 1}, {Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, Seed: 1}, {Temp: 2, TopK: 7, Seed: 1 << 40},
-			{Temp: 0.7, TopK: 64, TopP: 0.5, Seed: 3}, {Temp: 1.5, TopK: 100, MinP: 0.2, Seed: 4},
-		} {
-			in := stream(run, 6, vocab, []int32{0}, uint64(run))
-			for i := range in.Hidden {
-				in.Hidden[i] *= 4
-			}
-			in.Hidden[vocab-1], in.Hidden[vocab-2] = 50, 50 // a tie: the lower id wins
-			in.Hidden[vocab+1] = float32(math.NaN())
-			for i := range 6 {
-				in.Want = append(in.Want, int32(5-i))
-				in.Sampling = append(in.Sampling, how)
-			}
-			c.runs = append(c.runs, in)
-		}
-		cases = append(cases, compared("sample", fmt.Sprintf("of %d", vocab), LimitExact, c))
 	}
 	return cases
 }

@@ -1,0 +1,315 @@
+package conformance
+
+import (
+	"fmt"
+	"math"
+
+	"eclat/loader/quant"
+	"eclat/model"
+	"eclat/model/sample"
+)
+
+// miniature is a small model with every op and every kind of memory: a layer of full
+// attention, one of a window with halves rotated, one of a gated convolution.
+func miniature(tokens, want int, sampled bool) *test {
+	const vocab, embd, ff, nHead, nHeadKV, dim, taps = 77, 256, 256, 4, 2, 32, 3
+	c := &test{}
+	c.opts.Size = model.Size{Tokens: tokens, Want: want}
+	c.opts.Rows = true
+	c.weight("embd", quant.F16, vocab, embd)
+	c.weight("out", quant.Q8_0, vocab, embd)
+	for l := range 3 {
+		c.weight(fmt.Sprint("norm", l), quant.F32, 1, embd)
+		c.weight(fmt.Sprint("ffn_norm", l), quant.F32, 1, embd)
+		c.weight(fmt.Sprint("q", l), quant.F32, nHead*dim, embd)
+		c.weight(fmt.Sprint("k", l), quant.F32, nHeadKV*dim, embd)
+		c.weight(fmt.Sprint("v", l), quant.F32, nHeadKV*dim, embd)
+		c.weight(fmt.Sprint("o", l), quant.F32, embd, nHead*dim)
+		c.weight(fmt.Sprint("bias", l), quant.F32, 1, embd)
+		c.weight(fmt.Sprint("gate", l), quant.Q8_0, ff, embd)
+		c.weight(fmt.Sprint("up", l), quant.Q8_0, ff, embd)
+		c.weight(fmt.Sprint("down", l), quant.Q8_0, embd, ff)
+		c.weight(fmt.Sprint("conv", l), quant.F32, embd, taps)
+	}
+	c.build = func(b *model.Builder) model.ID {
+		name := func(part string, l int) string { return fmt.Sprintf("%s %d", part, l) }
+		linear := func(part string, l, rows int, x model.ID) model.ID {
+			return b.MatMul(name(part, l), b.Weight(fmt.Sprint(part, l), rows, b.Cols(x)), x)
+		}
+		norm := func(part string, l int, x model.ID) model.ID {
+			return b.RMSNorm(name(part, l), x, b.Weight(fmt.Sprint(part, l), 1, embd), 1e-5)
+		}
+		attend := func(l int, h model.ID, m model.Memory, r model.Rope) model.ID {
+			for j := range dim / 2 {
+				r.Freq = append(r.Freq, math.Pow(1e4, -2*float64(j)/dim))
+			}
+			rope := b.Rope(r)
+			q := b.RoPE(name("q_rope", l), linear("q", l, nHead*dim, h), dim, rope)
+			k := b.RoPE(name("k_rope", l), linear("k", l, nHeadKV*dim, h), dim, rope)
+			m.Cols = nHeadKV * dim
+			m.Name = name("k_cache", l)
+			kc := b.Memory(m)
+			m.Name = name("v_cache", l)
+			vc := b.Memory(m)
+			b.Store(kc, k)
+			b.Store(vc, linear("v", l, nHeadKV*dim, h))
+			a := b.Attention(name("attention", l), q, kc, vc, nHead, nHeadKV, float32(1/math.Sqrt(dim)))
+			return b.Add(name("o+bias", l), linear("o", l, embd, a), b.Weight(fmt.Sprint("bias", l), 1, embd))
+		}
+		x := b.Embed("embd_rows", b.Weight("embd", vocab, embd))
+		for l := range 3 {
+			h := norm("norm", l, x)
+			switch l {
+			case 0:
+				h = attend(l, h, model.Memory{Per: model.Position, Type: quant.F16}, model.Rope{Scale: 1})
+			case 1:
+				h = attend(l, h, model.Memory{Per: model.Window, Window: 33, Type: quant.F32}, model.Rope{Scale: 1.25, Halves: true})
+			case 2:
+				state := b.Memory(model.Memory{Name: "conv_state", Per: model.Sequence, Type: quant.F32, Cols: (taps - 1) * embd})
+				g := b.Conv("conv", h, b.Weight("conv2", embd, taps), state)
+				h = b.Mul("gated", g, h)
+			}
+			x = b.Add(name("residual", l), x, h)
+			h = norm("ffn_norm", l, x)
+			h = b.SwiGLU(name("swiglu", l), linear("gate", l, ff, h), linear("up", l, ff, h))
+			x = b.Add(name("ffn_residual", l), x, linear("down", l, embd, h))
+		}
+		x = b.MatMul("logits", b.Weight("out", vocab, embd), b.Gather("last", x))
+		if sampled {
+			x = b.Sample("token", x)
+		}
+		return x
+	}
+	return c
+}
+
+// mixed are batches of several sequences, and programs of several sizes.
+func mixed() (cases []*Case) {
+	for _, n := range []int{1, 2, 3, 8, 17, 64} {
+		cases = append(cases, together(n))
+	}
+	return append(cases, programSizes(), twoPrograms())
+}
+
+// together plays n sequences of odd lengths that join, pause and go as they like, in
+// batches, and then each by itself in the same program: the same bits. The reference,
+// each by itself, agrees within the limit.
+func together(n int) *Case {
+	c := miniature(8*n+1, n, false)
+	c.room = model.Room{Pages: 2 * n, Seqs: n, Chunk: 9}
+	rows := func(seq, pos int) bool { return (seq+pos)%5 == 0 }
+	play := func(c *cast) (batches []*model.Batch, turns [][]turn) {
+		c.rows = rows
+		dice := uint32(0)
+		roll := func(k int) int {
+			dice++
+			return int(sample.Uniform(uint64(n), dice) * float32(k))
+		}
+		fed := make([]int, n)
+		for step := range 12 {
+			var ts []turn
+			for seq := range n {
+				left := 2*((seq*5)%17) + 3 - fed[seq] // prompts of 3, 13, 23 … 35 tokens
+				switch {
+				case roll(4) == 0 || step < seq%4: // pauses, or has not come yet
+				case left > 0:
+					ts = append(ts, turn{seq, min(left, 1+2*roll(4))})
+				case left > -4:
+					ts = append(ts, turn{seq, 1})
+				}
+			}
+			if len(ts) == 0 {
+				continue
+			}
+			if step%2 == 1 { // another order
+				for i := range len(ts) / 2 {
+					ts[i], ts[len(ts)-1-i] = ts[len(ts)-1-i], ts[i]
+				}
+			}
+			for _, t := range ts {
+				fed[t.seq] += t.n
+			}
+			batches, turns = append(batches, c.batch(ts...)), append(turns, ts)
+		}
+		return batches, turns
+	}
+	type key struct{ seq, step int }
+	alone := func(r *rig, p model.Program) (map[key][]float32, error) {
+		_, turns := play(newCast(r.plan))
+		out := map[key][]float32{}
+		for seq := range n {
+			cast := newCast(r.plan)
+			cast.rows = rows
+			for step, ts := range turns {
+				for _, t := range ts {
+					if t.seq != seq {
+						continue
+					}
+					a, err := r.run(p, cast.batch(t))
+					if err != nil {
+						return nil, fmt.Errorf("sequence %d alone: %w", seq, err)
+					}
+					out[key{seq, step}] = a.rows
+				}
+			}
+		}
+		return out, nil
+	}
+	return &Case{Op: "batch", Name: fmt.Sprintf("%d sequences", n), Limit: LimitQuant, Long: n > 17, check: func(_ *Case, openRef, open Opener) (float64, error) {
+		var want map[key][]float32
+		if err := c.with(openRef, func(r *rig) error {
+			p, err := r.compile(c.opts)
+			if err == nil {
+				want, err = alone(r, p)
+			}
+			return err
+		}); err != nil {
+			return 0, refFails(err)
+		}
+		most := 0.0
+		err := c.with(open, func(r *rig) error {
+			p, err := r.compile(c.opts)
+			if err != nil {
+				return err
+			}
+			got := map[key][]float32{}
+			batches, turns := play(newCast(r.plan))
+			for step, b := range batches {
+				a, err := r.run(p, b)
+				if err != nil {
+					return fmt.Errorf("step %d: %w", step, err)
+				}
+				for i, t := range turns[step] {
+					got[key{t.seq, step}] = a.row(i)
+				}
+			}
+			own, err := alone(r, p)
+			if err != nil {
+				return err
+			}
+			for k, x := range got {
+				what := fmt.Sprintf("sequence %d in step %d", k.seq, k.step)
+				if !sameBits(own[k], x) {
+					return fmt.Errorf("%s: other bits than alone; %s", what, worst(own[k], x))
+				}
+				e := NMSE(want[k], x)
+				if !(e <= LimitQuant) {
+					return fmt.Errorf("%s: error %.3g is above the limit %.0g; %s", what, e, LimitQuant, worst(want[k], x))
+				}
+				most = max(most, e)
+			}
+			return nil
+		})
+		return most, err
+	}}
+}
+
+// programSizes feeds the same 70 tokens to programs of several sizes, as much at once
+// as each takes.
+func programSizes() *Case {
+	const total = 70
+	c := miniature(64, 64, false)
+	c.room = model.Room{Pages: 4, Seqs: 1, Chunk: 64}
+	answers := func(open Opener, size int) (a answer, err error) {
+		err = c.with(open, func(r *rig) error {
+			o := c.opts
+			o.Size = model.Size{Tokens: size, Want: size}
+			p, err := r.compile(o)
+			if err != nil {
+				return err
+			}
+			cast := newCast(r.plan)
+			cast.all = true
+			cast.rows = func(seq, pos int) bool { return pos%7 == 3 }
+			for at := 0; at < total; at += size {
+				part, err := r.run(p, cast.batch(turn{0, min(size, total-at)}))
+				if err != nil {
+					return err
+				}
+				a.rows, a.cols = append(a.rows, part.rows...), part.cols
+			}
+			return nil
+		})
+		return a, err
+	}
+	return &Case{Op: "batch", Name: "programs of 1, 2, 4, 8, 64", Limit: LimitQuant, check: func(_ *Case, openRef, open Opener) (float64, error) {
+		want, err := answers(openRef, 64)
+		if err != nil {
+			return 0, refFails(err)
+		}
+		most := 0.0
+		for _, size := range []int{1, 2, 4, 8, 64} {
+			got, err := answers(open, size)
+			if err != nil {
+				return 0, err
+			}
+			e, err := agree(fmt.Sprintf("program of %d", size), &want, &got, LimitQuant)
+			if err != nil {
+				return e, err
+			}
+			most = max(most, e)
+		}
+		return most, nil
+	}}
+}
+
+// twoPrograms lets a program for prompts and one for single tokens take turns over
+// the same memory, as an engine does, down to the chosen tokens.
+func twoPrograms() *Case {
+	c := miniature(33, 2, true)
+	c.room = model.Room{Pages: 6, Seqs: 2, Chunk: 33}
+	answers := func(open Opener) (all []answer, err error) {
+		err = c.with(open, func(r *rig) error {
+			large, err := r.compile(c.opts)
+			if err != nil {
+				return err
+			}
+			o := c.opts
+			o.Size, o.Rows = model.Size{Tokens: 2, Want: 2}, false
+			small, err := r.compile(o)
+			if err != nil {
+				return err
+			}
+			cast := newCast(r.plan)
+			cast.how = func(seq, pos int) sample.Params {
+				return sample.Params{Temp: 1, TopK: 20, Seed: uint64(seq), Logits: (seq+pos)%3 == 0}
+			}
+			for _, ts := range [][]turn{{{0, 33}}, {{0, 1}}, {{0, 1}}, {{1, 31}, {0, 1}}, {{0, 1}, {1, 1}}, {{1, 2}}, {{1, 1}, {0, 1}}, {{0, 9}, {1, 24}}, {{1, 1}}} {
+				n := 0
+				for _, t := range ts {
+					n += t.n
+				}
+				p := large
+				if n <= 2 {
+					p = small
+				}
+				a, err := r.run(p, cast.batch(ts...))
+				if err != nil {
+					return err
+				}
+				all = append(all, a)
+			}
+			return nil
+		})
+		return all, err
+	}
+	return &Case{Op: "batch", Name: "two programs in turn", Limit: LimitQuant, check: func(_ *Case, openRef, open Opener) (float64, error) {
+		want, err := answers(openRef)
+		if err != nil {
+			return 0, refFails(err)
+		}
+		got, err := answers(open)
+		if err != nil {
+			return 0, err
+		}
+		most := 0.0
+		for i := range want {
+			e, err := agree(fmt.Sprintf("run %d", i), &want[i], &got[i], LimitQuant)
+			if err != nil {
+				return e, err
+			}
+			most = max(most, e)
+		}
+		return most, nil
+	}}
+}
