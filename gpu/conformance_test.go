@@ -5,12 +5,22 @@ package gpu
 import (
 	"testing"
 
+	"eclat/cpu/ref"
 	"eclat/model"
 )
 
-// reference returns the backend that answers are compared with.
+// openReference makes the backend that answers are compared with.
+func openReference(t testing.TB) (model.Backend, error) {
+	return ref.Device().Open(t.Context(), model.OpenOptions{})
+}
+
+// reference is one that the test closes at its end.
 func reference(t testing.TB) model.Backend {
 	t.Helper()
-	t.Skip("not yet")
-	return nil
+	b, err := openReference(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
 }

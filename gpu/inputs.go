@@ -16,22 +16,12 @@ func (p *program) write(in *model.Batch) error {
 	w, at, axes := p.inputs.Words(), &p.In, p.plan.Axes
 	n := len(in.Pos) / axes
 	w[0], w[1], w[2] = uint32(n), uint32(len(in.Want)), uint32(len(in.Seqs))
-	row := uint32(lower.RowBit)
-	if p.plan.Hidden == model.None {
-		for i, id := range in.Tokens {
-			if id >= 0 {
-				w[int(at.Tokens)+i] = uint32(id)
-			} else {
-				w[int(at.Tokens)+i] = row
-				row++
-			}
-		}
-	}
+	copyInts(w[at.Tokens:], in.Tokens)
 	for i := range n {
 		w[int(at.Pos)+i] = uint32(in.Pos[i*axes])
 	}
 	copyInts(w[at.Want:], in.Want)
-	longest, err := p.writeSeqs(w, in)
+	run, err := p.writeSeqs(w, in)
 	if err != nil {
 		return err
 	}
@@ -44,9 +34,9 @@ func (p *program) write(in *model.Batch) error {
 		}
 	}
 	if len(in.Rows) > 0 {
-		copy(p.inputs.Floats()[at.Rows:], in.Rows)
+		p.writeRows(in)
 	}
-	run := lower.Run{Tokens: n, Want: len(in.Want), Seqs: len(in.Seqs), Len: longest}
+	run.Tokens, run.Want, run.Seqs = n, len(in.Want), len(in.Seqs)
 	for i, size := range p.Indirect {
 		g := size(run)
 		copy(w[int(at.Indirect)+4*i:], g[:])
@@ -54,9 +44,25 @@ func (p *program) write(in *model.Batch) error {
 	return nil
 }
 
-// writeSeqs writes whose the tokens are and the block tables: of each only what the
-// sequence's tokens see. It returns the longest context.
-func (p *program) writeSeqs(w []uint32, in *model.Batch) (longest int, err error) {
+// writeRows writes the rows that come with a batch: all of a stage that takes rows,
+// else those of the tokens without id, each at its token's place.
+func (p *program) writeRows(in *model.Batch) {
+	out, width, row := p.inputs.Floats()[p.In.Rows:], p.plan.Width(), 0
+	if p.plan.Hidden != model.None {
+		copy(out, in.Rows)
+		return
+	}
+	for i, id := range in.Tokens {
+		if id < 0 {
+			copy(out[i*width:][:width], in.Rows[row*width:])
+			row++
+		}
+	}
+}
+
+// writeSeqs writes whose the tokens are, the slots, and the block tables: of each
+// only what the sequence's tokens see. It returns the lengths in a run.
+func (p *program) writeSeqs(w []uint32, in *model.Batch) (r lower.Run, err error) {
 	at, axes := &p.In, p.plan.Axes
 	next, end := int(at.Pages), int(at.Pages)+at.TableWords
 	token := 0
@@ -64,28 +70,28 @@ func (p *program) writeSeqs(w []uint32, in *model.Batch) (longest int, err error
 	for s := range in.Seqs {
 		run := &in.Seqs[s]
 		first := int(in.Pos[token*axes])
-		w[int(at.First)+s] = uint32(token)
-		longest = max(longest, first+run.N)
+		r.Most, r.Len = max(r.Most, run.N), max(r.Len, first+run.N)
 		for pool := range p.plan.Pools {
 			pl := &p.plan.Pools[pool]
 			units := run.Units[pool]
-			table := uint32(0)
 			if pl.Per == model.Sequence {
-				table = uint32(units[0])
-			} else {
-				from := pl.FirstSeen(first) / model.PageLen
-				units = units[from:model.Pages(first+run.N)]
-				// Neighbours are told apart by where their tables begin.
-				if table = uint32(next - from); s > 0 && table == before[pool] {
-					next++
-					table++
-				}
-				if next+len(units) > end {
-					return 0, fmt.Errorf("gpu: the block tables of %d sequences are more than %d words; run fewer at once", len(in.Seqs), at.TableWords)
-				}
-				copyInts(w[next:], units)
-				next += len(units)
+				own := w[int(at.Table[pool])+lower.RunWords*s:]
+				own[0], own[1], own[2], own[3] = uint32(token), uint32(run.N), uint32(units[0]), uint32(first)
+				continue
 			}
+			from := pl.FirstSeen(first) / model.PageLen
+			units = units[from:model.Pages(first+run.N)]
+			// Neighbours are told apart by where their tables begin.
+			table := uint32(next - from)
+			if s > 0 && table == before[pool] {
+				next++
+				table++
+			}
+			if next+len(units) > end {
+				return r, fmt.Errorf("gpu: the block tables of %d sequences are more than %d words; run fewer at once", len(in.Seqs), at.TableWords)
+			}
+			copyInts(w[next:], units)
+			next += len(units)
 			before[pool] = table
 			for i := range run.N {
 				w[int(at.Table[pool])+token+i] = table
@@ -93,8 +99,7 @@ func (p *program) writeSeqs(w []uint32, in *model.Batch) (longest int, err error
 		}
 		token += run.N
 	}
-	w[int(at.First)+len(in.Seqs)] = uint32(token)
-	return longest, nil
+	return r, nil
 }
 
 // maxPools bounds the pools of a plan: kinds of memory are few.
@@ -130,7 +135,7 @@ func writeSampling(w []uint32, how sample.Params, pos int32) {
 	w[lower.SamplePos] = uint32(pos)
 }
 
-// copyInts copies numbers to words; negative ones never get here.
+// copyInts copies numbers to words.
 func copyInts(dst []uint32, src []int32) {
 	if len(src) > 0 {
 		copy(dst, unsafe.Slice((*uint32)(unsafe.Pointer(&src[0])), len(src)))

@@ -323,6 +323,9 @@ func (r *benchRun) Run(_ context.Context, in *model.Batch, out *model.Outputs) e
 	for i := 0; i < len(in.Pos); i += r.plan.Axes {
 		run.Len = max(run.Len, int(in.Pos[i])+1)
 	}
+	for i := range in.Seqs {
+		run.Most = max(run.Most, in.Seqs[i].N)
+	}
 	c, err := r.record(run)
 	if err != nil {
 		return err

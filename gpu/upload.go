@@ -1,10 +1,12 @@
 package gpu
 
 import (
+	"cmp"
 	"context"
 	"sync"
 
 	"eclat/gpu/vk"
+	"eclat/loader"
 	"eclat/model"
 )
 
@@ -61,14 +63,15 @@ func (s *stream) rows(w *weight, dst region, first, at, n int) error {
 	defer s.report(size)
 	defer s.src.Forget(w.src.Data[first*w.src.RowBytes:][:n*w.src.RowBytes]) // never twice in memory
 	if mem := dst.buf.Bytes(); mem != nil && !s.b.unmapped {
-		w.fill(mem[off:off+size], first, n)
-		return nil
+		return w.fill(mem[off:off+size], first, n)
 	}
 	st, err := s.free(size)
 	if err != nil {
 		return err
 	}
-	w.fill(st.buf.Bytes()[:size], first, n)
+	if err := w.fill(st.buf.Bytes()[:size], first, n); err != nil {
+		return err
+	}
 	r, err := s.b.dev.NewRecorder()
 	if err != nil {
 		return err
@@ -86,34 +89,40 @@ func (s *stream) rows(w *weight, dst region, first, at, n int) error {
 	return nil
 }
 
-// fill writes n rows from row first to dst, as the device wants them.
-func (w *weight) fill(dst []byte, first, n int) {
+// fill writes n rows from row first to dst, as the device wants them. A file that
+// was cut short meanwhile is a loader.ErrFault.
+func (w *weight) fill(dst []byte, first, n int) error {
 	src := w.src.Data[first*w.src.RowBytes:][:n*w.src.RowBytes]
-	share(n, len(dst), func(from, to int) {
-		d, s := dst[from*w.RowBytes:to*w.RowBytes], src[from*w.src.RowBytes:to*w.src.RowBytes]
-		if w.repack != nil {
-			w.repack.Rows(d, s, to-from, w.Cols)
-		} else {
-			copy(d, s)
-		}
+	return share(n, len(dst), func(from, to int) error {
+		return loader.Guard(func() error {
+			d, s := dst[from*w.RowBytes:to*w.RowBytes], src[from*w.src.RowBytes:to*w.src.RowBytes]
+			if w.repack != nil {
+				w.repack.Rows(d, s, to-from, w.Cols)
+			} else {
+				copy(d, s)
+			}
+			return nil
+		})
 	})
 }
 
 // share cuts n rows of size bytes in all in parts that run beside each other where
-// they are worth it.
-func share(n, size int, part func(from, to int)) {
-	const worth = 4 << 20
-	parts := min(4, n, 1+size/worth)
+// they are worth it, and returns an error of one.
+func share(n, size int, part func(from, to int) error) error {
+	const worth, most = 4 << 20, 4
+	parts := min(most, n, 1+size/worth)
 	var wg sync.WaitGroup
+	var errs [most]error
 	for i := range parts {
 		from, to := n*i/parts, n*(i+1)/parts
 		if i == parts-1 {
-			part(from, to)
+			errs[i] = part(from, to)
 		} else {
-			wg.Go(func() { part(from, to) })
+			wg.Go(func() { errs[i] = part(from, to) })
 		}
 	}
 	wg.Wait()
+	return cmp.Or(errs[:]...)
 }
 
 // free returns a staging buffer of at least size bytes that nothing reads.

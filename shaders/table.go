@@ -20,6 +20,7 @@ type Variant struct {
 // variant's name, and of the include, that stands for one.
 var Types = []quant.Type{
 	quant.F32, quant.F16, quant.BF16, quant.Q8_0, quant.Q4_0, quant.Q4_K, quant.Q5_K, quant.Q6_K,
+	quant.IQ4_NL,
 }
 
 // TypeName returns the name of a type in shaders: q4_k for Q4_K.

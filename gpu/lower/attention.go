@@ -14,9 +14,12 @@ const (
 )
 
 func (w *lowered) attention() error {
-	heads, kv, dimK, dimV := w.s.Arg[0], w.s.Arg[1], w.s.Arg[2], w.s.Arg[3]
+	heads, kv, dimK, dimV, window := w.s.Arg[0], w.s.Arg[1], w.s.Arg[2], w.s.Arg[3], w.s.Arg[5]
+	if w.wide(w.s.Src[1]) || w.wide(w.s.Src[2]) {
+		return model.Unsupported(fmt.Errorf("gpu: attention over memory of type F32"))
+	}
 	if kv*dimK%2 != 0 || kv*dimV%2 != 0 {
-		return fmt.Errorf("gpu: a cache row of %d and %d halves is not whole words", kv*dimK, kv*dimV)
+		return model.Unsupported(fmt.Errorf("gpu: rows of %d and %d halves in memory are not whole words", kv*dimK, kv*dimV))
 	}
 	tail := dimK%8 != 0 || dimV%8 != 0
 	load, err := w.k.load("attention", func(load string) bool { return load != LoadTexel || !tail })
@@ -33,6 +36,9 @@ func (w *lowered) attention() error {
 	}
 
 	seen := w.l.seen(w.src(1).Pool) // positions, at most
+	if window > 0 {
+		seen = min(seen, int(window))
+	}
 	tokens, split := w.rows(w.s.Dst), uint32(128)
 	if w.k.dev.Software {
 		split = 512 // two or four cores
@@ -52,11 +58,11 @@ func (w *lowered) attention() error {
 	if load == LoadTexel {
 		keys = max(1, model.PageLen/local)
 	}
-	number := func(r Run) uint32 { return min(splits, ceilDiv(uint32(r.Len), split)) }
+	number := func(r Run) uint32 { return min(splits, ceilDiv(uint32(min(r.Len, seen)), split)) }
 
 	d := w.launch("attention"+load,
 		[]uint32{local, subgroups, together, batch, dimK, dimV, boolWord(tail), keys},
-		[]uint32{heads, kv, w.s.Arg[4], split, splits, w.l.In.Pos, w.table(w.s.Src[1])},
+		[]uint32{heads, kv, w.s.Arg[4], split, splits, w.l.In.Pos, w.table(w.s.Src[1]), window},
 		func(r Run) [3]uint32 { return [3]uint32{ceilDiv(uint32(r.Tokens), batch), number(r), heads / together} },
 		write(w.s.Dst), part, read(w.s.Src[0]), Bind{Mem: KeptIn, Tensor: w.s.Src[1]}, Bind{Mem: KeptIn, Tensor: w.s.Src[2]})
 	d.Subgroup = size
@@ -69,7 +75,7 @@ func (w *lowered) attention() error {
 	part.Write = false
 	w.launch("attention_reduce",
 		[]uint32{w.k.local(), 0, 0, 0, 0, dimV},
-		[]uint32{heads, split, splits, w.l.In.Pos},
+		[]uint32{heads, split, splits, w.l.In.Pos, window},
 		func(r Run) [3]uint32 {
 			if number(r) == 1 {
 				return [3]uint32{} // attention wrote the answer

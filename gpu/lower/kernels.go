@@ -136,8 +136,10 @@ var lowerings = [model.NumOps]func(*lowered) error{
 	model.RoPE:      (*lowered).rope,
 	model.Store:     (*lowered).store,
 	model.Attention: (*lowered).attention,
+	model.Conv:      (*lowered).conv,
 	model.SwiGLU:    (*lowered).swiglu,
 	model.Add:       (*lowered).add,
+	model.Mul:       (*lowered).mul,
 	model.Gather:    (*lowered).gather,
 	model.Sample:    (*lowered).sample,
 }
@@ -165,7 +167,7 @@ func (w *lowered) launch(kernel string, spec, push []uint32, groups grid, binds 
 		panic(fmt.Sprintf("gpu: kernel %s takes %d words and %d bindings, not %d and %d",
 			kernel, v.PushWords, v.Storage+v.Texel, len(push), len(binds)+1))
 	}
-	full := Run{Tokens: w.l.Size.Tokens, Want: w.l.Size.Want, Seqs: w.l.Size.Tokens, Len: w.l.longest()}
+	full := Run{Tokens: w.l.Size.Tokens, Want: w.l.Size.Want, Seqs: w.l.Size.Tokens, Most: w.l.Size.Tokens, Len: w.l.longest()}
 	d := Dispatch{
 		Kernel:  kernel,
 		Variant: v,
@@ -176,7 +178,7 @@ func (w *lowered) launch(kernel string, spec, push []uint32, groups grid, binds 
 		Groups:  groups(full),
 	}
 	// Sizes that never change are recorded as they are.
-	if least := groups(Run{Tokens: 1, Want: 1, Seqs: 1, Len: 1}); least != d.Groups {
+	if least := groups(Run{Tokens: 1, Want: 1, Seqs: 1, Most: 1, Len: 1}); least != d.Groups {
 		d.Indirect = groups
 	}
 	w.ds = append(w.ds, d)

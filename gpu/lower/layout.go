@@ -13,34 +13,35 @@ import (
 //
 //	word 0              n, the tokens of this run
 //	word 1              the rows whose answers are wanted
-//	word 2              the sequences that the tokens are of
-//	word Tokens+i       token id of token i; RowBit | r for row r of Batch.Rows
+//	word 2              the runs of tokens, one a sequence
+//	word Tokens+i       token id of token i; −1 for a row of the batch
 //	word Pos+i          its position in its sequence
 //	word Table[p]+i     of a pool with pages: where its sequence's block table would begin,
 //	                    so that the page of position t is word in[in[Table[p]+i] + t/model.PageLen],
-//	                    for every t that the token sees; of a pool with slots: the slot
-//	word First+s        the first token of sequence s; one more word holds n
+//	                    for every t that the token sees
+//	word Table[p]+4·s   of a pool with slots: run s's first token, its tokens, its slot and
+//	                    its first token's position
 //	word Want+r         the token whose answer row r holds
 //	word Sampling+8·r   how row r is sampled; see the Sample… constants
 //	word Turns[t]+2·(i·pairs+j)  cosine, then sine, of pair j of rope t at token i's
 //	                    position, both times Rope.Scale, as float bits
-//	word Rows+r·width+e element e of row r of Batch.Rows, as float bits
+//	word Rows+i·width+e element e of token i's own row, as float bits
 //
 // All areas have room for the program's Size; a shader must not trust what lies
 // beyond n. Only the offsets below are fixed when the plan is recorded.
 type Inputs struct {
-	Tokens, Pos, First, Want, Sampling uint32
-	Table                              []uint32 // one a pool
-	Turns                              []uint32 // one a rope of the plan; even
-	Pages                              uint32   // block tables, packed
-	TableWords                         int      // room for them
-	Rows                               uint32   // Batch.Rows; of a stage that takes rows copied to the activations before the first step
-	Indirect                           uint32   // sizes of indirect dispatches, 4 words each
-	Words                              int      // all of it
+	Tokens, Pos, Want, Sampling uint32
+	Table                       []uint32 // one a pool
+	Turns                       []uint32 // one a rope of the plan; even
+	Pages                       uint32   // block tables, packed
+	TableWords                  int      // room for them
+	Rows                        uint32   // of tokens without id; of a stage that takes rows copied to the activations before the first step
+	Indirect                    uint32   // sizes of indirect dispatches, 4 words each
+	Words                       int      // all of it
 }
 
-// RowBit marks a token whose row comes with the batch.
-const RowBit = 1 << 31
+// RunWords is how many words a run takes in the table of a pool with slots.
+const RunWords = 4
 
 // Words of one row's sampling parameters.
 const (
@@ -69,7 +70,7 @@ func tableWords(p *model.Plan, s model.Size) int {
 		if pool.Per == model.Sequence {
 			continue
 		}
-		all += s.Tokens * min(pool.Units, math.MaxInt32)
+		all += s.Tokens * (min(pool.Units, math.MaxInt32) + 1)
 		once += pool.Units
 	}
 	return min(all, once)
@@ -87,12 +88,15 @@ func InputsFor(p *model.Plan, o model.CompileOptions, indirect int) Inputs {
 	in := Inputs{
 		Tokens:   area(o.Tokens),
 		Pos:      area(o.Tokens),
-		First:    area(o.Tokens + 1),
 		Want:     area(o.Want),
 		Sampling: area(o.Want * SampleWords),
 	}
-	for range p.Pools {
-		in.Table = append(in.Table, area(o.Tokens))
+	for _, pool := range p.Pools {
+		each := 1
+		if pool.Per == model.Sequence {
+			each = RunWords
+		}
+		in.Table = append(in.Table, area(o.Tokens*each))
 	}
 	for _, r := range p.Ropes {
 		in.Turns = append(in.Turns, area(o.Tokens*len(r.Freq)*2))
@@ -154,7 +158,8 @@ type Dispatch struct {
 type Run struct {
 	Tokens int
 	Want   int // rows of the answer
-	Seqs   int // sequences
+	Seqs   int // runs of tokens, one a sequence
+	Most   int // tokens of the longest run
 	Len    int // longest context: the greatest position + 1
 }
 

@@ -6,7 +6,7 @@ import "eclat/loader/quant"
 // and lie as in the file. The rows of the others are packed at upload:
 //
 //	F32, F16, BF16   padded with zeros to a quad
-//	Q8_0, Q4_0       all qs of the row, then all d (halves), padded to a quad
+//	Q8_0, Q4_0, IQ4_NL  all qs of the row, then all d (halves), padded to a quad
 //	Q6_K             the first 208 bytes of all blocks (ql, qh, scales), then all d, padded
 
 // Repack returns the device layout of a weight type, nil for the file's own.
@@ -23,7 +23,7 @@ func (k *Kernels) Repack(t quant.Type) *Repack {
 				}
 			},
 		}
-	case quant.Q8_0, quant.Q4_0:
+	case quant.Q8_0, quant.Q4_0, quant.IQ4_NL:
 		return planes(block, size, 2, size-2, 0)
 	case quant.Q6_K:
 		return planes(block, size, 0, 208, 208)

@@ -3,11 +3,12 @@ package lower
 import (
 	"fmt"
 
+	"eclat/loader/quant"
 	"eclat/model"
 	"eclat/shaders"
 )
 
-// The steps that work row by row: embed, rmsnorm, rope, store, swiglu, add, gather.
+// The steps that work row by row: embed, rmsnorm, rope, store, swiglu, add, mul, gather.
 
 func (w *lowered) embed() error {
 	id := w.s.Src[0]
@@ -38,8 +39,8 @@ func (w *lowered) decode(id model.ID, info *WeightInfo, part Part, no int, vecto
 		g = perRow(w.dst, groups)
 	}
 	w.launch(kernel,
-		[]uint32{local, boolWord(vector), boolWord(uint32(info.Cols)%chunk != 0)},
-		[]uint32{uint32(info.Cols), uint32(part.First), uint32(part.Rows), uint32(info.RowBytes / 16), w.l.In.Tokens},
+		[]uint32{local, boolWord(vector), boolWord(uint32(info.Cols)%chunk != 0), boolWord(w.l.CompileOptions.Rows && !vector)},
+		[]uint32{uint32(info.Cols), uint32(part.First), uint32(part.Rows), uint32(info.RowBytes / 16), w.l.In.Tokens, w.l.In.Rows},
 		g, to, Bind{Mem: WeightOf, Tensor: id, Part: no})
 	return nil
 }
@@ -79,7 +80,9 @@ func (w *lowered) add() error {
 	return w.elementwise(1)
 }
 
-// elementwise is SwiGLU (op 0) or Add (op 1), over all rows as one array.
+func (w *lowered) mul() error { return w.elementwise(2) }
+
+// elementwise is SwiGLU (op 0), Add (op 1) or Mul (op 2), over all rows as one array.
 func (w *lowered) elementwise(op uint32) error {
 	if err := w.k.works("elementwise"); err != nil {
 		return err
@@ -124,17 +127,19 @@ func (w *lowered) table(kept model.ID) uint32 {
 
 func (w *lowered) rope() error {
 	kernel, to, in, table := "rope", write(w.s.Dst), w.l.In, uint32(0)
+	r := &w.l.Plan.Ropes[w.s.Arg[1]]
+	spec := []uint32{w.k.local(), 0, boolWord(r.Halves)}
 	if len(w.fused) > 0 { // a Store
 		kept := w.fused[0].Dst
 		kernel, to, table = "rope_store", Bind{Mem: KeptIn, Tensor: kept, Write: true}, w.table(kept)
+		spec[1] = boolWord(w.wide(kept))
 	}
 	if err := w.k.works(kernel); err != nil {
 		return err
 	}
-	local, cols, head := w.k.local(), uint32(w.dst.Cols), w.s.Arg[0]
-	pairs := uint32(len(w.l.Plan.Ropes[w.s.Arg[1]].Freq))
-	w.launch(kernel, []uint32{local}, []uint32{cols, head, pairs, in.Turns[w.s.Arg[1]], in.Pos, table},
-		perRow(w.dst, ceilDiv(cols/head*((head+1)/2), local)),
+	cols, head := uint32(w.dst.Cols), w.s.Arg[0]
+	w.launch(kernel, spec, []uint32{cols, head, uint32(len(r.Freq)), in.Turns[w.s.Arg[1]], in.Pos, table},
+		perRow(w.dst, ceilDiv(cols/head*((head+1)/2), spec[0])),
 		to, read(w.s.Src[0]))
 	return nil
 }
@@ -143,12 +148,15 @@ func (w *lowered) store() error {
 	if err := w.k.works("store"); err != nil {
 		return err
 	}
-	if w.dst.Cols%2 != 0 {
-		return fmt.Errorf("gpu: a cache row of %d halves is not whole words", w.dst.Cols)
+	if w.dst.Cols%2 != 0 && !w.wide(w.s.Dst) {
+		return model.Unsupported(fmt.Errorf("gpu: a row of %d halves in memory is not whole words", w.dst.Cols))
 	}
 	local, cols := w.k.local(), uint32(w.dst.Cols)
-	w.launch("store", []uint32{local}, []uint32{cols, w.l.In.Pos, w.table(w.s.Dst)},
-		perRow(w.src(0), ceilDiv(cols/2, local)),
+	w.launch("store", []uint32{local, boolWord(w.wide(w.s.Dst))}, []uint32{cols, w.l.In.Pos, w.table(w.s.Dst)},
+		perRow(w.src(0), ceilDiv((cols+1)/2, local)),
 		Bind{Mem: KeptIn, Tensor: w.s.Dst, Write: true}, read(w.s.Src[0]))
 	return nil
 }
+
+// wide reports whether a memory is float32, not float16.
+func (w *lowered) wide(kept model.ID) bool { return w.l.Plan.Tensors[kept].Type == quant.F32 }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"eclat/loader/atomicfile"
 )
 
 // ReadCache reads a file of a cache folder whole. A missing file, one of more than
@@ -37,26 +39,16 @@ func errOr(err, other error) error {
 	return other
 }
 
-// WriteCache writes a file of a cache folder anew, through a temporary one so that
-// another process never reads half of it.
+// WriteCache writes a file of a cache folder anew, whole or not at all.
 func WriteCache(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("vk: cache: %w", err)
-	}
-	tmp, err := os.CreateTemp(dir, filepath.Base(path)+"-*.tmp")
-	if err != nil {
-		return fmt.Errorf("vk: cache: %w", err)
-	}
-	_, err = tmp.Write(data)
-	if e := tmp.Close(); err == nil {
-		err = e
-	}
+	err := os.MkdirAll(filepath.Dir(path), 0o755)
 	if err == nil {
-		err = os.Rename(tmp.Name(), path)
+		err = atomicfile.Write(path, atomicfile.Options{}, func(w io.Writer) error {
+			_, err := w.Write(data)
+			return err
+		})
 	}
 	if err != nil {
-		os.Remove(tmp.Name())
 		return fmt.Errorf("vk: cache: %w", err)
 	}
 	return nil

@@ -29,6 +29,8 @@
 #include "type/q5_k.glsl"
 #elif TYPE == 14
 #include "type/q6_k.glsl"
+#elif TYPE == 20
+#include "type/iq4_nl.glsl"
 #elif TYPE == 30
 #include "type/bf16.glsl"
 #endif

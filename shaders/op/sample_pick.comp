@@ -3,7 +3,8 @@
 #include "lib/common.glsl"
 #include "lib/rank.glsl"
 
-// The second half of Sample, a workgroup a row: model.Sampler.Pick.
+// The second half of Sample, a workgroup a row: sample.Sampler.Pick; −1 where a logit
+// is not finite.
 //
 //	candidates = the top-k logits, ranked
 //	keep the fewest whose probabilities reach top-p, of those the ones with logit ≥ top + ln(min-p)
@@ -40,7 +41,7 @@ uvec2 first(uvec2 b) {
     return b;
 }
 
-// uniform_at is model.Uniform: the first word of Philox4x32-10 of counter (pos, 0, 0, 0).
+// uniform_at is sample.Uniform: the first word of Philox4x32-10 of counter (pos, 0, 0, 0).
 float uniform_at(uvec2 key, uint pos) {
     uvec4 c = uvec4(pos, 0, 0, 0);
     for (uint i = 0; i < 10; i++) {
@@ -95,12 +96,12 @@ void main() {
     uint n = 0;
     while (n < k) {
         uvec2 b = first(mine);
-        if (b.x == 0) break; // no number is left
+        if (b.x == 0 || b.x == BROKEN) break; // none is left, or the row is no good
         if (lane == 0) {
             logit[n] = x[i * p.k + b.y];
             id[n] = b.y;
         }
-        if (++n == k || (n == 1 && b.x <= LEAST)) break;
+        if (++n == k) break;
         uint stripe = b.y % p.stripes;
         uvec2 next = uvec2(0, 0xffffffffu);
         for (uint e = stripe + lane * p.stripes; e < p.k; e += LOCAL * p.stripes) {
@@ -117,7 +118,7 @@ void main() {
     }
     barrier();
     if (lane > 0) return;
-    if (n == 0 || rank_of(logit[0]) <= LEAST)
+    if (n == 0)
         tokens[i] = -1;
     else
         tokens[i] = greedy ? int(id[0]) : choose(n, at);
