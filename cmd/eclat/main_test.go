@@ -309,18 +309,3 @@ func TestDevices(t *testing.T) {
 		t.Errorf("devices printed %q", out)
 	}
 }
-
-// TestHelp: every command explains itself with an example.
-func TestHelp(t *testing.T) {
-	for _, cmd := range append(newRoot().Commands(), newRoot()) {
-		if cmd.Short == "" || cmd.Example == "" {
-			t.Errorf("%s: no description or no example", cmd.Name())
-		}
-	}
-	if out := ok(t, "", "completion", "bash"); !strings.Contains(out, "__start_eclat") {
-		t.Errorf("no completion script: %.100q", out)
-	}
-	if out := ok(t, "", "version"); !strings.HasPrefix(out, "eclat "+release()) {
-		t.Errorf("version printed %q", out)
-	}
-}
