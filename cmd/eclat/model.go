@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -94,7 +93,7 @@ func (d *deviceFlags) options() engine.Options {
 		GPULayers:  d.gpuLayers,
 		Context:    int(d.context),
 		Threads:    d.threads,
-		Notice:     func(m string) { out.Notice(strings.TrimRight(m, "\n")) },
+		Notice:     out.Notice,
 	}
 }
 

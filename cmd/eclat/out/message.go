@@ -2,20 +2,22 @@ package out
 
 import (
 	"os"
+	"strings"
 	"sync"
 )
 
-// The longest lines on stderr, in characters.
+// The most that is said on stderr at once.
 const (
-	maxNotice = 200
-	maxError  = 2000
+	maxNotice = 200  // characters in a line of a notice
+	maxLines  = 40   // lines of one
+	maxError  = 2000 // characters of an error
 )
 
 // stderr is the state of the terminal that messages and bars share.
 var stderr struct {
 	sync.Mutex
 	bar  *Bar            // on the screen now; nil for none
-	said map[string]bool // notices
+	said map[string]bool // notices so far
 }
 
 // Messagef writes to stderr; a bar there goes out of the way. Arguments are escaped.
@@ -33,20 +35,23 @@ func message(format string, args ...any) {
 	Fprintf(os.Stderr, format, args...)
 }
 
-// Notice writes a line to stderr that is worth saying once: one that was said
-// before is dropped, and one that nobody would read to its end is cut.
+// Notice writes to stderr what is worth saying once: what was said before is
+// dropped, and lines that nobody would read to their end are cut. A notice may be a
+// small table of several lines.
 func Notice(text string) {
-	line := Cut(Escape(text), maxNotice)
 	stderr.Lock()
 	defer stderr.Unlock()
-	if stderr.said[line] {
+	if stderr.said[text] {
 		return
 	}
 	if stderr.said == nil {
 		stderr.said = map[string]bool{}
 	}
-	stderr.said[line] = true
-	message("%s\n", Painted(line))
+	stderr.said[text] = true
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for _, line := range lines[:min(len(lines), maxLines)] {
+		message("%s\n", Painted(Cut(Escape(line), maxNotice)))
+	}
 }
 
 // Noticef is Notice with a format.
