@@ -73,6 +73,18 @@ func (p *started) ticks() int {
 	return user + system
 }
 
+// opening reports whether the program sits in open, as it does of a FIFO that nobody
+// writes to.
+func (p *started) opening() bool {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", p.Process.Pid))
+	for _, path := range tasks {
+		if text, err := os.ReadFile(path); err == nil && strings.HasPrefix(string(text), fmt.Sprintf("%d ", unix.SYS_OPENAT)) {
+			return true
+		}
+	}
+	return false
+}
+
 // interrupt sends a signal and expects the end that it should have.
 func (p *started) interrupt(t *testing.T, sig syscall.Signal) {
 	t.Helper()
@@ -92,22 +104,25 @@ func TestInterruptReading(t *testing.T) {
 	for _, args := range [][]string{
 		{"run"}, {"run", "-f", "-"}, {"tokenize"}, {"tokenize", "--jsonl"}, {"logprobs", "--ids-file", "-"}, {"perplexity", "-f", "-"}, {"compare", "-f", "-"},
 	} {
-		r, w, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := start(t, r, nil, args...)
-		io.WriteString(w, "\"words\"\n")
-		until(t, fmt.Sprintf("%v reads stdin", args), func() bool {
-			n, err := unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
-			return err == nil && n == 0 || p.ended()
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			t.Parallel()
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			defer w.Close()
+			p := start(t, r, nil, args...)
+			io.WriteString(w, "\"words\"\n")
+			until(t, "stdin is read", func() bool {
+				n, err := unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
+				return err == nil && n == 0 || p.ended()
+			})
+			p.interrupt(t, syscall.SIGINT)
+			if len(args) > 1 && args[1] == "--jsonl" && (strings.Count(p.out.String(), "\n") != 1 || !strings.Contains(p.errs.String(), "the output is partial")) {
+				t.Errorf("stdout %q, stderr %q", p.out.String(), p.errs.String())
+			}
 		})
-		p.interrupt(t, syscall.SIGINT)
-		if len(args) > 1 && args[1] == "--jsonl" && (strings.Count(p.out.String(), "\n") != 1 || !strings.Contains(p.errs.String(), "the output is partial")) {
-			t.Errorf("%v: stdout %q, stderr %q", args, p.out.String(), p.errs.String())
-		}
-		r.Close()
-		w.Close()
 	}
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
@@ -118,14 +133,12 @@ func TestInterruptReading(t *testing.T) {
 		{"run", "-f", fifo}, {"tokenize", "-f", fifo}, {"tokenize", "--jsonl", "-f", fifo}, {"logprobs", "--ids-file", fifo}, {"perplexity", "-f", fifo},
 		{"compare", "-f", fifo}, {"perplexity", "-f", text, "--kl-base", fifo}, {"compare", "--against-run", fifo},
 	} {
-		p := start(t, nil, nil, args...)
-		waiting := func() bool { // in open, which waits for a writer
-			text, err := exec.Command("sh", "-c", fmt.Sprintf("cat /proc/%d/task/*/syscall", p.Process.Pid)).Output()
-			open := fmt.Sprintf("\n%d ", unix.SYS_OPENAT)
-			return err == nil && strings.Contains("\n"+string(text), open) || p.ended()
-		}
-		until(t, fmt.Sprintf("%v opens the FIFO", args), waiting)
-		p.interrupt(t, syscall.SIGINT)
+		t.Run("FIFO "+args[0], func(t *testing.T) {
+			t.Parallel()
+			p := start(t, nil, nil, args...)
+			until(t, "the FIFO is opened", func() bool { return p.opening() || p.ended() })
+			p.interrupt(t, syscall.SIGINT)
+		})
 	}
 	// In a model's place it is no model, and nobody waits for it.
 	for _, command := range []string{"run", "inspect", "tokenize", "doctor", "verify"} {
@@ -194,11 +207,7 @@ func TestInterruptCache(t *testing.T) {
 		}
 	}
 	p := start(t, nil, env, args...)
-	open := fmt.Sprintf("\n%d ", unix.SYS_OPENAT)
-	until(t, "the program opens the FIFO, or does without", func() bool {
-		text, _ := exec.Command("sh", "-c", fmt.Sprintf("cat /proc/%d/task/*/syscall", p.Process.Pid)).Output()
-		return strings.Contains("\n"+string(text), open) || p.ended()
-	})
+	until(t, "the program opens the FIFO, or does without", func() bool { return p.opening() || p.ended() })
 	if p.ended() {
 		if p.ProcessState.ExitCode() != 0 {
 			t.Errorf("%v: %s", p.ProcessState, p.errs.String())

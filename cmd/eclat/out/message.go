@@ -6,17 +6,18 @@ import (
 	"sync"
 )
 
-// The longest lines on stderr, in characters.
+// The most that is said on stderr at once.
 const (
-	maxNotice = 200
-	maxError  = 2000
+	maxNotice = 200  // characters in a line of a notice
+	maxLines  = 40   // lines of one
+	maxError  = 2000 // characters of an error
 )
 
 // stderr is the state of the terminal that messages and bars share.
 var stderr struct {
 	sync.Mutex
 	bar  *Bar            // on the screen now; nil for none
-	said map[string]bool // notices
+	said map[string]bool // notices so far
 }
 
 // Messagef writes to stderr; a bar there goes out of the way. Arguments are escaped.
@@ -34,23 +35,23 @@ func message(format string, args ...any) {
 	Fprintf(os.Stderr, format, args...)
 }
 
-// Notice writes lines to stderr that are worth saying once: a text that was said
-// before is dropped, and a line that nobody would read to its end is cut.
+// Notice writes to stderr what is worth saying once: what was said before is
+// dropped, and lines that nobody would read to their end are cut. A notice may be a
+// small table of several lines.
 func Notice(text string) {
-	var lines string
-	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		lines += Cut(Escape(line), maxNotice) + "\n"
-	}
 	stderr.Lock()
 	defer stderr.Unlock()
-	if stderr.said[lines] {
+	if stderr.said[text] {
 		return
 	}
 	if stderr.said == nil {
 		stderr.said = map[string]bool{}
 	}
-	stderr.said[lines] = true
-	message("%s", Painted(lines))
+	stderr.said[text] = true
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for _, line := range lines[:min(len(lines), maxLines)] {
+		message("%s\n", Painted(Cut(Escape(line), maxNotice)))
+	}
 }
 
 // Noticef is Notice with a format.
