@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"eclat/loader"
@@ -256,7 +255,7 @@ func TestHostileFolders(t *testing.T) {
 		}, "blob", "not a regular file"},
 		{"pipe for a blob", func(t *testing.T, _, blob string) string {
 			os.Remove(blob)
-			if err := syscall.Mkfifo(blob, 0o600); err != nil {
+			if err := mkfifo(blob); err != nil {
 				t.Skip("no named pipes here:", err)
 			}
 			return blob
