@@ -4,4 +4,5 @@ package loader_test
 
 import "errors"
 
+// mkfifo makes a named pipe.
 func mkfifo(string) error { return errors.ErrUnsupported }
