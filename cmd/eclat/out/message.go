@@ -2,7 +2,6 @@ package out
 
 import (
 	"os"
-	"strings"
 	"sync"
 )
 
@@ -34,23 +33,20 @@ func message(format string, args ...any) {
 	Fprintf(os.Stderr, format, args...)
 }
 
-// Notice writes lines to stderr that are worth saying once: a text that was said
-// before is dropped, and a line that nobody would read to its end is cut.
+// Notice writes a line to stderr that is worth saying once: one that was said
+// before is dropped, and one that nobody would read to its end is cut.
 func Notice(text string) {
-	var lines string
-	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		lines += Cut(Escape(line), maxNotice) + "\n"
-	}
+	line := Cut(Escape(text), maxNotice)
 	stderr.Lock()
 	defer stderr.Unlock()
-	if stderr.said[lines] {
+	if stderr.said[line] {
 		return
 	}
 	if stderr.said == nil {
 		stderr.said = map[string]bool{}
 	}
-	stderr.said[lines] = true
-	message("%s", Painted(lines))
+	stderr.said[line] = true
+	message("%s\n", Painted(line))
 }
 
 // Noticef is Notice with a format.
