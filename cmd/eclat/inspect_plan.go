@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"eclat/cmd/eclat/out"
+	"eclat/loader/manifest"
 	"eclat/loader/quant"
 	"eclat/model"
 )
@@ -18,7 +20,8 @@ func inspectPlan(w io.Writer, m *model.Model) error {
 	if err != nil {
 		return err
 	}
-	return v.print(w)
+	v.print(w)
+	return nil
 }
 
 // planView is a plan laid out for people: what stands before the layers, each kind of
@@ -87,33 +90,19 @@ func newPlanView(m *model.Model) (*planView, error) {
 
 // stepLayer is the layer of a step, −1 outside the layers.
 func stepLayer(p *model.Plan, i int) int {
-	l, _ := splitLayer(p.Tensors[p.Steps[i].Dst].Name)
-	return l
-}
-
-// splitLayer cuts "blk.3.attn_q" into 3 and "attn_q"; a name outside the layers into −1
-// and itself.
-func splitLayer(name string) (int, string) {
-	if rest, ok := strings.CutPrefix(name, "blk."); ok {
-		if number, part, ok := strings.Cut(rest, "."); ok {
-			if l, err := strconv.Atoi(number); err == nil {
-				return l, part
-			}
-		}
-	}
-	return -1, name
+	return manifest.LayerOf(p.Tensors[p.Steps[i].Dst].Name)
 }
 
 // line describes step i of layer l, which is given the tensor input.
 func (v *planView) line(i, l int, input model.ID) planLine {
 	s := &v.plan.Steps[i]
 	dst := &v.plan.Tensors[s.Dst]
-	_, name := splitLayer(dst.Name)
-	out := planLine{op: s.Op.String(), name: name, shape: v.shape(dst), args: s.Args()}
+	_, name := manifest.CutLayer(dst.Name)
+	step := planLine{op: s.Op.String(), name: name, shape: v.shape(dst), args: s.Args()}
 	for _, id := range s.Src {
 		t := &v.plan.Tensors[id]
 		src := planSource{name: t.Name, shape: v.shape(t)}
-		switch layer, part := splitLayer(t.Name); {
+		switch layer, part := manifest.CutLayer(t.Name); {
 		case l >= 0 && layer == l:
 			src.name = part
 		case l >= 0 && id == input:
@@ -122,9 +111,9 @@ func (v *planView) line(i, l int, input model.ID) planLine {
 		if src.weight = t.Kind == model.Weight; src.weight {
 			src.ty = t.Type
 		}
-		out.src = append(out.src, src)
+		step.src = append(step.src, src)
 	}
-	return out
+	return step
 }
 
 // shape prints a tensor's shape, innermost first: n is the number of tokens, w of
@@ -186,7 +175,7 @@ func (v *planView) add(l int, lines []planLine) {
 
 // print shows the plan: every step with its shapes, the memory, and what each op
 // computes.
-func (v *planView) print(w io.Writer) error {
+func (v *planView) print(w io.Writer) {
 	var t planTable
 	t.row("OP", "RESULT", "SHAPE", "OF", "WITH")
 	step := func(s *planLine, types [][]quant.Type) {
@@ -229,7 +218,7 @@ func (v *planView) print(w io.Writer) error {
 			t.row(s.Op.String(), s.Op.Formula())
 		}
 	}
-	return t.print(w)
+	t.print(w)
 }
 
 // title names layers, as in "blk.0–4, 6–10 alike: 10 ×".
@@ -256,7 +245,7 @@ func (g *planLayers) title() string {
 
 // countTypes prints types with how many layers have each, as in "Q4_K ×20 Q6_K ×20".
 func countTypes(types []quant.Type) string {
-	var out []string
+	var counts []string
 	for i, ty := range types {
 		if slices.Index(types, ty) < i {
 			continue
@@ -270,9 +259,9 @@ func countTypes(types []quant.Type) string {
 		if n == len(types) {
 			return ty.String()
 		}
-		out = append(out, fmt.Sprintf("%s ×%d", ty, n))
+		counts = append(counts, fmt.Sprintf("%s ×%d", ty, n))
 	}
-	return strings.Join(out, " ")
+	return strings.Join(counts, " ")
 }
 
 // memory lists the pools: what takes units from each, and what a unit takes.
@@ -287,7 +276,7 @@ func (v *planView) memory(t *planTable) {
 		var names []string
 		for j := range v.plan.Tensors {
 			if x := &v.plan.Tensors[j]; x.Kind == model.Kept && x.Pool == i {
-				_, part := splitLayer(x.Name)
+				_, part := manifest.CutLayer(x.Name)
 				part += " " + v.shape(x)
 				if counts[part]++; counts[part] == 1 {
 					names = append(names, part)
@@ -310,7 +299,7 @@ type planTable struct{ rows [][]string }
 
 func (t *planTable) row(cells ...string) { t.rows = append(t.rows, cells) }
 
-func (t *planTable) print(w io.Writer) error {
+func (t *planTable) print(w io.Writer) {
 	var width []int
 	for _, r := range t.rows {
 		for i := range len(r) - 1 { // the last cell needs no room
@@ -327,9 +316,6 @@ func (t *planTable) print(w io.Writer) error {
 				line += strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell)+2)
 			}
 		}
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " ")); err != nil {
-			return err
-		}
+		out.Fprintf(w, "%s\n", strings.TrimRight(line, " ")) // the writer keeps its error
 	}
-	return nil
 }
