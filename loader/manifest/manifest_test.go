@@ -308,7 +308,8 @@ func TestCanonicalConfig(t *testing.T) {
 }
 
 // FuzzParse: whatever the bytes, reading them ends in a FormatError of one line
-// or in a manifest that is written in the same bytes.
+// or in a manifest that is written in the same bytes. Beside the
+// seeds here, testdata/fuzz has whole ones and what a run found to reach new code.
 func FuzzParse(f *testing.F) {
 	_, path := loadertest.Folder(f, loadertest.Layered())
 	sound := string(loadertest.ReadFile(f, path))
