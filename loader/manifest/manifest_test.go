@@ -3,7 +3,6 @@ package manifest_test
 import (
 	"bytes"
 	"crypto/sha256"
-	"eclat/loader/manifest"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 
 	"eclat/loader"
 	"eclat/loader/loadertest"
+	"eclat/loader/manifest"
 )
 
 // TestManifestText reads a manifest with another JSON reader: the fields mean what
