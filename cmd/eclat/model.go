@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -95,19 +94,7 @@ func (d *deviceFlags) options() engine.Options {
 		Context:    int(d.context),
 		Threads:    d.threads,
 		Parallel:   1,
-		Notice:     notice,
-	}
-}
-
-// notice tells what the engine has to say: a line, or a table, which has lines of its own.
-func notice(text string) {
-	text = strings.TrimRight(text, "\n")
-	if !strings.Contains(text, "\n") {
-		out.Notice(text)
-		return
-	}
-	for line := range strings.SplitSeq(text, "\n") {
-		out.Messagef("%s\n", line)
+		Notice:     out.Notice,
 	}
 }
 
