@@ -1,0 +1,52 @@
+package main
+
+const ref = "cpu/ref/ops.go"
+
+// mutations are grouped by package, two or more an op.
+var mutations = append(refMutations, cpuMutations...)
+
+var refMutations = []mutation{
+	{"embed", ref, "the row before", "p.weight(s.Src[0], int(id), dst)", "p.weight(s.Src[0], max(0, int(id)-1), dst)"},
+	{"embed", ref, "always the first of the given rows", "next++", "next += 0"},
+	{"rmsnorm", ref, "eps left out", "float64(len(x))+eps)", "float64(len(x))+0*eps)"},
+	{"rmsnorm", ref, "the mean over one fewer", "sum/float64(len(x))", "sum/float64(max(1, len(x)-1))"},
+	{"rmsnorm", ref, "the weight's first element for all", "float64(w[j]))", "float64(w[0]))"},
+	{"matmul", ref, "the last element dropped", "for k, x := range p.row(s.Src[1], i) {", "for k, x := range p.row(s.Src[1], i)[:len(w)-1] {"},
+	{"matmul", ref, "even rows for odd ones", "w := p.weight(s.Src[0], j, p.scratch)", "w := p.weight(s.Src[0], j/2*2, p.scratch)"},
+	{"rope", ref, "turned the other way", "mgl32.Rotate2D(float32(angle))", "mgl32.Rotate2D(float32(-angle))"},
+	{"rope", ref, "scale left out", "Mul(r.Scale)", "Mul(1)"},
+	{"rope", ref, "halves of the head, not of what is rotated", "a, b = j, j+len(r.Freq)", "a, b = j, j+headDim/2"},
+	{"rope", ref, "pairs swapped", "= v[0], v[1]", "= v[1], v[0]"},
+	{"rope", ref, "always the first axis", "axis = int(r.Axis[j])", "axis = int(r.Axis[j]) * 0"},
+	{"rope", ref, "only the first head", "for h := 0; h < len(x); h += headDim", "for h := 0; h < headDim; h += headDim"},
+	{"rope", ref, "the rest of a head not copied", "copy(dst, x)\n		for j, freq", "copy(dst, x[:2*len(r.Freq)])\n		for j, freq"},
+	{"store", ref, "the row before", "p.b.put(p.memoryRow(s.Dst, seq, p.position(i))", "p.b.put(p.memoryRow(s.Dst, seq, max(0, p.position(i)-1))"},
+	{"store", ref, "the first sequence's pages for all", "p.b.put(p.memoryRow(s.Dst, seq, p", "p.b.put(p.memoryRow(s.Dst, 0*seq, p"},
+	{"store", "cpu/ref/memory.go", "halves cut off, not rounded", "math.RoundToEven(math.Ldexp(x, 10-e))", "math.Floor(math.Ldexp(x, 10-e))"},
+	{"store", "cpu/ref/memory.go", "ties away from even", "math.RoundToEven(math.Ldexp(x, 10-e))", "math.Round(math.Ldexp(x, 10-e))"},
+	{"store", "cpu/ref/memory.go", "not clamped", "x = min(x, 65504)", "x = min(x, 65536)"},
+	{"attention", ref, "a token does not see itself", "a := p.scores[:pos-t0+1]", "a := p.scores[:max(1, pos-t0)]"},
+	{"attention", ref, "the window one longer", "t0 = max(0, pos-window+1)", "t0 = max(0, pos-window)"},
+	{"attention", ref, "the window one shorter", "t0 = max(0, pos-window+1)", "t0 = min(pos, max(0, pos-window+2))"},
+	{"attention", ref, "no window", "if window > 0 {", "if window < 0 {"},
+	{"attention", ref, "heads grouped the other way", "g := h / (nHead / nKV)", "g := h % nKV"},
+	{"attention", ref, "scale left out", "a[t] = dot * scale", "a[t] = dot + 0*scale"},
+	{"attention", ref, "not divided by the sum", "a[t] / sum * float64(v)", "a[t] / max(sum, 2) * float64(v)"},
+	{"attention", ref, "the largest score not taken off", "math.Exp(a[t] - top)", "math.Exp(a[t] - 0*top)"},
+	{"attention", ref, "values of the keys' width", "g*dimV, dimV) {", "g*min(dimV, dimK/2), dimV) {"},
+	{"conv", ref, "the filter reversed", "float64(w[k]) * float64(at", "float64(w[taps-1-k]) * float64(at"},
+	{"conv", ref, "an old slot used at position 0", "if p.position(first) == 0 {", "if p.position(first) < 0 {"},
+	{"conv", ref, "the slot cleared at every run", "if p.position(first) == 0 {", "if p.position(first) >= 0 {"},
+	{"conv", ref, "rows kept one too early", "before[i*cols+c] = at(n-taps+1+i, c)", "before[i*cols+c] = at(max(1-taps, n-taps+i), c)"},
+	{"swiglu", ref, "the gate's sign", "math.Exp(-g)", "math.Exp(g)"},
+	{"swiglu", ref, "the gate for the other", "* float64(y[j]))\n		}\n	}\n}\n\nfunc add", "* float64(x[j]+0*y[j]))\n		}\n	}\n}\n\nfunc add"},
+	{"add", ref, "the sign", "x[j] + y[j]", "x[j] - y[j]"},
+	{"add", ref, "the bias's first element for all", "y = p.weight(s.Src[1], 0, p.scratch)", "y = p.weight(s.Src[1], 0, p.scratch)\n			for j := range y {\n				y[j] = y[0]\n			}"},
+	{"mul", ref, "a sum", "x[j] * y[j]", "x[j] + y[j]"},
+	{"mul", ref, "a square", "x[j] * y[j]", "x[j] * x[j] * (1 + 0*y[j])"},
+	{"gather", ref, "the first rows", "p.row(s.Src[0], int(want)))\n	}\n}\n\nfunc choose", "p.row(s.Src[0], i+0*int(want)))\n	}\n}\n\nfunc choose"},
+	{"gather", ref, "only the first", "copy(p.row(s.Dst, i), p.row(s.Src[0], int(want)))", "copy(p.row(s.Dst, 0*i), p.row(s.Src[0], int(want)))"},
+	{"sample", ref, "at another token's position", "int32(p.position(int(want)))", "int32(p.position(0*int(want)))"},
+	{"sample", ref, "the first way for all", "how := p.batch.How[i]; !how.Logits", "how := p.batch.How[0]; !how.Logits"},
+	{"sample", ref, "a token where the row is asked for", "; !how.Logits {", "; true {"},
+}
