@@ -40,3 +40,6 @@ fuzz:
 
 clean:
 	rm -rf bin
+
+mutate:
+	go run ./model/conformance/mutate -o docs/mutations.md

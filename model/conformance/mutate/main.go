@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,21 +28,41 @@ type suite struct {
 	name string
 	pkg  string   // of the tests
 	run  string   // their names
-	hold []string // packages whose ops the tests are to notice changes of
+	hold []string // packages that the tests are to notice changes of
+	what kinds    // of changes
 }
 
+// kinds are kinds of changes: of what an op computes, and of what else a backend does.
+type kinds uint8
+
+const (
+	ops kinds = 1 << iota
+	rest
+)
+
 var suites = []suite{
-	{"golden, ref", "cpu/ref", "TestGolden", []string{"cpu/ref"}},
-	{"golden, cpu", "cpu", "TestGolden", []string{"cpu"}},
-	{"conformance, cpu against ref", "cpu", "TestConformance", []string{"cpu", "cpu/ref"}},
+	{"golden, ref", "cpu/ref", "TestGolden", []string{"cpu/ref"}, ops},
+	{"golden, cpu", "cpu", "TestGolden", []string{"cpu"}, ops},
+	{"conformance, ref against itself", "cpu/ref", "TestConformance", []string{"cpu/ref"}, rest},
+	{"conformance, cpu against ref", "cpu", "TestConformance", []string{"cpu", "cpu/ref"}, ops},
+	{"conformance, cpu against ref", "cpu", "TestConformance", []string{"cpu"}, rest},
 }
 
 // mutation changes the one place of a file that reads old.
 type mutation struct {
-	op, file, what, old, new string
+	op, file, what, old, new string // op is "run" or "memory" where no op is changed
 }
 
 func (m *mutation) pkg() string { return filepath.ToSlash(filepath.Dir(m.file)) }
+
+// held reports whether the suite is to notice m.
+func (m *mutation) held(s *suite) bool {
+	k := ops
+	if m.op == "run" || m.op == "memory" {
+		k = rest
+	}
+	return s.what&k != 0 && slices.Contains(s.hold, m.pkg())
+}
 
 func main() {
 	out := flag.String("o", "", "file to write the table to; stdout without")
@@ -144,14 +165,14 @@ func try(dir string, m *mutation) (notes []string, err error) {
 	var errs []error
 	for i := range suites {
 		s := &suites[i]
-		if !holds(s, m.pkg()) {
-			notes = append(notes, "")
+		if !m.held(s) {
+			notes = append(notes, "–")
 			continue
 		}
 		bin := built[s.pkg]
 		if bin == "" {
 			bin = filepath.Join(dir, strings.ReplaceAll(s.pkg, "/", "-")+".test")
-			if out, err := command(dir, "go", "test", "-c", "-o", bin, "./"+s.pkg); err != nil {
+			if out, err := command(dir, "go", "test", "-c", "-ldflags=-s -w", "-o", bin, "./"+s.pkg); err != nil {
 				return notes, fail("does not build: %s", bytes.TrimSpace(out))
 			}
 			built[s.pkg] = bin
@@ -169,15 +190,6 @@ func try(dir string, m *mutation) (notes []string, err error) {
 		notes = append(notes, note)
 	}
 	return notes, errors.Join(errs...)
-}
-
-func holds(s *suite, pkg string) bool {
-	for _, p := range s.hold {
-		if p == pkg {
-			return true
-		}
-	}
-	return false
 }
 
 // command runs one command in dir, for ten minutes at most.
@@ -208,30 +220,29 @@ func report(todo []*mutation, notes [][]string) string {
 	fmt.Fprintln(&b, "# Mutations")
 	fmt.Fprintln(&b)
 	fmt.Fprintln(&b, "One thing changed in one op, and the first test of each suite that noticed. Made by")
-	fmt.Fprintln(&b, "`make mutate`, which fails where a suite notices nothing.")
+	fmt.Fprintln(&b, "`make mutate`, which fails where a suite notices nothing. A dash stands where a suite")
+	fmt.Fprintln(&b, "is not about such a change.")
 	pkg := ""
-	var cols []int
+	var cols []string // suites
 	for i, m := range todo {
 		if m.pkg() != pkg {
 			pkg, cols = m.pkg(), nil
-			fmt.Fprintf(&b, "\n## %s\n\n| op | change |", pkg)
-			rule := "\n|---|---|"
-			for j := range suites {
-				if holds(&suites[j], pkg) {
-					cols = append(cols, j)
-					fmt.Fprintf(&b, " %s |", suites[j].name)
-					rule += "---|"
+			for _, s := range suites {
+				if slices.Contains(s.hold, pkg) && !slices.Contains(cols, s.name) {
+					cols = append(cols, s.name)
 				}
 			}
-			fmt.Fprintln(&b, rule)
+			fmt.Fprintf(&b, "\n## %s\n\n| op | change | %s |\n|---|---|%s\n", pkg, strings.Join(cols, " | "), strings.Repeat("---|", len(cols)))
 		}
 		fmt.Fprintf(&b, "| %s | %s |", m.op, m.what)
-		for _, j := range cols {
-			note := ""
-			if j < len(notes[i]) {
-				note = strings.TrimPrefix(notes[i][j], suites[j].run+"/")
+		for _, col := range cols {
+			note := "–"
+			for j, n := range notes[i] {
+				if suites[j].name == col && n != "–" {
+					note = strings.ReplaceAll(strings.TrimPrefix(n, suites[j].run+"/"), "_", " ")
+				}
 			}
-			fmt.Fprintf(&b, " %s |", strings.ReplaceAll(note, "_", " "))
+			fmt.Fprintf(&b, " %s |", note)
 		}
 		fmt.Fprintln(&b)
 	}

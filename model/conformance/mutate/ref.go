@@ -49,4 +49,9 @@ var refMutations = []mutation{
 	{"sample", ref, "at another token's position", "int32(p.position(int(want)))", "int32(p.position(0*int(want)))"},
 	{"sample", ref, "the first way for all", "how := p.batch.How[i]; !how.Logits", "how := p.batch.How[0]; !how.Logits"},
 	{"sample", ref, "a token where the row is asked for", "; !how.Logits {", "; true {"},
+	{"run", "cpu/ref/program.go", "a context that has ended ignored", "if err := ctx.Err(); err != nil {\n			return err\n		}\n		start", "start"},
+	{"run", "cpu/ref/program.go", "read without Trace", "if p.b == nil || !p.o.Trace || t < 0", "if p.b == nil || t < 0"},
+	{"run", "cpu/ref/program.go", "logits left out", "if !p.plan.Samples() || b.LogitsWanted() {", "if !p.plan.Samples() {"},
+	{"memory", "cpu/ref/memory.go", "copied the other way", "copy(dst, src)\n	return err", "copy(src, dst)\n	return err"},
+	{"memory", "cpu/ref/memory.go", "a negative unit taken", "u >= 0 && at+q.unit <= len(q.data)", "at+q.unit <= len(q.data)"},
 }
