@@ -41,5 +41,6 @@ fuzz:
 clean:
 	rm -rf bin
 
+.PHONY: mutate
 mutate:
 	go run ./model/conformance/mutate -o docs/mutations.md
