@@ -20,12 +20,13 @@ import (
 //
 // and within loader
 //
-//	quant ← gguf ← manifest ← loader ← fragment
+//	{atomicfile, safemath} ← quant ← gguf ← manifest ← loader ← fragment
 var allowed = map[string]string{
 	"loader":            "loader/gguf loader/manifest loader/quant",
-	"loader/quant":      "",
-	"loader/gguf":       "loader/quant",
-	"loader/manifest":   "loader/gguf loader/quant",
+	"loader/safemath":   "",
+	"loader/quant":      "loader/safemath",
+	"loader/gguf":       "loader/quant loader/safemath",
+	"loader/manifest":   "loader/gguf loader/quant loader/safemath",
 	"loader/atomicfile": "",
 	"loader/fragment":   "loader",
 	"loader/ggufwrite":  "loader/gguf loader/quant",
@@ -117,7 +118,7 @@ func TestMayImport(t *testing.T) {
 		{"loader/gguf", "loader", false},
 		{"loader/gguf", "loader/manifest", false},
 		{"loader/quant", "loader/gguf", false},
-		{"loader/quant/deeper", "loader/quant", false},
+		{"loader/quant/deeper", "loader/gguf", false},
 		{"loader/manifest", "loader/gguf", true},
 		{"loader/fragment", "loader", true},
 		{"modelling", "loader", false},

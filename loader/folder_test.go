@@ -3,7 +3,6 @@ package loader_test
 import (
 	"bytes"
 	"context"
-	"eclat/loader/manifest"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,12 +10,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"eclat/loader"
 	"eclat/loader/fragment"
 	"eclat/loader/loadertest"
+	"eclat/loader/manifest"
 )
 
 // names lists all tensors of a model.
@@ -256,7 +255,7 @@ func TestHostileFolders(t *testing.T) {
 		}, "blob", "not a regular file"},
 		{"pipe for a blob", func(t *testing.T, _, blob string) string {
 			os.Remove(blob)
-			if err := syscall.Mkfifo(blob, 0o600); err != nil {
+			if err := mkfifo(blob); err != nil {
 				t.Skip("no named pipes here:", err)
 			}
 			return blob

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"eclat/loader/manifest"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 
 	"eclat/loader"
 	"eclat/loader/fragment"
+	"eclat/loader/manifest"
 	"eclat/model"
 	"eclat/testdata"
 )

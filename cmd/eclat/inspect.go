@@ -1,7 +1,6 @@
 package main
 
 import (
-	"eclat/loader/manifest"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"eclat/loader"
+	"eclat/loader/manifest"
 	"eclat/model"
 )
 

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"eclat/engine/record"
+	"eclat/loader/safemath"
 )
 
 const kind = "run" // of the record
@@ -24,7 +25,8 @@ func Save(path string, s Side, limit int64, progress func(done, total int64)) er
 	if err := thin(&head, limit); err != nil {
 		return err
 	}
-	w, err := record.Create(path, kind, &head, head.bytes())
+	size, _ := head.bytes() // within limit
+	w, err := record.Create(path, kind, &head, size)
 	if err != nil {
 		return err
 	}
@@ -59,7 +61,7 @@ func thin(h *Header, limit int64) error {
 		for i := range h.Tensors[:last] {
 			h.Tensors[i].Every = every
 		}
-		if n := h.bytes(); n <= limit {
+		if n, ok := h.bytes(); ok && n <= limit {
 			return nil
 		} else if every > 1<<16 {
 			return fmt.Errorf("the logits of %d tokens alone take %d MiB, the limit is %d MiB; save fewer tokens (-n) or raise --save-limit",
@@ -68,21 +70,22 @@ func thin(h *Header, limit int64) error {
 	}
 }
 
-// bytes returns the size of the numbers of a run.
-func (h *Header) bytes() int64 {
-	var n int64
+// bytes returns the size of the numbers of a run; not ok where no file holds as many.
+// Of Every positions in a row, each element of a tensor is kept at one.
+func (h *Header) bytes() (size int64, ok bool) {
+	tokens := int64(len(h.Tokens))
 	for i := range h.Tensors {
-		t := &h.Tensors[i]
-		if t.Every == 1 {
-			n += int64(t.Cols) * int64(len(h.Tokens))
-			continue
-		}
-		for pos := range min(t.Every, len(h.Tokens)) { // rows repeat in their length
-			times := (len(h.Tokens) - pos + t.Every - 1) / t.Every
-			n += int64(t.kept(pos)) * int64(times)
+		cols, every := int64(h.Tensors[i].Cols), int64(h.Tensors[i].Every)
+		rest := tokens % every // positions after the last whole round
+		rounds, ok1 := safemath.Mul(tokens/every, cols)
+		begun, ok2 := safemath.Mul(rest, cols/every)
+		floats, ok3 := safemath.Add(rounds, begun, min(rest, cols%every))
+		n, ok4 := safemath.Mul(4, floats)
+		if size, ok = safemath.Add(size, n); !(ok && ok1 && ok2 && ok3 && ok4) {
+			return 0, false
 		}
 	}
-	return 4 * n
+	return size, true
 }
 
 // Saved is a side that was computed before.
@@ -137,8 +140,8 @@ func (s *Saved) check() error {
 			return fmt.Errorf("its token %d is %d, the vocabulary has %d", i, id, h.Vocab)
 		}
 	}
-	if h.bytes() != s.file.Left() {
-		return fmt.Errorf("%d bytes of numbers, its header describes %d", s.file.Left(), h.bytes())
+	if n, ok := h.bytes(); !ok || n != s.file.Left() {
+		return fmt.Errorf("%d bytes of numbers, its header describes %d", s.file.Left(), n)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"eclat/engine"
 	"eclat/engine/record"
+	"eclat/loader/safemath"
 )
 
 const kind = "base" // of the record
@@ -46,14 +47,19 @@ type BaseWriter struct {
 	row []uint16
 }
 
-// Size returns how many bytes the numbers of a base take.
-func (h *Header) Size() int64 {
-	return int64(h.Windows) * int64(scored(h.Window)) * rowBytes(h.Vocab)
+// size returns how many bytes the numbers of a base take; not ok where no file holds
+// as many. Window and Vocab are of sound size.
+func (h *Header) size() (bytes int64, ok bool) {
+	return safemath.Mul(int64(h.Windows), int64(scored(h.Window)), rowBytes(h.Vocab))
 }
 
 // CreateBase begins a base at path.
 func CreateBase(path string, h *Header) (*BaseWriter, error) {
-	w, err := record.Create(path, kind, h, h.Size())
+	size, ok := h.size()
+	if !ok {
+		return nil, fmt.Errorf("perplexity: %d windows of %d tokens are too many for a base", h.Windows, h.Window)
+	}
+	w, err := record.Create(path, kind, h, size)
 	if err != nil {
 		return nil, err
 	}
@@ -95,14 +101,22 @@ func OpenBase(path string) (*Base, error) {
 	if b.r, err = record.Open(path, kind, &b.head); err != nil {
 		return nil, err
 	}
-	h := &b.head
-	if h.Window < 4 || h.Windows < 1 || h.Vocab < 1 || h.Vocab > 1<<24 ||
-		len(h.Text) != h.Window*h.Windows || h.Size() != b.r.Left() {
+	if !b.head.sound(b.r.Left()) {
 		b.r.Close()
 		return nil, fmt.Errorf("%s: its header is not sound", path)
 	}
-	b.row = make([]uint16, h.Vocab)
+	b.row = make([]uint16, b.head.Vocab)
 	return b, nil
+}
+
+// sound reports whether a header describes that many bytes of numbers.
+func (h *Header) sound(bytes int64) bool {
+	if h.Window < 4 || h.Windows < 1 || h.Vocab < 1 || h.Vocab > 1<<24 {
+		return false
+	}
+	tokens, ok := safemath.Mul(int64(h.Window), int64(h.Windows))
+	size, fits := h.size()
+	return ok && int64(len(h.Text)) == tokens && fits && size == bytes
 }
 
 // Header describes the base.

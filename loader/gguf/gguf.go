@@ -1,7 +1,6 @@
 package gguf
 
 import (
-	"eclat/loader/quant"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -9,6 +8,9 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"eclat/loader/quant"
+	"eclat/loader/safemath"
 )
 
 // Limits on what a header may ask for. They are far above any model in use and
@@ -307,7 +309,7 @@ func (c *cursor) tensor(seen map[string]bool, alignment uint64) (Tensor, error) 
 	if nd == 0 || nd > MaxDims {
 		return t, c.fail(at, "%d dimensions; 1 to %d are allowed", nd, MaxDims)
 	}
-	elems := uint64(1)
+	elems := int64(1)
 	for i := range nd {
 		at := c.pos
 		d, err := c.u64()
@@ -317,10 +319,11 @@ func (c *cursor) tensor(seen map[string]bool, alignment uint64) (Tensor, error) 
 		if d == 0 || d > math.MaxInt64 {
 			return t, c.fail(at, "dimension %d is %d", i, int64(d))
 		}
-		if elems > math.MaxInt64/d {
+		all, ok := safemath.Mul(elems, int64(d))
+		if !ok {
 			return t, c.fail(at, "the dimensions overflow: %d × %d elements", elems, d)
 		}
-		elems *= d
+		elems = all
 		t.Dims = append(t.Dims, int(d))
 	}
 	at = c.pos
@@ -336,7 +339,7 @@ func (c *cursor) tensor(seen map[string]bool, alignment uint64) (Tensor, error) 
 	if t.Dims[0]%block != 0 {
 		return t, c.fail(at, "a row of %d elements is not a whole number of %s blocks of %d", t.Dims[0], t.Type, block)
 	}
-	size, ok := t.Type.RowBytes(elems)
+	size, ok := t.Type.RowBytes(uint64(elems))
 	if !ok {
 		return t, c.fail(at, "the size in bytes overflows: %d elements of %s", elems, t.Type)
 	}

@@ -1,14 +1,15 @@
 package ggufwrite
 
 import (
-	"eclat/loader/quant"
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"eclat/loader/quant"
 )
 
 // Encode returns x as whole blocks of type t: F32, F16, BF16, Q8_0, Q4_0, Q4_K,
-// Q5_K or Q6_K. It is for tests and not for quality: each value is rounded to
+// Q5_K, Q6_K or IQ4_NL. It is for tests and not for quality: each value is rounded to
 // the nearest step of a scale that spans its group, without the searches that
 // real quantisers make. x must be finite and whole blocks, and a block's scale
 // must fit in a half.
@@ -33,14 +34,15 @@ func CanEncode(t quant.Type) bool { return encoders[t] != nil }
 
 // encoders has for each type a function that fills one block, zero before.
 var encoders = map[quant.Type]func(dst []byte, x []float32){
-	quant.F32:  func(dst []byte, x []float32) { binary.LittleEndian.PutUint32(dst, math.Float32bits(x[0])) },
-	quant.F16:  func(dst []byte, x []float32) { putHalf(dst, x[0]) },
-	quant.BF16: encodeBF16,
-	quant.Q8_0: encodeQ8_0,
-	quant.Q4_0: encodeQ4_0,
-	quant.Q4_K: encodeQ4_K,
-	quant.Q5_K: encodeQ5_K,
-	quant.Q6_K: encodeQ6_K,
+	quant.F32:    func(dst []byte, x []float32) { binary.LittleEndian.PutUint32(dst, math.Float32bits(x[0])) },
+	quant.F16:    func(dst []byte, x []float32) { putHalf(dst, x[0]) },
+	quant.BF16:   encodeBF16,
+	quant.Q8_0:   encodeQ8_0,
+	quant.Q4_0:   encodeQ4_0,
+	quant.Q4_K:   encodeQ4_K,
+	quant.Q5_K:   encodeQ5_K,
+	quant.Q6_K:   encodeQ6_K,
+	quant.IQ4_NL: encodeIQ4_NL,
 }
 
 // putHalf stores f as a half and returns what was stored.
@@ -98,8 +100,37 @@ func encodeQ8_0(dst []byte, x []float32) {
 // that size; its opposite, if there is one, loses a step.
 func encodeQ4_0(dst []byte, x []float32) {
 	d := putHalf(dst, -absMax(x)/8)
+	var q [32]byte
 	for i, v := range x {
-		q := byte(steps(v, d, -8, 7) + 8)
-		dst[2+i%16] |= q << (i / 16 * 4)
+		q[i] = byte(steps(v, d, -8, 7) + 8)
 	}
+	quant.PackNibbles(dst[2:], q[:], 16)
+}
+
+// valuesIQ4NL are the 16 values of IQ4_NL, rising: what a block with d = 1 decodes to
+// that holds each nibble.
+var valuesIQ4NL = func() (values [32]float32) {
+	block := make([]byte, 18)
+	putHalf(block, 1)
+	for j := range 16 {
+		block[2+j] = byte(j)
+	}
+	quant.Decode(quant.IQ4_NL, values[:], block)
+	return values
+}()
+
+// encodeIQ4_NL gives the value farthest from zero −127, the farthest of the 16
+// values, and each other the nearest of them.
+func encodeIQ4_NL(dst []byte, x []float32) {
+	d := putHalf(dst, -absMax(x)/127)
+	var q [32]byte
+	for i, v := range x {
+		best := math.Inf(1)
+		for j, y := range valuesIQ4NL[:16] {
+			if off := math.Abs(float64(v) - float64(d*y)); off < best {
+				q[i], best = byte(j), off
+			}
+		}
+	}
+	quant.PackNibbles(dst[2:], q[:], 16)
 }

@@ -1,20 +1,24 @@
 package ggufwrite
 
-import "math"
+import (
+	"math"
+
+	"eclat/loader/quant"
+)
 
 // encodeQ4_K fills d, dmin, 12 scale bytes and 128 bytes of nibbles.
 func encodeQ4_K(dst []byte, x []float32) {
-	for i, q := range encodeScaleMin(dst, x, 15) {
-		dst[16+i/64*32+i%32] |= q << (i / 32 % 2 * 4)
-	}
+	q := encodeScaleMin(dst, x, 15)
+	quant.PackNibbles(dst[16:], q[:], 32)
 }
 
 // encodeQ5_K is encodeQ4_K with the fifth bits in 32 bytes before the nibbles.
 func encodeQ5_K(dst []byte, x []float32) {
-	for i, q := range encodeScaleMin(dst, x, 31) {
+	q := encodeScaleMin(dst, x, 31)
+	for i, q := range q {
 		dst[16+i%32] |= q >> 4 << (i / 32)
-		dst[48+i/64*32+i%32] |= q & 15 << (i / 32 % 2 * 4)
 	}
+	quant.PackNibbles(dst[48:], q[:], 32)
 }
 
 // encodeScaleMin writes the 16 bytes with which Q4_K and Q5_K begin (d, dmin,
@@ -64,12 +68,12 @@ func encodeQ6_K(dst []byte, x []float32) {
 	for g := range spans {
 		dst[192+g] = ceilSteps(spans[g]/31, d, 127)
 	}
+	var q [256]byte
 	for i, v := range x {
-		q := byte(steps(v, d*float32(dst[192+i/16]), -31, 31) + 32)
-		h, k, j := i/128, i/32%4, i%32
-		dst[64*h+k%2*32+j] |= q & 15 << (k / 2 * 4)
-		dst[128+32*h+j] |= q >> 4 << (2 * k)
+		q[i] = byte(steps(v, d*float32(dst[192+i/16]), -31, 31) + 32)
+		dst[128+i/128*32+i%32] |= q[i] >> 4 << (i / 32 % 4 * 2)
 	}
+	quant.PackNibbles(dst, q[:], 64)
 }
 
 // ceilSteps returns x/step rounded up, at most top.

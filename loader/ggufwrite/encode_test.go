@@ -28,6 +28,8 @@ func TestEncode(t *testing.T) {
 		{quant.Q4_K, func(lo, hi float64) float64 { return (hi - lo) / 15 * (0.5 + 2.0/63) }},
 		{quant.Q5_K, func(lo, hi float64) float64 { return (hi - lo) / 31 * (0.5 + 2.0/63) }},
 		{quant.Q6_K, func(lo, hi float64) float64 { return absMax(lo, hi) / 31 * (0.5 + 1.0/127) }},
+		// The value opposite to the largest, 127, may have to do with 113.
+		{quant.IQ4_NL, func(lo, hi float64) float64 { return absMax(lo, hi) / 127 * 14.1 }},
 	} {
 		t.Run(c.ty.String(), func(t *testing.T) {
 			const n = 64 * 256

@@ -1,11 +1,7 @@
-// Package loadertest has what the tests of several packages under loader share: a
-// model with every kind of fragment, the folder that it is cut into, and what each
-// refusal of a damaged file must look like. It is for tests alone.
 package loadertest
 
 import (
 	"context"
-	"eclat/loader/manifest"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +16,7 @@ import (
 	"eclat/loader"
 	"eclat/loader/fragment"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/manifest"
 	"eclat/loader/quant"
 )
 

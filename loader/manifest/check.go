@@ -1,10 +1,11 @@
 package manifest
 
 import (
-	"eclat/loader/gguf"
 	"fmt"
-	"math"
 	"slices"
+
+	"eclat/loader/gguf"
+	"eclat/loader/safemath"
 )
 
 // check compares the parts of a manifest with each other: sizes with shapes,
@@ -108,21 +109,22 @@ func (m *Manifest) checkTensor(t *Tensor) (field, reason string) {
 	if len(t.Shape) == 0 {
 		return "shape", "no dimensions"
 	}
-	elems := uint64(1)
+	elems := int64(1)
 	for _, d := range t.Shape {
 		if d == 0 {
 			return "shape", "a dimension is 0"
 		}
-		if elems > math.MaxInt64/uint64(d) {
+		all, ok := safemath.Mul(elems, int64(d))
+		if !ok {
 			return "shape", fmt.Sprintf("%v overflows", t.Shape)
 		}
-		elems *= uint64(d)
+		elems = all
 	}
 	row, ok := t.Type.RowBytes(uint64(t.Shape[0]))
 	if !ok || row != uint64(t.RowBytes) {
 		return "row_bytes", fmt.Sprintf("a row of %d elements of %s does not have %d bytes", t.Shape[0], t.Type, t.RowBytes)
 	}
-	size, ok := t.Type.RowBytes(elems)
+	size, ok := t.Type.RowBytes(uint64(elems))
 	if !ok || size != uint64(t.Size) {
 		return "size", fmt.Sprintf("%d elements of %s do not have %d bytes", elems, t.Type, t.Size)
 	}

@@ -1,15 +1,18 @@
 package quant_test
 
 import (
-	"eclat/loader/quant"
 	"encoding/binary"
 	"math"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"eclat/loader/quant"
 )
 
-var decodable = []quant.Type{quant.F32, quant.F16, quant.BF16, quant.Q8_0, quant.Q4_0, quant.Q4_K, quant.Q5_K, quant.Q6_K}
+var decodable = []quant.Type{
+	quant.F32, quant.F16, quant.BF16, quant.Q8_0, quant.Q4_0, quant.Q4_K, quant.Q5_K, quant.Q6_K, quant.IQ4_NL,
+}
 
 // TestDecode compares every decoder with the ggml library, bit for bit.
 // testdata/decode/generate.py says how the files were made.

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"eclat/loader/safemath"
 )
 
 // Type is a ggml tensor type, numbered as in the file.
@@ -78,7 +80,7 @@ var types = map[Type]typeInfo{
 	IQ2_XS:  {"IQ2_XS", 256, 74, nil},
 	IQ3_XXS: {"IQ3_XXS", 256, 98, nil},
 	IQ1_S:   {"IQ1_S", 256, 50, nil},
-	IQ4_NL:  {"IQ4_NL", 32, 18, nil},
+	IQ4_NL:  {"IQ4_NL", 32, 18, decodeIQ4_NL},
 	IQ3_S:   {"IQ3_S", 256, 110, nil},
 	IQ2_S:   {"IQ2_S", 256, 82, nil},
 	IQ4_XS:  {"IQ4_XS", 256, 136, nil},
@@ -129,14 +131,11 @@ func (t Type) Block() (elems, bytes int) { ti := types[t]; return ti.block, ti.b
 // multiple of the block and the result must fit in 63 bits; otherwise ok is false.
 func (t Type) RowBytes(n uint64) (size uint64, ok bool) {
 	ti, known := types[t]
-	if !known || n%uint64(ti.block) != 0 {
+	if !known || n > math.MaxInt64 || n%uint64(ti.block) != 0 {
 		return 0, false
 	}
-	blocks := n / uint64(ti.block)
-	if blocks > math.MaxInt64/uint64(ti.bytes) {
-		return 0, false
-	}
-	return blocks * uint64(ti.bytes), true
+	bytes, ok := safemath.Mul(int64(n)/int64(ti.block), int64(ti.bytes))
+	return uint64(bytes), ok
 }
 
 // Decodable lists the types that Decode accepts, by their numbers.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Blocks of every type that package loader decodes, and what the ggml library decodes them to.
+"""Blocks of every type that package quant decodes, and what the ggml library decodes them to.
 
 usage: GGML_BASE=/path/to/libggml-base.so python3 generate.py     (needs numpy; writes TYPE.bin beside itself)
 
@@ -20,6 +20,7 @@ TYPES = {
     "Q4_K": (16, 144, 256, [0, 2], L.dequantize_row_q4_K),
     "Q5_K": (16, 176, 256, [0, 2], L.dequantize_row_q5_K),
     "Q6_K": (16, 210, 256, [208], L.dequantize_row_q6_K),
+    "IQ4_NL": (40, 18, 32, [0], L.dequantize_row_iq4_nl),
 }
 rng = np.random.default_rng(20)
 for name, (n, size, elems, halves, decode) in TYPES.items():
