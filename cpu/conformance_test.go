@@ -1,14 +1,16 @@
 package cpu
 
 import (
+	"context"
 	"testing"
 
+	"eclat/cpu/ref"
 	"eclat/model"
 	"eclat/model/backendtest"
 )
 
-func TestConformance(t *testing.T) {
-	backendtest.Run(t,
-		func() (model.Backend, error) { return NewRef(), nil },
-		func() (model.Backend, error) { return New(Options{Threads: 3}), nil })
+func openRef() (model.Backend, error) {
+	return ref.Device().Open(context.Background(), model.OpenOptions{})
 }
+
+func TestConformance(t *testing.T) { backendtest.Run(t, openRef, open) }

@@ -1,15 +1,19 @@
-// Package cpu provides two backends in plain Go.
+// Package cpu is the backend that people use without a GPU, in plain Go: each op's
+// parts are shared out to a fixed pool of goroutines, and a compiled program
+// allocates nothing.
 //
-// NewRef is the oracle: one obvious loop for each op, no threads, sums in
-// float64. Every other backend is judged against it, op by op and end to end, and
-// it stays forever.
+//	kernels.go, attention.go   the table of ops, and what one goroutine does of each
+//	program.go                 Compile, Run, Read
+//	backend.go                 Load, Info, Close
+//	memory.go                  what is kept from run to run, and its copying
+//	pool.go                    the goroutines
+//	device.go                  the device "cpu"
 //
-// New is the backend people use without a GPU: the same ops with rows shared out
-// to a fixed pool of goroutines, and no allocation once a plan is compiled. Each
-// output element is computed whole by one goroutine in a fixed order, so the
-// answer has the same bits whatever the number of threads.
+// Each output element is computed whole by one goroutine in a fixed order, so the
+// answer has the same bits whatever the number of threads. Matrices are read where
+// the file is mapped; memory, activations and small vectors are memory of its own.
 //
-// Both read weights where the file is mapped; only caches and activations are
-// memory of their own. A Backend runs one Program at a time: calls to Run of all
-// its programs must not overlap. Load and Compile must not run beside Run.
+// A Backend and its programs belong to one goroutine; Info alone may be called from
+// others. Below: ref, the oracle, which shares no kernel with this package, host,
+// what both know of the machine, and goldentest, which tests both.
 package cpu

@@ -5,69 +5,89 @@ import (
 	"sync/atomic"
 )
 
-// pool is a fixed set of goroutines that share out the parts of one job at a
-// time. The caller of run works too, so threads−1 goroutines wait.
+// pool is a fixed set of goroutines that share out the parts of one job at a time.
+// The caller of run works too, so threads−1 goroutines wait.
 type pool struct {
-	threads int
-	wake    []chan *job // one a waiting goroutine
+	workers []worker
+	part    func(worker, part int) // of the job
+	parts   int64
+	next    atomic.Int64 // part that whoever is free takes
+	busy    sync.WaitGroup
+	alive   sync.WaitGroup
 }
 
-// job is a number of parts; whoever is free takes the next.
-type job struct {
-	part  func(worker, part int)
-	parts int64
-	next  atomic.Int64
-	done  sync.WaitGroup
+type worker struct {
+	wake  chan struct{} // nil for the caller of run
+	share func() error  // takes parts until none are left; bound once, so that run allocates nothing
+	err   error
 }
 
 func newPool(threads int) *pool {
-	p := &pool{threads: threads}
-	for w := 1; w < threads; w++ {
-		c := make(chan *job)
-		p.wake = append(p.wake, c)
-		go func() {
-			for j := range c {
-				j.work(w)
-				j.done.Done()
+	p := &pool{workers: make([]worker, threads)}
+	for i := range p.workers {
+		w := &p.workers[i]
+		w.share = func() error {
+			for {
+				part := p.next.Add(1) - 1
+				if part >= p.parts {
+					return nil
+				}
+				p.part(i, int(part))
 			}
-		}()
+		}
+		if i == 0 {
+			continue
+		}
+		wake := make(chan struct{})
+		w.wake = wake
+		p.alive.Go(func() {
+			for range wake {
+				w.work()
+				p.busy.Done()
+			}
+		})
 	}
 	return p
 }
 
-func (j *job) work(worker int) {
-	for {
-		i := j.next.Add(1) - 1
-		if i >= j.parts {
-			return
-		}
-		j.part(worker, int(i))
+// work does the worker's share of the job. Everything that reads mapped weights
+// passes through here.
+func (w *worker) work() { w.err = w.share() }
+
+// run calls part(worker, i) for each i below parts and returns when all are done,
+// with the first error that ended a worker's share early.
+func (p *pool) run(parts int, part func(worker, part int)) (err error) {
+	if parts <= 0 {
+		return nil
 	}
+	p.part, p.parts = part, int64(parts)
+	p.next.Store(0)
+	helpers := p.workers[1:min(len(p.workers), parts)]
+	p.busy.Add(len(helpers))
+	for i := range helpers {
+		helpers[i].wake <- struct{}{}
+	}
+	p.workers[0].work()
+	p.busy.Wait()
+	for i := range p.workers[:len(helpers)+1] {
+		if err == nil {
+			err = p.workers[i].err
+		}
+	}
+	p.part = nil
+	return err
 }
 
-// run calls part(worker, i) for each i below parts and returns when all are done.
-// It uses j's memory, so a caller that keeps its job allocates nothing.
-func (p *pool) run(j *job, parts int, part func(worker, part int)) {
-	if p.threads == 1 || parts <= 1 {
-		for i := range parts {
-			part(0, i)
-		}
-		return
-	}
-	j.part, j.parts = part, int64(parts)
-	j.next.Store(0)
-	helpers := min(len(p.wake), parts-1)
-	j.done.Add(helpers)
-	for _, c := range p.wake[:helpers] {
-		c <- j
-	}
-	j.work(0)
-	j.done.Wait()
-}
+// do runs f as a job of one part.
+func (p *pool) do(f func()) error { return p.run(1, func(_, _ int) { f() }) }
 
+// close ends the goroutines and waits for them.
 func (p *pool) close() {
-	for _, c := range p.wake {
-		close(c)
+	for i := range p.workers {
+		if w := &p.workers[i]; w.wake != nil {
+			close(w.wake)
+			w.wake = nil
+		}
 	}
-	p.wake = nil
+	p.alive.Wait()
 }

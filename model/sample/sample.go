@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"unsafe"
 )
 
 // Params say how to pick a token from logits. The filters apply in the order
@@ -46,6 +47,12 @@ type candidate struct {
 	id    int32
 	logit float32
 }
+
+// CandidateBytes is what a Sampler's scratch memory takes for each token of the vocabulary.
+const CandidateBytes = int64(unsafe.Sizeof(candidate{}))
+
+// Reserve makes room for a vocabulary of n tokens, so that Pick allocates nothing.
+func (s *Sampler) Reserve(n int) { s.cand = slices.Grow(s.cand[:0], n) }
 
 // Pick returns the token chosen from logits (vocab) at a position, or −1 where one of
 // them is not finite: NaN or an infinity. Equal logits rank by id, so the answer is a function of its

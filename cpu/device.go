@@ -1,0 +1,69 @@
+package cpu
+
+import (
+	"context"
+
+	"eclat/cpu/host"
+	"eclat/loader/quant"
+	"eclat/model"
+	"eclat/model/sample"
+)
+
+// chunk is how many tokens of a prompt go through the model at once: enough to
+// decode each weight once for many, few enough that progress shows.
+const chunk = 32
+
+// device implements model.Device.
+type device struct{ threads int }
+
+// Devices lists the processor, with a number of threads; 0 for one a core.
+func Devices(threads int) []model.Device { return []model.Device{device{host.Threads(threads)}} }
+
+// AvailableMemory returns the bytes of main memory that can be had without swapping;
+// 0 where the system does not tell.
+func AvailableMemory() int64 { return host.AvailableMemory() }
+
+func (d device) Info() model.DeviceInfo {
+	info := model.DeviceInfo{
+		ID: "cpu", Backend: "CPU", Name: host.Processor(), Kind: model.Processor,
+		Threads: d.threads, Chunk: chunk, Types: quant.Decodable(),
+	}
+	for op := range kernels {
+		if kernels[op].part != nil {
+			info.Ops = append(info.Ops, model.Op(op))
+		}
+	}
+	return info
+}
+
+// Open makes a backend; o.Threads, where it says any, goes before the device's.
+func (d device) Open(ctx context.Context, o model.OpenOptions) (model.Backend, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if o.Threads > 0 {
+		d.threads = o.Threads
+	}
+	return &Backend{
+		info: d.Info(), progress: o.Progress, pool: newPool(d.threads),
+		scratch: make([][]float32, d.threads), samplers: make([]sample.Sampler, d.threads),
+	}, nil
+}
+
+func (d device) Fit(m *model.Model, r model.FitRequest) (*model.Fitting, error) {
+	work := func(p *model.Plan, sizes []model.Size) (n int64) { return workBytes(p, sizes, d.threads) }
+	return host.Fit(m, r, work, vectorBytes)
+}
+
+// workBytes is what programs of all sizes take, and the workers' own memory.
+func workBytes(p *model.Plan, sizes []model.Size, threads int) (n int64) {
+	wide, vocab := 0, 0
+	for _, s := range sizes {
+		l := layoutOf(p, model.CompileOptions{Size: s})
+		n += l.bytes()
+		wide, vocab = max(wide, l.wide), max(vocab, l.vocab)
+	}
+	return n + int64(threads)*(4*int64(wide)+sample.CandidateBytes*int64(vocab))
+}
+
+func (d device) CopyRate() (float64, error) { return host.CopyRate(d.threads) }

@@ -1,0 +1,136 @@
+package cpu
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"unsafe"
+
+	"eclat/cpu/host"
+	"eclat/loader/quant"
+	"eclat/model"
+)
+
+// memory is a tensor that is kept from run to run, (Rows, Cols) elements of one of
+// two types.
+type memory struct {
+	tensor model.Tensor
+	rows   int       // in a unit of its pool
+	half   []uint16  // of type F16
+	full   []float32 // of type F32
+}
+
+// makeMemory makes the memories of p, zeroed.
+func (b *Backend) makeMemory(p *model.Plan) (err error) {
+	b.memory, b.pools = map[string]*memory{}, make([][]*memory, len(p.Pools))
+	for _, t := range p.Memory() {
+		m := &memory{tensor: t, rows: p.Pools[t.Pool].RowsOf()}
+		switch t.Type {
+		case quant.F16:
+			m.half, err = host.Make[uint16](int64(t.Rows), int64(t.Cols), t.Name)
+		case quant.F32:
+			m.full, err = host.Make[float32](int64(t.Rows), int64(t.Cols), t.Name)
+		default:
+			err = model.Unsupported(fmt.Errorf("cpu: memory %s of type %s", t.Name, t.Type))
+		}
+		if err != nil {
+			return err
+		}
+		b.memory[t.Name] = m
+		b.pools[t.Pool] = append(b.pools[t.Pool], m)
+	}
+	return nil
+}
+
+// set writes x to elements at on, rounded to the memory's type and clamped to its
+// range: an infinite key or value would turn every later softmax into NaN.
+func (m *memory) set(at int, x []float32) {
+	if m.half != nil {
+		const largest = 65504
+		dst := m.half[at:][:len(x)]
+		for i, v := range x {
+			dst[i] = quant.FloatToHalf(min(largest, max(-largest, v)))
+		}
+		return
+	}
+	dst := m.full[at:][:len(x)]
+	for i, v := range x {
+		dst[i] = min(math.MaxFloat32, max(-math.MaxFloat32, v))
+	}
+}
+
+// unit returns the bytes of unit u.
+func (m *memory) unit(u int32) []byte {
+	n := m.rows * m.tensor.Cols
+	if m.half != nil {
+		return asBytes(m.half[int(u)*n:][:n])
+	}
+	return asBytes(m.full[int(u)*n:][:n])
+}
+
+// asBytes is the memory of x, in this machine's byte order.
+func asBytes[T uint16 | float32](x []T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(x[0])))
+}
+
+// pageIO implements model.PageIO.
+type pageIO struct{ b *Backend }
+
+// check says what is wrong with a call: ctx, pool, units, and the bytes of one
+// where a call has some.
+func (p pageIO) check(ctx context.Context, pool int, units []int32, bytes int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if pool < 0 || pool >= len(p.b.pools) {
+		return fmt.Errorf("cpu: pool %d of %d", pool, len(p.b.pools))
+	}
+	for _, u := range units {
+		if n := p.b.units[pool]; u < 0 || int(u) >= n {
+			return fmt.Errorf("cpu: unit %d of pool %d, which has %d", u, pool, n)
+		}
+	}
+	if n := p.UnitBytes(pool); bytes != n {
+		return fmt.Errorf("cpu: %d bytes for a unit of %d", bytes, n)
+	}
+	return nil
+}
+
+func (p pageIO) UnitBytes(pool int) (n int) {
+	if pool >= 0 && pool < len(p.b.pools) {
+		for _, m := range p.b.pools[pool] {
+			n += len(m.unit(0))
+		}
+	}
+	return n
+}
+
+func (p pageIO) Copy(ctx context.Context, pool int, from, to int32) error {
+	if err := p.check(ctx, pool, []int32{from, to}, p.UnitBytes(pool)); err != nil {
+		return err
+	}
+	for _, m := range p.b.pools[pool] {
+		copy(m.unit(to), m.unit(from))
+	}
+	return nil
+}
+
+func (p pageIO) Save(ctx context.Context, pool int, unit int32, dst []byte) error {
+	if err := p.check(ctx, pool, []int32{unit}, len(dst)); err != nil {
+		return err
+	}
+	for _, m := range p.b.pools[pool] {
+		dst = dst[copy(dst, m.unit(unit)):]
+	}
+	return nil
+}
+
+func (p pageIO) Restore(ctx context.Context, pool int, unit int32, src []byte) error {
+	if err := p.check(ctx, pool, []int32{unit}, len(src)); err != nil {
+		return err
+	}
+	for _, m := range p.b.pools[pool] {
+		src = src[copy(m.unit(unit), src):]
+	}
+	return nil
+}

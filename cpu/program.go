@@ -1,0 +1,292 @@
+package cpu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"eclat/cpu/host"
+	"eclat/loader"
+	"eclat/loader/quant"
+	"eclat/model"
+)
+
+// program is a compiled plan: the steps with their memory.
+type program struct {
+	b      *Backend // nil once closed
+	plan   *model.Plan
+	o      model.CompileOptions
+	layout layout
+
+	steps    []step
+	mem      []float32   // all activations
+	turns    [][]float32 // for each rope, (Tokens, pairs, 2) cosines and sines of this run
+	turned   []bool      // which of turns are of this run
+	seq      []int32     // (Tokens) the run of each token
+	first    []int32     // (Tokens) the first token of each run
+	tokens   []int32     // of a plan that ends with Sample
+	stepTime []time.Duration
+
+	batch *model.Batch // of this run
+	last  model.Size   // of the last run, for Read
+}
+
+// step is a model.Step with names resolved to memory.
+type step struct {
+	*model.Step
+	dst     []float32              // of an activation
+	src     [3][]float32           // of activations, and of weights that are kept decoded
+	matrix  *loader.Tensor         // of Embed and MatMul
+	kept    [3]*memory             // of sources; of Store the target, at 0
+	dstCols int                    // elements in a row of dst
+	srcCols [3]int                 // elements in a row of each source
+	part    func(worker, part int) // what a goroutine does, bound once so that Run allocates nothing
+}
+
+// layout is what a program takes: where its activations lie, and how long its
+// arrays are, in elements. Compile allocates by it and Fit counts by it.
+type layout struct {
+	offset []int // of each activation in mem
+	mem    int
+	turns  []int // of each rope
+	tables int   // of seq and first
+	tokens int
+	wide   int // of a worker's scratch
+	vocab  int // of a sampler
+}
+
+func layoutOf(p *model.Plan, o model.CompileOptions) (n layout) {
+	n.offset, n.mem = p.Arena(o, p.ByStep(), p.Answer())
+	for i := range p.Ropes {
+		n.turns = append(n.turns, 2*len(p.Ropes[i].Freq)*o.Tokens)
+	}
+	n.tables = 2 * o.Tokens
+	for i := range p.Steps {
+		switch s := &p.Steps[i]; s.Op {
+		case model.MatMul:
+			n.wide = max(n.wide, p.Tensors[s.Src[0]].Cols)
+		case model.Attention:
+			n.wide = max(n.wide, p.Tensors[s.Src[1]].Rows)
+		case model.Sample:
+			n.tokens, n.vocab = o.Want, p.Tensors[s.Src[0]].Cols
+		}
+	}
+	return n
+}
+
+// bytes is what the program's own arrays take; the workers' are the backend's.
+func (n *layout) bytes() int64 {
+	all := int64(n.mem + n.tables + n.tokens)
+	for _, t := range n.turns {
+		all += int64(t)
+	}
+	return 4 * all
+}
+
+// Compile implements model.Backend: it lays out the activations and resolves every step.
+func (b *Backend) Compile(plan *model.Plan, o model.CompileOptions) (model.Program, error) {
+	if b.state != loaded {
+		return nil, errors.New("cpu: Compile before a successful Load")
+	}
+	if err := b.info.Lacks(plan); err != nil {
+		return nil, err
+	}
+	if o.Tokens < 1 || o.Want < 0 {
+		return nil, fmt.Errorf("cpu: a program for %d tokens, %d answers", o.Tokens, o.Want)
+	}
+	for _, t := range plan.Weights() {
+		if w := b.weights[t.Name]; w == nil || !fits(w, t) {
+			return nil, fmt.Errorf("cpu: the weight %s was not loaded", t.Name)
+		}
+	}
+	for _, t := range plan.Memory() {
+		if m := b.memory[t.Name]; m == nil || m.tensor != t {
+			return nil, fmt.Errorf("cpu: the memory %s is not as it was loaded", t.Name)
+		}
+	}
+	p := &program{b: b, plan: plan, o: o, layout: layoutOf(plan, o)}
+	if err := p.allocate(); err != nil {
+		return nil, err
+	}
+	p.steps = make([]step, len(plan.Steps))
+	for i := range p.steps {
+		if err := p.resolve(&p.steps[i], &plan.Steps[i]); err != nil {
+			return nil, err
+		}
+	}
+	b.programs = append(b.programs, p)
+	b.held.Add(p.layout.bytes())
+	return p, nil
+}
+
+// allocate makes the program's arrays.
+func (p *program) allocate() (err error) {
+	n := &p.layout
+	if p.mem, err = host.Make[float32](1, int64(n.mem), "activations"); err != nil {
+		return err
+	}
+	for _, size := range n.turns {
+		t, err := host.Make[float32](1, int64(size), "rotary angles")
+		if err != nil {
+			return err
+		}
+		p.turns = append(p.turns, t)
+	}
+	p.turned = make([]bool, len(p.turns))
+	tables := make([]int32, n.tables)
+	p.seq, p.first = tables[:p.o.Tokens], tables[p.o.Tokens:]
+	p.tokens = make([]int32, n.tokens)
+	if p.o.Profile {
+		p.stepTime = make([]time.Duration, len(p.plan.Steps))
+	}
+	return p.b.reserve(*n)
+}
+
+// place is the memory of an activation.
+func (p *program) place(id model.ID) []float32 {
+	n := p.plan.Rows(id, p.o.Size) * p.plan.Tensors[id].Cols
+	return p.mem[p.layout.offset[id]:][:n:n]
+}
+
+// resolve finds the memory of a step and binds its kernel.
+func (p *program) resolve(s *step, ms *model.Step) error {
+	*s = step{Step: ms, dstCols: p.plan.Tensors[ms.Dst].Cols}
+	if t := &p.plan.Tensors[ms.Dst]; t.Kind == model.Kept {
+		s.kept[0] = p.b.memory[t.Name]
+	} else {
+		s.dst = p.place(ms.Dst)
+	}
+	for j, id := range ms.Src {
+		t := &p.plan.Tensors[id]
+		s.srcCols[j] = t.Cols
+		switch {
+		case t.Kind == model.Kept:
+			s.kept[j] = p.b.memory[t.Name]
+		case t.Kind != model.Weight:
+			s.src[j] = p.place(id)
+		case !isVector(p.plan, ms, j):
+			s.matrix = p.b.weights[t.Name]
+		default:
+			if s.src[j] = p.b.vectors[t.Name]; s.src[j] == nil {
+				return fmt.Errorf("cpu: the weight %s was loaded as a matrix alone", t.Name)
+			}
+		}
+	}
+	k := &kernels[ms.Op]
+	s.part = func(worker, part int) { k.part(p, s, worker, part) }
+	return nil
+}
+
+// Run implements model.Program.
+func (p *program) Run(ctx context.Context, b *model.Batch, out *model.Outputs) error {
+	if p.b == nil {
+		return errors.New("cpu: Run of a closed program")
+	}
+	if err := b.Check(p.plan, p.o.Size); err != nil {
+		return err
+	}
+	if p.plan.Hidden != model.None {
+		copy(p.place(p.plan.Hidden), b.Rows)
+	} else if len(b.Rows) > 0 && !p.o.Rows {
+		return errors.New("cpu: a token without id in a program that was compiled for ids alone")
+	}
+	p.begin(b)
+	err := p.compute(ctx)
+	p.batch = nil // hold nothing of the caller's
+	if err != nil {
+		return err
+	}
+	*out = model.Outputs{StepTime: p.stepTime}
+	if p.plan.Samples() {
+		out.Tokens = p.tokens[:p.last.Want]
+	}
+	if !p.plan.Samples() || b.LogitsWanted() {
+		id := p.plan.Answer()
+		out.Rows = p.place(id)[:p.plan.Rows(id, p.last)*p.plan.Tensors[id].Cols]
+	}
+	return nil
+}
+
+// begin notes whose the tokens of a batch are.
+func (p *program) begin(b *model.Batch) {
+	p.batch, p.last = b, b.Size(p.plan)
+	clear(p.turned)
+	at := 0
+	for s := range b.Seqs {
+		p.first[s] = int32(at)
+		for range b.Seqs[s].N {
+			p.seq[at] = int32(s)
+			at++
+		}
+	}
+}
+
+// compute runs the steps.
+func (p *program) compute(ctx context.Context) error {
+	for i := range p.steps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var start time.Time
+		if p.stepTime != nil {
+			start = time.Now()
+		}
+		s := &p.steps[i]
+		k := &kernels[s.Op]
+		if k.before != nil {
+			k.before(p, s)
+		}
+		if err := p.b.pool.run(k.parts(p, s), s.part); err != nil {
+			return err
+		}
+		if p.stepTime != nil {
+			p.stepTime[i] = time.Since(start)
+		}
+	}
+	return nil
+}
+
+// Read implements model.Program.
+func (p *program) Read(id model.ID, dst []float32) (int, error) {
+	if p.b == nil || !p.o.Trace || id < 0 || int(id) >= len(p.plan.Tensors) || p.layout.offset[id] < 0 || p.plan.Tensors[id].Type != quant.F32 {
+		return 0, fmt.Errorf("cpu: tensor %d is not kept", id)
+	}
+	n := p.plan.Rows(id, p.last) * p.plan.Tensors[id].Cols
+	if len(dst) < n {
+		return 0, fmt.Errorf("cpu: room for %d values of %s, which has %d", len(dst), p.plan.Tensors[id].Name, n)
+	}
+	return copy(dst, p.place(id)[:n]), nil
+}
+
+// Close implements model.Program.
+func (p *program) Close() error {
+	if b := p.b; b != nil {
+		if i := slices.Index(b.programs, p); i >= 0 {
+			b.programs = slices.Delete(b.programs, i, i+1)
+		}
+		b.held.Add(-p.layout.bytes())
+		p.b, p.mem, p.steps, p.turns = nil, nil, nil, nil
+	}
+	return nil
+}
+
+// rows is how many rows of the step's output this run computes.
+func (p *program) rows(s *step) int {
+	if s.Op == model.Store {
+		return p.last.Tokens
+	}
+	return p.plan.Rows(s.Dst, p.last)
+}
+
+// position is the place of token i in its sequence.
+func (p *program) position(i int) int { return int(p.batch.Pos[i*p.plan.Axes]) }
+
+// table is where the sequence of token i has its memory in a pool.
+func (p *program) table(i int, m *memory) []int32 {
+	return p.batch.Seqs[p.seq[i]].Units[m.tensor.Pool]
+}
+
+// row returns row i of m, whose rows have n elements.
+func row[T any](m []T, i, n int) []T { return m[i*n:][:n:n] }
