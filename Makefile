@@ -40,3 +40,7 @@ fuzz:
 
 clean:
 	rm -rf bin
+
+.PHONY: mutate
+mutate:
+	go run ./model/conformance/mutate -o docs/mutations.md
