@@ -11,7 +11,7 @@ import (
 // opening the model failed by it.
 func TestExitCodeFault(t *testing.T) {
 	err := fmt.Errorf("m.gguf: %w", loader.ErrFault)
-	if code := exitCode(modelError{err}); code != exitFailed {
+	if code := exitCode(fmt.Errorf("open: %w", err)); code != exitFailed {
 		t.Errorf("exit code %d, want %d", code, exitFailed)
 	}
 }
