@@ -45,10 +45,18 @@ func embed(p *program, s *step, _, _ int) {
 	}
 }
 
-// rmsNormRow sums in float64: the squares of large activations leave float32's range.
 func rmsNormRow(_ *program, s *step, _, i int) {
-	n, w := s.dstCols, s.src[1]
-	x, dst := row(s.src[0], i, n), row(s.dst, i, n)
+	x, dst, group := row(s.src[0], i, s.dstCols), row(s.dst, i, s.dstCols), int(s.Arg[1])
+	for g := 0; g < len(x); g += group {
+		rmsNorm(dst[g:][:group], x[g:][:group], s.src[1], s.ArgFloat(0))
+	}
+}
+
+// rmsNorm computes dst = x / sqrt(mean(x²) + eps) · w. It sums in float64: the squares
+// of large activations leave float32's range.
+func rmsNorm(dst, x, w []float32, eps float32) {
+	n := len(x)
+	dst, w = dst[:n], w[:n]
 	var s0, s1 float64
 	for j := 0; j+1 < n; j += 2 {
 		s0 += float64(x[j]) * float64(x[j])
@@ -57,7 +65,7 @@ func rmsNormRow(_ *program, s *step, _, i int) {
 	if n%2 == 1 {
 		s0 += float64(x[n-1]) * float64(x[n-1])
 	}
-	scale := float32(1 / math.Sqrt((s0+s1)/float64(n)+float64(s.ArgFloat(0))))
+	scale := float32(1 / math.Sqrt((s0+s1)/float64(n)+float64(eps)))
 	for j, v := range x {
 		dst[j] = v * scale * w[j]
 	}

@@ -17,9 +17,14 @@ func (b *Builder) Embed(name string, w ID) ID {
 	return b.step(b.activation(name, TokenRows, b.Cols(w)), Embed, [8]uint32{}, w)
 }
 
-// RMSNorm normalises the rows of x and scales them by w (1, cols): (·, cols).
+// RMSNorm normalises the rows of x and scales them by w: (·, cols). w (1, group) says
+// how many elements are normed together: a head's, or a whole row's.
 func (b *Builder) RMSNorm(name string, x, w ID, eps float32) ID {
-	return b.step(b.like(x, name, b.Cols(x)), RMSNorm, [8]uint32{math.Float32bits(eps)}, x, w)
+	group := b.Cols(w)
+	if b.err == nil && (group == 0 || b.Cols(x)%group != 0) {
+		b.err = b.file.Errorf(b.plan.Tensors[w].Name, "%d elements do not divide the %d that are normed", group, b.Cols(x))
+	}
+	return b.step(b.like(x, name, b.Cols(x)), RMSNorm, [8]uint32{math.Float32bits(eps), uint32(group)}, x, w)
 }
 
 // MatMul multiplies the rows of x by w (m, cols): (·, m).

@@ -15,7 +15,9 @@ type Op uint8
 const (
 	// Embed: dst[i] = W[token[i]]; where token[i] is −1, the next row of Batch.Rows.
 	Embed Op = iota
-	// RMSNorm: dst[i] = x[i] / sqrt(mean(x[i]²) + eps) · w. Arg: eps as float bits.
+	// RMSNorm: dst[i] = x[i] / sqrt(mean(x[i]²) + eps) · w, over each group of elements
+	// on its own, with the same w (1, group). Arg: eps as float bits, group: a head's
+	// elements, or the whole row's.
 	RMSNorm
 	// MatMul: dst[i][j] = Σ_k x[i][k]·W[j][k].
 	MatMul
@@ -80,7 +82,7 @@ type opInfo struct {
 
 var opInfos = [NumOps]opInfo{
 	Embed:     {"embed", Rows, []Role{Matrix}, nil, "W[token]"},
-	RMSNorm:   {"rmsnorm", Rows, []Role{Rows, Vector}, []string{"eps:f"}, "x / sqrt(mean(x²) + eps) · w"},
+	RMSNorm:   {"rmsnorm", Rows, []Role{Rows, Vector}, []string{"eps:f", "group"}, "x / sqrt(mean(x²) + eps) · w"},
 	MatMul:    {"matmul", Rows, []Role{Matrix, Rows}, nil, "x · Wᵀ"},
 	RoPE:      {"rope", Rows, []Role{Rows}, []string{"head_dim", "rope"}, "turn(x, position)"},
 	Store:     {"store", Paged, []Role{Rows}, nil, "memory[position] = x"},

@@ -158,6 +158,9 @@ func rowOps() []golden {
 		{"odd, eps", model.RMSNorm, []weight{{"w", 3, []float32{1, 1, -2}}}, model.Room{},
 			receive(3, func(b *model.Builder, x model.ID) model.ID { return b.RMSNorm("y", x, b.Weight("w", 1, 3), 1) }),
 			[]run{{alone(2, 1, 2, 2, 3, 0, 0), []float32{0.5, 1, -2, 1.5, 0, 0}, nil}}}, // means 3 and 3
+		{"two heads", model.RMSNorm, []weight{{"w", 2, []float32{1, 2}}}, model.Room{},
+			receive(4, func(b *model.Builder, x model.ID) model.ID { return b.RMSNorm("y", x, b.Weight("w", 1, 2), 0) }),
+			[]run{{alone(1, 3, 4, 1, 1), []float32{0.8485281, 2.2627417, 1, 2}, nil}}}, // means 12.5 and 1
 
 		{"2 × 3", model.MatMul, []weight{{"w", 3, []float32{1, 2, 3, 4, 5, 6}}}, model.Room{},
 			receive(3, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 2, 3), x) }),

@@ -39,16 +39,19 @@ func embed(p *program, s *model.Step) {
 
 func rmsNorm(p *program, s *model.Step) {
 	w := p.weight(s.Src[1], 0, p.scratch)
-	eps := float64(s.ArgFloat(0))
+	eps, group := float64(s.ArgFloat(0)), int(s.Arg[1])
 	for i := range p.rows(s.Dst) {
-		x, dst := p.row(s.Src[0], i), p.row(s.Dst, i)
-		var sum float64
-		for _, v := range x {
-			sum += float64(v) * float64(v)
-		}
-		scale := 1 / math.Sqrt(sum/float64(len(x))+eps)
-		for j, v := range x {
-			dst[j] = float32(float64(v) * scale * float64(w[j]))
+		row, out := p.row(s.Src[0], i), p.row(s.Dst, i)
+		for g := 0; g < len(row); g += group {
+			x, dst := row[g:g+group], out[g:g+group]
+			var sum float64
+			for _, v := range x {
+				sum += float64(v) * float64(v)
+			}
+			scale := 1 / math.Sqrt(sum/float64(group)+eps)
+			for j, v := range x {
+				dst[j] = float32(float64(v) * scale * float64(w[j]))
+			}
 		}
 	}
 }

@@ -54,13 +54,13 @@ func (w *lowered) rmsnorm() error {
 	if err != nil {
 		return err
 	}
-	cols := uint32(w.dst.Cols)
-	local, subgroups, size := w.k.reduced(load, max(1, min(cols/4/w.k.subgroup(), 16))) // four elements an invocation
+	cols, group := uint32(w.dst.Cols), w.s.Arg[1]
+	local, subgroups, size := w.k.reduced(load, max(1, min(group/4/w.k.subgroup(), 16))) // four elements an invocation
 	word, rows := count(w.dst)
 	d := w.launch("rmsnorm"+load,
-		[]uint32{local, subgroups, boolWord(cols%4 != 0)},
-		[]uint32{cols, w.s.Arg[0], word},
-		func(r Run) [3]uint32 { return [3]uint32{rows(r), 1, 1} },
+		[]uint32{local, subgroups, boolWord(group%4 != 0)},
+		[]uint32{cols, w.s.Arg[0], word, group},
+		func(r Run) [3]uint32 { return [3]uint32{rows(r), cols / group, 1} },
 		write(w.s.Dst), read(w.s.Src[0]), weight)
 	d.Subgroup = size
 	return nil

@@ -66,6 +66,15 @@ func vectors() (cases []*Case) {
 		}
 		vector("add", quant.F32, cols, 1, bias)
 	}
+	for _, h := range []struct{ heads, group int }{{2, 1}, {3, 7}, {8, 64}, {5, 80}, {4, 128}, {2, 2048}} {
+		c := &test{opts: sized(5)}
+		c.weight("w", quant.F32, 1, h.group)
+		c.build = func(b *model.Builder) model.ID {
+			return norm(b, b.Weight("w", 1, h.group), b.Receive("x", h.heads*h.group))
+		}
+		c.runs = fixed(rowsOnly(0, 5, h.heads*h.group, 1), rowsOnly(5, 1, h.heads*h.group, 2))
+		cases = append(cases, typed(quant.F32, compared("rmsnorm", fmt.Sprintf("%d groups of %d", h.heads, h.group), LimitExact, c)))
+	}
 	for _, ty := range quant.Decodable() {
 		if ty != quant.F32 {
 			vector("rmsnorm", ty, 512, 1, norm)

@@ -8,8 +8,9 @@ const (
 var cpuMutations = []mutation{
 	{"embed", kernels, "the row before", "row(s.matrix.Data, int(id), s.matrix.RowBytes)", "row(s.matrix.Data, max(0, int(id)-1), s.matrix.RowBytes)"},
 	{"embed", kernels, "always the first of the given rows", "next = next[copy(dst, next):]", "copy(dst, next)"},
-	{"rmsnorm", kernels, "eps left out", "+float64(s.ArgFloat(0)))", "+0*float64(s.ArgFloat(0)))"},
+	{"rmsnorm", kernels, "eps left out", "+float64(eps)))", "+0*float64(eps)))"},
 	{"rmsnorm", kernels, "the odd element dropped", "if n%2 == 1 {\n		s0 += float64(x[n-1])", "if n%2 == 1 && n > 1 {\n		s0 += 0 * float64(x[n-1])"},
+	{"rmsnorm", kernels, "the first group's norm for all", "x[g:][:group], s.src[1]", "x[g*0:][:group], s.src[1]"},
 	{"rmsnorm", kernels, "the weight's first element for all", "v * scale * w[j]", "v * scale * w[j*0]"},
 	{"matmul", kernels, "the tail dropped", "s0 += x * b[i]", "s0 += 0 * x * b[i]"},
 	{"matmul", kernels, "one sum of eight dropped", "(s2 + s6) + (s3 + s7)", "(s2 + s6) + (s3 + 0*s7)"},

@@ -8,8 +8,8 @@ var mutations = append(refMutations, cpuMutations...)
 var refMutations = []mutation{
 	{"embed", ref, "the row before", "p.weight(s.Src[0], int(id), dst)", "p.weight(s.Src[0], max(0, int(id)-1), dst)"},
 	{"embed", ref, "always the first of the given rows", "next++", "next += 0"},
-	{"rmsnorm", ref, "eps left out", "float64(len(x))+eps)", "float64(len(x))+0*eps)"},
-	{"rmsnorm", ref, "the mean over one fewer", "sum/float64(len(x))", "sum/float64(max(1, len(x)-1))"},
+	{"rmsnorm", ref, "eps left out", "float64(group)+eps)", "float64(group)+0*eps)"},
+	{"rmsnorm", ref, "the mean over one fewer", "sum/float64(group)", "sum/float64(max(1, group-1))"},
 	{"rmsnorm", ref, "the weight's first element for all", "float64(w[j]))", "float64(w[0]))"},
 	{"matmul", ref, "the last element dropped", "for k, x := range p.row(s.Src[1], i) {", "for k, x := range p.row(s.Src[1], i)[:len(w)-1] {"},
 	{"matmul", ref, "even rows for odd ones", "w := p.weight(s.Src[0], j, p.scratch)", "w := p.weight(s.Src[0], j/2*2, p.scratch)"},
