@@ -80,3 +80,7 @@ deps:
 
 clean:
 	rm -rf bin
+
+.PHONY: mutate
+mutate:
+	go run ./model/conformance/mutate -o docs/mutations.md

@@ -15,7 +15,7 @@ func losing(t *testing.T, fault func(call string) error, told *[]string) *Engine
 	t.Helper()
 	s, host := &sim{kind: model.DiscreteGPU, fault: fault}, &sim{kind: model.Processor}
 	return open(t, builtIn, Options{
-		Device: s.kind.String(), devices: []model.Device{s, host}, Context: 512, open: memories(allPositions, someWindow),
+		Device: "sim", devices: []model.Device{s, host}, Context: 512, open: memories(allPositions, someWindow),
 		Notice: func(m string) {
 			if told != nil {
 				*told = append(*told, m)
@@ -70,7 +70,7 @@ func TestLostAgainAndAgain(t *testing.T) {
 	if e.Losses() != maxLosses {
 		t.Errorf("%d losses, want %d", e.Losses(), maxLosses)
 	}
-	if !slices.ContainsFunc(told, func(m string) bool { return strings.Contains(m, "all layers move to processor") }) {
+	if !slices.ContainsFunc(told, func(m string) bool { return strings.Contains(m, "all layers move to cpu") }) {
 		t.Errorf("told %q", told)
 	}
 }

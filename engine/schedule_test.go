@@ -213,7 +213,7 @@ func TestStress(t *testing.T) {
 	}}
 	s.kind = model.DiscreteGPU
 	host := &sim{kind: model.Processor}
-	e := open(t, builtIn, Options{Device: s.kind.String(), devices: []model.Device{s, host}, Context: 1024, open: memories(allPositions, someWindow)})
+	e := open(t, builtIn, Options{Device: "sim", devices: []model.Device{s, host}, Context: 1024, open: memories(allPositions, someWindow)})
 	var wg sync.WaitGroup
 	for g := range 16 {
 		wg.Go(func() {

@@ -37,7 +37,11 @@ func (s *sim) ask(call string) error {
 }
 
 func (s *sim) Info() model.DeviceInfo {
-	return model.DeviceInfo{ID: s.kind.String(), Backend: "sim", Kind: s.kind, Chunk: 64, Ops: model.Ops(), Types: quant.Decodable()}
+	id := "sim"
+	if s.kind == model.Processor {
+		id = "cpu"
+	}
+	return model.DeviceInfo{ID: id, Backend: "sim", Kind: s.kind, Chunk: 64, Ops: model.Ops(), Types: quant.Decodable()}
 }
 
 func (s *sim) CopyRate() (float64, error) { return 1, nil }

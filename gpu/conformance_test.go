@@ -7,6 +7,7 @@ import (
 
 	"eclat/cpu/ref"
 	"eclat/model"
+	"eclat/model/backendtest"
 )
 
 // openReference makes the backend that answers are compared with.
@@ -23,4 +24,18 @@ func reference(t testing.TB) model.Backend {
 	}
 	t.Cleanup(func() { b.Close() })
 	return b
+}
+
+// TestConformance: the backend computes everything that the suite asks for.
+func TestConformance(t *testing.T) {
+	info := testDevice(t)
+	cache := t.TempDir()
+	lacks := backendtest.Run(t,
+		func() (model.Backend, error) { return openReference(t) },
+		func() (model.Backend, error) {
+			return open(info, strict(t, options{OpenOptions: model.OpenOptions{CacheDir: cache}}))
+		})
+	if len(lacks) > 0 {
+		t.Errorf("not supported: %q", lacks)
+	}
 }

@@ -1,4 +1,4 @@
-//go:build never
+//go:build cgo && !novulkan
 
 package gpu
 

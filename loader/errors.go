@@ -1,9 +1,17 @@
 package loader
 
-import "eclat/loader/gguf"
+import (
+	"errors"
+
+	"eclat/loader/gguf"
+)
 
 // FormatError says that a model file is not what it claims to be.
 type FormatError = gguf.FormatError
+
+// ErrFault says that mapped bytes could not be read. It is wrapped with the file's
+// path, in one line.
+var ErrFault = errors.New("the file was cut short or its disk failed while it was read")
 
 // Value is a metadata value, ValueType its type.
 type (

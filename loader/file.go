@@ -1,8 +1,6 @@
 package loader
 
 import (
-	"eclat/loader/gguf"
-	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +10,9 @@ import (
 	"sync"
 
 	"github.com/edsrzf/mmap-go"
+
+	"eclat/loader/gguf"
+	"eclat/loader/manifest"
 )
 
 // Tensor is a named block of weights: where it lies and how to read it.

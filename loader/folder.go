@@ -2,8 +2,6 @@ package loader
 
 import (
 	"bytes"
-	"eclat/loader/gguf"
-	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"eclat/loader/gguf"
+	"eclat/loader/manifest"
 )
 
 // folder is where the blobs of an open manifest lie.

@@ -3,7 +3,6 @@ package loader_test
 import (
 	"bytes"
 	"context"
-	"eclat/loader/manifest"
 	"errors"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"eclat/loader"
 	"eclat/loader/fragment"
 	"eclat/loader/loadertest"
+	"eclat/loader/manifest"
 )
 
 // names lists all tensors of a model.

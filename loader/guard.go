@@ -1,16 +1,11 @@
 package loader
 
 import (
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
 	"unsafe"
 )
-
-// ErrFault says that mapped bytes could not be read. It is wrapped with the file's
-// path, in one line.
-var ErrFault = errors.New("the file was cut short or its disk failed while it was read")
 
 // Guard runs read and returns its error, or ErrFault where a page of a mapped file
 // turned out not to be there: the system sends a signal then, which would end the

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"eclat/loader/manifest"
 	"errors"
 
 	"github.com/spf13/cobra"
 
 	"eclat/cmd/eclat/out"
 	"eclat/loader/fragment"
+	"eclat/loader/manifest"
 )
 
 func newAssemble() *cobra.Command {

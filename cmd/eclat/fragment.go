@@ -1,7 +1,6 @@
 package main
 
 import (
-	"eclat/loader/manifest"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"eclat/cmd/eclat/out"
 	"eclat/loader"
 	"eclat/loader/fragment"
+	"eclat/loader/manifest"
 	"eclat/model"
 	"eclat/model/arch"
 	"eclat/testdata"

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 
 	"eclat/cmd/eclat/out"
 	"eclat/loader"
+	"eclat/loader/manifest"
 	"eclat/model"
 	"eclat/model/arch"
 )

@@ -127,6 +127,8 @@ func exitCode(err error) int {
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
+	case errors.Is(err, loader.ErrFault): // of a model too: what the file says is not at fault
+		return exitFailed
 	case errors.As(err, &format):
 		return exitModel
 	case errors.Is(err, engine.ErrDevice), errors.Is(err, engine.ErrMemory), errors.Is(err, engine.ErrLost):

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"eclat/loader/manifest"
 	"errors"
 	"os"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 	"eclat/cmd/eclat/out"
 	"eclat/loader"
 	"eclat/loader/fragment"
+	"eclat/loader/manifest"
 )
 
 func newVerify() *cobra.Command {

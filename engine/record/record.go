@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
-	"eclat/loader/atomicfile"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -13,6 +12,8 @@ import (
 	"io"
 	"math"
 	"os"
+
+	"eclat/loader/atomicfile"
 )
 
 const (

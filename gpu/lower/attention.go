@@ -15,10 +15,8 @@ const (
 
 func (w *lowered) attention() error {
 	heads, kv, dimK, dimV, window := w.s.Arg[0], w.s.Arg[1], w.s.Arg[2], w.s.Arg[3], w.s.Arg[5]
-	if w.wide(w.s.Src[1]) || w.wide(w.s.Src[2]) {
-		return model.Unsupported(fmt.Errorf("gpu: attention over memory of type F32"))
-	}
-	if kv*dimK%2 != 0 || kv*dimV%2 != 0 {
+	wideK, wideV := w.wide(w.s.Src[1]), w.wide(w.s.Src[2])
+	if kv*dimK%2 != 0 && !wideK || kv*dimV%2 != 0 && !wideV {
 		return model.Unsupported(fmt.Errorf("gpu: rows of %d and %d halves in memory are not whole words", kv*dimK, kv*dimV))
 	}
 	tail := dimK%8 != 0 || dimV%8 != 0
@@ -61,7 +59,7 @@ func (w *lowered) attention() error {
 	number := func(r Run) uint32 { return min(splits, ceilDiv(uint32(min(r.Len, seen)), split)) }
 
 	d := w.launch("attention"+load,
-		[]uint32{local, subgroups, together, batch, dimK, dimV, boolWord(tail), keys},
+		[]uint32{local, subgroups, together, batch, dimK, dimV, boolWord(tail), keys, boolWord(wideK), boolWord(wideV)},
 		[]uint32{heads, kv, w.s.Arg[4], split, splits, w.l.In.Pos, w.table(w.s.Src[1]), window},
 		func(r Run) [3]uint32 { return [3]uint32{ceilDiv(uint32(r.Tokens), batch), number(r), heads / together} },
 		write(w.s.Dst), part, read(w.s.Src[0]), Bind{Mem: KeptIn, Tensor: w.s.Src[1]}, Bind{Mem: KeptIn, Tensor: w.s.Src[2]})

@@ -3,8 +3,6 @@ package fragment
 import (
 	"context"
 	"crypto/sha256"
-	"eclat/loader/atomicfile"
-	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +11,8 @@ import (
 	"regexp"
 
 	"eclat/loader"
+	"eclat/loader/atomicfile"
+	"eclat/loader/manifest"
 )
 
 // firstPart matches the name of the first file of a split model.

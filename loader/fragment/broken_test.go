@@ -2,7 +2,6 @@ package fragment_test
 
 import (
 	"context"
-	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -15,6 +14,7 @@ import (
 	"eclat/loader"
 	"eclat/loader/fragment"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/manifest"
 	"eclat/loader/quant"
 )
 

@@ -1,8 +1,9 @@
 package fragment
 
 import (
-	"eclat/loader/manifest"
 	"slices"
+
+	"eclat/loader/manifest"
 )
 
 // extent is a run of bytes of a source file: a tensor, or what lies between two.

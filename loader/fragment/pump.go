@@ -3,12 +3,13 @@ package fragment
 import (
 	"context"
 	"crypto/sha256"
-	"eclat/loader/manifest"
 	"hash"
 	"hash/maphash"
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"eclat/loader/manifest"
 )
 
 // slabBytes is what a pump reads at once: several chunks, to keep all cores busy.

@@ -1,7 +1,6 @@
 package fragment
 
 import (
-	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"path/filepath"
 
 	"eclat/loader"
+	"eclat/loader/manifest"
 )
 
 // reader reads a manifest's blobs. One goroutine may use it at a time.

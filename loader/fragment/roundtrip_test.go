@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"eclat/loader/manifest"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -16,6 +15,7 @@ import (
 	"eclat/loader"
 	"eclat/loader/fragment"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/manifest"
 	"eclat/loader/quant"
 	"eclat/testdata"
 )

@@ -1,8 +1,6 @@
 package fragment
 
 import (
-	"eclat/loader/atomicfile"
-	"eclat/loader/manifest"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +12,9 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"eclat/loader/atomicfile"
+	"eclat/loader/manifest"
 )
 
 // partial is the end of the names of files that are being written.

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"eclat/loader/manifest"
 	"fmt"
 	"slices"
 	"strings"
 
 	"eclat/loader"
+	"eclat/loader/manifest"
 )
 
 // Problem is a blob, or a chunk of one, that is missing or damaged.

@@ -11,7 +11,8 @@ import (
 )
 
 // FuzzParse: whatever the bytes, reading them ends in a FormatError or in a header
-// all of whose tensors and values can be read.
+// all of whose tensors and values can be read. Beside the seeds here,
+// testdata/fuzz has whole files and what a run found to reach new code.
 func FuzzParse(f *testing.F) {
 	const maxSeed = 64 << 10 // large seeds slow the fuzzer and teach it nothing
 	for _, h := range corpus() {

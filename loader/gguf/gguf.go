@@ -1,8 +1,6 @@
 package gguf
 
 import (
-	"eclat/loader/quant"
-	"eclat/loader/safemath"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -10,6 +8,9 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"eclat/loader/quant"
+	"eclat/loader/safemath"
 )
 
 // Limits on what a header may ask for. They are far above any model in use and

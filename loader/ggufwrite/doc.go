@@ -4,7 +4,7 @@
 // File describes a well-formed file and lays it out. Raw appends single fields
 // and checks nothing, so that a test can write wrong counts, offsets out of the
 // file, a key twice: File is written through it. Encode makes tensor bytes of
-// the types that package loader decodes.
+// the types that package quant decodes.
 //
 // A mistake in the description (a Go type that GGUF lacks, data of the wrong
 // length) panics: it is the test that is wrong.

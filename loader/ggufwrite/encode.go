@@ -1,10 +1,11 @@
 package ggufwrite
 
 import (
-	"eclat/loader/quant"
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"eclat/loader/quant"
 )
 
 // Encode returns x as whole blocks of type t: F32, F16, BF16, Q8_0, Q4_0, Q4_K,

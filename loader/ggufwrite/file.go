@@ -2,10 +2,11 @@ package ggufwrite
 
 import (
 	"bytes"
-	"eclat/loader/quant"
 	"fmt"
 	"io"
 	"os"
+
+	"eclat/loader/quant"
 )
 
 // File describes a well-formed GGUF file.

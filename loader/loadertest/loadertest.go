@@ -2,7 +2,6 @@ package loadertest
 
 import (
 	"context"
-	"eclat/loader/manifest"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"eclat/loader"
 	"eclat/loader/fragment"
 	"eclat/loader/ggufwrite"
+	"eclat/loader/manifest"
 	"eclat/loader/quant"
 )
 

@@ -1,11 +1,12 @@
 package manifest
 
 import (
-	"eclat/loader/gguf"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"eclat/loader/gguf"
 )
 
 // OpenBlob opens a blob in the folder root and checks what can be checked without

@@ -1,10 +1,11 @@
 package manifest
 
 import (
-	"eclat/loader/gguf"
-	"eclat/loader/safemath"
 	"fmt"
 	"slices"
+
+	"eclat/loader/gguf"
+	"eclat/loader/safemath"
 )
 
 // check compares the parts of a manifest with each other: sizes with shapes,

@@ -1,12 +1,13 @@
 package manifest
 
 import (
-	"eclat/loader/gguf"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"eclat/loader/gguf"
 )
 
 // fileName matches the names of manifests in a folder; the digits are the id.

@@ -1,10 +1,11 @@
 package manifest_test
 
 import (
-	"eclat/loader/manifest"
 	"slices"
 	"strings"
 	"testing"
+
+	"eclat/loader/manifest"
 )
 
 // TestFragmentsOf: which fragment a tensor belongs to.

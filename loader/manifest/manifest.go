@@ -1,14 +1,15 @@
 package manifest
 
 import (
-	"eclat/loader/gguf"
-	"eclat/loader/quant"
 	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"eclat/loader/gguf"
+	"eclat/loader/quant"
 )
 
 // Schema names the format described at Manifest.

@@ -3,7 +3,6 @@ package manifest_test
 import (
 	"bytes"
 	"crypto/sha256"
-	"eclat/loader/manifest"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 
 	"eclat/loader"
 	"eclat/loader/loadertest"
+	"eclat/loader/manifest"
 )
 
 // TestManifestText reads a manifest with another JSON reader: the fields mean what
@@ -308,7 +308,8 @@ func TestCanonicalConfig(t *testing.T) {
 }
 
 // FuzzParse: whatever the bytes, reading them ends in a FormatError of one line
-// or in a manifest that is written in the same bytes.
+// or in a manifest that is written in the same bytes. Beside the
+// seeds here, testdata/fuzz has whole ones and what a run found to reach new code.
 func FuzzParse(f *testing.F) {
 	_, path := loadertest.Folder(f, loadertest.Layered())
 	sound := string(loadertest.ReadFile(f, path))

@@ -3,13 +3,14 @@ package manifest
 import (
 	"bytes"
 	"crypto/sha256"
-	"eclat/loader/gguf"
-	"eclat/loader/quant"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"eclat/loader/gguf"
+	"eclat/loader/quant"
 )
 
 // reader reads a manifest that is written in the one canonical way. Since

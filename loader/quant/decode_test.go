@@ -1,12 +1,13 @@
 package quant_test
 
 import (
-	"eclat/loader/quant"
 	"encoding/binary"
 	"math"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"eclat/loader/quant"
 )
 
 var decodable = []quant.Type{

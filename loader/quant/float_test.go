@@ -1,9 +1,10 @@
 package quant_test
 
 import (
-	"eclat/loader/quant"
 	"math"
 	"testing"
+
+	"eclat/loader/quant"
 )
 
 // halfValue is the definition of IEEE 754 binary16 in float64, NaN aside.

@@ -1,11 +1,12 @@
 package quant
 
 import (
-	"eclat/loader/safemath"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+
+	"eclat/loader/safemath"
 )
 
 // Type is a ggml tensor type, numbered as in the file.

@@ -1,10 +1,11 @@
 package quant_test
 
 import (
-	"eclat/loader/quant"
 	"math"
 	"strings"
 	"testing"
+
+	"eclat/loader/quant"
 )
 
 // ggmlTypes is what the ggml library answers (ggml_type_name, ggml_blck_size in

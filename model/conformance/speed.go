@@ -11,7 +11,8 @@ import (
 
 // Speed multiplies a 4096 × 4096 weight of a type by one row until at least 0.2 s
 // have gone by and returns the rate at which its bytes were read, in GB/s, by the
-// median run. What starting and waiting for a run costs is part of it.
+// median run. What starting and waiting for a run costs is part of it. A type that
+// the backend lacks is a model.UnsupportedError.
 func Speed(ty quant.Type, open Opener) (gbps float64, err error) {
 	const rows, cols = 4096, 4096
 	c := matmulTest(rows, cols, 1)

@@ -7,7 +7,7 @@
 #include "lib/common.glsl"
 #include "lib/reduce.glsl"
 
-// Attention, causal, over paged f16 keys and values. Head h of token i with
+// Attention, causal, over paged keys and values, f16 or f32. Head h of token i with
 // position pos in its sequence reads key head g = h / (nHead/nHeadKV):
 //
 //	a[t] = softmax_t(scale · q[i][h]·K[t][g]),  y[i][h] = Σ_t a[t]·V[t][g]    t = from…pos
@@ -31,6 +31,8 @@ layout(constant_id = 4) const uint DIMK = 64;
 layout(constant_id = 5) const uint DIMV = 64;
 layout(constant_id = 6) const bool TAIL = false; // a head is not a multiple of 8 elements
 layout(constant_id = 7) const uint KEYS = 1;
+layout(constant_id = 8) const bool WIDEK = false; // keys are F32, not F16
+layout(constant_id = 9) const bool WIDEV = false; // values are
 
 layout(push_constant) uniform Push {
     uint heads;    // nHead
@@ -45,13 +47,28 @@ layout(push_constant) uniform Push {
 
 layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
 layout(std430, binding = 2) writeonly restrict buffer Part { float part[]; }; // (tokens·heads, splits, DIMV + 2): top, sum, values
+
+void halves_of(uvec4 q, out vec4 lo, out vec4 hi) {
+    lo = vec4(unpackHalf2x16(q.x), unpackHalf2x16(q.y));
+    hi = vec4(unpackHalf2x16(q.z), unpackHalf2x16(q.w));
+}
+
 #ifdef TEXEL
 layout(binding = 3) uniform usamplerBuffer q_quads;
 layout(binding = 4) uniform usamplerBuffer k_quads;
 layout(binding = 5) uniform usamplerBuffer v_quads;
 vec4 query(uint e, uint d) { return uintBitsToFloat(texelFetch(q_quads, int((e + d) / 4))); }
-uvec4 key(uint e, uint d) { return texelFetch(k_quads, int((e + d) / 8)); }
-uvec4 value(uint e, uint d) { return texelFetch(v_quads, int((e + d) / 8)); }
+
+#define EIGHT(name, quads, wide)                                                \
+    void name(uint e, uint d, out vec4 lo, out vec4 hi) {                       \
+        if (wide) {                                                             \
+            lo = uintBitsToFloat(texelFetch(quads, int((e + d) / 4)));          \
+            hi = uintBitsToFloat(texelFetch(quads, int((e + d) / 4 + 1)));      \
+        } else                                                                  \
+            halves_of(texelFetch(quads, int((e + d) / 8)), lo, hi);             \
+    }
+EIGHT(key, k_quads, WIDEK)
+EIGHT(value, v_quads, WIDEV)
 #else
 layout(std430, binding = 3) readonly buffer Q { vec4 q_quads[]; };
 layout(std430, binding = 3) readonly buffer Q1 { float q_floats[]; };
@@ -61,7 +78,7 @@ layout(std430, binding = 5) readonly buffer V { uvec4 v_quads[]; };
 layout(std430, binding = 5) readonly buffer V1 { uint v_words[]; };
 
 // query returns four elements from d on of the head that begins at element e;
-// key and value eight halves, zeros beyond the head.
+// key and value eight, zeros beyond the head.
 vec4 query(uint e, uint d) {
     if (!TAIL) return q_quads[(e + d) / 4];
     vec4 v = vec4(0);
@@ -69,19 +86,25 @@ vec4 query(uint e, uint d) {
     return v;
 }
 
-#define HALVES(name, words, quads, dim)                                         \
-    uvec4 name(uint e, uint d) {                                                \
-        if (!TAIL) return quads[(e + d) / 8];                                   \
-        uvec4 v = uvec4(0);                                                     \
-        for (uint i = 0; i < 8; i++)                                            \
-            if (d + i < dim) {                                                  \
-                uint at = e + d + i;                                            \
-                v[i / 2] |= ((words[at / 2] >> (16 * (at & 1))) & 0xffffu) << (16 * (i & 1)); \
-            }                                                                   \
-        return v;                                                               \
+#define EIGHT(name, words, quads, dim, wide)                                    \
+    void name(uint e, uint d, out vec4 lo, out vec4 hi) {                       \
+        if (TAIL) {                                                             \
+            lo = vec4(0), hi = vec4(0);                                         \
+            for (uint i = 0; i < 8; i++)                                        \
+                if (d + i < dim) {                                              \
+                    uint at = e + d + i;                                        \
+                    float x = wide ? uintBitsToFloat(words[at])                 \
+                                   : unpackHalf2x16(words[at / 2] >> (16 * (at & 1))).x; \
+                    if (i < 4) lo[i] = x; else hi[i - 4] = x;                   \
+                }                                                               \
+        } else if (wide) {                                                      \
+            lo = uintBitsToFloat(quads[(e + d) / 4]);                           \
+            hi = uintBitsToFloat(quads[(e + d) / 4 + 1]);                       \
+        } else                                                                  \
+            halves_of(quads[(e + d) / 8], lo, hi);                              \
     }
-HALVES(key, k_words, k_quads, DIMK)
-HALVES(value, v_words, v_quads, DIMV)
+EIGHT(key, k_words, k_quads, DIMK, WIDEK)
+EIGHT(value, v_words, v_quads, DIMV, WIDEV)
 #endif
 
 #include "lib/split.glsl"
@@ -137,9 +160,7 @@ void attend(uint first, uint last, uint table, uint kv, uint h0) {
         for (uint d = 0; d < DIMK; d += 8) {
             vec4 lo[KEYS], hi[KEYS];
             for (uint j = 0; j < KEYS; j++) {
-                uvec4 k = key(e[j], d);
-                lo[j] = vec4(unpackHalf2x16(k.x), unpackHalf2x16(k.y));
-                hi[j] = vec4(unpackHalf2x16(k.z), unpackHalf2x16(k.w));
+                key(e[j], d, lo[j], hi[j]);
             }
             for (uint r = 0; r < ROWS; r++) {
 #ifdef TEXEL // a fetch costs these drivers less than shared memory
@@ -177,8 +198,8 @@ void attend(uint first, uint last, uint table, uint kv, uint h0) {
                 for (uint j = 0; j < PER; j++) {
                     uint d = 8 * (lane % EIGHTS + j * LOCAL);
                     if (PER > 1 && d >= DIMV) break;
-                    uvec4 v = value(e, d);
-                    vec4 lo = vec4(unpackHalf2x16(v.x), unpackHalf2x16(v.y)), hi = vec4(unpackHalf2x16(v.z), unpackHalf2x16(v.w));
+                    vec4 lo, hi;
+                    value(e, d, lo, hi);
                     for (uint r = 0; r < ROWS; r++) {
                         acc[(r * PER + j) * 2] += a[r * TILE + t] * lo;
                         acc[(r * PER + j) * 2 + 1] += a[r * TILE + t] * hi;
