@@ -34,7 +34,9 @@ func newBench() *cobra.Command {
 		Short: "Measure tokens per second",
 		Long: `Measure how fast a model reads prompts (ppN) and generates text (tgN), as
 llama-bench does: each test is warmed up, then repeated; a rate is the mean of the
-repetitions ± their standard deviation. "@ d4096" is with 4096 tokens before.
+repetitions ± their standard deviation. "@ d4096" is with 4096 tokens before, which
+are computed once; a prompt is read at the next multiple of 32. Compiling kernels
+is in no rate.
 
 The last column sets the rate against what the device can do, measured on the
 spot: generating has to read all weights once a token, so it is bound by how fast
@@ -259,8 +261,12 @@ func (f *benchFlags) describe(e *engine.Engine, b *benchRun) error {
 	if b.model.kind != "" {
 		return nil
 	}
+	var kind string
+	if err := loader.Guard(func() error { kind = bench.ModelType(e); return nil }); err != nil {
+		return err
+	}
 	b.model = benchModel{
-		file: e.Model.File.Path, kind: bench.ModelType(e), name: e.Model.Config.Name,
+		file: e.Model.File.Path, kind: kind, name: e.Model.Config.Name,
 		bytes: bench.Bytes(e), params: bench.Params(e),
 	}
 	if f.synthetic != "" { // its shape is all there is to tell

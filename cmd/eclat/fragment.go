@@ -75,8 +75,14 @@ command goes on where it stopped.`,
 // is of a kind that cannot be run.
 func configJSON(f *loader.File) (json.RawMessage, error) {
 	var c *model.Config
-	if m, err := arch.Open(f); err == nil {
-		c = &m.Config
+	err := loader.Guard(func() error {
+		if m, err := arch.Open(f); err == nil {
+			c = &m.Config
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	j, err := json.Marshal(c)
 	if err != nil {
