@@ -160,7 +160,7 @@ func TestInterruptWork(t *testing.T) {
 		{syscall.SIGINT, []string{"doctor", "--device", "cpu"}}, {syscall.SIGINT, []string{"perplexity", "-f", text, "--device", "ref"}},
 		{syscall.SIGINT, []string{"compare", "-f", text, "-n", "1000", "--device", "ref", "--against", "ref"}},
 		{syscall.SIGINT, []string{"run", "--device", "ref", "-f", text, "-c", "100000"}}, {syscall.SIGHUP, []string{"run", "--device", "ref", "--ignore-eos", "-c", "100000"}},
-		{syscall.SIGINT, []string{"bench", "--synthetic", "llama-3.2-1b", "--device", "cpu", "-r", "1000000"}},
+		{syscall.SIGINT, []string{"bench", "--synthetic", "tinyllama-1.1b:4", "--device", "cpu", "-r", "1000000"}},
 	} {
 		dir := t.TempDir()
 		p := start(t, nil, []string{"TMPDIR=" + dir}, c.args...)
@@ -175,7 +175,15 @@ func TestInterruptWork(t *testing.T) {
 	}
 	dir := t.TempDir()
 	p := start(t, nil, []string{"TMPDIR=" + dir}, "bench", "--synthetic", "tinyllama-1.1b:1", "--device", "cpu", "-r", "1000000")
-	until(t, "a synthetic model is written", func() bool { return p.ticks() >= 10 || p.ended() })
+	until(t, "the synthetic model is open", func() bool {
+		fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", p.Process.Pid))
+		for _, fd := range fds {
+			if to, _ := os.Readlink(fd); strings.HasPrefix(to, dir) && strings.HasSuffix(to, " (deleted)") {
+				return true
+			}
+		}
+		return p.ended()
+	})
 	p.Process.Kill()
 	<-p.done
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
