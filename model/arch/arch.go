@@ -18,7 +18,7 @@ type architecture struct {
 }
 
 // architectures is the one table of families.
-var architectures = []architecture{llama}
+var architectures = []architecture{llama, qwen3}
 
 // Open reads and checks the configuration of an open file. A file that is not a
 // sound model of a supported architecture gives a *loader.FormatError.

@@ -98,6 +98,11 @@ func (k block) norm(part string, x model.ID) model.ID {
 	return k.b.RMSNorm(k.name(part), x, k.b.Weight(k.name(part+".weight"), 1, k.b.Cols(x)), k.RMSEps)
 }
 
+// headNorm is RMSNorm of every head of x by the one weight PART.weight (1, head_dim_k).
+func (k block) headNorm(part string, x model.ID) model.ID {
+	return k.b.RMSNorm(k.name(part), x, k.b.Weight(k.name(part+".weight"), 1, k.HeadDimK), k.RMSEps)
+}
+
 // linear is a projection of x to rows elements, with its bias where the file has one.
 func (k block) linear(part string, x model.ID, rows int) model.ID {
 	y := k.b.MatMul(k.name(part), k.b.Weight(k.name(part+".weight"), rows, k.b.Cols(x)), x)
