@@ -12,12 +12,25 @@ import (
 	"eclat/loader"
 )
 
-// Limits on the log-probabilities of golden texts against the float64 answer.
-const (
-	limitMean = 0.005 // mean |Δ log p|
-	limitMax  = 0.05
-	limitTop1 = 0.97 // share of positions whose most likely token agrees
-)
+// measured is how far a device's log-probabilities were from the float64 answer, the
+// worst of ref, cpu and vulkan; the limits are three times that. Keys and values
+// in f16 are most of it.
+type measured struct {
+	mean, max float64 // |Δ log p|
+	other     int     // positions whose most likely token is another
+}
+
+var goldenMeasured = map[string]measured{
+	"sotu-8m-q4_k_m": {0.00014, 0.00073, 0},
+	"sotu-8m-f16":    {0.00015, 0.00055, 0},
+	"iq4_nl-small":   {0.00067, 0.0026, 0},
+	"qwen3-small":    {0.0017, 0.0092, 1},
+	"head64-q5":      {0.00072, 0.0026, 0},
+	"odd-heads":      {0.0010, 0.0028, 0},
+	"small-F16":      {0.00069, 0.0022, 0},
+	"small-Q4_0":     {0.00077, 0.0040, 0},
+	"small-Q8_0":     {0.00077, 0.0027, 0},
+}
 
 // golden is a *.golden.json: the float64 answer for a sequence of tokens.
 type golden struct {
@@ -31,10 +44,13 @@ type golden struct {
 // TestGolden holds every device's log-probabilities to the exact ones, on the
 // built-in model and, where they are at hand, on the models beside the repository.
 func TestGolden(t *testing.T) {
-	models := []string{"../testdata/sotu-8m-q4_k_m.gguf"}
+	models, err := filepath.Glob("../testdata/*.gguf")
+	if err != nil || len(models) == 0 {
+		t.Fatal("no models in testdata")
+	}
 	more, _ := filepath.Glob("../../shared/models/*.gguf")
 	if len(more) == 0 {
-		t.Log("../shared/models is not at hand: only the built-in model is tested")
+		t.Log("../shared/models is not at hand: only the models in testdata are tested")
 	}
 	for _, path := range append(models, more...) {
 		var g golden
@@ -79,11 +95,16 @@ func (g *golden) check(t *testing.T, path, device string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mean, top1 := sum/float64(rows-1), float64(agree)/float64(rows)
-	t.Logf("mean |Δlp| %.6f, max %.6f, top-1 %.1f %%", mean, most, 100*top1)
-	if rows != len(g.IDs) || !(mean <= limitMean) || !(most <= limitMax) || !(top1 >= limitTop1) {
-		t.Errorf("%d rows of %d; mean %.5f (limit %g), max %.5f (limit %g), top-1 %.3f (limit %g)",
-			rows, len(g.IDs), mean, limitMean, most, limitMax, top1, limitTop1)
+	name := strings.TrimSuffix(filepath.Base(path), ".gguf")
+	was, known := goldenMeasured[name]
+	if !known {
+		t.Fatalf("%s has no measured values: mean %.5f, max %.5f, %d of %d other tokens", name, sum/float64(rows-1), most, rows-agree, rows)
+	}
+	mean := sum / float64(rows-1)
+	t.Logf("mean |Δlp| %.6f, max %.6f, %d of %d the same token", mean, most, agree, rows)
+	if rows != len(g.IDs) || !(mean <= 3*was.mean) || !(most <= 3*was.max) || rows-agree > was.other {
+		t.Errorf("%d rows of %d; mean %.5f (limit %.5f), max %.5f (limit %.5f), %d other tokens (limit %d)",
+			rows, len(g.IDs), mean, 3*was.mean, most, 3*was.max, rows-agree, was.other)
 	}
 }
 
