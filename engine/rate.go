@@ -70,8 +70,9 @@ func (c *chain) matMulRate(ctx context.Context, tokens int, limit time.Duration)
 	if w.Rows == 0 {
 		return 0, nil
 	}
+	tokens = min(tokens, c.room.Pages*model.PageLen) // a batch has memory, also where no step looks at it
 	const products = 4
-	b := model.NewBuilder(c.model.File, c.room)
+	b := c.model.Builder(c.room)
 	x := b.Receive("x", w.Cols)
 	y := x
 	for i := range products {
@@ -87,7 +88,16 @@ func (c *chain) matMulRate(ctx context.Context, tokens int, limit time.Duration)
 		return 0, fmt.Errorf("engine: compile the matrix product: %w", err)
 	}
 	defer program.Close()
-	in := model.Batch{Rows: make([]float32, tokens*w.Cols), Seqs: []model.SeqRun{{N: tokens}}}
+	in := model.Batch{Rows: make([]float32, tokens*w.Cols), Seqs: []model.SeqRun{{N: tokens, Units: make([][]int32, len(c.kinds))}}}
+	for pool, k := range c.kinds {
+		n := 1
+		if k.Per != model.Sequence {
+			n = model.Pages(tokens)
+		}
+		for i := range n {
+			in.Seqs[0].Units[pool] = append(in.Seqs[0].Units[pool], int32(i))
+		}
+	}
 	for i := range in.Rows {
 		in.Rows[i] = sample.Uniform(1, uint32(i)) - 0.5
 	}

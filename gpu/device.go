@@ -63,7 +63,7 @@ var kinds = [...]model.DeviceKind{
 func describe(i vk.Info) model.DeviceInfo {
 	d := model.DeviceInfo{
 		ID: fmt.Sprintf("vulkan:%d", i.Index), Backend: "Vulkan", Name: i.Name, Kind: kinds[i.Type], Driver: i.Driver,
-		Chunk: promptChunk, Ops: lower.Ops(), Types: shaders.Types,
+		Chunk: promptChunk, Ops: lower.Ops(), Types: shaders.Types, Details: details(i),
 	}
 	if !hostBacked(i) {
 		d.Memory = ownMemory(i)

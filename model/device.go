@@ -103,6 +103,14 @@ type DeviceInfo struct {
 
 	Ops   []Op         // what it can compute
 	Types []quant.Type // of the weights it can compute with
+
+	Details []Detail // what else there is to say of it, for people
+}
+
+// Detail is a property of a device, as it is shown.
+type Detail struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // GPU reports whether the device is a GPU, or a driver that acts as one.

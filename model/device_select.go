@@ -8,7 +8,7 @@ import (
 )
 
 // Choose finds the device that the user's words ask for, its index in infos, and
-// says why it is that one.
+// says why it is that one; nothing where it was named.
 //
 //	auto, or nothing   the best GPU; where there is none the processor
 //	gpu, vulkan        the best GPU; a software one only with allowSoftware
@@ -38,7 +38,7 @@ func Choose(infos []DeviceInfo, spec string, allowSoftware bool) (index int, why
 		return 0, "", missing(infos, noGPU(infos))
 	}
 	if i := slices.IndexFunc(infos, func(d DeviceInfo) bool { return strings.EqualFold(d.ID, spec) }); i >= 0 {
-		return i, "asked for", nil
+		return i, "", nil // nothing that the user does not know
 	}
 	part := strings.ToLower(spec)
 	named := func(d *DeviceInfo) bool { return strings.Contains(strings.ToLower(d.Name), part) }

@@ -71,15 +71,22 @@ func (m *Model) Plan(st Stage, room Room) (*Plan, error) {
 // need not be there. Every stage has the pools of the whole model, in the same order,
 // so that one sequence's tables serve all stages.
 func (m *Model) Describe(st Stage, room Room) (*Plan, error) {
-	b := NewBuilder(m.File, room)
-	for _, p := range m.pools {
-		b.plan.Pools = append(b.plan.Pools, Pool{p.Per, p.Window, room.units(p.Per, p.Window)})
-	}
+	b := m.Builder(room)
 	x := m.build(b, &m.Config, st)
 	if st.Head && st.Sample && b.err == nil {
 		x = b.Sample("token", x)
 	}
 	return b.Plan(x)
+}
+
+// Builder starts a plan over the model's tensors and pools, for a backend that holds a
+// stage of it.
+func (m *Model) Builder(room Room) *Builder {
+	b := NewBuilder(m.File, room)
+	for _, p := range m.pools {
+		b.plan.Pools = append(b.plan.Pools, Pool{p.Per, p.Window, room.units(p.Per, p.Window)})
+	}
+	return b
 }
 
 // PositionBytes is what one position costs in memory that keeps all positions, over

@@ -61,6 +61,8 @@ type deviceEntry struct {
 	Types     []string `json:"weight_types"`
 	Lacks     []string `json:"lacks,omitempty"` // ops that it cannot compute
 	Error     string   `json:"error,omitempty"`
+
+	Details []model.Detail `json:"details,omitempty"`
 }
 
 // listDevices describes every device. An error says why there is no Vulkan device.
@@ -86,7 +88,7 @@ func listDevices(ctx context.Context, measure bool) (list []deviceEntry, err err
 }
 
 func newDeviceEntry(i *model.DeviceInfo) deviceEntry {
-	d := deviceEntry{Name: i.ID, Title: i.Name, Type: i.Kind.String(), Threads: i.Threads, Driver: i.Driver, Memory: i.Memory, Chunk: i.Chunk}
+	d := deviceEntry{Name: i.ID, Title: i.Name, Type: i.Kind.String(), Threads: i.Threads, Driver: i.Driver, Memory: i.Memory, Chunk: i.Chunk, Details: i.Details}
 	for _, ty := range i.Types {
 		d.Types = append(d.Types, ty.String())
 	}
@@ -120,6 +122,9 @@ func printDevices(w io.Writer, list []deviceEntry) error {
 		}
 		if d.Memory > 0 {
 			line("memory", "%s", mib(d.Memory))
+		}
+		for _, x := range d.Details {
+			line(x.Name, "%s", x.Value)
 		}
 		line("weights", "%s", strings.Join(d.Types, ", "))
 		if len(d.Lacks) > 0 {
