@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"eclat/loader"
 	"sync"
 	"sync/atomic"
 )
@@ -52,7 +53,7 @@ func newPool(threads int) *pool {
 
 // work does the worker's share of the job. Everything that reads mapped weights
 // passes through here.
-func (w *worker) work() { w.err = w.share() }
+func (w *worker) work() { w.err = loader.Guard(w.share) }
 
 // run calls part(worker, i) for each i below parts and returns when all are done,
 // with the first error that ended a worker's share early.

@@ -350,6 +350,10 @@ func attentions() (all []golden) {
 		add("window "+ty.String(), model.Attention, heads{1, 1, 1, 1}, ty, 3, 1, one,
 			run{paged(0, 40, []int32{2, 1}, rows...), windowed, nil},
 			run{paged(40, 1, []int32{-1, 1}, 0, 0, 43), []float32{(38 + 39 + 43) / 3.0}, nil})
+		// Scores whose exponentials are no numbers any more: one position has all the weight.
+		add("far scores "+ty.String(), model.Attention, heads{1, 1, 1, 1}, ty, 0, 1, one,
+			run{paged(0, 2, []int32{0}, 0, 0, 4, 2000, 1, 8), []float32{4, 8}, nil},
+			run{paged(2, 1, []int32{0}, -2000, 1, 9), []float32{4}, nil})
 		// Two sequences in one batch see their own positions alone.
 		add("sequences "+ty.String(), model.Attention, heads{1, 1, 1, 1}, ty, 0, 1, one,
 			run{paged(0, 1, []int32{1}, 0, 0, 100), []float32{100}, nil},
@@ -370,7 +374,18 @@ func convs() []golden {
 		}
 	}
 	seq := func(n int, slot int32) model.SeqRun { return model.SeqRun{N: n, Units: [][]int32{{slot}}} }
+	var filter, two, answer []float32 // of many channels: x is the channel, and one more
+	const many = 70
+	for c := range many {
+		filter = append(filter, 1, 10)
+		two, answer = append(two, float32(c)), append(answer, float32(10*c))
+	}
+	for c := range many {
+		two, answer = append(two, float32(c+1)), append(answer, float32(c+10*(c+1)))
+	}
 	return []golden{
+		{"many channels", model.Conv, []weight{{"w", 2, filter}}, model.Room{Seqs: 1}, build(many, 2),
+			[]run{{model.Batch{Rows: two, Pos: positions(0, 2), Seqs: []model.SeqRun{seq(2, 0)}}, answer, nil}}},
 		{"three taps", model.Conv, []weight{{"w", 3, []float32{1, 10, 100, 2, 20, 200}}}, model.Room{Seqs: 2}, build(2, 3),
 			[]run{
 				{model.Batch{Rows: []float32{1, 5, 2, 6}, Pos: positions(0, 2), Seqs: []model.SeqRun{seq(2, 1)}}, []float32{100, 1000, 210, 1300}, nil},

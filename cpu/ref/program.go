@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"eclat/cpu/host"
+	"eclat/loader"
 	"eclat/loader/quant"
 	"eclat/model"
 	"eclat/model/sample"
@@ -123,7 +124,7 @@ func (p *program) Run(ctx context.Context, b *model.Batch, out *model.Outputs) e
 		return errors.New("ref: a token without id in a program that was compiled for ids alone")
 	}
 	p.batch, p.last = b, b.Size(p.plan)
-	err := p.compute(ctx)
+	err := loader.Guard(func() error { return p.compute(ctx) })
 	p.batch = nil // hold nothing of the caller's
 	if err != nil {
 		return err

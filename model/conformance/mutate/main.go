@@ -177,7 +177,7 @@ func try(dir string, m *mutation) (notes []string, err error) {
 			}
 			built[s.pkg] = bin
 		}
-		out, err := command(filepath.Join(dir, s.pkg), bin, "-test.short", "-test.failfast", "-test.timeout=5m", "-test.run=^"+s.run+"$")
+		out, err := command(filepath.Join(dir, s.pkg), bin, "-test.v", "-test.short", "-test.failfast", "-test.timeout=5m", "-test.run=^"+s.run+"$")
 		note := noticed(string(out))
 		switch {
 		case err == nil:
@@ -185,7 +185,7 @@ func try(dir string, m *mutation) (notes []string, err error) {
 			errs = append(errs, fail("not noticed by %s", s.name))
 		case note == "":
 			note = "**?**"
-			errs = append(errs, fail("%s: %s", s.name, bytes.TrimSpace(out)))
+			errs = append(errs, fail("%s: %s: %.2000s", s.name, err, out))
 		}
 		notes = append(notes, note)
 	}
@@ -201,15 +201,22 @@ func command(dir, name string, args ...string) ([]byte, error) {
 	return c.CombinedOutput()
 }
 
-var failed = regexp.MustCompile(`(?m)^ *--- FAIL: (\S+)`)
+var (
+	failed  = regexp.MustCompile(`(?m)^ *--- FAIL: (\S+)`)
+	started = regexp.MustCompile(`(?m)^=== RUN +(\S+)`)
+)
 
-// noticed is the first test that failed, with its subtest; "" where none did.
+// noticed is the first test that failed, with its subtest, or the one that ran when
+// the program crashed; "" where there is none.
 func noticed(out string) string {
 	best := ""
 	for _, m := range failed.FindAllStringSubmatch(out, -1) {
 		if best == "" || strings.HasPrefix(m[1], best+"/") {
 			best = m[1]
 		}
+	}
+	if all := started.FindAllStringSubmatch(out, -1); best == "" && len(all) > 0 && strings.Contains(out, "\npanic: ") {
+		best = all[len(all)-1][1] + " (crashed)"
 	}
 	return best
 }
