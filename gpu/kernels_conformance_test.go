@@ -3,25 +3,49 @@
 package gpu
 
 import (
+	"slices"
 	"testing"
 
 	"eclat/gpu/lower"
 	"eclat/model"
-	"eclat/model/backendtest"
+	"eclat/model/conformance"
 )
 
-// TestKernels runs every op through the kernels of each way of loading.
+// TestKernels runs every op through the kernels of each way of loading. What a
+// backend must do besides (batches refused, pages copied) is not the bench's.
 func TestKernels(t *testing.T) {
 	d := openKernels(t, true)
-	for _, load := range []string{lower.LoadTexel, lower.LoadBuffer, lower.LoadPlain} {
+	var ops []string
+	for _, op := range model.Ops() {
+		ops = append(ops, op.String())
+	}
+	for _, load := range allLoads {
+		if load == lower.LoadTexel && lowerable(d.Info()).Software {
+			continue // what TestConformance runs there
+		}
 		name := load
-		if name == "" {
+		if load == lower.LoadBuffer {
 			name = "_buffer"
 		}
 		t.Run(name[1:], func(t *testing.T) {
-			backendtest.Run(t,
-				func() (model.Backend, error) { return openReference(t) },
-				func() (model.Backend, error) { return newBench(d, kernelsWith(d, load)), nil })
+			tried := map[string]bool{}
+			for _, c := range conformance.Cases() {
+				if !slices.Contains(ops, c.Op) || c.Long && testing.Short() {
+					continue
+				}
+				tried[c.Op] = true
+				t.Run(c.Op+"/"+c.Name, func(t *testing.T) {
+					r := c.Check(
+						func() (model.Backend, error) { return openReference(t) },
+						func() (model.Backend, error) { return newBench(d, kernelsWith(d, load)), nil })
+					if r.Fail != "" || r.Unsupported != "" {
+						t.Error(r.Fail, r.Unsupported)
+					}
+				})
+			}
+			if len(tried) != len(ops) {
+				t.Errorf("%d ops were tried of %d", len(tried), len(ops))
+			}
 		})
 	}
 }
