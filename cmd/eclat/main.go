@@ -70,6 +70,8 @@ func exitCode(err error) int {
 		return 0
 	case errors.As(err, &usage):
 		return exitUsage
+	case errors.Is(err, loader.ErrFault): // of a model too: what the file says is not at fault
+		return exitFailed
 	case errors.As(err, &format), errors.As(err, &model):
 		return exitModel
 	case errors.Is(err, engine.ErrDevice), errors.Is(err, engine.ErrMemory), errors.Is(err, engine.ErrLost):
