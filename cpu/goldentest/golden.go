@@ -162,9 +162,9 @@ func rowOps() []golden {
 		{"2 × 3", model.MatMul, []weight{{"w", 3, []float32{1, 2, 3, 4, 5, 6}}}, model.Room{},
 			receive(3, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 2, 3), x) }),
 			[]run{{alone(2, 1, 0, -1, 2, 1, 0), []float32{-2, -2, 4, 13}, nil}, {alone(1, 0, 0, 1), []float32{3, 6}, nil}}},
-		{"11 columns", model.MatMul, []weight{{"w", 11, count[:11]}}, model.Room{},
-			receive(11, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 1, 11), x) }),
-			[]run{{alone(1, count[:11]...), []float32{506}, nil}}}, // Σ k², k = 1…11
+		{"19 columns", model.MatMul, []weight{{"w", 19, count[:19]}}, model.Room{},
+			receive(19, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 1, 19), x) }),
+			[]run{{alone(1, count[:19]...), []float32{2470}, nil}}}, // Σ k², k = 1…19
 		{"70 rows", model.MatMul, []weight{{"w", 1, count}}, model.Room{},
 			receive(1, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 70, 1), x) }),
 			[]run{{alone(1, 1), count, nil}}},
@@ -318,6 +318,11 @@ func attentions() (all []golden) {
 			run{paged(2, 1, []int32{2}, ln3, ln3, 2*ln3, 1, 1, 1, 13, 26),
 				// scores·½: 0, ln3·(5+1+10)/2 = 8 ln3, ln3·4/2 = 2 ln3 → 1 : 6561 : 9
 				[]float32{(4 + 8*6561 + 13*9) / 6571.0, (8 + 26*9) / 6571.0}, nil})
+		// All of five key elements count: scores (1+2+3+4+5)·ln 3 / 15 and 0 weigh 3 : 1.
+		add("five elements "+ty.String(), model.Attention, heads{1, 1, 5, 1}, ty, 0, ln3/15, one,
+			run{paged(0, 2, []int32{1},
+				0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 4,
+				1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 8), []float32{4, 5}, nil})
 		// Four heads on two: heads 0 and 1 read key head 0, heads 2 and 3 key head 1.
 		add("grouped "+ty.String(), model.Attention, heads{4, 2, 1, 1}, ty, 0, 1, one,
 			run{paged(0, 2, []int32{0},
@@ -340,8 +345,8 @@ func attentions() (all []golden) {
 			windowed = append(windowed, float32(i-1))
 		}
 		add("window "+ty.String(), model.Attention, heads{1, 1, 1, 1}, ty, 3, 1, one,
-			run{paged(0, 40, []int32{1, 2}, rows...), windowed, nil},
-			run{paged(40, 1, []int32{-1, 2}, 0, 0, 43), []float32{(38 + 39 + 43) / 3.0}, nil})
+			run{paged(0, 40, []int32{2, 1}, rows...), windowed, nil},
+			run{paged(40, 1, []int32{-1, 1}, 0, 0, 43), []float32{(38 + 39 + 43) / 3.0}, nil})
 		// Two sequences in one batch see their own positions alone.
 		add("sequences "+ty.String(), model.Attention, heads{1, 1, 1, 1}, ty, 0, 1, one,
 			run{paged(0, 1, []int32{1}, 0, 0, 100), []float32{100}, nil},

@@ -123,7 +123,24 @@ func (p *program) Run(ctx context.Context, b *model.Batch, out *model.Outputs) e
 		return errors.New("ref: a token without id in a program that was compiled for ids alone")
 	}
 	p.batch, p.last = b, b.Size(p.plan)
-	defer func() { p.batch = nil }() // hold nothing of the caller's
+	err := p.compute(ctx)
+	p.batch = nil // hold nothing of the caller's
+	if err != nil {
+		return err
+	}
+	*out = model.Outputs{StepTime: p.stepTime}
+	if p.plan.Samples() {
+		out.Tokens = p.tokens[:len(b.Want)]
+	}
+	if !p.plan.Samples() || b.LogitsWanted() {
+		id := p.plan.Answer()
+		out.Rows = p.acts[id][:p.rows(id)*p.plan.Tensors[id].Cols]
+	}
+	return nil
+}
+
+// compute runs the steps: everything that reads mapped weights.
+func (p *program) compute(ctx context.Context) error {
 	for i := range p.plan.Steps {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -134,14 +151,6 @@ func (p *program) Run(ctx context.Context, b *model.Batch, out *model.Outputs) e
 		if p.stepTime != nil {
 			p.stepTime[i] = time.Since(start)
 		}
-	}
-	*out = model.Outputs{StepTime: p.stepTime}
-	if p.plan.Samples() {
-		out.Tokens = p.tokens[:len(b.Want)]
-	}
-	if !p.plan.Samples() || b.LogitsWanted() {
-		id := p.plan.Answer()
-		out.Rows = p.acts[id][:p.rows(id)*p.plan.Tensors[id].Cols]
 	}
 	return nil
 }

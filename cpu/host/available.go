@@ -4,10 +4,37 @@ import (
 	"bytes"
 	"io/fs"
 	"math"
+	"os"
 	"path"
 	"strconv"
 	"strings"
 )
+
+// available reads the files of a Linux system at root. addresses limits the
+// process's address space.
+func available(root fs.FS, addresses int64) int64 {
+	have := int64(math.MaxInt64)
+	if data, err := fs.ReadFile(root, "proc/meminfo"); err == nil {
+		if n, ok := memAvailable(data); ok {
+			have = n
+		}
+	}
+	if data, err := fs.ReadFile(root, "proc/self/cgroup"); err == nil {
+		mounts, _ := fs.ReadFile(root, "proc/self/mountinfo")
+		have = min(have, cgroupRoom(root, data, mounts))
+	}
+	if addresses < math.MaxInt64 {
+		if data, err := fs.ReadFile(root, "proc/self/statm"); err == nil {
+			if pages, ok := firstNumber(data); ok {
+				have = min(have, max(1, addresses-pages*int64(os.Getpagesize())))
+			}
+		}
+	}
+	if have == math.MaxInt64 {
+		return 0
+	}
+	return have
+}
 
 // memAvailable reads MemAvailable of a /proc/meminfo, in bytes.
 func memAvailable(meminfo []byte) (int64, bool) {
