@@ -35,6 +35,8 @@ var allowed = map[string]string{
 	"shaders":           "shaders loader",
 	"cpu":               "cpu model loader",
 	"gpu":               "gpu model loader shaders",
+	"gpu/lower":         "model loader shaders", // no Vulkan in it
+	"gpu/vk":            "loader/atomicfile",
 	"peer":              "peer model loader",
 	"engine":            "engine cpu gpu peer model loader",
 	"serve":             "serve engine model loader",

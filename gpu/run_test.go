@@ -282,3 +282,34 @@ func TestKernelsProgress(t *testing.T) {
 		t.Errorf("%v of %d", seen, total)
 	}
 }
+
+// TestManyTables: sequences that share a prefix each name its pages; a batch with
+// more tables than there is room for is refused, and the next one runs.
+func TestManyTables(t *testing.T) {
+	b := openTest(t, options{})
+	r := newRunner(t, builtIn, b, 2048)
+	p := r.program(32, 1, false).(*program)
+	want := r.logits(p)
+	pages := len(r.units[0])
+	shared := func(n int) *model.Batch { // tokens of n sequences that share all pages but one
+		in := &model.Batch{Want: []int32{0}}
+		for s := range n {
+			table := slices.Clone(r.units[0][:pages-n+1])
+			table[pages-n] = r.units[0][pages-n+s]
+			in.Tokens, in.Pos = append(in.Tokens, prompt[0]), append(in.Pos, int32((pages-n)*model.PageLen))
+			in.Seqs = append(in.Seqs, model.SeqRun{N: 1, Units: [][]int32{table}})
+		}
+		return in
+	}
+	var out model.Outputs
+	if err := p.Run(t.Context(), shared(32), &out); err != nil {
+		t.Error(err)
+	}
+	p.In.TableWords = 100
+	if err := p.Run(t.Context(), shared(32), &out); err == nil {
+		t.Error("more tables than there is room for were taken")
+	}
+	if got := r.logits(p); !slices.Equal(got, want) {
+		t.Error("the next answer differs")
+	}
+}

@@ -2,6 +2,9 @@
 
 // An open device: pipelines, descriptors, commands, submission.
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <string.h>
 
 #include "shim_types.h"
@@ -149,6 +152,12 @@ int32_t ev_open(void *getproc, ev_handle instance, ev_handle physical, uint32_t 
 void ev_close(ev_device *d) {
 	d->DestroyDevice(d->dev, NULL);
 	free(d);
+#ifdef __GLIBC__
+	// The C library keeps what a driver's compiler freed, for each thread that ever
+	// compiled: given back here, a program that opens devices again and again stays
+	// as large as it was.
+	malloc_trim(0);
+#endif
 }
 
 int32_t ev_cache(ev_device *d, const void *data, size_t size, ev_object *cache) {
