@@ -37,6 +37,7 @@ type Backend struct {
 	memories map[string]*memory
 	held     []*vk.Buffer // weights and memory
 	pipes    map[string]*vk.Pipeline
+	warmed   map[*vk.Pipeline]bool // that have run, see warm
 	programs map[*program]bool
 	work     workspace
 	pages    pages
@@ -81,6 +82,7 @@ func open(info vk.Info, o options) (*Backend, error) {
 		weights:  map[string]*weight{},
 		memories: map[string]*memory{},
 		pipes:    map[string]*vk.Pipeline{},
+		warmed:   map[*vk.Pipeline]bool{},
 		programs: map[*program]bool{},
 	}
 	b.rates = ratesOf(b.info)

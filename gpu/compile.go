@@ -86,6 +86,9 @@ func (p *program) compile() error {
 	if err := p.allocate(); err != nil {
 		return err
 	}
+	if err := p.warm(); err != nil {
+		return err
+	}
 	return p.record()
 }
 

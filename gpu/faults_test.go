@@ -279,7 +279,7 @@ func TestStages(t *testing.T) {
 // TestLost: a device that is lost on the way says where, refuses what follows, and
 // a new backend on it continues the text as if nothing had been.
 func TestLost(t *testing.T) {
-	after := 3
+	after := 1000 // enough to load and compile
 	b := openTest(t, options{OpenOptions: model.OpenOptions{Fault: func(call, _ string) error {
 		if call == "submit" {
 			if after--; after < 0 {

@@ -37,8 +37,9 @@ func (b *Backend) compileAll(groups []lower.Group) {
 			if err == nil {
 				b.pipes[key] = p
 			}
-			done++
-			b.progress("kernels", done, int64(len(missing)))
+			if done++; b.info.Type != vk.Software { // which has most of the work still before it: warm tells
+				b.progress("kernels", done, int64(len(missing)))
+			}
 			mu.Unlock()
 			<-slots
 		})
