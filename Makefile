@@ -14,10 +14,10 @@ BENCH       = .
 BENCHTIME   = 200ms
 VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-RACE      = ./cpu/... ./gpu/... ./engine/... ./loader/fragment
+RACE      = ./cpu ./gpu ./engine ./loader ./loader/fragment ./cmd/eclat/out
 PLATFORMS = linux/amd64 linux/arm64 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: build run test lint unit race cross bench golden fuzz deps clean
+.PHONY: build run test lint unit race cross bench golden fuzz deps mutate clean
 
 build:
 	go build -ldflags '-X main.version=$(VERSION)' -o bin/eclat ./cmd/eclat
@@ -81,6 +81,6 @@ deps:
 clean:
 	rm -rf bin
 
-.PHONY: mutate
+# mutate: which test notices which changed op (docs/mutations.md)
 mutate:
 	go run ./model/conformance/mutate -o docs/mutations.md

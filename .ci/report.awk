@@ -34,6 +34,9 @@ function reason(said,    lines, n, i, out) {
 }
 action == "build-output" { printf "%s", text("Output"); fflush() }
 action == "output" { said[key] = said[key] text("Output") }
+action == "fail" && test == "" { # a crash is said by the test that was running, which does not end
+	for (k in said) if (index(k, package " ") == 1 && k != key) { printf "%s", said[k]; delete said[k] }
+}
 action == "fail" { printf "%s", said[key]; if (test == "") print "FAIL  " package; fflush() }
 action == "skip" && test != "" {
 	why = reason(said[key])

@@ -30,6 +30,7 @@ func generate(t testing.TB, e *Engine, prompt string, r Request) ([]int32, Stats
 
 // TestGreedyAgrees: the threaded backend writes the reference's text.
 func TestGreedyAgrees(t *testing.T) {
+	long(t)
 	r := Request{MaxTokens: 100, IgnoreEOS: true}
 	want, _ := generate(t, open(t, builtIn, Options{Device: "ref"}), "The Congress", r)
 	got, _ := generate(t, open(t, builtIn, Options{Device: "cpu"}), "The Congress", r)
@@ -41,6 +42,7 @@ func TestGreedyAgrees(t *testing.T) {
 // TestSameSeedSameText: seed and position are the only randomness, whatever the
 // number of threads.
 func TestSameSeedSameText(t *testing.T) {
+	long(t)
 	r := Request{Params: sample.Params{Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, Seed: 7}, MaxTokens: 60, IgnoreEOS: true}
 	var want []int32
 	for _, threads := range []int{1, 2, 5} {
@@ -61,6 +63,7 @@ func TestSameSeedSameText(t *testing.T) {
 // TestPenaltyPath: with a penalty the engine samples on the host; a penalty too
 // small to matter, or on no tokens, must give the same text as none.
 func TestPenaltyPath(t *testing.T) {
+	long(t)
 	e := open(t, builtIn, Options{Device: "cpu"})
 	r := Request{MaxTokens: 40, IgnoreEOS: true, PenaltyN: 64}
 	want, _ := generate(t, e, "The", r)
@@ -135,6 +138,7 @@ func TestPromptTooLong(t *testing.T) {
 // TestContinue: a text that begins with an earlier one goes on from its pages, and
 // says what it says without them.
 func TestContinue(t *testing.T) {
+	long(t)
 	e := open(t, builtIn, Options{Device: "cpu"})
 	ids := e.Prompt(strings.Repeat("The people of the United States have reason to be proud of their government. ", 6), false)
 	run := func(n, share int) (out []int32, st Stats) {
@@ -178,6 +182,7 @@ func TestUnknownDevice(t *testing.T) {
 // TestTokenAllocatesNothing: after the first tokens a step of generation is free
 // of allocation, on every way of choosing.
 func TestTokenAllocatesNothing(t *testing.T) {
+	long(t)
 	for name, r := range map[string]Request{
 		"greedy":   {},
 		"sampled":  {Params: sample.Params{Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05}},
@@ -205,6 +210,7 @@ func TestTokenAllocatesNothing(t *testing.T) {
 // TestBatchesAgree: real sequences of several lengths, together, say what each says
 // alone, on every device.
 func TestBatchesAgree(t *testing.T) {
+	long(t)
 	for _, device := range []string{"ref", "cpu", "vulkan"} {
 		t.Run(device, func(t *testing.T) {
 			if device == "vulkan" {

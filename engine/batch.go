@@ -27,14 +27,15 @@ func (o *owner) gather() bool {
 	budget := o.e.Chunk
 	o.order = append(o.order[:0], o.active...)
 	for _, q := range o.order {
-		if budget > 0 && q.answering() && o.hasRoom(q) {
+		if budget > 0 && slices.Contains(o.active, q) && q.answering() && o.hasRoom(q) {
 			budget -= o.put(q, 1)
 		}
 	}
 	o.turn++
 	for i := range o.order {
 		q := o.order[(i+o.turn)%len(o.order)]
-		if budget > 0 && !q.ended && !q.answering() && o.hasRoom(q) && !o.waits(q) {
+		// One that gave way meanwhile must not take shared pages: it waits in the queue.
+		if budget > 0 && slices.Contains(o.active, q) && !q.answering() && o.hasRoom(q) && !o.waits(q) {
 			budget -= o.put(q, min(budget, q.left()))
 		}
 	}
@@ -54,9 +55,6 @@ func (o *owner) hasRoom(q *sequence) bool {
 
 // put adds the next tokens of q to the batch, at most n, and returns how many.
 func (o *owner) put(q *sequence, n int) int {
-	if !slices.Contains(o.active, q) { // it gave way to another
-		return 0
-	}
 	b := &o.batch
 	free := max(maxWant, o.e.options.Parallel) - len(b.Want)
 	n = min(n, q.room())

@@ -44,6 +44,7 @@ type golden struct {
 // TestGolden holds every device's log-probabilities to the exact ones, on the
 // built-in model and, where they are at hand, on the models beside the repository.
 func TestGolden(t *testing.T) {
+	long(t)
 	models, err := filepath.Glob("../testdata/*.gguf")
 	if err != nil || len(models) == 0 {
 		t.Fatal("no models in testdata")

@@ -28,6 +28,7 @@ func gpuName(t *testing.T) string {
 // TestGPUGreedyAgrees: the GPU writes the reference's text, wherever the layers
 // are cut between the processor and the GPU, and twice the same.
 func TestGPUGreedyAgrees(t *testing.T) {
+	long(t)
 	name := gpuName(t)
 	r := Request{MaxTokens: 200, IgnoreEOS: true}
 	want, _ := generate(t, open(t, builtIn, Options{Device: "ref"}), "The Congress", r)
@@ -43,6 +44,7 @@ func TestGPUGreedyAgrees(t *testing.T) {
 
 // TestGPUSamplesTheSame: the random numbers on the GPU are the processor's.
 func TestGPUSamplesTheSame(t *testing.T) {
+	long(t)
 	r := Request{Params: sample.Params{Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, Seed: 11}, MaxTokens: 60, IgnoreEOS: true}
 	got, _ := generate(t, open(t, builtIn, Options{Device: gpuName(t)}), "We", r)
 	want, _ := generate(t, open(t, builtIn, Options{Device: "cpu"}), "We", r)
@@ -55,6 +57,7 @@ func TestGPUSamplesTheSame(t *testing.T) {
 // text goes on as if nothing had happened; one that is lost again and again gives its
 // layers to the processor.
 func TestGPULost(t *testing.T) {
+	long(t)
 	name := gpuName(t)
 	r := Request{MaxTokens: 40, IgnoreEOS: true}
 	want, _ := generate(t, open(t, builtIn, Options{Device: name}), "The Congress", r)
@@ -86,6 +89,7 @@ func TestGPULost(t *testing.T) {
 
 // TestScoreAfterLoss: scoring goes on too, and tells of each position once.
 func TestScoreAfterLoss(t *testing.T) {
+	long(t)
 	submits, armed := 0, false
 	e := open(t, builtIn, Options{Device: gpuName(t), fault: func(call, subject string) error {
 		if call == "submit" && armed {

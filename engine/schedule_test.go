@@ -412,3 +412,61 @@ func TestSizes(t *testing.T) {
 		}
 	}
 }
+
+// TestGiveWay: where memory is short, sequences give way to older ones, start again,
+// and say what they say; also when the device is lost meanwhile. A sequence that
+// waits holds nothing.
+func TestGiveWay(t *testing.T) {
+	for lose := range 12 {
+		runs := 0
+		s := &sim{kind: model.DiscreteGPU, fault: func(call string) error {
+			if call == "run" {
+				if runs++; lose > 0 && runs%(3+lose) == 0 && runs < 60 {
+					return model.ErrLost
+				}
+			}
+			return nil
+		}}
+		host := &sim{kind: model.Processor}
+		e := open(t, builtIn, Options{Device: "sim", devices: []model.Device{s, host}, Context: 320, open: memories(allPositions, someWindow)})
+		holds := false
+		var wg sync.WaitGroup
+		for i := range 16 {
+			wg.Go(func() {
+				p := prompt(20+11*i, 1, uint64(i))
+				n := 1 + 7*(15-i)
+				q, err := e.Submit(context.Background(), Request{Tokens: p, Share: -1, MaxTokens: n, IgnoreEOS: true})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				var got []int32
+				for ev, ok := q.Next(); ok; ev, ok = q.Next() {
+					if ev.ID < 0 {
+						continue
+					}
+					got = append(got, ev.ID)
+					e.do(context.Background(), func() error {
+						for _, waiting := range e.owner.queue.wait {
+							for _, w := range waiting {
+								holds = holds || len(w.units) > 0 || w.shared != nil
+							}
+						}
+						return nil
+					})
+				}
+				if st, err := q.Result(); err != nil || !slices.Equal(got, say(e, p, n)) {
+					t.Errorf("losing every %d runs: request %d: %d tokens of %d; %+v, %v", 3+lose, i, len(got), n, st, err)
+				}
+			})
+		}
+		wg.Wait()
+		e.do(context.Background(), func() error {
+			if holds {
+				t.Error("a sequence that waits holds memory")
+			}
+			return nil
+		})
+		empty(t, e)
+	}
+}

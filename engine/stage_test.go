@@ -40,6 +40,7 @@ func split(t *testing.T, at ...int) *Engine {
 // TestStages: a chain of stages gives the bits of the whole model, wherever it is
 // cut, also with stages of the ends alone.
 func TestStages(t *testing.T) {
+	long(t)
 	score := func(e *Engine) (lps []float64) {
 		ids := e.Prompt("The Congress shall have the power to lay and collect taxes, duties, imposts and excises, to pay the debts and provide for the common defence.", false)
 		if err := e.Score(context.Background(), ids, ScoreOptions{}, func(r Row) error { lps = append(lps, r.LogProb); return nil }); err != nil {
@@ -65,6 +66,7 @@ func TestStages(t *testing.T) {
 // TestOpenCloses: an Engine that fails to open leaves the file closed and its
 // goroutines gone; a hundred that open and close leave nothing behind.
 func TestOpenCloses(t *testing.T) {
+	long(t)
 	before := runtime.NumGoroutine()
 	for range 100 {
 		f, err := loader.Open(builtIn)

@@ -28,6 +28,7 @@ func reference(t testing.TB) model.Backend {
 
 // TestConformance: the backend computes everything that the suite asks for.
 func TestConformance(t *testing.T) {
+	long(t)
 	info := testDevice(t)
 	cache := t.TempDir()
 	lacks := backendtest.Run(t,

@@ -63,6 +63,7 @@ func TestRunAllocatesNothing(t *testing.T) {
 // TestVariations: memory that is not mapped, many small submits, weights in many
 // parts and the plainest kernels all give the same answer.
 func TestVariations(t *testing.T) {
+	long(t)
 	plain := newRunner(t, builtIn, openTest(t, options{}), 64)
 	p := plain.program(len(prompt), 1, false)
 	if n := len(p.(*program).segments); n != 1 {
@@ -245,6 +246,7 @@ func TestProfile(t *testing.T) {
 
 // TestStages: a chain of two backends gives the logits of one.
 func TestStages(t *testing.T) {
+	long(t)
 	whole := newRunner(t, builtIn, openTest(t, options{}), 64)
 	want := whole.logits(whole.program(len(prompt), 1, false))
 	cut := 2

@@ -83,6 +83,7 @@ func (f *feedback) run(t testing.TB, r *runner, id int32, pos, n int) []int32 {
 
 // TestFeedback: the same tokens as with the host in between.
 func TestFeedback(t *testing.T) {
+	long(t)
 	r := newRunner(t, builtIn, openTest(t, options{}), 256)
 	const n = 50
 	want := r.greedy(prompt[:1], n)

@@ -18,6 +18,7 @@ var allSizes = []model.Size{{Tokens: 1, Want: 1}, {Tokens: 2, Want: 2}, {Tokens:
 // TestFitIsWhatIsHeld: what Fit says is what a backend holds once every program is
 // compiled, in whatever order, within 2 %.
 func TestFitIsWhatIsHeld(t *testing.T) {
+	long(t)
 	info, m := testDevice(t), openModel(t, builtIn)
 	n := m.Config.NLayer
 	for _, st := range []model.Stage{m.Whole(), {First: 1, End: n, Head: true}, {End: 1, Embed: true}} {
@@ -53,6 +54,7 @@ func TestFitIsWhatIsHeld(t *testing.T) {
 
 // TestFit: less and less memory gives fewer layers, then none, never an overrun.
 func TestFit(t *testing.T) {
+	long(t)
 	info, m := testDevice(t), openModel(t, builtIn)
 	n := m.Config.NLayer
 	fit, err := device{info}.Fit(m, model.FitRequest{Layers: model.AutoLayers, Sizes: allSizes})

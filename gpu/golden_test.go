@@ -116,6 +116,7 @@ func logProb(x []float32, id int32) float64 {
 // TestGolden holds log-probabilities to the float64 answer, once in one batch and
 // once token by token.
 func TestGolden(t *testing.T) {
+	long(t)
 	testDevice(t)
 	more, _ := filepath.Glob("../../shared/models/*.gguf")
 	for _, path := range append([]string{builtIn}, more...) {
@@ -187,6 +188,7 @@ func (r *runner) greedy(prompt []int32, n int) []int32 {
 
 // TestGreedy: 200 greedy tokens of the built-in model equal the reference's, twice.
 func TestGreedy(t *testing.T) {
+	long(t)
 	testDevice(t)
 	prompt, n := []int32{1, 134, 165, 1127, 828, 331}, 200
 	want := newRunner(t, builtIn, reference(t), 256).greedy(prompt, n)

@@ -14,6 +14,7 @@ import (
 // TestKernels runs every op through the kernels of each way of loading. What a
 // backend must do besides (batches refused, pages copied) is not the bench's.
 func TestKernels(t *testing.T) {
+	long(t)
 	d := openKernels(t, true)
 	var ops []string
 	for _, op := range model.Ops() {

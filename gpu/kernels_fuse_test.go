@@ -72,6 +72,7 @@ func fusableFile() *ggufwrite.File {
 // TestFused compares a fused block with ref, for each way of loading, with weights
 // whole and split, and with a trace, which leaves nothing to fuse.
 func TestFused(t *testing.T) {
+	long(t)
 	d := openKernels(t, true)
 	file, err := loader.FromBytes("fused", fusableFile().Bytes())
 	if err != nil {

@@ -41,6 +41,7 @@ func emptyFile(t testing.TB) *loader.File {
 // TestStoreRounding compares every half, the midpoints between neighbours and the
 // floats beside them, both signs, infinities and NaN with the reference's rounding.
 func TestStoreRounding(t *testing.T) {
+	long(t)
 	var x []float32
 	for h := range uint16(0x7c00) {
 		a, b := quant.HalfToFloat(h), quant.HalfToFloat(h+1)
@@ -102,6 +103,7 @@ func TestStoreRounding(t *testing.T) {
 // odd ways, over a context of several splits or a window of it, in both types of
 // memory, one token and a batch.
 func TestAttentionShapes(t *testing.T) {
+	long(t)
 	d, file := openKernels(t, true), emptyFile(t)
 	for _, h := range []struct {
 		heads, kv, dimK, dimV, window int
@@ -184,6 +186,7 @@ func TestAttentionShapes(t *testing.T) {
 // TestMatMulSizes takes what the conformance suite leaves out: up to 512 rows of x
 // in one plan, runs of fewer, weights in parts, short and odd rows.
 func TestMatMulSizes(t *testing.T) {
+	long(t)
 	d := openKernels(t, true)
 	for _, c := range []struct {
 		ty        quant.Type
@@ -224,6 +227,7 @@ func TestMatMulSizes(t *testing.T) {
 // TestSampleAgrees compares the tokens of many rows with Sampler.Pick, among them
 // rows with ties, infinities, NaN, and no number at all.
 func TestSampleAgrees(t *testing.T) {
+	long(t)
 	d, file := openKernels(t, true), emptyFile(t)
 	const n = 64
 	all := model.CompileOptions{Size: model.Size{Tokens: n, Want: n}}

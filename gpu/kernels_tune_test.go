@@ -17,6 +17,7 @@ import (
 // TestEveryShape runs every shape that tuning may choose, of a card and of a
 // software device.
 func TestEveryShape(t *testing.T) {
+	long(t)
 	d := openKernels(t, true)
 	for _, c := range []struct {
 		ty   quant.Type
@@ -54,6 +55,7 @@ func TestEveryShape(t *testing.T) {
 // TestTune chooses by what is measured, keeps what it has, passes over what fails,
 // and prefers the first of nearly equals.
 func TestTune(t *testing.T) {
+	long(t)
 	d := openKernels(t, false)
 	file, err := loader.FromBytes("fused", fusableFile().Bytes())
 	if err != nil {

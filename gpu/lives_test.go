@@ -27,6 +27,7 @@ func resident(t *testing.T) int64 {
 // every span, as a leak would, nor all in all, as an allocator does that keeps what
 // each of a driver's threads freed.
 func TestOpenCloseCycles(t *testing.T) {
+	long(t)
 	info, cache := testDevice(t), t.TempDir()
 	m := openModel(t, builtIn)
 	plan, err := m.Plan(m.Whole(), model.Room{Pages: 4})
