@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 
 	"eclat/model"
@@ -18,24 +20,30 @@ type part struct {
 const maxWant = streamRows
 
 // gather fills the next batch: first the sequences that answer, a token each; then
-// chunks of prompts, a different sequence first each time, up to the budget. It
-// reports false where there is nothing to run.
+// chunks of prompts, a different sequence first each time, up to the budget. Where
+// there are more sequences than a batch has tokens, answers take turns too and leave
+// some tokens to prompts. It reports false where there is nothing to run.
 func (o *owner) gather() bool {
 	o.parts = o.parts[:0]
 	b := &o.batch
 	b.Tokens, b.Pos, b.Seqs, b.Want, b.How = b.Tokens[:0], b.Pos[:0], b.Seqs[:0], b.Want[:0], b.How[:0]
 	budget := o.e.Chunk
 	o.order = append(o.order[:0], o.active...)
-	for _, q := range o.order {
-		if budget > 0 && slices.Contains(o.active, q) && q.answering() && o.hasRoom(q) {
+	o.turn++
+	first, left := 0, 0
+	if len(o.order) > budget {
+		first, left = o.turn, budget/8
+	}
+	for i := range o.order {
+		q := o.order[(i+first)%len(o.order)]
+		if budget > left && q.active && q.answering() && o.hasRoom(q) {
 			budget -= o.put(q, 1)
 		}
 	}
-	o.turn++
 	for i := range o.order {
 		q := o.order[(i+o.turn)%len(o.order)]
-		// One that gave way meanwhile must not take shared pages: it waits in the queue.
-		if budget > 0 && slices.Contains(o.active, q) && !q.answering() && o.hasRoom(q) && !o.waits(q) {
+		// What gave way to an answer just now is active no more.
+		if budget > 0 && q.active && !q.answering() && o.hasRoom(q) && !o.waits(q) {
 			budget -= o.put(q, min(budget, q.left()))
 		}
 	}
@@ -45,11 +53,12 @@ func (o *owner) gather() bool {
 // hasRoom reports whether the reader of q's stream keeps up; where not, q waits and
 // the reader wakes the owner.
 func (o *owner) hasRoom(q *sequence) bool {
-	q.stream.paused.Store(true)
+	was := q.stream.paused.Swap(true)
 	if q.room() > 0 {
 		q.stream.paused.Store(false)
 		return true
 	}
+	o.changed = o.changed || !was // its place may be another's now
 	return false
 }
 
@@ -86,52 +95,67 @@ func (o *owner) put(q *sequence, n int) int {
 	return n
 }
 
-// reserved makes room for n tokens of q. Where memory is short, the sequence that
-// was admitted last gives way and starts again later with the tokens it has.
+// reserved makes room for n tokens of q. Where memory is short, another sequence gives
+// way and starts again later with the tokens it has.
 func (o *owner) reserved(q *sequence, n int) bool {
 	for {
 		ok, err := o.reserve(o.e.ctx, q, n)
-		if err != nil {
+		switch {
+		case ok:
+			return true
+		case err == nil:
+		case errors.Is(err, ErrLost):
+			o.fault = err
+			return false
+		case o.e.ctx.Err() != nil: // the engine is being closed
+			return false
+		default:
 			o.end(q, "", err)
 			return false
 		}
-		if ok {
-			return true
-		}
-		victim := o.youngest(q)
+		victim, wait := o.victim(q)
 		switch {
 		case victim != nil:
 			o.giveWay(victim)
-		case len(o.parts) > 0 || len(o.active) > 1: // others will end
+		case wait:
 			return false
-		case len(q.tokens) > len(q.r.Tokens):
-			o.end(q, StopContext, nil)
-			return false
-		default:
-			o.end(q, "", &ContextError{len(q.r.Tokens), o.e.Context})
+		default: // what the context promises is there, unless a probe has it
+			o.end(q, "", fmt.Errorf("%w: a probe uses the pages that %d tokens need", ErrMemory, q.stored+n))
 			return false
 		}
 	}
 }
 
-// youngest is the last admitted sequence after q that is not in the batch yet.
-func (o *owner) youngest(q *sequence) *sequence {
+// victim is the sequence that gives its memory to q: the last one admitted after q
+// that is not in the batch yet. Where there is none, wait says that others with memory
+// go on and will end; where none of them does, one whose reader has stopped is it.
+func (o *owner) victim(q *sequence) (victim *sequence, wait bool) {
+	wait = len(o.parts) > 0
+	younger := true
 	for _, v := range slices.Backward(o.active) {
-		if v == q {
-			return nil
-		}
-		if len(v.units) > 0 && !slices.ContainsFunc(o.parts, func(p part) bool { return p.q == v }) {
-			return v
+		switch {
+		case v == q:
+			younger = false
+		case len(v.units) == 0 || slices.ContainsFunc(o.parts, func(p part) bool { return p.q == v }):
+		case younger:
+			return v, false
+		case v.stream.paused.Load():
+			victim = v
+		default:
+			wait = true
 		}
 	}
-	return nil
+	if wait {
+		victim = nil
+	}
+	return victim, wait
 }
 
 // giveWay takes the memory from a sequence, which waits for its turn again.
 func (o *owner) giveWay(q *sequence) {
 	o.release(q)
-	q.units = nil
-	o.active = slices.DeleteFunc(o.active, func(a *sequence) bool { return a == q })
+	q.units, o.changed = nil, true
+	o.leave(q)
 	o.queue.pushFront(q)
 	o.e.mu.Lock()
 	o.e.waiting++

@@ -103,6 +103,9 @@ func (e *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
 				continue
 			}
 			to, ok := e.takeUnit(pool)
+			if !ok && e.index.disown(q, pool) { // nobody else reads it: no copy is needed
+				continue
+			}
 			if !ok {
 				return false, nil
 			}

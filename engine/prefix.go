@@ -133,6 +133,12 @@ func (x *index) add(q *sequence) {
 			before.children++
 		} else {
 			x.unlink(n)
+			for pool, u := range n.units { // what a window had given up is there again
+				if u < 0 {
+					n.units[pool] = q.units[pool][q.pages]
+					x.pages.hold(pool, n.units[pool])
+				}
+			}
 		}
 		x.link(n)
 		n.children++ // q stands on it now, and no more on the one before
@@ -147,8 +153,37 @@ func (x *index) add(q *sequence) {
 func (x *index) leave(q *sequence) {
 	if q.shared != nil {
 		q.shared.children--
+		x.prune(q.shared)
 	}
 	q.shared, q.pages = nil, 0
+}
+
+// disown takes the last page that q stands on out of the index, in a pool, so that q
+// may write to it; false where others use it too. What q writes is the same tokens
+// once more, and add brings the page back.
+func (x *index) disown(q *sequence, pool int) bool {
+	n := q.shared
+	if n == nil || n.units[pool] < 0 || x.pages.refs[pool][n.units[pool]] > 2 {
+		return false
+	}
+	window := x.pages.kinds[pool].Per == model.Window
+	if !window && n.children > 1 {
+		return false
+	}
+	n.children--
+	q.shared, q.pages = nil, q.pages-1
+	if before := n.key.before; before.units != nil {
+		before.children++
+		q.shared = before
+	}
+	if !window {
+		x.remove(n)
+		return true
+	}
+	x.pages.drop(pool, n.units[pool])
+	n.units[pool] = -1
+	x.prune(n)
+	return true
 }
 
 // giveUp frees a unit of a pool that only the index holds, of the node that was not
@@ -162,6 +197,7 @@ func (x *index) giveUp(pool int) bool {
 		if x.pages.kinds[pool].Per == model.Window { // a path without it can still be used where no window reaches
 			x.pages.drop(pool, u)
 			n.units[pool] = -1
+			x.prune(n)
 			return true
 		}
 		if n.children == 0 {
@@ -178,9 +214,18 @@ func (x *index) remove(n *node) {
 	}
 	delete(x.nodes, n.key)
 	x.unlink(n)
-	before := n.key.before
-	if before.children--; before.children == 0 && before.units == nil {
-		delete(x.roots, before.caller)
+	n.key.before.children--
+	x.prune(n.key.before)
+}
+
+// prune forgets a node that nothing stands on and that holds nothing.
+func (x *index) prune(n *node) {
+	switch {
+	case n.children > 0:
+	case n.units == nil:
+		delete(x.roots, n.caller)
+	case !slices.ContainsFunc(n.units, func(u int32) bool { return u >= 0 }):
+		x.remove(n)
 	}
 }
 

@@ -158,8 +158,14 @@ func (p *Probe) alive() error {
 
 func (p *Probe) run(ctx context.Context, ids []int32) ([]float32, error) {
 	o, q, b := p.e.owner, &p.q, &p.batch
-	if ok, err := o.reserve(ctx, q, len(ids)); err != nil || !ok {
-		return nil, errors.Join(err, fmt.Errorf("%w: other sequences use all pages", ErrMemory))
+	switch ok, err := o.reserve(ctx, q, len(ids)); {
+	case errors.Is(err, ErrLost):
+		o.lost(err)
+		return nil, err
+	case err != nil:
+		return nil, err
+	case !ok:
+		return nil, fmt.Errorf("%w: other sequences use all pages", ErrMemory)
 	}
 	b.Tokens, b.Rows, b.Pos, b.Want = append(b.Tokens[:0], ids...), nil, b.Pos[:0], b.Want[:0]
 	for i := range ids {

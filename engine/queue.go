@@ -1,5 +1,7 @@
 package engine
 
+import "slices"
+
 // queue holds the sequences that wait for admission: first come, first served for
 // each caller, and callers take turns. It belongs to the scheduler's goroutine.
 type queue struct {
@@ -34,6 +36,16 @@ func (q *queue) pushFront(s *sequence) {
 	q.turns = append([]string{c}, q.turns...)
 	q.wait[c] = append([]*sequence{s}, q.wait[c]...)
 	q.n++
+}
+
+// toEnd moves a sequence behind all others of its caller, and its caller behind all
+// others.
+func (q *queue) toEnd(s *sequence) {
+	q.remove(func(w *sequence) bool { return w == s })
+	if i := slices.Index(q.turns, s.r.Caller); i >= 0 {
+		q.turns = append(slices.Delete(q.turns, i, i+1), s.r.Caller)
+	}
+	q.push(s)
 }
 
 // next returns the sequence whose turn it is, nil where none waits.

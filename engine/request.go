@@ -113,11 +113,12 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 	if r.Share < 0 || r.Share > len(r.Tokens) {
 		r.Share = len(r.Tokens)
 	}
-	if r.Rows {
-		r.MaxTokens = 0
-	}
 	s := &Stream{e: e, events: make(chan Event, streamEvents)}
 	if r.Rows {
+		r.MaxTokens = 0
+		r.From = min(max(r.From, 0), len(r.Tokens))
+		r.Share = min(r.Share, r.From)            // a page that is found has no rows
+		s.events = make(chan Event, 2*streamRows) // half of them for progress, see tell
 		s.rows = make(chan []float32, streamRows)
 		for range min(streamRows, len(r.Tokens)) {
 			s.rows <- make([]float32, vocab)

@@ -29,6 +29,8 @@ type owner struct {
 	epoch   int   // counts losses; programs of an earlier one are gone
 	careful int   // losses that the devices should take care for
 	calm    int   // steps since the last loss
+	fault   error // a loss that filling the batch met
+	changed bool  // a sequence ended or gave way since the last step
 
 	computed, copied int // tokens run and pages copied so far, for tests and reports
 }
@@ -77,9 +79,9 @@ func (e *Engine) enqueue(q *sequence) error {
 		return fmt.Errorf("%w: %d", ErrBusy, e.waiting)
 	}
 	e.waiting++
+	q.unhook = context.AfterFunc(q.ctx, e.poke) // a context may live longer than its requests
 	e.inbox = append(e.inbox, q)
 	e.poke()
-	context.AfterFunc(q.ctx, e.poke)
 	return nil
 }
 
@@ -146,12 +148,26 @@ func (e *Engine) leaveQueue() {
 	e.mu.Unlock()
 }
 
-// admit starts waiting sequences while there is room for their prompts.
+// admit starts waiting sequences while there is room for their prompts. Where all that
+// are at work wait for their readers, they make room.
 func (o *owner) admit() {
-	for {
+	for range 2*o.queue.n + len(o.active) { // each at most once, and those that make room
 		q := o.queue.next()
-		if q == nil || len(o.active) >= o.e.options.Parallel || !o.roomFor(q) {
+		if q == nil {
 			return
+		}
+		if len(o.active) >= o.e.options.Parallel || !o.roomFor(q) {
+			v := o.stalled()
+			switch {
+			case v == nil:
+				return
+			case q.room() == 0: // it would wait for its reader too
+				o.queue.push(o.queue.pop())
+			default:
+				o.giveWay(v)
+				o.queue.toEnd(v)
+			}
+			continue
 		}
 		o.queue.pop()
 		o.e.leaveQueue()
@@ -165,9 +181,24 @@ func (o *owner) admit() {
 			q.stats.PromptTokens = len(q.r.Tokens)
 			q.stats.QueueTime = q.admitted.Sub(q.submitted)
 		}
-		o.follow(q)
+		o.follow(q, o.active)
 		o.active = append(o.active, q)
+		q.active = true
 	}
+}
+
+// stalled is the last admitted sequence, where every one at work waits for its
+// reader; nil where one goes on.
+func (o *owner) stalled() *sequence {
+	for _, q := range o.active {
+		if !q.stream.paused.Load() || q.room() > 0 {
+			return nil
+		}
+	}
+	if len(o.active) == 0 {
+		return nil
+	}
+	return o.active[len(o.active)-1]
 }
 
 // roomFor reports whether the pages of q's prompt, and one for an answer, could be
@@ -184,15 +215,15 @@ func (o *owner) roomFor(q *sequence) bool {
 	return true
 }
 
-// follow finds what q need not compute: shared pages now, or what another sequence
-// is about to compute.
-func (o *owner) follow(q *sequence) {
+// follow finds what q need not compute itself: what one of the others is about to
+// compute.
+func (o *owner) follow(q *sequence, others []*sequence) {
 	q.leader, q.common = nil, 0
 	if o.index.off {
 		return
 	}
-	for _, l := range o.active {
-		if l == q || l.r.Caller != q.r.Caller {
+	for _, l := range others {
+		if l.r.Caller != q.r.Caller {
 			continue
 		}
 		n, most := 0, min(l.r.Share, q.r.Share, len(q.tokens)-1)
@@ -208,7 +239,7 @@ func (o *owner) follow(q *sequence) {
 // waits reports whether q's next tokens are being computed by another sequence.
 // When they are not any more, q takes what is there.
 func (o *owner) waits(q *sequence) bool {
-	if l := q.leader; l != nil && !l.ended && l.stored < q.common && slices.Contains(o.active, l) && !l.stream.paused.Load() {
+	if l := q.leader; l != nil && l.active && l.stored < q.common && !l.stream.paused.Load() {
 		return true
 	}
 	q.leader = nil
@@ -220,9 +251,10 @@ func (o *owner) waits(q *sequence) bool {
 
 // end takes a sequence off the work and ends its stream.
 func (o *owner) end(q *sequence, why StopReason, err error) {
-	q.ended = true
+	q.ended, o.changed = true, true
 	o.release(q)
-	o.active = slices.DeleteFunc(o.active, func(a *sequence) bool { return a == q })
+	o.leave(q)
+	q.unhook()
 	st := &q.stats
 	st.PromptTokens, st.Stop = len(q.r.Tokens), why
 	now := time.Now()
@@ -238,6 +270,17 @@ func (o *owner) end(q *sequence, why StopReason, err error) {
 	}
 	q.stream.stats, q.stream.err = *st, err
 	close(q.stream.events)
+}
+
+// leave takes a sequence off the active ones; nobody waits for it any more.
+func (o *owner) leave(q *sequence) {
+	q.active = false
+	o.active = slices.DeleteFunc(o.active, func(a *sequence) bool { return a == q })
+	for _, a := range o.active {
+		if a.leader == q {
+			a.leader = nil
+		}
+	}
 }
 
 // endAll ends everything with an error.
@@ -259,6 +302,9 @@ func (o *owner) ready() error {
 	}
 	if err := o.chain.load(o.e.ctx, o.careful); err != nil {
 		o.chain.close()
+		if o.e.ctx.Err() != nil {
+			return ErrClosed
+		}
 		o.broken = err
 		return fmt.Errorf("%w: it could not be opened again: %w", ErrLost, err)
 	}
@@ -275,10 +321,13 @@ func (o *owner) lost(err error) {
 	o.calm = 0
 	o.e.losses.Add(1)
 	often := false
-	for _, q := range o.active {
+	o.pages = newPages(o.chain.kinds)
+	o.index = newIndex(o.pages)
+	for i, q := range o.active {
 		q.stats.Losses++
 		often = often || q.stats.Losses >= maxLosses
-		q.units, q.stored, q.shared, q.pages, q.leader = nil, 0, nil, 0, nil
+		q.units, q.stored, q.shared, q.pages = nil, 0, nil, 0
+		o.follow(q, o.active[:i])
 	}
 	o.e.options.notice(fmt.Sprintf("%v; opening the device again", err))
 	o.broken = err
@@ -292,8 +341,6 @@ func (o *owner) lost(err error) {
 			o.e.options.notice(fmt.Sprintf("the layers cannot move to the processor: %v", fault))
 		}
 	}
-	o.pages = newPages(o.chain.kinds)
-	o.index = newIndex(o.pages)
 	if err := o.ready(); err != nil {
 		for _, q := range slices.Clone(o.active) {
 			o.end(q, "", err)
@@ -303,8 +350,18 @@ func (o *owner) lost(err error) {
 
 // step runs one batch; false says that there is nothing to run.
 func (o *owner) step() bool {
-	if o.broken != nil || !o.gather() {
+	if o.broken != nil {
 		return false
+	}
+	o.changed = false
+	some := o.gather()
+	if err := o.fault; err != nil {
+		o.fault = nil
+		o.lost(err)
+		return true
+	}
+	if !some {
+		return o.changed // others may go on now
 	}
 	ctx := o.e.ctx
 	if len(o.parts) == 1 { // nobody else would lose by it

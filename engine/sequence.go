@@ -27,7 +27,8 @@ type sequence struct {
 	compiled                         time.Duration // of the engine when admitted
 	firstCompiled                    time.Duration // and when the first token was chosen
 	stats                            Stats
-	ended                            bool
+	active, ended                    bool
+	unhook                           func() bool // from ctx, at the end
 }
 
 // left is how many tokens have to run before the next is chosen.

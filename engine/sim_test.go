@@ -20,7 +20,7 @@ import (
 type sim struct {
 	kind    model.DeviceKind
 	mu      sync.Mutex
-	fault   func(call string) error // asked before "open", "load", "compile" and "run"
+	fault   func(call string) error // asked before "open", "load", "compile", "run" and "copy"
 	opened  int
 	closed  int
 	sizes   map[model.Size]int // runs by size
@@ -106,6 +106,9 @@ func (b *simBackend) Close() error {
 func (b *simBackend) UnitBytes(pool int) int { return 4 * b.plan.Pools[pool].RowsOf() }
 
 func (b *simBackend) Copy(_ context.Context, pool int, from, to int32) error {
+	if err := b.s.ask("copy"); err != nil {
+		return err
+	}
 	n := b.plan.Pools[pool].RowsOf()
 	copy(b.mem[pool][int(to)*n:][:n], b.mem[pool][int(from)*n:][:n])
 	return nil
