@@ -1,0 +1,6 @@
+//go:build race
+
+package backendtest
+
+// underRace: the detector slows arithmetic twentyfold.
+const underRace = true
