@@ -19,10 +19,6 @@ type device struct{ threads int }
 // Devices lists the processor, with a number of threads; 0 for one a core.
 func Devices(threads int) []model.Device { return []model.Device{device{host.Threads(threads)}} }
 
-// AvailableMemory returns the bytes of main memory that can be had without swapping;
-// 0 where the system does not tell.
-func AvailableMemory() int64 { return host.AvailableMemory() }
-
 func (d device) Info() model.DeviceInfo {
 	info := model.DeviceInfo{
 		ID: "cpu", Backend: "CPU", Name: host.Processor(), Kind: model.Processor,

@@ -32,7 +32,8 @@ func (o *owner) gather() bool {
 	o.turn++
 	first, left := 0, 0
 	if len(o.order) > budget {
-		first, left = o.turn, budget/8
+		left = budget / 8
+		first = o.turn * (budget - left) // where the last batch ended
 	}
 	for i := range o.order {
 		q := o.order[(i+first)%len(o.order)]

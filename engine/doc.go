@@ -16,7 +16,8 @@
 //
 // One goroutine owns the chain and everything in it. Everybody else submits requests
 // and receives streams, from any goroutine; nobody waits for a lock while a device
-// computes. A slow reader of a stream holds up nobody but its own sequence.
+// computes. A slow reader of a stream holds up nobody but its own sequence: where
+// memory or places are short that one gives way, and is computed anew once it is read.
 //
 // Close ends all requests and waits for the running step.
 package engine

@@ -28,15 +28,17 @@ const (
 
 // Options says how to open a model. The zero value is a sensible choice.
 type Options struct {
-	Device     string                               // auto, gpu, vulkan:N, part of a GPU's name, cpu or ref; "" is auto
-	RequireGPU bool                                 // fail where the model would run on the processor
-	GPULayers  string                               // how many layers the GPU gets, the last ones: a number, all, or auto for as many as fit; "" is auto
-	Context    int                                  // positions to make room for, over all sequences; 0 for the smaller of the model's and DefaultContext, or AutoContext
-	Parallel   int                                  // most sequences at work at a time; 0 for DefaultParallel
-	Queue      int                                  // most requests that wait; 0 for DefaultQueue
-	Threads    int                                  // of the processor; 0 for one a core
-	Progress   func(what string, done, total int64) // told how far loading ("weights", in bytes) and compiling ("kernels") are; may be nil
-	Notice     func(message string)                 // told which device was chosen and why, what lies where, and of faults overcome; may be nil
+	Device     string // auto, gpu, vulkan:N, part of a GPU's name, cpu or ref; "" is auto
+	RequireGPU bool   // fail where the model would run on the processor
+	GPULayers  string // how many layers the GPU gets, the last ones: a number, all, or auto for as many as fit; "" is auto
+	Context    int    // positions to make room for, over all sequences; 0 for the smaller of the model's and DefaultContext, or AutoContext
+	Parallel   int    // most sequences at work at a time; 0 for DefaultParallel
+	Queue      int    // most requests that wait; 0 for DefaultQueue
+	Threads    int    // of the processor; 0 for one a core
+	// Progress and Notice are called on the goroutine that owns the devices: they must
+	// not wait for the engine. Either may be nil.
+	Progress func(what string, done, total int64) // told how far loading ("weights", in bytes) and compiling ("kernels") are
+	Notice   func(message string)                 // told which device was chosen and why, what lies where, and of faults overcome
 
 	// For tests: devices in place of those there are, a model of another making, and
 	// faults of a device (model.OpenOptions.Fault).

@@ -134,7 +134,7 @@ func (x *index) add(q *sequence) {
 		} else {
 			x.unlink(n)
 			for pool, u := range n.units { // what a window had given up is there again
-				if u < 0 {
+				if u < 0 && q.units[pool][q.pages] >= 0 {
 					n.units[pool] = q.units[pool][q.pages]
 					x.pages.hold(pool, n.units[pool])
 				}

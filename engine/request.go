@@ -23,7 +23,8 @@ type Request struct {
 	IgnoreEOS bool    // go on after an end-of-generation token
 
 	// Rows asks for the logits after every token of the prompt from position From on.
-	// Only then are events with Logits sent, and nothing is generated.
+	// Only then are events with Logits sent, and nothing is generated. What is told is
+	// computed: only tokens before From may be shared.
 	Rows bool
 	From int
 }

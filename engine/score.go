@@ -31,7 +31,7 @@ type ScoreOptions struct {
 	Top    int    // how many of the most likely tokens
 	From   int    // the first position that is told
 	Caller string // see Request
-	Share  int    // see Request: how many of the first tokens may be shared
+	Share  int    // see Request: how many of the first tokens may be shared; none from From on
 
 	Progress func(done, total int) // told how many tokens were run; may be nil
 }

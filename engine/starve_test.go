@@ -26,6 +26,18 @@ func within(t *testing.T, what string, f func()) {
 	}
 }
 
+// waiting queues a request on the owner's goroutine, so that a test can take step by
+// step.
+func waiting(e *Engine, r Request) *sequence {
+	q := &sequence{ctx: context.Background(), r: r, tokens: slices.Clone(r.Tokens), unhook: func() bool { return true }}
+	q.stream = &Stream{e: e, events: make(chan Event, streamEvents)}
+	e.owner.queue.push(q)
+	e.mu.Lock()
+	e.waiting++
+	e.mu.Unlock()
+	return q
+}
+
 // TestUnreadRows: rows behind the progress of a long prompt fill a stream that nobody
 // reads, and the owner waits for nobody but goes on with others.
 func TestUnreadRows(t *testing.T) {
@@ -149,21 +161,16 @@ func TestGaveWayHoldsNothing(t *testing.T) {
 	e := simulate(t, &sim{}, Options{Context: 128, Parallel: 2}, allPositions)
 	err := e.do(context.Background(), func() error {
 		o := e.owner
-		long := func(n, seed int) *sequence {
-			q := &sequence{ctx: context.Background(), stream: &Stream{e: e, events: make(chan Event, streamEvents)}, unhook: func() bool { return true }}
-			q.r = Request{Tokens: prompt(n, uint64(seed)), Share: n, MaxTokens: -1, IgnoreEOS: true}
-			q.tokens = slices.Clone(q.r.Tokens)
-			o.queue.push(q)
-			o.e.waiting++
-			return q
-		}
-		answer := long(32, 1)
+		answer := waiting(e, Request{Tokens: prompt(32, 1), Share: 32, MaxTokens: -1, IgnoreEOS: true})
 		o.admit()
 		o.step() // the first page is full, the answer begins
-		other := long(96, 2)
+		other := waiting(e, Request{Tokens: prompt(64, 2), Share: 64, MaxTokens: -1, IgnoreEOS: true})
 		o.admit()
-		for range 4 {
+		for range 35 { // until the answer needs a third page
 			o.step()
+			for len(answer.stream.events) > 0 {
+				<-answer.stream.events
+			}
 		}
 		if slices.Contains(o.active, other) || other.units != nil || other.stored != 0 {
 			t.Errorf("the sequence that gave way has %d tokens in memory", other.stored)
@@ -175,7 +182,6 @@ func TestGaveWayHoldsNothing(t *testing.T) {
 			o.queue.remove(func(w *sequence) bool { return w == q })
 			o.end(q, StopCancel, nil)
 		}
-		o.e.waiting = 0
 		return nil
 	})
 	if err != nil {
@@ -192,12 +198,7 @@ func TestFollowTheFollower(t *testing.T) {
 		o := e.owner
 		var qs []*sequence
 		for range 2 {
-			q := &sequence{ctx: context.Background(), stream: &Stream{e: e, events: make(chan Event, streamEvents)}, unhook: func() bool { return true }}
-			q.r = Request{Tokens: prompt(100, 1), Share: 100}
-			q.tokens = slices.Clone(q.r.Tokens)
-			o.queue.push(q)
-			o.e.waiting++
-			qs = append(qs, q)
+			qs = append(qs, waiting(e, Request{Tokens: prompt(100, 1), Share: 100}))
 		}
 		o.admit()
 		if qs[1].leader != qs[0] {
@@ -388,21 +389,34 @@ func TestCopyLost(t *testing.T) {
 // a prompt is read beside them.
 func TestManyAnswers(t *testing.T) {
 	e := simulate(t, &sim{}, Options{Context: 16384, Parallel: 100}, allPositions)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	within(t, "more answers than a batch holds", func() {
-		for i := range 99 {
-			s, err := e.Submit(ctx, Request{Tokens: []int32{int32(i)}, MaxTokens: -1, IgnoreEOS: true})
-			if err != nil {
-				t.Fatal(err)
+	err := e.do(context.Background(), func() error {
+		o := e.owner
+		steps := func(n int) {
+			for range n {
+				o.admit()
+				o.step()
 			}
-			s.Next() // it has begun, and is read from now on
-			go collect(s)
 		}
-		if _, err := e.Generate(ctx, Request{Tokens: prompt(100, 1), MaxTokens: 4, IgnoreEOS: true}, nil, nil); err != nil {
-			t.Error(err)
+		var answers []*sequence
+		for i := range 99 {
+			answers = append(answers, waiting(e, Request{Tokens: prompt(1, uint64(i)), MaxTokens: -1, IgnoreEOS: true}))
 		}
+		steps(12)
+		for i, q := range answers {
+			if q.stats.GeneratedTokens < 2 {
+				t.Errorf("after 12 steps answer %d has %d tokens", i, q.stats.GeneratedTokens)
+			}
+		}
+		q := waiting(e, Request{Tokens: prompt(100, 1)})
+		steps(15)
+		if !q.ended {
+			t.Errorf("after 15 steps %d tokens of a prompt are read", q.stored)
+		}
+		return nil
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestUnreadSlots: streams that nobody reads do not keep the places of others, and
