@@ -1,5 +1,3 @@
-// Command eclat runs GGUF language models. Answers go to stdout, everything else
-// to stderr.
 package main
 
 import (

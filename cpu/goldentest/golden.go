@@ -1,6 +1,3 @@
-// Package goldentest holds a backend to answers worked out by hand, op by op:
-// small numbers, written where they are compared. It compares no backend with
-// another, so the oracle is tested by it as well.
 package goldentest
 
 import (

@@ -1,5 +1,3 @@
-// Package enginetest has models that engines and commands must refuse. It is for
-// tests alone.
 package enginetest
 
 import (

@@ -1,4 +1,3 @@
-// Package backendtest runs the conformance suite as Go tests.
 package backendtest
 
 import (
