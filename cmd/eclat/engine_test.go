@@ -50,6 +50,7 @@ func TestNotFinite(t *testing.T) {
 			{"logprobs", "--ids", "1,4,5,6"},
 			{"perplexity", "-f", text, "-c", "8"},
 			{"compare", "-p", "a fog", "--against", "ref"},
+			{"compare", "-p", "a fog", "--save", filepath.Join(t.TempDir(), "a.run")},
 			{"bench", "-p", "4", "-n", "0", "-r", "1"},
 			{"bench", "-p", "0", "-n", "4", "-r", "1"},
 		} {

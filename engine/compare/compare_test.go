@@ -326,6 +326,13 @@ func TestNotFinite(t *testing.T) {
 		if _, err := Run(context.Background(), side(), side(), DefaultLimits, nil); !errors.Is(err, engine.ErrNotFinite) {
 			t.Errorf("%s: error %v, want %v", device, err, engine.ErrNotFinite)
 		}
+		path := filepath.Join(t.TempDir(), "a.run")
+		if err := Save(context.Background(), path, side(), 1<<20, nil); !errors.Is(err, engine.ErrNotFinite) {
+			t.Errorf("%s: saved: error %v, want %v", device, err, engine.ErrNotFinite)
+		}
+		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); len(left) > 0 {
+			t.Errorf("%s: left behind: %v", device, left)
+		}
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
+	"eclat/engine"
 	"eclat/engine/record"
 	"eclat/loader/safemath"
 )
@@ -14,7 +16,8 @@ const kind = "run" // of the record
 // Save writes a side to a file, for a comparison at another time or on another
 // machine. limit bounds the file, in bytes: the logits are kept whole, and where
 // all of the activations do not fit, every second, third … element of them.
-// progress is told positions and may be nil.
+// progress is told positions and may be nil. Logits that are not finite are
+// engine.ErrNotFinite, as in Run.
 func Save(ctx context.Context, path string, s Side, limit int64, progress func(done, total int64)) error {
 	head := *s.Header()
 	head.Tensors = append([]Tensor(nil), head.Tensors...)
@@ -38,6 +41,10 @@ func Save(ctx context.Context, path string, s Side, limit int64, progress func(d
 			w.Abort()
 			return err
 		}
+		if logits := rows[len(rows)-1]; !finite(logits) {
+			w.Abort()
+			return fmt.Errorf("%s: %w at position %d", head.Device, engine.ErrNotFinite, pos)
+		}
 		for i := range rows {
 			t := &head.Tensors[i]
 			kept := pick(buf, rows[i], t, pos)
@@ -51,6 +58,11 @@ func Save(ctx context.Context, path string, s Side, limit int64, progress func(d
 		}
 	}
 	return w.Close()
+}
+
+// finite reports whether there is no NaN and no infinity in x.
+func finite(x []float32) bool {
+	return !slices.ContainsFunc(x, func(v float32) bool { return v-v != 0 })
 }
 
 // thin chooses Every of all tensors but the logits so that the numbers take at
