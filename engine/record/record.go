@@ -130,6 +130,19 @@ func (r *Reader) errorf(format string, args ...any) error {
 	return fmt.Errorf("%s: %s", r.path, fmt.Sprintf(format, args...))
 }
 
+// damaged says what is wrong with the header: a field of the wrong kind by its name
+// in the file, without the type that it has in this program.
+func (r *Reader) damaged(err error) error {
+	var t *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &t) && t.Field == "":
+		return r.errorf("its header is damaged: %s in place of an object", t.Value)
+	case t != nil:
+		return r.errorf("its header is damaged: %q cannot be %s", t.Field, t.Value)
+	}
+	return r.errorf("its header is damaged: %v", err)
+}
+
 func (r *Reader) open(kind string, header any) error {
 	st, err := r.file.Stat()
 	if err != nil {
@@ -160,7 +173,7 @@ func (r *Reader) open(kind string, header any) error {
 	}
 	var env envelope
 	if err := json.Unmarshal(raw, &env); err != nil {
-		return r.errorf("its header is damaged: %v", err)
+		return r.damaged(err)
 	}
 	if env.Kind != kind {
 		return r.errorf("a saved %.20s, not a saved %s", env.Kind, kind)
@@ -173,7 +186,7 @@ func (r *Reader) open(kind string, header any) error {
 		return err
 	}
 	if err := json.Unmarshal(env.Body, header); err != nil {
-		return r.errorf("its header is damaged: %v", err)
+		return r.damaged(err)
 	}
 	if _, err := r.file.Seek(begin, io.SeekStart); err != nil {
 		return err

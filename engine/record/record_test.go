@@ -103,3 +103,22 @@ func TestIncomplete(t *testing.T) {
 		t.Errorf("left behind: %v", names)
 	}
 }
+
+// TestHeaderOfOtherTypes: a field of the wrong kind is called by its name in the
+// file; how this program keeps it is nobody's business.
+func TestHeaderOfOtherTypes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.run")
+	for _, env := range []string{
+		`{"kind":7}`, `{"payload":"x"}`, `{"payload":1e300}`, `{"payload":1.5}`, `{"payload":[]}`, `{"payload":18446744073709551616}`, `[]`, `"x"`,
+	} {
+		raw := append([]byte(magic), version, 0, 0, 0, byte(len(env)), 0, 0, 0)
+		if err := os.WriteFile(path, append(raw, env...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var h header
+		_, err := Open(path, "run", &h)
+		if err == nil || !strings.Contains(err.Error(), "its header is damaged: ") || strings.Contains(err.Error(), "Go ") || strings.Contains(err.Error(), "json") {
+			t.Errorf("%s: %v", env, err)
+		}
+	}
+}
