@@ -102,6 +102,11 @@ func (f *benchFlags) check(args []string) error {
 			}
 		}
 	}
+	for _, d := range strings.Split(f.device, ",") {
+		if strings.TrimSpace(d) == "" {
+			return usagef("--device %.40q: a name is empty", f.device)
+		}
+	}
 	switch {
 	case f.repeat < 1 || f.repeat > 1e6:
 		return usagef("-r %d is not from 1 to 1000000", f.repeat)
@@ -203,6 +208,9 @@ func (f *benchFlags) one(ctx context.Context, open func() (*loader.File, error),
 	dev := f.deviceFlags
 	if dev.context <= 0 {
 		dev.context = contextFlag(bench.Context(tests))
+	}
+	if f.kernels || f.report != "" {
+		dev.context = max(dev.context, bench.ProfileContext)
 	}
 	bench.ResetPeak()
 	file, err := open()

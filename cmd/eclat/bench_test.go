@@ -222,6 +222,7 @@ func TestBenchErrors(t *testing.T) {
 		{[]string{"--synthetic", "llama-3.2-1b:99"}, 2, "1 to 16"},
 		{[]string{"--synthetic", "llama-3.2-1b", "model.gguf"}, 2, "exclude"},
 		{[]string{"--device", "cpu,abacus"}, 4, "abacus"},
+		{[]string{"--device", "cpu,,ref"}, 2, "a name is empty"},
 		{[]string{"none.gguf"}, 1, "none.gguf"},
 		{[]string{"-p", "1", "-n", "0", "-r", "1", "--device", "cpu", "--report", filepath.Join(t.TempDir(), "no", "such", "a.html")}, 1, "no such"},
 	} {
@@ -234,4 +235,9 @@ func TestBenchErrors(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "eclat-llama*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
+}
+
+// TestBenchLeastContext: the break-down by op has room where the tests need none.
+func TestBenchLeastContext(t *testing.T) {
+	ok(t, "", "bench", "-p", "1", "-n", "0", "-r", "1", "--no-warmup", "--device", "ref", "--kernels")
 }

@@ -43,6 +43,10 @@ func (k *Kernel) Rate() float64 {
 // ErrNoTimes says that a device cannot time its steps.
 var ErrNoTimes = errors.New("the device does not time its steps")
 
+// ProfileContext is the least context that RunProfile takes, in tokens: one to warm
+// up and one to measure.
+const ProfileContext = 2
+
 // RunProfile times every step of tokens tokens after a warm-up of as many.
 func RunProfile(ctx context.Context, e *engine.Engine, tokens int) (*Profile, error) {
 	p, err := e.NewProbe(ctx, engine.ProbeOptions{Tokens: 1, Profile: true})
