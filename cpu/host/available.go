@@ -10,6 +10,12 @@ import (
 	"strings"
 )
 
+// runtimeAddresses is kept of a limited address space for what asks for it later
+// and cannot be refused: the Go heap grows by 64 MiB of addresses at a time, and each
+// thread of a driver takes a stack of 8 MiB and as much as 128 MiB for its malloc.
+// Running out of it ends the program without an error.
+const runtimeAddresses = 384 << 20
+
 // available reads the files of a Linux system at root. addresses limits the
 // process's address space.
 func available(root fs.FS, addresses int64) int64 {
@@ -26,7 +32,7 @@ func available(root fs.FS, addresses int64) int64 {
 	if addresses < math.MaxInt64 {
 		if data, err := fs.ReadFile(root, "proc/self/statm"); err == nil {
 			if pages, ok := firstNumber(data); ok {
-				have = min(have, max(1, addresses-pages*int64(os.Getpagesize())))
+				have = min(have, max(1, addresses-runtimeAddresses-pages*int64(os.Getpagesize())))
 			}
 		}
 	}

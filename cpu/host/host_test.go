@@ -72,7 +72,8 @@ func TestAvailable(t *testing.T) {
 			"proc/self/cgroup": "2:memory:/docker/abc\n", "proc/self/mountinfo": mounts1in,
 			"sys/fs/cgroup/memory/memory.limit_in_bytes": "4096\n", "sys/fs/cgroup/memory/memory.usage_in_bytes": "1096\n",
 		}, math.MaxInt64, 3000},
-		{"address space", map[string]string{"proc/meminfo": meminfo, "proc/self/statm": "0 5 5\n"}, 1 << 20, 1 << 20},
+		{"address space", map[string]string{"proc/meminfo": meminfo, "proc/self/statm": "0 5 5\n"}, runtimeAddresses + 1<<20, 1 << 20},
+		{"address space for the runtime alone", map[string]string{"proc/meminfo": meminfo, "proc/self/statm": "0 5 5\n"}, runtimeAddresses, 1},
 		{"nonsense", map[string]string{
 			"proc/meminfo": "MemAvailable:\x00", "proc/self/cgroup": "0::\n::::\nx", "proc/self/mountinfo": " - \n1 - cgroup2\n",
 		}, math.MaxInt64, 0},
