@@ -151,11 +151,11 @@ func newMemory(p *model.Plan, t model.Tensor, l vk.Limits) (*memory, error) {
 	m.size = int64(pool.Units) * int64(pool.RowsOf()) * int64(row)
 	if most := bindable(l); m.size > most {
 		if pool.Per == model.Sequence {
-			return nil, fmt.Errorf("%s: %d states are %d MiB, the device binds %d MiB: %w; use %d sequences or fewer",
-				t.Name, pool.Units, mib(m.size), mib(most), errRange, most/int64(row))
+			return nil, fmt.Errorf("%s: %d states are %d MiB, %w of %d MiB; use %d sequences or fewer",
+				t.Name, pool.Units, mib(m.size), errRange, mib(most), most/int64(row))
 		}
-		return nil, fmt.Errorf("%s: %d positions are %d MiB, the device binds %d MiB: %w; use a context of %d or less",
-			t.Name, pool.Units*model.PageLen, mib(m.size), mib(most), errRange, most/int64(row)/model.PageLen*model.PageLen)
+		return nil, fmt.Errorf("%s: %d MiB are %w of %d MiB; use a context of %d or less",
+			t.Name, mib(m.size), errRange, mib(most), most/int64(row)/model.PageLen*model.PageLen)
 	}
 	return m, nil
 }

@@ -17,8 +17,8 @@ import (
 //
 // The best is discrete, then integrated, virtual, other, and of these the one with
 // the most memory; drivers without a GPU count for auto and gpu only with
-// allowSoftware. Where nothing fits the error is an ErrNoDevice that lists what
-// there is.
+// allowSoftware. Where nothing fits the error is an ErrNoDevice; it lists what there
+// is where a device was named.
 func Choose(infos []DeviceInfo, spec string, allowSoftware bool) (index int, why string, err error) {
 	usable := func(d *DeviceInfo) bool { return d.GPU() && (d.Kind != Software || allowSoftware) }
 	spec = strings.TrimSpace(spec)
@@ -30,12 +30,12 @@ func Choose(infos []DeviceInfo, spec string, allowSoftware bool) (index int, why
 		if i := slices.IndexFunc(infos, func(d DeviceInfo) bool { return d.Kind == Processor }); i >= 0 {
 			return i, noGPU(infos), nil
 		}
-		return 0, "", missing(infos, noGPU(infos))
+		return 0, "", fmt.Errorf("%w: %s", ErrNoDevice, noGPU(infos))
 	case "gpu", "vulkan":
 		if i, why := best(infos, usable); i >= 0 {
 			return i, why, nil
 		}
-		return 0, "", missing(infos, noGPU(infos))
+		return 0, "", fmt.Errorf("%w: %s", ErrNoDevice, noGPU(infos))
 	}
 	if i := slices.IndexFunc(infos, func(d DeviceInfo) bool { return strings.EqualFold(d.ID, spec) }); i >= 0 {
 		return i, "", nil // nothing that the user does not know
@@ -48,7 +48,7 @@ func Choose(infos []DeviceInfo, spec string, allowSoftware bool) (index int, why
 	if i, why := best(infos, named); i >= 0 {
 		return i, "asked for by name; " + why, nil
 	}
-	return 0, "", missing(infos, fmt.Sprintf("there is no device %.80q", spec))
+	return 0, "", missing(infos, fmt.Sprintf("there is no device %.40q", spec))
 }
 
 // best returns the most wanted of the devices that fit, −1 where none does.

@@ -43,6 +43,7 @@ func TestChoose(t *testing.T) {
 		{all, "radeon", false, "vulkan:3", "name; 24576 MiB"},
 		{all, "xeon", false, "cpu", "name"},
 		{all, "geforce", false, "", "Radeon small"},
+		{[]DeviceInfo{dev("vulkan:0", "llvmpipe (LLVM 15.0.6, 256 bits)", Software, 0), dev("cpu", strings.Repeat("x", 60), Processor, 0)}, "gpu", false, "", "SOFTWARE=1"},
 		{nil, "auto", true, "", "no GPU"},
 		{nil, "", true, "", ""},
 	} {
@@ -54,6 +55,9 @@ func TestChoose(t *testing.T) {
 			}
 		case err != nil || c.infos[i].ID != c.want || !strings.Contains(why, c.why):
 			t.Errorf("%q: device %d because %q, %v", c.spec, i, why, err)
+		}
+		if c.spec == "gpu" && err != nil && len(err.Error()) > 200 {
+			t.Errorf("%q: %d characters: %v", c.spec, len(err.Error()), err)
 		}
 		if strings.Contains(why, "\n") || strings.Contains(why, ErrNoDevice.Error()) {
 			t.Errorf("%q: %q", c.spec, why)

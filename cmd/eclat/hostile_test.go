@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -143,5 +144,35 @@ func TestGeneratedText(t *testing.T) {
 	}
 	if got, want := strings.ReplaceAll(string(shown), "\r\n", "\n"), strings.ReplaceAll(piped, "\x1b", `\x1b`); got != want {
 		t.Errorf("on a terminal %q, want %q", got, want)
+	}
+}
+
+// TestLongNames: what a file says at length does not fill the screen.
+func TestLongNames(t *testing.T) {
+	f := ggufwrite.File{}
+	f.Set("general.architecture", strings.Repeat("a", 5000))
+	f.Set("general.name", strings.Repeat("n", 5000))
+	f.Add("token_embd.weight", quant.F32, []int{4, 4}, make([]float32, 16))
+	other := put(t, "other.gguf", "")
+	if err := f.WriteFile(other); err != nil {
+		t.Fatal(err)
+	}
+	// longer is the built-in model with a string of its header lengthened, by as much
+	// as keeps the tensors aligned.
+	longer := func(text string) string {
+		stored := func(s string) []byte { return append(binary.LittleEndian.AppendUint64(nil, uint64(len(s))), s...) }
+		if bytes.Count(testdata.Model, stored(text)) != 1 {
+			t.Fatalf("%q is not in the model once", text)
+		}
+		return writeModel(t, bytes.Replace(testdata.Model, stored(text), stored(text+strings.Repeat("n", 3200)), 1))
+	}
+	named, pre := longer("State of the Union 8M"), longer("tekken")
+	for _, args := range [][]string{{"run", other}, {"run", named, "-n", "0", "--device", "cpu"}, {"run", pre}, {"tokenize", pre}, {"inspect", pre}} {
+		_, errs, _ := eclat(t, "", args...)
+		for _, line := range strings.Split(strings.ReplaceAll(errs, filepath.Dir(args[1]), ""), "\n") {
+			if len(line) > 200 {
+				t.Errorf("%s %s: %d characters: %.300q", args[0], filepath.Base(args[1]), len(line), line)
+			}
+		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"eclat/cmd/eclat/out"
 )
 
 // usageError marks an error of the command line.
@@ -139,6 +141,9 @@ func flagError(cmd *cobra.Command, err error) error {
 	case errors.As(err, &value):
 		return usagef("%s; see '%s --help'", badValue(value), cmd.CommandPath())
 	}
+	if text := err.Error(); len(text) > 120 {
+		return usagef("%s; see '%s --help'", out.Cut(text, 120), cmd.CommandPath())
+	}
 	return usagef("%w; see '%s --help'", err, cmd.CommandPath())
 }
 
@@ -236,7 +241,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 // atMostOneModel is the Args of commands that take [MODEL].
 func atMostOneModel(cmd *cobra.Command, args []string) error {
 	if len(args) > 1 {
-		return usagef("%d arguments, expected one model at most: %s", len(args), strings.Join(args, " "))
+		return usagef("%d arguments, expected one model at most: %.100s", len(args), strings.Join(args, " "))
 	}
 	return nil
 }

@@ -197,7 +197,7 @@ func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string
 // title is the model's name, or its file's.
 func title(e *engine.Engine) string {
 	if n := e.Model.Config.Name; n != "" {
-		return fmt.Sprintf("%q", n)
+		return fmt.Sprintf("%.60q", n)
 	}
 	return e.Model.File.Path
 }

@@ -27,6 +27,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"--wings"}, "unknown flag: --wings; see 'eclat --help'"}, {[]string{"run", "--tepm", "1"}, "did you mean --temp?"},
 		{[]string{"compare", "--limit-tops", "1"}, "did you mean --limit-top?"}, {[]string{"bench", "--synth", "x"}, "did you mean --synthetic?"},
 		{[]string{"run", "-z"}, "'z' in -z"}, {[]string{"run", "--temp"}, "needs an argument"}, {[]string{"run", "--=x"}, "--=x"},
+		{[]string{"run", "--" + strings.Repeat("x", 5000)}, "unknown flag"}, {[]string{"run", strings.Repeat("x", 5000), "y"}, "one model"},
 		{[]string{"run", "-n", "x"}, `-n, --n: "x" is not a whole number`}, {[]string{"run", "-n", "1.5"}, "not a whole number"},
 		{[]string{"run", "-n", "99999999999999999999"}, "too large"}, {[]string{"run", "--seed", "9223372036854775808"}, "too large"},
 		{[]string{"run", "--temp", "warm"}, `--temp: "warm" is not a number`}, {[]string{"run", "--temp", "1e99"}, "too large"},
@@ -44,6 +45,9 @@ func TestUsage(t *testing.T) {
 		out, errs, code := eclat(t, "", c.args...)
 		if code != 2 || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, c.says) {
 			t.Errorf("%v: exit code %d, stdout %q, stderr %q, which must say %q", c.args, code, out, errs, c.says)
+		}
+		if len(errs) > 250 {
+			t.Errorf("%.60v: an error of %d characters: %.300q", c.args, len(errs), errs)
 		}
 		for _, internal := range []string{"strconv", "invalid argument", "invalid syntax", "eclat eclat", "eclat: eclat", "*", "0x", "%!"} {
 			if strings.Contains(errs, internal) {
