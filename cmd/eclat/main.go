@@ -26,8 +26,9 @@ const (
 )
 
 // grace is how long a command may take to end by itself after Ctrl-C. It may sit in
-// a read of a silent pipe or in a driver; the program ends all the same.
-const grace = 800 * time.Millisecond
+// a read of a silent pipe or in a driver; the program ends all the same, within a
+// second on a busy machine too.
+const grace = 600 * time.Millisecond
 
 // stdout is what all commands write their answers to; main flushes it and asks for
 // its error.
