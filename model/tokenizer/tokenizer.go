@@ -2,8 +2,6 @@ package tokenizer
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"eclat/loader"
@@ -177,7 +175,9 @@ func (t *Tokenizer) ID(text string) (int32, bool) {
 
 func (t *Tokenizer) valid(id int32) bool { return 0 <= id && int(id) < len(t.texts) }
 
-// supportedPre lists, for an error message, the names of tokenizer.ggml.pre.
+// supportedPre names, for an error message, the commonest values of
+// tokenizer.ggml.pre and how many more there are.
 func supportedPre() string {
-	return strings.Join(slices.Sorted(maps.Keys(preTokenizers)), ", ")
+	common := []string{"gpt-2", "llama-bpe", "qwen2", "tekken"}
+	return fmt.Sprintf("%s and %d more", strings.Join(common, ", "), len(preTokenizers)-len(common))
 }
