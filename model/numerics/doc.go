@@ -1,0 +1,88 @@
+// Package numerics is the definition of eclat's arithmetic: what makes the same file,
+// tokens and seed give the same bits on every device, in every batch, however the
+// work is split. Package cpu/ref computes by it in plain loops; the kernels of cpu
+// and gpu compute the same numbers in other ways and are compared with it bit by bit.
+// shaders/lib/numerics.glsl is its twin.
+//
+// Every number is a float32 and every +, − and × is rounded to nearest even, one at
+// a time: no fused multiply-add, no reassociation, no library function. Where Go
+// could fuse, the product stands in a conversion, float32(x*y) + z.
+//
+// # Activations
+//
+// Every value a step writes is a multiple of 2^-63 that is zero or at least [Least] =
+// 2^-40 in magnitude, [Flush] seeing to that; only sums of such values (Add) may be
+// smaller, and they are multiples of 2^-63 all the same. Products of two are then
+// multiples of 2^-126, and so are sums of those: no denormal number arises, and
+// devices that flush them give the same bits as those that keep them. Zero is +0.
+// NaN stays NaN; which of the NaNs is not defined, so a NaN in logits is an error,
+// never an answer.
+//
+// # Products with a matrix
+//
+// A row that enters a product is rounded once, by [Round], to blocks of [BlockLen]
+// elements with one power of two and integers of 15 bits each: x ≈ m·2^e with
+//
+//	e = max(−60, (exponent of the block's largest |x|) − 13)
+//	m = x·2^-e, to the nearest integer, ties to even: |m| ≤ 16384
+//
+// A block with a NaN or an infinity has 2^e = NaN, which makes every product of its
+// row NaN.
+//
+// With a quantised weight, a block gives one term of exact integers:
+//
+//	I = Σ q·m       S = Σ m                      over the block, in any order
+//	t = (d·sc)·(2^e·I) − (dmin·mn)·(2^e·S)       a scale for 32 weights
+//	t = (d·sc0)·(2^e·I0) + (d·sc1)·(2^e·I1)      a scale for 16: elements 0–15 first
+//
+// where d·sc is exact (11 + 8 bits), I becomes a float32 by one rounding to nearest
+// even (exact up to 2^24), and a type without minimums has no second product. What q,
+// d, sc and mn are, each type says (loader/quant). The terms are added in eight
+// chains ([Chains]): each starts at +0, the term of block b is added to chain b mod 8,
+// b rising; then ((c0+c1)+(c2+c3))+((c4+c5)+(c6+c7)).
+//
+// With a float weight (F32, F16, BF16) the elements are multiplied as float32,
+// (m·2^e)·w with w flushed, and added in eight chains too, a chain taking 8 elements
+// at a time: element k is added to chain (k/8) mod 8, k rising ([Dot]).
+//
+// The answer is flushed.
+//
+// # Norms
+//
+// Σx² of a row or a head has 256 chains: element k is added to chain k mod 256, k
+// rising; then neighbours are added, (c0+c1), (c2+c3) …, until one is left
+// ([SumSquares]). With n elements, and inv = 1/n rounded once on the host:
+//
+//	r = RSqrt(Σx²·inv + eps)       y = Flush((x·r)·w)
+//
+// # Positions
+//
+// The host computes sines and cosines in float64 ([Sincos]), multiplies them by the
+// rope's scale, rounds and flushes them. A pair (a, b) becomes
+// (Flush(a·cos − b·sin), Flush(a·sin + b·cos)), each product rounded.
+//
+// # Attention
+//
+// The score of a position is s = Flush(Dot(q, k)·c), c = scale·log₂e rounded once on
+// the host. Positions come in spans of [Span], span 0 being positions 0–255 of the
+// sequence, however long the batch or the window. A span has
+//
+//	M = ⌈max s⌉      p = Exp2(s − M), 0 where s − M < −40
+//	L = Σp           O = Σ p·v                   positions rising, both from +0
+//
+// and O is flushed. The spans are merged in order of position ([Merge]): with
+// M' = max(M, Ms), a = 2^(M−M') and b = 2^(Ms−M'), each 0 where the exponent is below
+// −40,
+//
+//	L = L·a + Ls·b       O = Flush(O·a + Os·b)
+//
+// starting from the first span's own. The answer is Flush(O · Recip(L)).
+//
+// # Functions
+//
+// [Exp2], [Recip], [RSqrt], [Sigmoid], [Tanh] and [Softplus] are short sequences of
+// the operations above and of operations on a float's bits. SwiGLU is
+// Flush(Flush(x·Sigmoid(x))·y).
+//
+// Choices (greedy, top-k) compare exactly; of equals the lower index wins.
+package numerics
