@@ -9,6 +9,7 @@ import (
 	"eclat/cpu/host"
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/numerics"
 )
 
 // pool is the memory of one pool: its units one after the other, and in a unit the
@@ -77,29 +78,12 @@ func (b *Backend) get(p place, at, n int) []float32 {
 func (b *Backend) put(p place, x []float32) {
 	for i, v := range x {
 		if p.tensor.Type == quant.F16 {
-			binary.LittleEndian.PutUint16(p.data[2*i:], half(float64(v)))
+			binary.LittleEndian.PutUint16(p.data[2*i:], numerics.Half(v))
 		} else {
 			v = max(-math.MaxFloat32, min(math.MaxFloat32, v))
 			binary.LittleEndian.PutUint32(p.data[4*i:], math.Float32bits(v))
 		}
 	}
-}
-
-// half rounds to the nearest IEEE 754 half, ties to even, within ±65504. Halves
-// with exponent e are n·2^(e−10) for n from 1024 to 2047, and below 1024 where e is
-// −14, the least; their bits count on from one to the next.
-func half(x float64) uint16 {
-	if x != x {
-		return 0x7e00
-	}
-	var sign uint16
-	if math.Signbit(x) {
-		sign, x = 0x8000, -x
-	}
-	x = min(x, 65504)
-	e := max(-14, math.Ilogb(x))
-	n := int(math.RoundToEven(math.Ldexp(x, 10-e)))
-	return sign | uint16((e+14)<<10+n)
 }
 
 // pages implements model.PageIO.

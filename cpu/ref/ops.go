@@ -3,9 +3,9 @@ package ref
 import (
 	"math"
 
-	"github.com/go-gl/mathgl/mgl32"
-
+	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/numerics"
 )
 
 // ops is the loop of each op's definition in package model.
@@ -32,49 +32,80 @@ func embed(p *program, s *model.Step) {
 			p.weight(s.Src[0], int(id), dst)
 			continue
 		}
-		copy(dst, p.batch.Rows[next*len(dst):])
+		for j, x := range p.batch.Rows[next*len(dst):][:len(dst)] {
+			dst[j] = numerics.Flush(x)
+		}
 		next++
 	}
 }
 
 func rmsNorm(p *program, s *model.Step) {
 	w := p.weight(s.Src[1], 0, p.scratch)
-	eps, group := float64(s.ArgFloat(0)), int(s.Arg[1])
+	eps, group := s.ArgFloat(0), int(s.Arg[1])
+	inv := float32(1 / float64(group))
 	for i := range p.rows(s.Dst) {
 		row, out := p.row(s.Src[0], i), p.row(s.Dst, i)
 		for g := 0; g < len(row); g += group {
 			x, dst := row[g:g+group], out[g:g+group]
-			var sum float64
-			for _, v := range x {
-				sum += float64(v) * float64(v)
-			}
-			scale := 1 / math.Sqrt(sum/float64(group)+eps)
+			r := numerics.RSqrt(float32(numerics.SumSquares(x)*inv) + eps)
 			for j, v := range x {
-				dst[j] = float32(float64(v) * scale * float64(w[j]))
+				dst[j] = numerics.Flush(float32(float32(v*r) * w[j]))
 			}
 		}
 	}
 }
 
 func matMul(p *program, s *model.Step) {
-	n := p.rows(s.Dst)
-	if n == 0 { // no answer wanted
-		return
-	}
-	for j := range p.plan.Tensors[s.Dst].Cols {
-		w := p.weight(s.Src[0], j, p.scratch)
-		for i := range n {
-			var sum float64
-			for k, x := range p.row(s.Src[1], i) {
-				sum += float64(w[k]) * float64(x)
+	t := &p.plan.Tensors[s.Src[0]]
+	for i := range p.rows(s.Dst) {
+		p.rounded.Round(p.row(s.Src[1], i))
+		dst := p.row(s.Dst, i)
+		for j := range dst {
+			if t.Type.Integers() {
+				dst[j] = numerics.Flush(p.sumTerms(s.Src[0], j))
+				continue
 			}
-			p.row(s.Dst, i)[j] = float32(sum)
+			x := p.product[:t.Cols]
+			for k := range x {
+				x[k] = p.rounded.At(k)
+			}
+			dst[j] = numerics.Flush(numerics.Dot(x, p.weight(s.Src[0], j, p.scratch)))
 		}
 	}
 }
 
-// rope turns each pair as a vector in the plane. The angle is reduced to one turn
-// in float64 first: at position 100,000 a float32 angle is off by 0.004.
+// sumTerms multiplies row j of a weight of integers by the rounded row.
+func (p *program) sumTerms(t model.ID, j int) float32 {
+	w := p.b.weights[p.plan.Tensors[t].Name]
+	elems, bytes := w.Type.Block()
+	row := w.Data[j*w.RowBytes : (j+1)*w.RowBytes]
+	var chains numerics.Chains
+	x := &p.rounded
+	for b := range w.Dims[0] / numerics.BlockLen {
+		g := b % (elems / numerics.BlockLen) // of 32 elements in the weight's block
+		if g == 0 {
+			quant.Unpack(w.Type, &p.ints, row[:bytes])
+			row = row[bytes:]
+		}
+		var sum [2]int32 // of each half
+		for k := range numerics.BlockLen {
+			sum[k/16] += int32(p.ints.Q[g*numerics.BlockLen+k]) * int32(x.M[b*numerics.BlockLen+k])
+		}
+		d, scale := p.ints.D[2*g:], x.Scale[b]
+		switch {
+		case p.ints.Halves && p.ints.Mins:
+			panic("ref: a type with halves and minimums has no term yet")
+		case p.ints.Halves:
+			chains.Add(b, numerics.Term16(d[0], d[1], scale, sum[0], sum[1]))
+		case p.ints.Mins:
+			chains.Add(b, numerics.Term(d[0], p.ints.Min[g], scale, sum[0]+sum[1], x.Sum[b]))
+		default:
+			chains.Add(b, numerics.TermPlain(d[0], scale, sum[0]+sum[1]))
+		}
+	}
+	return chains.Sum()
+}
+
 func rope(p *program, s *model.Step) {
 	headDim, r := int(s.Arg[0]), &p.plan.Ropes[s.Arg[1]]
 	for i := range p.rows(s.Dst) {
@@ -85,15 +116,13 @@ func rope(p *program, s *model.Step) {
 			if r.Axis != nil {
 				axis = int(r.Axis[j])
 			}
-			angle := math.Mod(float64(p.batch.Pos[i*p.plan.Axes+axis])*freq, 2*math.Pi)
-			turn := mgl32.Rotate2D(float32(angle)).Mul(r.Scale)
+			cos, sin := numerics.Turn(p.batch.Pos[i*p.plan.Axes+axis], freq, r.Scale)
 			a, b := 2*j, 2*j+1
 			if r.Halves {
 				a, b = j, j+len(r.Freq)
 			}
 			for h := 0; h < len(x); h += headDim {
-				v := turn.Mul2x1(mgl32.Vec2{x[h+a], x[h+b]})
-				dst[h+a], dst[h+b] = v[0], v[1]
+				dst[h+a], dst[h+b] = numerics.Rotate(x[h+a], x[h+b], cos, sin)
 			}
 		}
 	}
@@ -122,39 +151,55 @@ func attention(p *program, s *model.Step) {
 // attend computes all heads of token i, of sequence seq.
 func attend(p *program, s *model.Step, seq, i int) {
 	nHead, nKV, dimK, dimV := int(s.Arg[0]), int(s.Arg[1]), int(s.Arg[2]), int(s.Arg[3])
-	scale, window := float64(s.ArgFloat(4)), int(s.Arg[5])
+	scale, window := numerics.ScoreScale(s.ArgFloat(4)), int(s.Arg[5])
 	q, dst := p.row(s.Src[0], i), p.row(s.Dst, i)
 	pos, t0 := p.position(i), 0
 	if window > 0 {
 		t0 = max(0, pos-window+1)
 	}
-	a := p.scores[:pos-t0+1]
 	for h := range nHead {
 		g := h / (nHead / nKV)
-		top := math.Inf(-1)
-		for t := range a {
-			k := p.b.get(p.memoryRow(s.Src[1], seq, t0+t), g*dimK, dimK)
-			var dot float64
-			for d, x := range k {
-				dot += float64(q[h*dimK+d]) * float64(x)
-			}
-			a[t] = dot * scale
-			top = math.Max(top, a[t])
-		}
-		var sum float64
-		for t := range a {
-			a[t] = math.Exp(a[t] - top)
-			sum += a[t]
-		}
+		var most, sum float32 // of the spans so far
 		out := p.out[:dimV]
-		clear(out)
-		for t := range a {
-			for d, v := range p.b.get(p.memoryRow(s.Src[2], seq, t0+t), g*dimV, dimV) {
-				out[d] += a[t] / sum * float64(v)
+		for from := t0; from <= pos; {
+			end := min(pos+1, (from/numerics.Span+1)*numerics.Span)
+			a := p.scores[:end-from]
+			top := float32(math.Inf(-1))
+			for t := range a {
+				k := p.b.get(p.memoryRow(s.Src[1], seq, from+t), g*dimK, dimK)
+				a[t] = numerics.Flush(float32(numerics.Dot(q[h*dimK:][:dimK], k) * scale))
+				top = max(top, a[t])
 			}
+			top = float32(math.Ceil(float64(top)))
+			var l float32
+			o := p.span[:dimV]
+			clear(o)
+			for t := range a {
+				w := numerics.Weight(a[t], top)
+				l += w
+				for d, v := range p.b.get(p.memoryRow(s.Src[2], seq, from+t), g*dimV, dimV) {
+					o[d] += float32(w * v)
+				}
+			}
+			for d, v := range o {
+				o[d] = numerics.Flush(v)
+			}
+			if from == t0 {
+				most, sum = top, l
+				copy(out, o)
+			} else {
+				var before, own float32
+				most, before, own = numerics.Merge(most, top)
+				sum = float32(sum*before) + float32(l*own)
+				for d, v := range o {
+					out[d] = numerics.Flush(float32(out[d]*before) + float32(v*own))
+				}
+			}
+			from = end
 		}
+		r := numerics.Recip(sum)
 		for d, v := range out {
-			dst[h*dimV+d] = float32(v)
+			dst[h*dimV+d] = numerics.Flush(float32(v * r))
 		}
 	}
 }
@@ -178,11 +223,11 @@ func conv(p *program, s *model.Step) {
 		for c := range cols {
 			w := p.weight(s.Src[1], c, p.scratch)
 			for i := range n {
-				var sum float64
+				var sum float32
 				for k := range taps {
-					sum += float64(w[k]) * float64(at(i-taps+1+k, c))
+					sum += float32(w[k] * at(i-taps+1+k, c))
 				}
-				p.row(s.Dst, first+i)[c] = float32(sum)
+				p.row(s.Dst, first+i)[c] = numerics.Flush(sum)
 			}
 		}
 		for i := range taps - 1 { // the last rows, oldest first: i never reads what it has overwritten
@@ -199,8 +244,7 @@ func swiGLU(p *program, s *model.Step) {
 	for i := range p.rows(s.Dst) {
 		x, y, dst := p.row(s.Src[0], i), p.row(s.Src[1], i), p.row(s.Dst, i)
 		for j := range dst {
-			g := float64(x[j])
-			dst[j] = float32(g / (1 + math.Exp(-g)) * float64(y[j]))
+			dst[j] = numerics.Flush(float32(numerics.SiLU(x[j]) * y[j]))
 		}
 	}
 }
@@ -224,7 +268,7 @@ func mul(p *program, s *model.Step) {
 	for i := range p.rows(s.Dst) {
 		x, y, dst := p.row(s.Src[0], i), p.row(s.Src[1], i), p.row(s.Dst, i)
 		for j := range dst {
-			dst[j] = x[j] * y[j]
+			dst[j] = numerics.Flush(float32(x[j] * y[j]))
 		}
 	}
 }

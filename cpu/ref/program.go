@@ -10,6 +10,7 @@ import (
 	"eclat/loader"
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/numerics"
 	"eclat/model/sample"
 )
 
@@ -19,11 +20,15 @@ type program struct {
 	plan     *model.Plan
 	o        model.CompileOptions
 	bytes    int64
-	acts     [][]float32 // of each tensor of the plan; nil for those that are no activations
-	tokens   []int32     // of a plan that ends with Sample
-	scratch  []float32   // a row of a weight
-	scores   []float64   // of attention, one a position
-	out      []float64   // of attention, one head
+	acts     [][]float32  // of each tensor of the plan; nil for those that are no activations
+	tokens   []int32      // of a plan that ends with Sample
+	scratch  []float32    // a row of a weight
+	rounded  numerics.Row // of a matrix product: the row that enters
+	product  []float32    // its elements
+	ints     quant.Ints   // a block of a weight
+	scores   []float32    // of attention, one a position of a span
+	out      []float32    // of attention, one head
+	span     []float32    // of a span, one head
 	sampler  sample.Sampler
 	stepTime []time.Duration // nil unless profiling
 
@@ -32,7 +37,7 @@ type program struct {
 }
 
 // sizes is how long a program's arrays are, in elements.
-type sizes struct{ acts, tokens, scratch, scores, out, cand int }
+type sizes struct{ acts, tokens, scratch, out, cand int }
 
 // sizesOf is what Compile allocates, and Fit counts.
 func sizesOf(p *model.Plan, s model.Size) (n sizes) {
@@ -47,7 +52,6 @@ func sizesOf(p *model.Plan, s model.Size) (n sizes) {
 	for i := range p.Steps {
 		switch st := &p.Steps[i]; st.Op {
 		case model.Attention:
-			n.scores = max(n.scores, p.Tensors[st.Src[1]].Rows)
 			n.out = max(n.out, int(st.Arg[3]))
 		case model.Sample:
 			n.tokens, n.cand = s.Want, p.Tensors[st.Src[0]].Cols
@@ -58,7 +62,8 @@ func sizesOf(p *model.Plan, s model.Size) (n sizes) {
 
 // bytes is what the arrays take.
 func (n sizes) bytes() int64 {
-	return 4*(int64(n.acts)+int64(n.tokens)+int64(n.scratch)) + 8*(int64(n.scores)+int64(n.out)+int64(n.cand))
+	row := int64(numerics.Blocks(n.scratch))*(2*numerics.BlockLen+4+4) + 4*int64(n.scratch)
+	return 4*(int64(n.acts)+int64(n.tokens)+int64(n.scratch)+numerics.Span+2*int64(n.out)) + row + 8*int64(n.cand)
 }
 
 // Compile implements model.Backend.
@@ -87,14 +92,11 @@ func (b *Backend) Compile(p *model.Plan, o model.CompileOptions) (model.Program,
 	if err != nil {
 		return nil, err
 	}
-	scores, err := host.Make[float64](1, int64(n.scores), "attention")
-	if err != nil {
-		return nil, err
-	}
 	r := &program{
 		b: b, plan: p, o: o, bytes: n.bytes(),
-		acts: make([][]float32, len(p.Tensors)), scores: scores, out: make([]float64, n.out),
-		tokens: make([]int32, n.tokens), scratch: make([]float32, n.scratch),
+		acts: make([][]float32, len(p.Tensors)), tokens: make([]int32, n.tokens), scratch: make([]float32, n.scratch),
+		rounded: numerics.NewRow(n.scratch), product: make([]float32, n.scratch),
+		scores: make([]float32, numerics.Span), out: make([]float32, n.out), span: make([]float32, n.out),
 	}
 	for i := range p.Tensors {
 		if t := &p.Tensors[i]; t.Kind == model.TokenRows || t.Kind == model.WantRows {
@@ -186,11 +188,14 @@ func (p *program) row(t model.ID, i int) []float32 {
 	return p.acts[t][i*n : (i+1)*n]
 }
 
-// weight decodes row j of a weight to dst, which is as long as a row or longer.
+// weight decodes row j of a weight to dst, flushed; dst is as long as a row or longer.
 func (p *program) weight(t model.ID, j int, dst []float32) []float32 {
 	w := p.b.weights[p.plan.Tensors[t].Name]
 	dst = dst[:p.plan.Tensors[t].Cols]
 	quant.Decode(w.Type, dst, w.Data[j*w.RowBytes:(j+1)*w.RowBytes])
+	for k, v := range dst {
+		dst[k] = numerics.Flush(v)
+	}
 	return dst
 }
 

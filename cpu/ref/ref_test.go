@@ -5,14 +5,17 @@ import (
 	"go/parser"
 	"go/token"
 	"math"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/go-gl/mathgl/mgl32"
+
 	"eclat/cpu/goldentest"
-	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/numerics"
 )
 
 func open() (model.Backend, error) {
@@ -35,7 +38,7 @@ func TestIndependent(t *testing.T) {
 	if err != nil || len(files) < 5 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
-	may := []string{"eclat/cpu/host", "eclat/loader", "eclat/loader/quant", "eclat/model", "eclat/model/sample"}
+	may := []string{"eclat/cpu/host", "eclat/loader", "eclat/loader/quant", "eclat/model", "eclat/model/numerics", "eclat/model/sample"}
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
@@ -52,29 +55,18 @@ func TestIndependent(t *testing.T) {
 	}
 }
 
-// TestHalf holds the rounding to its definition: of all halves the nearest, ties to
-// the even one, and every half to itself.
-func TestHalf(t *testing.T) {
-	for h := range uint16(0x7c00) {
-		x := float64(quant.HalfToFloat(h))
-		if got := half(x); got != h {
-			t.Fatalf("half(%g) = %#x, want %#x", x, got, h)
+// TestRotation holds the rotation of a pair against mathgl's matrices.
+func TestRotation(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 10000 {
+		pos, freq := int32(r.IntN(1<<17)), math.Pow(1e6, -r.Float64())
+		cos, sin := numerics.Turn(pos, freq, 1)
+		v := mgl32.Vec2{r.Float32()*2 - 1, r.Float32()*2 - 1}
+		x, y := numerics.Rotate(v[0], v[1], cos, sin)
+		angle := math.Mod(float64(pos)*freq, 2*math.Pi)
+		want := mgl32.Rotate2D(float32(angle)).Mul2x1(v)
+		if d := (mgl32.Vec2{x, y}).Sub(want).Len(); d > 1e-6 { // its angle is a float32 below 2π
+			t.Fatalf("%v at %d·%g became (%g, %g), want %v", v, pos, freq, x, y, want)
 		}
-		if got := half(-x); got != h|0x8000 {
-			t.Fatalf("half(%g) = %#x, want %#x", -x, got, h|0x8000)
-		}
-		if h == 0x7bff {
-			break
-		}
-		next := float64(quant.HalfToFloat(h + 1))
-		mid := (x + next) / 2
-		for x, want := range map[float64]uint16{mid: h + h&1, math.Nextafter(mid, 0): h, math.Nextafter(mid, next): h + 1} {
-			if got := half(x); got != want {
-				t.Fatalf("half(%g) = %#x, want %#x", x, got, want)
-			}
-		}
-	}
-	if half(math.Inf(1)) != 0x7bff || half(-1e9) != 0xfbff || half(math.NaN()) != 0x7e00 {
-		t.Error("the ends")
 	}
 }

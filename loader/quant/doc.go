@@ -1,7 +1,8 @@
 // Package quant is the one table of tensor types: how the elements of each lie in
-// blocks of bytes, and how a block is decoded to float32.
+// blocks of bytes, and which numbers a block holds: floats, or
+// integers with their scales and minimums.
 //
-// Adding a type: a line in the table (types.go) and a file NAME.go with its decode
+// Adding a type: a line in the table (types.go) and a file NAME.go with its
 // function, whose comment draws the block. What cannot be decoded yet still has its
 // size here, so that files that hold it can be listed, cut and copied.
 //

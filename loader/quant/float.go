@@ -51,19 +51,19 @@ func FloatToHalf(f float32) uint16 {
 
 func half(src []byte) float32 { return halfTable[binary.LittleEndian.Uint16(src)] }
 
-func decodeF32(dst []float32, src []byte) {
+func floatsF32(dst []float32, src []byte) {
 	for i := range dst {
 		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
 	}
 }
 
-func decodeF16(dst []float32, src []byte) {
+func floatsF16(dst []float32, src []byte) {
 	for i := range dst {
 		dst[i] = half(src[2*i:])
 	}
 }
 
-func decodeBF16(dst []float32, src []byte) {
+func floatsBF16(dst []float32, src []byte) {
 	for i := range dst {
 		dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
 	}

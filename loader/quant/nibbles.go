@@ -1,16 +1,5 @@
 package quant
 
-// lookup decodes bytes of nibbles by a table:
-//
-//	lo[j] = t[qs[j] & 15]
-//	hi[j] = t[qs[j] >> 4]
-func lookup(lo, hi []float32, qs []byte, t *[16]float32) {
-	lo, hi = lo[:len(qs)], hi[:len(qs)]
-	for j, q := range qs {
-		lo[j], hi[j] = t[q&15], t[q>>4]
-	}
-}
-
 // PackNibbles packs the elements of q, of which it takes the low four bits, as all
 // types with nibbles have them: in runs of 2·half elements, the first half of a run
 // in the low nibbles of half bytes and the second in the high ones.

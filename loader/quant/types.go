@@ -50,53 +50,54 @@ const (
 	Q2_0    Type = 42
 )
 
-// typeInfo describes how a type lies in a file. decode is nil where the type's
-// size is known but eclat cannot compute with it yet.
+// typeInfo describes how a type lies in a file. A type is of floats or of integers;
+// one that eclat cannot compute with yet is neither, and only its size is known.
 type typeInfo struct {
 	name   string
 	block  int // elements per block
 	bytes  int // bytes per block
-	decode func(dst []float32, src []byte)
+	floats func(dst []float32, src []byte)
+	ints   func(dst *Ints, src []byte)
 }
 
 // types is the one table of types. Adding a type: an entry here and a file with
-// its decode function. (ggml.h, enum ggml_type; ggml.c, type_traits.)
+// its function. (ggml.h, enum ggml_type; ggml.c, type_traits.)
 var types = map[Type]typeInfo{
-	F32:     {"F32", 1, 4, decodeF32},
-	F16:     {"F16", 1, 2, decodeF16},
-	Q4_0:    {"Q4_0", 32, 18, decodeQ4_0},
-	Q4_1:    {"Q4_1", 32, 20, nil},
-	Q5_0:    {"Q5_0", 32, 22, nil},
-	Q5_1:    {"Q5_1", 32, 24, nil},
-	Q8_0:    {"Q8_0", 32, 34, decodeQ8_0},
-	Q8_1:    {"Q8_1", 32, 36, nil},
-	Q2_K:    {"Q2_K", 256, 84, nil},
-	Q3_K:    {"Q3_K", 256, 110, nil},
-	Q4_K:    {"Q4_K", 256, 144, decodeQ4_K},
-	Q5_K:    {"Q5_K", 256, 176, decodeQ5_K},
-	Q6_K:    {"Q6_K", 256, 210, decodeQ6_K},
-	Q8_K:    {"Q8_K", 256, 292, nil},
-	IQ2_XXS: {"IQ2_XXS", 256, 66, nil},
-	IQ2_XS:  {"IQ2_XS", 256, 74, nil},
-	IQ3_XXS: {"IQ3_XXS", 256, 98, nil},
-	IQ1_S:   {"IQ1_S", 256, 50, nil},
-	IQ4_NL:  {"IQ4_NL", 32, 18, decodeIQ4_NL},
-	IQ3_S:   {"IQ3_S", 256, 110, nil},
-	IQ2_S:   {"IQ2_S", 256, 82, nil},
-	IQ4_XS:  {"IQ4_XS", 256, 136, nil},
-	I8:      {"I8", 1, 1, nil},
-	I16:     {"I16", 1, 2, nil},
-	I32:     {"I32", 1, 4, nil},
-	I64:     {"I64", 1, 8, nil},
-	F64:     {"F64", 1, 8, nil},
-	IQ1_M:   {"IQ1_M", 256, 56, nil},
-	BF16:    {"BF16", 1, 2, decodeBF16},
-	TQ1_0:   {"TQ1_0", 256, 54, nil},
-	TQ2_0:   {"TQ2_0", 256, 66, nil},
-	MXFP4:   {"MXFP4", 32, 17, nil},
-	NVFP4:   {"NVFP4", 64, 36, nil},
-	Q1_0:    {"Q1_0", 128, 18, nil},
-	Q2_0:    {"Q2_0", 64, 18, nil},
+	F32:     {"F32", 1, 4, floatsF32, nil},
+	F16:     {"F16", 1, 2, floatsF16, nil},
+	Q4_0:    {"Q4_0", 32, 18, nil, intsQ4_0},
+	Q4_1:    {"Q4_1", 32, 20, nil, nil},
+	Q5_0:    {"Q5_0", 32, 22, nil, nil},
+	Q5_1:    {"Q5_1", 32, 24, nil, nil},
+	Q8_0:    {"Q8_0", 32, 34, nil, intsQ8_0},
+	Q8_1:    {"Q8_1", 32, 36, nil, nil},
+	Q2_K:    {"Q2_K", 256, 84, nil, nil},
+	Q3_K:    {"Q3_K", 256, 110, nil, nil},
+	Q4_K:    {"Q4_K", 256, 144, nil, intsQ4_K},
+	Q5_K:    {"Q5_K", 256, 176, nil, intsQ5_K},
+	Q6_K:    {"Q6_K", 256, 210, nil, intsQ6_K},
+	Q8_K:    {"Q8_K", 256, 292, nil, nil},
+	IQ2_XXS: {"IQ2_XXS", 256, 66, nil, nil},
+	IQ2_XS:  {"IQ2_XS", 256, 74, nil, nil},
+	IQ3_XXS: {"IQ3_XXS", 256, 98, nil, nil},
+	IQ1_S:   {"IQ1_S", 256, 50, nil, nil},
+	IQ4_NL:  {"IQ4_NL", 32, 18, nil, intsIQ4_NL},
+	IQ3_S:   {"IQ3_S", 256, 110, nil, nil},
+	IQ2_S:   {"IQ2_S", 256, 82, nil, nil},
+	IQ4_XS:  {"IQ4_XS", 256, 136, nil, nil},
+	I8:      {"I8", 1, 1, nil, nil},
+	I16:     {"I16", 1, 2, nil, nil},
+	I32:     {"I32", 1, 4, nil, nil},
+	I64:     {"I64", 1, 8, nil, nil},
+	F64:     {"F64", 1, 8, nil, nil},
+	IQ1_M:   {"IQ1_M", 256, 56, nil, nil},
+	BF16:    {"BF16", 1, 2, floatsBF16, nil},
+	TQ1_0:   {"TQ1_0", 256, 54, nil, nil},
+	TQ2_0:   {"TQ2_0", 256, 66, nil, nil},
+	MXFP4:   {"MXFP4", 32, 17, nil, nil},
+	NVFP4:   {"NVFP4", 64, 36, nil, nil},
+	Q1_0:    {"Q1_0", 128, 18, nil, nil},
+	Q2_0:    {"Q2_0", 64, 18, nil, nil},
 }
 
 func (t Type) String() string {
@@ -122,7 +123,7 @@ var ByName = func() map[string]Type {
 func (t Type) Known() bool { _, ok := types[t]; return ok }
 
 // CanDecode reports whether Decode works for the type.
-func (t Type) CanDecode() bool { return types[t].decode != nil }
+func (t Type) CanDecode() bool { ti := types[t]; return ti.floats != nil || ti.ints != nil }
 
 // Block returns the elements and the bytes of one block; 0, 0 for an unknown type.
 func (t Type) Block() (elems, bytes int) { ti := types[t]; return ti.block, ti.bytes }
@@ -141,8 +142,8 @@ func (t Type) RowBytes(n uint64) (size uint64, ok bool) {
 // Decodable lists the types that Decode accepts, by their numbers.
 func Decodable() []Type {
 	var ts []Type
-	for t, ti := range types {
-		if ti.decode != nil {
+	for t := range types {
+		if t.CanDecode() {
 			ts = append(ts, t)
 		}
 	}
@@ -159,16 +160,64 @@ func DecodableTypes() string {
 	return strings.Join(names, ", ")
 }
 
+// Integers reports whether the type's blocks are integers with scales, as Unpack gives
+// them; else its elements are floats.
+func (t Type) Integers() bool { return types[t].ints != nil }
+
+// Ints is a block of a type of integers, in the order of its elements:
+//
+//	element j = D[j/16]·Q[j] − Min[j/32]
+//
+// D and Min are the products d·sc and dmin·mn of the definition (model/numerics). Types
+// with a scale for 32 elements have the same in both of its D, and Halves is false.
+type Ints struct {
+	Q      [256]int8
+	D      [16]float32
+	Min    [8]float32
+	Halves bool // a term is the sum of those of its two halves
+	Mins   bool // Min is not all zeros by the format
+}
+
+// scale sets the scale of the 32 elements of group g.
+func (v *Ints) scale(g int, d float32) { v.D[2*g], v.D[2*g+1] = d, d }
+
+// Unpack reads one block of a type of integers. len(src) must be its size.
+func Unpack(t Type, dst *Ints, src []byte) {
+	ti := types[t]
+	if ti.ints == nil || len(src) != ti.bytes {
+		panic(fmt.Sprintf("quant: Unpack of %d bytes of %s", len(src), t))
+	}
+	dst.Halves, dst.Mins = false, false
+	ti.ints(dst, src)
+}
+
 // Decode writes the elements of src, whole blocks of type t, to dst as float32.
 // len(dst) must be the number of elements in src, and t.CanDecode() must hold:
 // anything else is a programmer's mistake and panics.
+//
+// The products D·Q have at most 11 + 6 + 5 significant bits and are exact; only the
+// difference rounds, so a compiler that fuses it changes nothing.
 func Decode(t Type, dst []float32, src []byte) {
 	ti := types[t]
-	if ti.decode == nil {
+	if !t.CanDecode() {
 		panic("quant: Decode of " + t.String())
 	}
 	if len(dst)%ti.block != 0 || len(src) != len(dst)/ti.block*ti.bytes {
 		panic(fmt.Sprintf("quant: Decode of %d elements from %d bytes of %s", len(dst), len(src), t))
 	}
-	ti.decode(dst, src)
+	if ti.floats != nil {
+		ti.floats(dst, src)
+		return
+	}
+	var v Ints
+	for ; len(dst) > 0; dst, src = dst[ti.block:], src[ti.bytes:] {
+		ti.ints(&v, src)
+		for j, q := range v.Q[:ti.block] {
+			y := v.D[j/16] * float32(q)
+			if v.Mins {
+				y -= v.Min[j/32]
+			}
+			dst[j] = y
+		}
+	}
 }

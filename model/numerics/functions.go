@@ -129,3 +129,8 @@ func Half(x float32) uint16 {
 func nearest(m, shift uint32) uint32 {
 	return (m + 1<<(shift-1) - 1 + m>>shift&1) >> shift
 }
+
+// Rotate turns the pair (a, b) by an angle whose cosine and sine are given.
+func Rotate(a, b, cos, sin float32) (x, y float32) {
+	return Flush(float32(a*cos) - float32(b*sin)), Flush(float32(a*sin) + float32(b*cos))
+}

@@ -60,3 +60,13 @@ func Exp(x float64) float64 {
 
 // Pow is x^y for x > 0.
 func Pow(x, y float64) float64 { return Exp(float64(y * Log(x))) }
+
+// Turn returns the cosine and sine by which a rope turns a pair of frequency freq
+// (radians a position) at a position, times the rope's scale, flushed.
+func Turn(pos int32, freq float64, scale float32) (cos, sin float32) {
+	s, c := Sincos(float64(float64(pos) * freq))
+	return Flush(float32(c * float64(scale))), Flush(float32(s * float64(scale)))
+}
+
+// ScoreScale is the factor from q·k to a score in powers of two: scale·log₂e.
+func ScoreScale(scale float32) float32 { return float32(float64(scale) * math.Log2E) }
