@@ -182,11 +182,11 @@ func (c *test) answers(open Opener) (out []answer, err error) {
 // refFails marks an error of the reference: it is nobody's excuse.
 func refFails(err error) error { return fmt.Errorf("reference: %v", err) }
 
-// agree compares two answers and returns the error between their rows.
+// agree compares two answers bit by bit and returns the error between their rows.
 func agree(what string, want, got *answer, limit float64) (float64, error) {
 	e := NMSE(want.rows, got.rows)
-	if !(e <= limit) {
-		return e, fmt.Errorf("%s: error %.3g is above the limit %.0g; %s", what, e, limit, worst(want.rows, got.rows))
+	if !sameBits(want.rows, got.rows) {
+		return e, fmt.Errorf("%s: other bits, error %.3g; %s", what, e, worst(want.rows, got.rows))
 	}
 	if !slices.Equal(want.tokens, got.tokens) {
 		return e, fmt.Errorf("%s: tokens %v, want %v", what, got.tokens, want.tokens)
