@@ -148,7 +148,17 @@ func (t *together) writes(i int) model.ID {
 func (k *Kernels) lowerTogether(l *Lowering, at int) (ds []Dispatch, steps int, err error) {
 	t := gather(l, at)
 	t.fuse(k)
+	rounds := map[model.ID]Bind{}
 	for level, left := 0, t.n; left > 0; level++ {
+		for i := range t.n {
+			if t.level[i] == level && t.step(i).Op == model.MatMul {
+				w := newLowered(k, l, t.at+i)
+				if err := t.round(w, t.step(i).Src[1], rounds); err != nil {
+					return nil, 0, err
+				}
+				ds = append(ds, w.ds...)
+			}
+		}
 		for i := range t.n {
 			if t.level[i] != level {
 				continue
@@ -158,6 +168,7 @@ func (k *Kernels) lowerTogether(l *Lowering, at int) (ds []Dispatch, steps int, 
 				continue
 			}
 			w := newLowered(k, l, t.at+i)
+			w.at = rounds
 			for j, into := range t.into {
 				if into == i && j != i {
 					w.fused = append(w.fused, t.step(j))
@@ -170,4 +181,27 @@ func (k *Kernels) lowerTogether(l *Lowering, at int) (ds []Dispatch, steps int, 
 		}
 	}
 	return ds, t.n, nil
+}
+
+// round has the rows that enter a product rounded, once for all of the steps: in place
+// where nobody else reads them, else to scratch memory.
+func (t *together) round(w *lowered, x model.ID, rounds map[model.ID]Bind) error {
+	if _, ok := rounds[x]; ok {
+		return nil
+	}
+	products := 0
+	for i := range t.n {
+		if s := t.step(i); s.Op == model.MatMul && s.Src[1] == x {
+			products++
+		}
+	}
+	to := read(x)
+	if t.l.Used[x] != products || x == t.l.Plan.Hidden {
+		to = Bind{Mem: Scratch, Offset: t.l.vectors, Size: (t.l.Bytes(x) + 255) &^ 255}
+		for _, b := range rounds {
+			to.Offset = max(to.Offset, b.Offset+b.Size)
+		}
+	}
+	rounds[x] = to
+	return w.round(x, to)
 }

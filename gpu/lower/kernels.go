@@ -105,8 +105,17 @@ type lowered struct {
 	l     *Lowering
 	s     *model.Step
 	dst   model.Tensor
-	fused []*model.Step // steps that become part of this one's dispatch; see kernels_fuse.go
+	fused []*model.Step     // steps that become part of this one's dispatch; see fuse.go
+	at    map[model.ID]Bind // where the rounded rows of an activation lie; nil: as they are
 	ds    []Dispatch
+}
+
+// rounded binds the rows of an activation as a product takes them.
+func (w *lowered) rounded(x model.ID) Bind {
+	if b, ok := w.at[x]; ok {
+		return b
+	}
+	return read(x)
 }
 
 func newLowered(k *Kernels, l *Lowering, at int) *lowered {

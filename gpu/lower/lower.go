@@ -15,6 +15,8 @@ type Lowering struct {
 	// Used counts the steps that read a tensor, Plan.Result as one more: a fused
 	// kernel may leave a tensor unwritten only when it is the one reader.
 	Used []int
+
+	vectors int64 // bytes of scratch that decoded vectors may take
 }
 
 // NewLowering begins to lower a plan. weight returns a loaded weight by name.
@@ -31,7 +33,12 @@ func NewLowering(plan *model.Plan, o model.CompileOptions, weight func(name stri
 			used[t]++
 		}
 	}
+	widest := 0
+	for i := range plan.Tensors {
+		widest = max(widest, plan.Tensors[i].Cols)
+	}
 	return &Lowering{
+		vectors:        (int64(widest)*4 + 511) &^ 255,
 		Plan:           plan,
 		CompileOptions: o,
 		In:             InputsFor(plan, o, 0),

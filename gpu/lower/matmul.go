@@ -9,24 +9,20 @@ import (
 	"eclat/shaders"
 )
 
-// chunkOf returns how many elements of a weight's row a kernel decodes at once
-// (CHUNK of the type's include).
-func chunkOf(t quant.Type) uint32 {
-	switch t {
-	case quant.F32:
-		return 4
-	case quant.F16, quant.BF16:
-		return 8
+// pieceOf returns how many elements of a weight's row a kernel decodes at once
+// (PIECE of lib/weights.glsl).
+func pieceOf(t quant.Type) uint32 {
+	if t.Integers() {
+		return 32
 	}
-	return 32
+	return 8
 }
 
-// Shape is how a matmul kernel is cut: its specialization constants 2 and up.
+// Shape is how a matmul kernel is cut: its specialization constants 1 and up.
 type Shape struct {
 	Load string // suffix of matvec; tile for the kernel that goes through shared memory
-	Rows uint32 // matvec: rows of W a workgroup; tile: of an invocation
-	Cols uint32 // the same of x
-	Wide uint32 // matvec: subgroups a workgroup, which share a row; 0 with plain
+	Rows uint32 // of W, and
+	Cols uint32 // of x: of an invocation
 }
 
 const tile = "tile"
@@ -37,16 +33,12 @@ const maxCols = 8
 // tileX is how many invocations of a tile's workgroup lie along W, and along x.
 const tileX = 16
 
-// Cuts of matvec: rows of W and subgroups a workgroup. A card hides the latency of
-// loads by many workgroups, and a short weight needs several subgroups a row to
-// fill it; a processor gains from rows that share x.
-type cut struct{ rows, wide uint32 }
-
+// Rows of W that an invocation of matvec takes. A card hides the latency of loads by
+// many workgroups; a processor gains from rows that share x.
 var (
-	cardCuts     = []cut{{2, 1}, {4, 1}, {1, 1}, {2, 4}, {1, 4}}
-	softwareCuts = []cut{{8, 1}, {4, 1}, {2, 1}}
-	plainCuts    = []cut{{2, 0}, {4, 0}}
-	tiles        = []Shape{{tile, 8, 4, 0}, {tile, 4, 4, 0}, {tile, 4, 2, 0}}
+	cardRows     = []uint32{2, 4, 1}
+	softwareRows = []uint32{8, 4, 2}
+	tiles        = []Shape{{tile, 8, 4}, {tile, 4, 4}, {tile, 4, 2}}
 )
 
 // Shapes lists the ways a device can run a matmul of n rows of x, the presumably
@@ -61,32 +53,48 @@ func (k *Kernels) Shapes(info *WeightInfo, n int) []Shape {
 	var list []Shape
 	if n > maxCols && !software && !k.off["matmul_"+name] && k.dev.MaxGroupInvocations >= tileX*tileX {
 		for _, s := range tiles {
-			if tileX*int(s.Rows+s.Cols)*9*16 <= k.dev.SharedMemory && int(s.Cols-1)*tileX < n {
+			if tileX*int(s.Rows*tileQuads(info.Type)+s.Cols*9+s.Rows+s.Cols)*16 <= k.dev.SharedMemory && int(s.Cols-1)*tileX < n {
 				list = append(list, s)
 			}
 		}
 	}
-	for _, load := range k.loads {
+	rows, most := cardRows, uint32(32) // sums that fit an invocation's registers
+	if software {
+		rows, most = softwareRows, 64
+	}
+	for _, load := range k.matvecLoads() {
 		if k.off["matvec_"+name+load] || load == LoadTexel && tail {
 			continue
 		}
-		if load == LoadPlain && len(list) > 0 {
-			break // never the faster
-		}
-		cuts, most := cardCuts, uint32(32) // sums that fit an invocation's registers
-		switch {
-		case software && load != LoadPlain:
-			cuts, most = softwareCuts, 64
-		case load == LoadPlain:
-			cuts = plainCuts
-		}
-		for _, c := range cuts {
-			if c.rows*cols <= most {
-				list = append(list, Shape{load, c.rows, cols, c.wide})
+		for _, r := range rows {
+			if r*cols <= most {
+				list = append(list, Shape{load, r, cols})
 			}
 		}
 	}
 	return list
+}
+
+// matvecLoads lists the variants of matvec that the device can run. It reduces in
+// shared memory, so the plain one is that with buffers.
+func (k *Kernels) matvecLoads() (loads []string) {
+	for _, load := range k.loads {
+		if load == LoadPlain {
+			load = LoadBuffer
+		}
+		if !slices.Contains(loads, load) {
+			loads = append(loads, load)
+		}
+	}
+	return loads
+}
+
+// tileQuads is how many quads of shared memory a row of a weight takes in a tile.
+func tileQuads(t quant.Type) uint32 {
+	if t == quant.Q8_0 || t == quant.IQ4_NL { // WIDE
+		return 17
+	}
+	return 9
 }
 
 // shapeFor returns the shape of a matmul of n rows of x: the measured one, else
@@ -111,11 +119,11 @@ func (k *Kernels) chosen(info *WeightInfo, n int) bool {
 	return ok && slices.Contains(k.Shapes(info, n), s)
 }
 
-// tail reports whether rows are not whole chunks.
-func (i *WeightInfo) tail() bool { return uint32(i.Cols)%chunkOf(i.Type) != 0 }
+// tail reports whether rows are not whole pieces.
+func (i *WeightInfo) tail() bool { return uint32(i.Cols)%pieceOf(i.Type) != 0 }
 
 func (w *lowered) matmul() error {
-	m := product{w: w.s.Src[0], w2: model.None, x: read(w.s.Src[1]), y: write(w.s.Dst), z: noAddend}
+	m := product{w: w.s.Src[0], w2: model.None, x: w.rounded(w.s.Src[1]), y: write(w.s.Dst), z: noAddend}
 	if len(w.fused) > 0 { // an Add
 		add := w.fused[0]
 		other := add.Src[0] + add.Src[1] - w.s.Dst
@@ -133,7 +141,7 @@ func (w *lowered) glu() error {
 	if gate.Dst != w.s.Src[0] {
 		gate, up = up, gate
 	}
-	return w.multiply(product{w: gate.Src[0], w2: up.Src[0], x: read(gate.Src[1]), y: write(w.s.Dst), z: noAddend})
+	return w.multiply(product{w: gate.Src[0], w2: up.Src[0], x: w.rounded(gate.Src[1]), y: write(w.s.Dst), z: noAddend})
 }
 
 // product is what one matmul dispatch computes.
@@ -174,7 +182,7 @@ func (w *lowered) tile(m product, info *WeightInfo, part Part, no int, s Shape) 
 	word, active := count(w.dst)
 	bm, bn := s.Rows*tileX, s.Cols*tileX
 	return w.launch("matmul_"+shaders.TypeName(info.Type),
-		[]uint32{tileX * tileX, 0, s.Rows, s.Cols, bm, bn, boolWord(info.tail()), m.add},
+		[]uint32{tileX * tileX, s.Rows, s.Cols, bm, bn, boolWord(info.tail()), m.add},
 		info.push(part, word),
 		func(r Run) [3]uint32 { return [3]uint32{ceilDiv(uint32(part.Rows), bm), ceilDiv(active(r), bn), 1} },
 		m.y, m.z, Bind{Mem: WeightOf, Tensor: m.w, Part: no}, m.x)
@@ -182,21 +190,41 @@ func (w *lowered) tile(m product, info *WeightInfo, part Part, no int, s Shape) 
 
 func (w *lowered) matvec(m product, info *WeightInfo, part Part, no int, s Shape) *Dispatch {
 	word, active := count(w.dst)
-	local, subgroups, size := w.k.reduced(s.Load, s.Wide)
+	local := max(8, w.k.subgroup()) // a row has up to eight invocations
 	first := Bind{Mem: WeightOf, Tensor: m.w, Part: no}
-	second, each := first, s.Rows // rows of one weight
+	second, each := first, s.Rows*local/lanesOf(info.Type) // rows of one weight
 	if m.w2 != model.None {
-		second.Tensor, each = m.w2, s.Rows/2
+		second.Tensor, each = m.w2, each/2
 	}
 	groups := ceilDiv(uint32(part.Rows), each)
 	x := min(groups, 32768)
-	d := w.launch("matvec_"+shaders.TypeName(info.Type)+s.Load,
-		[]uint32{local, subgroups, s.Rows, s.Cols, boolWord(info.tail()), m.add, boolWord(m.w2 != model.None)},
+	return w.launch("matvec_"+shaders.TypeName(info.Type)+s.Load,
+		[]uint32{local, s.Rows, s.Cols, boolWord(info.tail()), m.add, boolWord(m.w2 != model.None)},
 		info.push(part, word),
 		func(r Run) [3]uint32 { return [3]uint32{x, ceilDiv(groups, x), ceilDiv(active(r), s.Cols)} },
 		m.y, m.z, first, second, m.x)
-	d.Subgroup = size
-	return d
+}
+
+// lanesOf is how many invocations of matvec share a row of a weight (LANES).
+func lanesOf(t quant.Type) uint32 {
+	switch t {
+	case quant.Q4_K, quant.Q5_K, quant.Q6_K: // GROUPS is 2
+		return 4
+	}
+	return 8
+}
+
+// round dispatches the rounding of rows, from one place to another or in place.
+func (w *lowered) round(x model.ID, to Bind) error {
+	if err := w.k.works("round"); err != nil {
+		return err
+	}
+	t := w.l.Plan.Tensors[x]
+	local, cols := w.k.local(), uint32(t.Cols)
+	word, _ := count(t)
+	to.Write = true
+	w.launch("round", []uint32{local, boolWord(cols%4 != 0)}, []uint32{cols, word}, perRow(t, ceilDiv(ceilDiv(cols, 32), local)), to, read(x))
+	return nil
 }
 
 // push is the push block that matvec and matmul share.

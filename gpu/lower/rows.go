@@ -31,15 +31,15 @@ func (w *lowered) decode(id model.ID, info *WeightInfo, part Part, no int, vecto
 	if err := w.k.works(kernel); err != nil {
 		return err
 	}
-	chunk := chunkOf(info.Type)
+	piece := pieceOf(info.Type)
 	local := w.k.local()
-	groups := ceilDiv(ceilDiv(uint32(info.Cols), chunk), local)
+	groups := ceilDiv(ceilDiv(uint32(info.Cols), piece), local)
 	g := func(Run) [3]uint32 { return [3]uint32{groups, 1, 1} }
 	if !vector {
 		g = perRow(w.dst, groups)
 	}
 	w.launch(kernel,
-		[]uint32{local, boolWord(vector), boolWord(uint32(info.Cols)%chunk != 0), boolWord(w.l.CompileOptions.Rows && !vector)},
+		[]uint32{local, boolWord(vector), boolWord(uint32(info.Cols)%piece != 0), boolWord(w.l.CompileOptions.Rows && !vector)},
 		[]uint32{uint32(info.Cols), uint32(part.First), uint32(part.Rows), uint32(info.RowBytes / 16), w.l.In.Tokens, w.l.In.Rows},
 		g, to, Bind{Mem: WeightOf, Tensor: id, Part: no})
 	return nil

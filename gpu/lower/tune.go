@@ -20,12 +20,12 @@ func (k *Kernels) Choices() Choices { return maps.Clone(k.tuned) }
 func (k *Kernels) SetChoices(c Choices) { maps.Copy(k.tuned, c) }
 
 // tuneVersion changes when what a shape means, or how it is measured, does.
-const tuneVersion = 2
+const tuneVersion = 3
 
 // Signature names the Go side of the kernels that choices are made for: shapes
 // measured under another one say nothing.
 func Signature() string {
-	return fmt.Sprint(tuneVersion, cardCuts, softwareCuts, plainCuts, tiles, maxCols, tileX, tuneSteps, tuneGain)
+	return fmt.Sprint(tuneVersion, cardRows, softwareRows, tiles, maxCols, tileX, tuneSteps, tuneGain)
 }
 
 // tuneSteps is how many steps of the same key are timed together: with the

@@ -1,6 +1,9 @@
 // The twin of package model/numerics: the same sequences of single roundings.
 // `precise` keeps a compiler from fusing and reordering. Bits are compared as
 // integers where a NaN could come in.
+//
+// No loop around precise operations may be marked [[unroll]] where its bounds are
+// known to glslc: its optimiser unrolls it, and the copies of the body lose `precise`.
 
 // flush returns x, or +0 where |x| < 2^-40.
 float flush(float x) { return (floatBitsToUint(x) & 0x7fffffffu) < 0x2b800000u ? 0.0 : x; }

@@ -1,13 +1,14 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #include "lib/common.glsl"
 
-// Embed: y[i] = W[token[i]], a chunk an invocation, workgroups (chunks, tokens).
+// Embed: y[i] = W[token[i]], a piece an invocation, workgroups (pieces, tokens).
 // With GIVEN a token without an id, −1, takes its row from the inputs. It also decodes
 // a norm's or a bias's vector that is not F32: its one row.
 
 layout(constant_id = 1) const bool VECTOR = false; // decode row 0, whatever the tokens
-layout(constant_id = 2) const bool TAIL = false;   // k is not whole chunks
+layout(constant_id = 2) const bool TAIL = false;   // k is not whole pieces
 layout(constant_id = 3) const bool GIVEN = false;  // tokens may have rows of their own
 
 layout(push_constant) uniform Push {
@@ -35,20 +36,37 @@ vec4 given_at(uint i, uint e) {
 
 void main() {
     uint c = gl_GlobalInvocationID.x, i = gl_WorkGroupID.y;
-    if (c * CHUNK >= p.k || (!VECTOR && i >= inputs[0])) return;
+    if (c * PIECE >= p.k || (!VECTOR && i >= inputs[0])) return;
     uint id = VECTOR ? p.first : inputs[p.tokens + i], row = id - p.first; // wraps around below the part
     bool own = GIVEN && !VECTOR && int(id) < 0;
     if (own ? p.first > 0 : row >= p.rows) return; // the first part writes the token's own row
-    vec4 q[CHUNK / 4];
-    vec2 s[GROUPS];
-    if (!own) load_chunk(row * p.quads, c, p.k, q, s);
-    for (uint v = 0; v < CHUNK / 4; v++) {
-        uint e = chunk_x(c, v / (GROUP / 4)) + 4 * (v % (GROUP / 4));
-        vec4 w = own ? given_at(i, e) : weight(q, s, v);
+    vec4 w[PIECE / 4];
+    if (own)
+        for (uint v = 0; v < PIECE / 4; v++) w[v] = given_at(i, c * PIECE + 4 * v);
+    else {
+#if FLOATS
+        load_octet(row * p.quads, c, p.k, w);
+#else
+        vec4 q[NQ];
+        vec3 s;
+        load_block(row * p.quads, c, p.k, q, s);
+        for (uint v = 0; v < 8; v++) {
+#if WIDE
+            q[v] += 16 * q[v + 8];
+#endif
+            precise vec4 y = (HALVES == 1 && v >= 4 ? s.y : s.x) * q[v]; // exact
+            if (MINS == 1) y = y - s.z;
+            w[v] = y;
+        }
+#endif
+    }
+    for (uint v = 0; v < PIECE / 4; v++) {
+        uint e = c * PIECE + 4 * v;
+        vec4 y = flush(w[v]);
         if (TAIL) {
-            for (uint t = 0; t < 4; t++) if (e + t < p.k) y_floats[i * p.k + e + t] = w[t];
+            for (uint t = 0; t < 4; t++) if (e + t < p.k) y_floats[i * p.k + e + t] = y[t];
         } else {
-            y_quads[(i * p.k + e) >> 2] = w;
+            y_quads[(i * p.k + e) >> 2] = y;
         }
     }
 }

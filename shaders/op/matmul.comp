@@ -1,24 +1,26 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #include "lib/common.glsl"
 
-// MatMul for many rows of x: a workgroup computes a tile of BM rows of W times BN
-// rows of x, an invocation TM × TN of it in registers. Workgroups (rows of W / BM,
-// rows of x / BN).
+// MatMul for many rows of x, which are rounded (round.comp): a workgroup computes a
+// tile of BM rows of W times BN rows of x, an invocation TM × TN of it in registers.
+// Workgroups (rows of W / BM, rows of x / BN).
 //
 //	for j in BM, i in BN: y[i][j] = Σ_k x[i][k]·W[j][k]
 //
-// 32 elements of k at a time go through shared memory, W decoded. An invocation's
-// rows and columns are TX and TY apart, so that neighbours read neighbouring quads
-// and write neighbouring elements of y. A row of the tile takes one quad more than
-// it holds, which spreads neighbouring rows over all banks.
+// in the order of package numerics: one chain after the other, 32 of its elements at a
+// time through shared memory. An invocation's rows and columns are TX and TY apart, so
+// that neighbours read neighbouring quads and write neighbouring elements of y. A row
+// of the tile takes one quad more than it holds, which spreads neighbouring rows over
+// all banks.
 
-layout(constant_id = 2) const uint TM = 4;
-layout(constant_id = 3) const uint TN = 4;
-layout(constant_id = 4) const uint BM = 64; // LOCAL = BM/TM · BN/TN
-layout(constant_id = 5) const uint BN = 64;
-layout(constant_id = 6) const bool TAIL = false; // k is not whole chunks: x is read element by element
-layout(constant_id = 7) const uint ADD = 0;      // 1: y += z[i][j]; 2: y += z[j]
+layout(constant_id = 1) const uint TM = 4;
+layout(constant_id = 2) const uint TN = 4;
+layout(constant_id = 3) const uint BM = 64; // LOCAL = BM/TM · BN/TN
+layout(constant_id = 4) const uint BN = 64;
+layout(constant_id = 5) const bool TAIL = false; // k is not whole pieces: x is read element by element
+layout(constant_id = 6) const uint ADD = 0;      // 1: y += z[i][j]; 2: y += z[j]
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row of W and x
@@ -46,56 +48,114 @@ vec4 x_at(uint e, uint row) {
 
 #include "lib/weights.glsl"
 
-const uint SLAB = 8;                // quads of k in shared memory
-const uint PITCH = SLAB + 1;        // quads from row to row
-const uint CHUNKS = 4 * SLAB / CHUNK; // chunks in a slab
 const uint TX = BM / TM, TY = BN / TN;
+#if FLOATS
+const uint STEP = 4; // octets of a chain at a time
+const uint WQ = 8;
+#else
+const uint STEP = 1;
+const uint WQ = NQ;
+#endif
+const uint W_PITCH = WQ + 1, X_PITCH = 9; // quads from row to row
 
-shared vec4 ws[BM * PITCH];
-shared vec4 xs[BN * PITCH];
+shared vec4 ws[BM * W_PITCH];
+shared vec4 xs[BN * X_PITCH];
+#if !FLOATS
+shared vec3 scales[BM];
+shared float sums[BN];
+#endif
+
+// stage brings a step's part of the rows to shared memory: pieces b, b + 8, ….
+void stage(uint j0, uint i0, uint n, uint b, uint pieces) {
+    for (uint task = gl_LocalInvocationID.x; task < BM + BN; task += LOCAL) {
+        if (task < BM) {
+            uint row = min(j0 + task, p.rows - 1) * p.quads;
+#if FLOATS
+            for (uint o = 0; o < STEP; o++) {
+                vec4 q[2] = vec4[2](vec4(0), vec4(0));
+                if (b + 8 * o < pieces) load_octet(row, b + 8 * o, p.k, q);
+                ws[task * W_PITCH + 2 * o] = q[0];
+                ws[task * W_PITCH + 2 * o + 1] = q[1];
+            }
+#else
+            vec4 q[NQ];
+            vec3 s;
+            load_block(row, b, p.k, q, s);
+            for (uint v = 0; v < NQ; v++) ws[task * W_PITCH + v] = q[v];
+            scales[task] = s;
+#endif
+            continue;
+        }
+        uint i = task - BM, row = min(i0 + i, n - 1);
+        float sum = 0;
+        for (uint v = 0; v < 8; v++) {
+            uint piece = b + (v * 4 / PIECE) * 8;
+            vec4 x = piece < pieces ? x_at(piece * PIECE + (v * 4) % PIECE, row) : vec4(0);
+            xs[i * X_PITCH + v] = x;
+            sum += sum4(x);
+        }
+#if !FLOATS
+        sums[i] = sum;
+#endif
+    }
+}
 
 void main() {
     uint lane = gl_LocalInvocationID.x, tx = lane % TX, ty = lane / TX;
     uint j0 = gl_WorkGroupID.x * BM, i0 = gl_WorkGroupID.y * BN, n = inputs[p.count];
     if (i0 >= n) return;
-    float acc[TM * TN];
-    for (uint t = 0; t < TM * TN; t++) acc[t] = 0;
+    // Sums of one, two and four chains that wait for their neighbours.
+    precise float one[TM * TN], two[TM * TN], four[TM * TN];
 
-    uint chunks = (p.k + CHUNK - 1) / CHUNK;
-    for (uint c0 = 0; c0 < chunks; c0 += CHUNKS) {
-        for (uint task = lane; task < BM * CHUNKS; task += LOCAL) {
-            uint j = task % BM, c = task / BM;
-            vec4 q[CHUNK / 4];
-            vec2 s[GROUPS];
-            load_chunk(min(j0 + j, p.rows - 1) * p.quads, min(c0 + c, chunks - 1), p.k, q, s);
-            for (uint v = 0; v < CHUNK / 4; v++)
-                ws[j * PITCH + c * (CHUNK / 4) + v] = c0 + c < chunks ? weight(q, s, v) : vec4(0);
-        }
-        for (uint task = lane; task < BN * SLAB; task += LOCAL) {
-            uint i = task / SLAB, at = task % SLAB, c = c0 + at / (CHUNK / 4), v = at % (CHUNK / 4);
-            uint e = chunk_x(c, v / (GROUP / 4)) + 4 * (v % (GROUP / 4));
-            xs[i * PITCH + at] = c < chunks ? x_at(e, min(i0 + i, n - 1)) : vec4(0);
-        }
-        barrier();
-        for (uint v = 0; v < SLAB; v++) {
-            vec4 w[TM];
-            for (uint j = 0; j < TM; j++) w[j] = ws[(tx + j * TX) * PITCH + v];
+    uint pieces = (p.k + PIECE - 1) / PIECE;
+    for (uint chain = 0; chain < 8; chain++) {
+        precise float acc[TM * TN];
+        for (uint t = 0; t < TM * TN; t++) acc[t] = 0;
+        for (uint b = chain; b < pieces; b += 8 * STEP) {
+            stage(j0, i0, n, b, pieces);
+            barrier();
             for (uint i = 0; i < TN; i++) {
-                vec4 x = xs[(ty + i * TY) * PITCH + v];
-                for (uint j = 0; j < TM; j++) acc[i * TM + j] += dot(w[j], x);
+                vec4 x[8];
+                for (uint v = 0; v < 8; v++) x[v] = xs[(ty + i * TY) * X_PITCH + v];
+                for (uint j = 0; j < TM; j++) {
+#if FLOATS
+                    for (uint e = 0; e < 32; e++) {
+                        precise float t = ws[(tx + j * TX) * W_PITCH + e / 4][e % 4] * x[e / 4][e % 4];
+                        acc[i * TM + j] = acc[i * TM + j] + t;
+                    }
+#else
+                    vec4 q[NQ];
+                    for (uint v = 0; v < NQ; v++) q[v] = ws[(tx + j * TX) * W_PITCH + v];
+                    acc[i * TM + j] = acc[i * TM + j] + block_term(q, scales[tx + j * TX], x, sums[ty + i * TY]);
+#endif
+                }
             }
+            barrier();
         }
-        barrier();
-    }
-
-    for (uint i = 0; i < TN; i++)
-        for (uint j = 0; j < TM; j++) {
-            uint row = i0 + ty + i * TY, col = j0 + tx + j * TX;
+        for (uint t = 0; t < TM * TN; t++) {
+            precise float sum = acc[t];
+            if ((chain & 1) == 0) {
+                one[t] = sum;
+                continue;
+            }
+            sum = one[t] + sum;
+            if ((chain & 2) == 0) {
+                two[t] = sum;
+                continue;
+            }
+            sum = two[t] + sum;
+            if ((chain & 4) == 0) {
+                four[t] = sum;
+                continue;
+            }
+            sum = four[t] + sum;
+            uint i = t / TM, j = t % TM, row = i0 + ty + i * TY, col = j0 + tx + j * TX;
             if (row >= n || col >= p.rows) continue;
             uint at = row * p.m + p.first + col;
-            float sum = acc[i * TM + j];
-            if (ADD == 1) sum += z[at];
-            if (ADD == 2) sum += z[p.first + col];
+            sum = flush(sum);
+            if (ADD == 1) sum = sum + z[at];
+            if (ADD == 2) sum = sum + flush(z[p.first + col]);
             y[at] = sum;
         }
+    }
 }

@@ -1,31 +1,31 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#ifdef SUBGROUP
-#extension GL_KHR_shader_subgroup_basic : require
-#extension GL_KHR_shader_subgroup_arithmetic : require
-#endif
+#extension GL_EXT_control_flow_attributes : require
 #include "lib/common.glsl"
 
-// MatMul for few rows of x: a workgroup computes ROWS rows of W times COLS rows of
-// x, its invocations share their chunks and add up at the end. Workgroups
-// (rows / ROWS over x and y, rows of x / COLS).
+// MatMul for few rows of x, which are rounded (round.comp): a workgroup computes rows
+// of W times COLS rows of x. Workgroups (rows of W over x and y, rows of x / COLS).
 //
-//	for j in ROWS, i in COLS: y[i][j] = Σ_k x[i][k]·W[j][k]
+//	for j in rows, i in COLS: y[i][j] = Σ_k x[i][k]·W[j][k]
+//
+// in the order of package numerics: eight chains, whose sums are added as a tree.
+// LANES invocations share a row of W, each with GROUPS of the chains, so that it reads
+// what lies together in memory; the others of the workgroup have other rows, ROWS
+// each. The chains meet in shared memory.
 //
 // ADD adds what would be the next step's other operand, a residual or a bias. With
 // GLU half of ROWS are of a second weight W2, and SwiGLU follows at once:
 //
 //	g = Σ_k x[i][k]·W[j][k],  y[i][j] = g / (1 + exp(−g)) · Σ_k x[i][k]·W2[j][k]
 //
-// One subgroup a workgroup needs no barrier. Reading several rows of W at a time
-// keeps more loads in flight and uses each load of x several times; more rows of x
-// use each decoded weight several times.
+// Reading several rows of W at a time keeps more loads in flight and uses each load of
+// x several times; more rows of x use each decoded weight several times.
 
-layout(constant_id = 2) const uint ROWS = 4;
-layout(constant_id = 3) const uint COLS = 1;
-layout(constant_id = 4) const bool TAIL = false; // k is not whole chunks: x is read element by element
-layout(constant_id = 5) const uint ADD = 0;      // 1: y += z[i][j]; 2: y += z[j]
-layout(constant_id = 6) const bool GLU = false;
+layout(constant_id = 1) const uint ROWS = 4;     // of an invocation
+layout(constant_id = 2) const uint COLS = 1;
+layout(constant_id = 3) const bool TAIL = false; // k is not whole pieces: x is read element by element
+layout(constant_id = 4) const uint ADD = 0;      // 1: y += z[i][j]; 2: y += z[j]
+layout(constant_id = 5) const bool GLU = false;
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row of W and x
@@ -64,86 +64,126 @@ vec4 x_at(uint e, uint row) {
 #endif
 
 #include "lib/weights.glsl"
-#include "lib/reduce.glsl"
 
-const uint EACH = GLU ? ROWS / 2 : ROWS; // rows of one weight
+const uint LANES = 8 / GROUPS;
+const uint TEAMS = LOCAL / LANES;            // invocations that share a row
+const uint EACH = GLU ? ROWS / 2 : ROWS;     // rows of one weight
+const uint EIGHTH = 8 / GROUPS;               // quads of a chunk in a group
+const uint OUTS = TEAMS * ROWS * COLS;
 
-// load_row decodes chunk c of row r of the workgroup's.
-void load_row(uint j0, uint r, uint c, out vec4 q[CHUNK / 4], out vec2 s[GROUPS]) {
+shared float chains[OUTS * 8];
+
+// row_of returns the first quad of row r of a team's, and chooses its weight.
+uint row_of(uint j0, uint r) {
     second = r >= EACH;
-    load_chunk(min(j0 + r % EACH, p.rows - 1) * p.quads, c, p.k, q, s);
+    return min(j0 + r % EACH, p.rows - 1) * p.quads;
 }
 
-// scaled returns Σ w·x of a group from Σ q·x and Σ x, by its scale and offset.
-float scaled(float dots, float xs, vec2 s) {
-#if OFFSET
-    return s.x * dots - s.y * xs;
-#elif SCALED
-    return s.x * dots;
-#else
-    return dots;
-#endif
+float tree(uint at) {
+    precise float a = chains[at] + chains[at + 1];
+    precise float b = chains[at + 2] + chains[at + 3];
+    precise float c = chains[at + 4] + chains[at + 5];
+    precise float d = chains[at + 6] + chains[at + 7];
+    precise float l = a + b;
+    precise float h = c + d;
+    precise float y = l + h;
+    return flush(y);
 }
 
 void main() {
-    uint j0 = (gl_WorkGroupID.x + gl_WorkGroupID.y * gl_NumWorkGroups.x) * EACH;
+    uint lane = gl_LocalInvocationID.x, team = lane / LANES, unit = lane % LANES;
+    uint first_row = (gl_WorkGroupID.x + gl_WorkGroupID.y * gl_NumWorkGroups.x) * EACH * TEAMS, j0 = first_row + team * EACH;
     uint i0 = gl_WorkGroupID.z * COLS, n = inputs[p.count];
-    if (j0 >= p.rows || i0 >= n) return;
-    float acc[ROWS * COLS];
-    for (uint i = 0; i < ROWS * COLS; i++) acc[i] = 0;
+    if (first_row >= p.rows || i0 >= n) return;
+    precise float acc[ROWS * COLS * GROUPS];
+    for (uint i = 0; i < ROWS * COLS * GROUPS; i++) acc[i] = 0;
 
-    uint chunks = (p.k + CHUNK - 1) / CHUNK;
-    for (uint c = gl_LocalInvocationID.x; c < chunks; c += LOCAL) {
+#if FLOATS
+    for (uint o = unit; o * 8 < p.k; o += LANES) {
+        vec4 q[ROWS][2];
+        for (uint r = 0; r < ROWS; r++) load_octet(row_of(j0, r), o, p.k, q[r]);
+        for (uint i = 0; i < COLS; i++) {
+            vec4 x[2] = vec4[2](x_at(o * 8, min(i0 + i, n - 1)), x_at(o * 8 + 4, min(i0 + i, n - 1)));
+            for (uint r = 0; r < ROWS; r++)
+                for (uint e = 0; e < 8; e++) {
+                    precise float t = q[r][e / 4][e % 4] * x[e / 4][e % 4];
+                    acc[i * ROWS + r] = acc[i * ROWS + r] + t;
+                }
+        }
+    }
+#else
+    for (uint u = unit; u * GROUPS * 32 < p.k; u += LANES) {
         if (COLS == 1) { // x stays in registers while the rows of W pass
-            vec4 x[CHUNK / 4];
-            float xs[GROUPS];
-            for (uint g = 0; g < GROUPS; g++) {
-                xs[g] = 0;
-                for (uint v = 0; v < GROUP / 4; v++) {
-                    x[g * (GROUP / 4) + v] = x_at(chunk_x(c, g) + 4 * v, i0);
-                    xs[g] += sum4(x[g * (GROUP / 4) + v]);
+            float a[ROWS * GROUPS], b[ROWS * GROUPS], xs[GROUPS];
+            [[unroll]] for (uint g = 0; g < GROUPS; g++) xs[g] = 0;
+            [[unroll]] for (uint j = 0; j < CHUNKS; j++) {
+                vec4 x[8];
+                [[unroll]] for (uint v = 0; v < 8; v++) {
+                    x[v] = x_at(block_of(u, v / EIGHTH) * 32 + 16 * j + 4 * (v % EIGHTH), i0);
+                    if (MINS == 1) xs[v / EIGHTH] += sum4(x[v]);
+                }
+                [[unroll]] for (uint r = 0; r < ROWS; r++) {
+                    vec4 q[NQ];
+                    load_chunk(row_of(j0, r), u, j, p.k, q);
+                    [[unroll]] for (uint g = 0; g < GROUPS; g++) {
+                        uint o = r * GROUPS + g;
+                        float sum = quads_sum(q, g * EIGHTH, x, g * EIGHTH, EIGHTH);
+                        if (j == 0)
+                            a[o] = sum;
+                        else if (HALVES == 1)
+                            b[o] = sum;
+                        else
+                            a[o] += sum;
+#if WIDE
+                        b[o] = quads_sum(q, 8, x, 0, 8);
+#endif
+                    }
                 }
             }
-            for (uint r = 0; r < ROWS; r++) {
-                vec4 q[CHUNK / 4];
-                vec2 s[GROUPS];
-                load_row(j0, r, c, q, s);
+            [[unroll]] for (uint r = 0; r < ROWS; r++) {
+                vec3 s[GROUPS];
+                load_scales(row_of(j0, r), u, p.k, s);
                 for (uint g = 0; g < GROUPS; g++) {
-                    vec4 dots = vec4(0);
-                    for (uint v = 0; v < GROUP / 4; v++) dots += q[g * (GROUP / 4) + v] * x[g * (GROUP / 4) + v];
-                    acc[r] += scaled(sum4(dots), xs[g], s[g]);
+                    uint o = r * GROUPS + g;
+                    acc[o] = acc[o] + term(a[o], b[o], s[g], xs[g]);
                 }
             }
             continue;
         }
-        // The rows of W stay while x passes.
-        vec4 q[ROWS][CHUNK / 4];
-        vec2 s[ROWS][GROUPS];
-        for (uint r = 0; r < ROWS; r++) load_row(j0, r, c, q[r], s[r]);
-        for (uint i = 0; i < COLS; i++) {
-            for (uint g = 0; g < GROUPS; g++) {
-                float dots[ROWS], xs = 0;
-                for (uint r = 0; r < ROWS; r++) dots[r] = 0;
-                for (uint v = 0; v < GROUP / 4; v++) {
-                    vec4 x = x_at(chunk_x(c, g) + 4 * v, min(i0 + i, n - 1));
-                    xs += sum4(x);
-                    for (uint r = 0; r < ROWS; r++) dots[r] += dot(q[r][g * (GROUP / 4) + v], x);
+        for (uint g = 0; g < GROUPS; g++) { // the rows of W stay while x passes
+            uint b = block_of(u, g);
+            vec4 q[ROWS][NQ];
+            vec3 s[ROWS];
+            for (uint r = 0; r < ROWS; r++) load_block(row_of(j0, r), b, p.k, q[r], s[r]);
+            for (uint i = 0; i < COLS; i++) {
+                vec4 x[8];
+                float xs = 0;
+                for (uint v = 0; v < 8; v++) {
+                    x[v] = x_at(b * 32 + 4 * v, min(i0 + i, n - 1));
+                    if (MINS == 1) xs += sum4(x[v]);
                 }
-                for (uint r = 0; r < ROWS; r++) acc[i * ROWS + r] += scaled(dots[r], xs, s[r][g]);
+                for (uint r = 0; r < ROWS; r++)
+                    acc[(i * ROWS + r) * GROUPS + g] = acc[(i * ROWS + r) * GROUPS + g] + block_term(q[r], s[r], x, xs);
             }
         }
     }
+#endif
 
-    for (uint i = 0; i < COLS; i++) {
-        for (uint r = 0; r < EACH; r++) {
-            float sum = reduce_add(acc[i * ROWS + r]);
-            if (GLU) sum = sum / (1 + exp(-sum)) * reduce_add(acc[i * ROWS + EACH + r]);
-            if (gl_LocalInvocationID.x == 0 && i0 + i < n && j0 + r < p.rows) {
-                uint at = (i0 + i) * p.m + p.first + j0 + r;
-                if (ADD == 1) sum += z[at];
-                if (ADD == 2) sum += z[p.first + j0 + r];
-                y[at] = sum;
-            }
+    for (uint o = 0; o < ROWS * COLS; o++)
+        for (uint g = 0; g < GROUPS; g++) chains[(team * ROWS * COLS + o) * 8 + block_of(unit, g)] = acc[o * GROUPS + g];
+    barrier();
+    for (uint o = lane; o < TEAMS * EACH * COLS; o += LOCAL) { // rows beside each other first
+        uint j = o % (TEAMS * EACH), i = o / (TEAMS * EACH), r = j % EACH;
+        if (i0 + i >= n || first_row + j >= p.rows) continue;
+        uint from = ((j / EACH * COLS + i) * ROWS + r) * 8;
+        precise float sum = tree(from);
+        if (GLU) {
+            sum = silu(sum) * tree(from + EACH * 8);
+            sum = flush(sum);
         }
+        uint at = (i0 + i) * p.m + p.first + first_row + j;
+        if (ADD == 1) sum = sum + z[at];
+        if (ADD == 2) sum = sum + flush(z[p.first + first_row + j]);
+        y[at] = sum;
     }
 }

@@ -5,36 +5,28 @@
 //	y[j]    = d · level[qs[j] & 15]
 //	y[j+16] = d · level[qs[j] >> 4]      j = 0…15
 #include "lib/halves.glsl"
-#define CHUNK 32
-#define GROUPS 1
-#define SCALED 1
-#define OFFSET 0
+#include "lib/wide.glsl"
 
-uint chunk_x(uint c, uint g) { return c * 32; }
-
-// levels returns those of the four nibbles in the low halves of w's bytes. The table
-// is four words of four signed bytes, chosen by comparing: an array indexed by data
-// goes through memory.
+// levels returns those of the four nibbles in the low halves of w's bytes, a byte each.
+// The table is four words of four signed bytes, chosen by comparing: an array indexed
+// by data goes through memory.
 //
 //	−127 −104 −83 −65 | −49 −35 −22 −10 | 1 13 25 38 | 53 69 89 113
-vec4 levels(uint w) {
+uint levels(uint w) {
     uvec4 n = uvec4(w, w >> 8, w >> 16, w >> 24) & 15u;
     bvec4 odd = notEqual(n & 4u, uvec4(0)), upper = notEqual(n & 8u, uvec4(0));
     uvec4 below = mix(uvec4(0xbfad9881u), uvec4(0xf6eaddcfu), odd);
     uvec4 above = mix(uvec4(0x26190d01u), uvec4(0x71594535u), odd);
-    uvec4 four = mix(below, above, upper);
-    return vec4(ivec4(four << (24u - 8u * (n & 3u))) >> 24);
+    uvec4 level = (mix(below, above, upper) >> (8u * (n & 3u))) & 255u;
+    return level.x | (level.y << 8) | (level.z << 16) | (level.w << 24);
 }
 
-void load_chunk(uint row, uint c, uint k, out vec4 q[8], out vec2 s[1]) {
-    uvec4 v = quad(row + c), hi = v >> 4;
-    q[0] = levels(v.x);
-    q[1] = levels(v.y);
-    q[2] = levels(v.z);
-    q[3] = levels(v.w);
-    q[4] = levels(hi.x);
-    q[5] = levels(hi.y);
-    q[6] = levels(hi.z);
-    q[7] = levels(hi.w);
-    s[0] = vec2(half_at(quad(row + k / 32 + c / 8), c & 7), 0);
+void load_chunk(uint row, uint b, uint j, uint k, out vec4 q[16]) {
+    uvec4 v = quad(row + b), hi = v >> 4;
+    wide(uvec4(levels(v.x), levels(v.y), levels(v.z), levels(v.w)),
+         uvec4(levels(hi.x), levels(hi.y), levels(hi.z), levels(hi.w)), q);
+}
+
+void load_scales(uint row, uint b, uint k, out vec3 s[1]) {
+    s[0] = vec3(half_at(quad(row + k / 32 + b / 8), b & 7), 0, 0);
 }

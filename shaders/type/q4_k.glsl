@@ -2,21 +2,18 @@
 // groups of 32 elements share two quads, the even one in the low nibbles.
 //
 //	y = d·scale·q − dmin·min
-//
-// A chunk is one quad of qs: 16 elements of group 2p, 16 of group 2p + 1.
 #include "lib/scales_k.glsl"
-#define CHUNK 32
+#define MINS 1
 #define GROUPS 2
-#define SCALED 1
-#define OFFSET 1
+#define CHUNKS 2
 
-// Chunk c is quad c & 7 of block c / 8: pair p = quad / 2, half = quad & 1.
-uint chunk_x(uint c, uint g) { return (c >> 1) * 64 + (c & 1) * 16 + g * 32; }
+// Unit u is pair u & 3 of block u / 4.
+uint block_of(uint u, uint g) { return 2 * u + g; }
+uvec2 unit_of(uint b) { return uvec2(b / 2, b & 1); }
 
-void load_chunk(uint row, uint c, uint k, out vec4 q[8], out vec2 s[2]) {
-    uint block = row + (c >> 3) * 9;
-    uvec4 v = quad(block + 1 + (c & 7));
-    scales_k(quad(block), (c & 7) >> 1, s);
+void load_chunk(uint row, uint u, uint j, uint k, out vec4 q[8]) {
+    uint block = row + (u >> 2) * 9;
+    uvec4 v = quad(block + 1 + 2 * (u & 3) + j);
     uvec4 lo = v & 0x0f0f0f0fu, hi = (v >> 4) & 0x0f0f0f0fu;
     q[0] = bytes(lo.x);
     q[1] = bytes(lo.y);
@@ -26,4 +23,11 @@ void load_chunk(uint row, uint c, uint k, out vec4 q[8], out vec2 s[2]) {
     q[5] = bytes(hi.y);
     q[6] = bytes(hi.z);
     q[7] = bytes(hi.w);
+}
+
+void load_scales(uint row, uint u, uint k, out vec3 s[2]) {
+    vec2 pair[2];
+    scales_k(quad(row + (u >> 2) * 9), u & 3, pair);
+    s[0] = pair[0].xxy;
+    s[1] = pair[1].xxy;
 }

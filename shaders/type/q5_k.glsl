@@ -3,17 +3,17 @@
 //
 //	y = d·scale·(q + 16·bit) − dmin·min
 #include "lib/scales_k.glsl"
-#define CHUNK 32
+#define MINS 1
 #define GROUPS 2
-#define SCALED 1
-#define OFFSET 1
+#define CHUNKS 2
 
-uint chunk_x(uint c, uint g) { return (c >> 1) * 64 + (c & 1) * 16 + g * 32; }
+// Unit u is pair u & 3 of block u / 4.
+uint block_of(uint u, uint g) { return 2 * u + g; }
+uvec2 unit_of(uint b) { return uvec2(b / 2, b & 1); }
 
-void load_chunk(uint row, uint c, uint k, out vec4 q[8], out vec2 s[2]) {
-    uint block = row + (c >> 3) * 11, p = (c & 7) >> 1;
-    uvec4 v = quad(block + 3 + (c & 7)), high = quad(block + 1 + (c & 1)) >> (2 * p);
-    scales_k(quad(block), p, s);
+void load_chunk(uint row, uint u, uint j, uint k, out vec4 q[8]) {
+    uint block = row + (u >> 2) * 11;
+    uvec4 v = quad(block + 3 + 2 * (u & 3) + j), high = quad(block + 1 + j) >> (2 * (u & 3));
     uvec4 lo = (v & 0x0f0f0f0fu) | ((high & 0x01010101u) << 4);
     uvec4 hi = ((v >> 4) & 0x0f0f0f0fu) | ((high & 0x02020202u) << 3);
     q[0] = bytes(lo.x);
@@ -24,4 +24,11 @@ void load_chunk(uint row, uint c, uint k, out vec4 q[8], out vec2 s[2]) {
     q[5] = bytes(hi.y);
     q[6] = bytes(hi.z);
     q[7] = bytes(hi.w);
+}
+
+void load_scales(uint row, uint u, uint k, out vec3 s[2]) {
+    vec2 pair[2];
+    scales_k(quad(row + (u >> 2) * 11), u & 3, pair);
+    s[0] = pair[0].xxy;
+    s[1] = pair[1].xxy;
 }

@@ -5,35 +5,35 @@
 // of qh[j], and the scale of its group of 16.
 //
 //	y = d · scale · (q − 32)
-//
-// A chunk is one quad of ql: 16 elements of k = 0 or 1, 16 of k + 2.
 #include "lib/halves.glsl"
-#define CHUNK 32
+#define HALVES 1
 #define GROUPS 2
-#define SCALED 1
-#define OFFSET 1
+#define CHUNKS 2
 
-// Chunk c is quad c & 7 of block c / 8: half = bit 2, k = bit 1, j / 16 = bit 0.
-uint chunk_x(uint c, uint g) { return (c >> 2) * 128 + (c & 3) * 16 + g * 64; }
+// Unit u is groups k and k + 2 of a half, which share their bytes: bit 0 is k, bit 1 the
+// half, the rest the block.
+uint block_of(uint u, uint g) { return (u >> 1) * 4 + (u & 1) + 2 * g; }
+uvec2 unit_of(uint b) { return uvec2((b >> 2) * 2 + (b & 1), (b >> 1) & 1); }
 
-void load_chunk(uint row, uint c, uint k, out vec4 q[8], out vec2 s[2]) {
-    uint block = row + (c >> 3) * 13, hf = (c >> 2) & 1;
-    uvec4 v = quad(block + (c & 7));
-    uvec4 high = quad(block + 8 + hf * 2 + (c & 1)) >> (c & 2);
-    uvec4 sc = quad(block + 12);
-    float d = half_at(quad(row + (k >> 8) * 13 + (c >> 6)), (c >> 3) & 7);
+void load_chunk(uint row, uint u, uint j, uint k, out vec4 q[8]) {
+    uint block = row + (u >> 2) * 13;
+    uvec4 v = quad(block + 2 * (u & 3) + j), high = quad(block + 8 + (u & 2) + j) >> (2 * (u & 1));
     uvec4 lo = (v & 0x0f0f0f0fu) | ((high & 0x03030303u) << 4);
     uvec4 hi = ((v >> 4) & 0x0f0f0f0fu) | (high & 0x30303030u);
-    q[0] = bytes(lo.x);
-    q[1] = bytes(lo.y);
-    q[2] = bytes(lo.z);
-    q[3] = bytes(lo.w);
-    q[4] = bytes(hi.x);
-    q[5] = bytes(hi.y);
-    q[6] = bytes(hi.z);
-    q[7] = bytes(hi.w);
-    ivec2 pair = ivec2(hf == 0 ? sc.xy : sc.zw) << (24 - 8 * int(c & 3));
-    vec2 scale = d * vec2(pair >> 24);
-    s[0] = vec2(scale.x, 32 * scale.x);
-    s[1] = vec2(scale.y, 32 * scale.y);
+    q[0] = bytes(lo.x) - 32;
+    q[1] = bytes(lo.y) - 32;
+    q[2] = bytes(lo.z) - 32;
+    q[3] = bytes(lo.w) - 32;
+    q[4] = bytes(hi.x) - 32;
+    q[5] = bytes(hi.y) - 32;
+    q[6] = bytes(hi.z) - 32;
+    q[7] = bytes(hi.w) - 32;
+}
+
+void load_scales(uint row, uint u, uint k, out vec3 s[2]) {
+    float d = half_at(quad(row + (k >> 8) * 13 + (u >> 5)), (u >> 2) & 7);
+    uvec4 all = quad(row + (u >> 2) * 13 + 12); // two bytes a group
+    uvec2 four = ((u & 2) == 0 ? all.xy : all.zw) >> (16 * (u & 1));
+    s[0] = vec3(d * vec2((ivec2(four.x) << ivec2(24, 16)) >> 24), 0);
+    s[1] = vec3(d * vec2((ivec2(four.y) << ivec2(24, 16)) >> 24), 0);
 }
