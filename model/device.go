@@ -7,17 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"eclat/loader"
 	"eclat/loader/quant"
 )
-
-// Weights is where a backend reads weights from; *loader.File is one.
-type Weights interface {
-	// Tensor returns the tensor of a name with its bytes, nil where there is none.
-	Tensor(name string) *loader.Tensor
-	// Forget says that bytes of a tensor will not be read again soon.
-	Forget(data []byte)
-}
 
 // Backend runs plans on one device. Load comes first and once; plans compiled
 // afterwards share its weights and memory. One goroutine owns a backend with all its
