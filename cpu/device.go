@@ -9,10 +9,6 @@ import (
 	"eclat/model/sample"
 )
 
-// chunk is how many tokens of a prompt go through the model at once: enough to
-// decode each weight once for many, few enough that progress shows.
-const chunk = 32
-
 // device implements model.Device.
 type device struct{ threads int }
 
@@ -22,7 +18,7 @@ func Devices(threads int) []model.Device { return []model.Device{device{host.Thr
 func (d device) Info() model.DeviceInfo {
 	info := model.DeviceInfo{
 		ID: "cpu", Backend: "CPU", Name: host.Processor(), Kind: model.Processor,
-		Threads: d.threads, Chunk: chunk, Types: quant.Decodable(),
+		Threads: d.threads, Chunk: host.Chunk, Types: quant.Decodable(),
 	}
 	for op := range kernels {
 		if kernels[op].part != nil {
