@@ -212,7 +212,7 @@ func (b *Backend) clearMemories(d *demand) error {
 	for _, p := range d.at[len(d.at)-len(d.memories):] {
 		r.Fill(b.held[p.buffer], p.off, (p.size+3)&^3, 0)
 	}
-	return b.once(r)
+	return b.once(r, "memory")
 }
 
 func mib(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }
