@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"eclat/loader/quant"
 	"eclat/model"
@@ -163,34 +164,19 @@ func matmul() (cases []*Case) {
 
 // besideNaN compares all rows but one, which must not be finite on either backend.
 func besideNaN(op, name string, limit float64, bad int, c *test) *Case {
-	return &Case{Op: op, Name: name, Limit: limit, check: func(_ *Case, openRef, open Opener) (float64, error) {
-		want, err := c.answers(openRef)
-		if err != nil {
-			return 0, refFails(err)
-		}
-		got, err := c.answers(open)
-		if err != nil {
-			return 0, err
-		}
-		most := 0.0
+	return looked(op, name, limit, c.answers, func(want, got []answer) error {
 		for i := range want {
-			w, g := &want[i], &got[i]
-			for _, a := range []*answer{w, g} {
+			for _, a := range []*answer{&want[i], &got[i]} {
 				for j, x := range a.row(bad) {
 					if x-x == 0 {
-						return 0, fmt.Errorf("run %d: element %d of the row with a number gone is %g", i, j, x)
+						return fmt.Errorf("run %d: element %d of the row with a number gone is %g", i, j, x)
 					}
 				}
-				a.rows = append(append([]float32{}, a.rows[:bad*a.cols]...), a.rows[(bad+1)*a.cols:]...)
+				a.rows = slices.Delete(a.rows, bad*a.cols, (bad+1)*a.cols)
 			}
-			e, err := agree(fmt.Sprintf("run %d", i), w, g, limit)
-			if err != nil {
-				return e, err
-			}
-			most = max(most, e)
 		}
-		return most, nil
-	}}
+		return nil
+	})
 }
 
 // rope turns heads by near and far positions: neighbours and halves, part of a head,
