@@ -122,13 +122,15 @@ func TestStepsAgainstTheTable(t *testing.T) {
 	}
 	weights := []string{"matrix", "vector", "filter", "filter16", "one tap"}
 	fits := map[Role][]string{
-		Matrix: weights,
-		Vector: {"vector"},
-		Filter: {"vector", "filter"}, // float32, of two taps or more
-		Rows:   {"tokens", "wanted"},
-		Paged:  {"memory by position", "memory by window"},
-		Slots:  {"memory by sequence"},
-		Either: {"tokens", "wanted", "vector"},
+		Matrix:   weights,
+		Vector:   {"vector"},
+		Filter:   {"vector", "filter"}, // float32, of two taps or more
+		Rows:     {"tokens", "wanted"},
+		OfTokens: {"tokens"},
+		OfWanted: {"wanted"},
+		Paged:    {"memory by position", "memory by window"},
+		Slots:    {"memory by sequence"},
+		Either:   {"tokens", "wanted", "vector"},
 	}
 	may := func(name string, r Role) bool {
 		for _, n := range fits[r] {
@@ -173,6 +175,37 @@ func TestStepsAgainstTheTable(t *testing.T) {
 		s.Op = op
 		if err := plan.checkStep(&s); !errors.As(err, &un) {
 			t.Errorf("%s: %v, want an UnsupportedError", op, err)
+		}
+	}
+}
+
+// TestPlacesOfTokens: what looks at a row's place in its sequence refuses rows of wanted
+// answers, of which row i is not token i.
+func TestPlacesOfTokens(t *testing.T) {
+	for _, c := range []struct {
+		op   Op
+		step func(b *Builder, wanted ID) ID
+	}{
+		{RoPE, func(b *Builder, x ID) ID { return b.RoPE("y", x, 32, b.Rope(Rope{Freq: []float64{1}})) }},
+		{Store, func(b *Builder, x ID) ID {
+			b.Store(b.Memory(Memory{Name: "y", Type: quant.F16, Cols: 32}), x)
+			return x
+		}},
+		{Attention, func(b *Builder, x ID) ID {
+			k := b.Memory(Memory{Name: "k", Type: quant.F16, Cols: 32})
+			return b.Attention("y", x, k, k, 1, 1, 1)
+		}},
+		{Conv, func(b *Builder, x ID) ID {
+			state := b.Memory(Memory{Name: "state", Per: Sequence, Type: quant.F32, Cols: 64})
+			return b.Conv("y", x, b.Weight("filter", 32, 3), state)
+		}},
+		{Gather, func(b *Builder, x ID) ID { return b.Gather("y", x) }},
+	} {
+		b := NewBuilder(parts(t), Room{Pages: 1})
+		wanted := b.Gather("wanted", b.Embed("x", b.Weight("embd", 10, 32)))
+		_, err := b.Plan(c.step(b, wanted))
+		if err == nil || !strings.Contains(err.Error(), c.op.String()+" → y") || !strings.Contains(err.Error(), "token rows") {
+			t.Errorf("%s of wanted rows: %v", c.op, err)
 		}
 	}
 }
