@@ -80,6 +80,8 @@ type opInfo struct {
 	src     []Role   // of the sources in order
 	args    []string // names of Arg's words
 	formula string
+	shapes  string                 // of the sources and the target, (rows, columns)
+	fit     func(x *operands) bool // whether they and the scalars fit together, in shapes.go
 }
 
 func (r Role) String() string {
@@ -90,18 +92,30 @@ func (r Role) String() string {
 }
 
 var opInfos = [NumOps]opInfo{
-	Embed:     {"embed", OfTokens, []Role{Matrix}, nil, "W[token]"},
-	RMSNorm:   {"rmsnorm", Rows, []Role{Rows, Vector}, []string{"eps:f", "group"}, "x / sqrt(mean(x²) + eps) · w"},
-	MatMul:    {"matmul", Rows, []Role{Matrix, Rows}, nil, "x · Wᵀ"},
-	RoPE:      {"rope", OfTokens, []Role{OfTokens}, []string{"head_dim", "rope"}, "turn(x, position)"},
-	Store:     {"store", Paged, []Role{OfTokens}, nil, "memory[position] = x"},
-	Attention: {"attention", OfTokens, []Role{OfTokens, Paged, Paged}, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window"}, "softmax(scale · q·Kᵀ) · V"},
-	Conv:      {"conv", OfTokens, []Role{OfTokens, Filter, Slots}, nil, "Σ w[k] · x[i−K+1+k]"},
-	SwiGLU:    {"swiglu", Rows, []Role{Rows, Rows}, nil, "x / (1 + exp(−x)) · y"},
-	Add:       {"add", Rows, []Role{Rows, Either}, nil, "x + y"},
-	Mul:       {"mul", Rows, []Role{Rows, Rows}, nil, "x · y"},
-	Gather:    {"gather", OfWanted, []Role{OfTokens}, nil, "x[want]"},
-	Sample:    {"sample", OfWanted, []Role{OfWanted}, nil, "choose(x)"},
+	Embed: {"embed", OfTokens, []Role{Matrix}, nil, "W[token]",
+		"(vocabulary, c) → (t, c)", fitEmbed},
+	RMSNorm: {"rmsnorm", Rows, []Role{Rows, Vector}, []string{"eps:f", "group"}, "x / sqrt(mean(x²) + eps) · w",
+		"(n, groups·group), (1, group) → (n, groups·group)", fitRMSNorm},
+	MatMul: {"matmul", Rows, []Role{Matrix, Rows}, nil, "x · Wᵀ",
+		"(m, k), (n, k) → (n, m)", fitMatMul},
+	RoPE: {"rope", OfTokens, []Role{OfTokens}, []string{"head_dim", "rope"}, "turn(x, position)",
+		"(t, heads·head_dim) → (t, heads·head_dim), with a rope of the plan within head_dim", fitRoPE},
+	Store: {"store", Paged, []Role{OfTokens}, nil, "memory[position] = x",
+		"(t, c) → (·, c)", fitColumns},
+	Attention: {"attention", OfTokens, []Role{OfTokens, Paged, Paged}, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window"}, "softmax(scale · q·Kᵀ) · V",
+		"(t, h·dim_k), (·, kv·dim_k), (·, kv·dim_v) → (t, h·dim_v) in one pool of the window", fitAttention},
+	Conv: {"conv", OfTokens, []Role{OfTokens, Filter, Slots}, nil, "Σ w[k] · x[i−K+1+k]",
+		"(t, c), (c, K), (·, (K−1)·c) → (t, c)", fitConv},
+	SwiGLU: {"swiglu", Rows, []Role{Rows, Rows}, nil, "x / (1 + exp(−x)) · y",
+		"(n, c), (n, c) → (n, c)", fitElements},
+	Add: {"add", Rows, []Role{Rows, Either}, nil, "x + y",
+		"(n, c), (n or 1, c) → (n, c)", fitAdd},
+	Mul: {"mul", Rows, []Role{Rows, Rows}, nil, "x · y",
+		"(n, c), (n, c) → (n, c)", fitElements},
+	Gather: {"gather", OfWanted, []Role{OfTokens}, nil, "x[want]",
+		"(t, c) → (w, c)", fitColumns},
+	Sample: {"sample", OfWanted, []Role{OfWanted}, nil, "choose(x)",
+		"(w, vocabulary) → (w, 1)", fitSample},
 }
 
 func (o Op) String() string {
@@ -150,8 +164,17 @@ func (s *Step) Args() string {
 	return out
 }
 
-// check says how a step departs from the table.
+// checkStep says how a step departs from the table.
 func (p *Plan) checkStep(s *Step) error {
+	if err := p.checkRoles(s); err != nil {
+		return err
+	}
+	return p.checkShapes(s)
+}
+
+// checkRoles says that a step is not of the table, or which of its tensors is not what
+// the table asks for.
+func (p *Plan) checkRoles(s *Step) error {
 	if s.Op >= NumOps {
 		return UnsupportedError{fmt.Errorf("model: %s is not in the table of ops", s.Op)}
 	}

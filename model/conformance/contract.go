@@ -96,6 +96,7 @@ func compiles(_ *Case, _, open Opener) (float64, error) {
 			{"weights of a type that cannot be decoded", true, func(p *model.Plan) { weight(p).Type = quant.I32 }},
 			{"weights of an unknown type", true, func(p *model.Plan) { weight(p).Type = 99999 }},
 			{"a source too few", false, func(p *model.Plan) { p.Steps[0].Src = nil }},
+			{"a target of other columns", false, func(p *model.Plan) { p.Tensors[p.Steps[4].Dst].Cols++ }},
 			{"a weight that was not loaded", false, func(p *model.Plan) { weight(p).Name = "elsewhere" }},
 			{"memory that was not made", false, func(p *model.Plan) { p.Tensors[p.Steps[1].Dst].Name = "elsewhere" }},
 		} {
