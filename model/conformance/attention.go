@@ -7,6 +7,7 @@ import (
 
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/sample"
 )
 
 // heads is a shape of attention.
@@ -126,9 +127,10 @@ func finiteAfter(name string, first int, c *test) *Case {
 		}
 		most := 0.0
 		for i := first; i < len(got); i++ {
-			for j, x := range got[i].rows {
-				if x-x != 0 {
-					return 0, fmt.Errorf("run %d: element %d is %g", i, j, x)
+			rows := got[i].rows
+			for j := range rows {
+				if !sample.Finite(rows[j : j+1]) {
+					return 0, fmt.Errorf("run %d: element %d is %g", i, j, rows[j])
 				}
 			}
 			e, err := agree(fmt.Sprintf("run %d", i), &want[i], &got[i], LimitQuant)

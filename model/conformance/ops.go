@@ -6,6 +6,7 @@ import (
 
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/sample"
 )
 
 // rowCounts are tokens in one run: one, the small batches, around a tile's edge, many.
@@ -176,9 +177,10 @@ func besideNaN(op, name string, limit float64, bad int, c *test) *Case {
 		for i := range want {
 			w, g := &want[i], &got[i]
 			for _, a := range []*answer{w, g} {
-				for j, x := range a.row(bad) {
-					if x-x == 0 {
-						return 0, fmt.Errorf("run %d: element %d of the row with a number gone is %g", i, j, x)
+				row := a.row(bad)
+				for j := range row {
+					if sample.Finite(row[j : j+1]) {
+						return 0, fmt.Errorf("run %d: element %d of the row with a number gone is %g", i, j, row[j])
 					}
 				}
 				a.rows = append(append([]float32{}, a.rows[:bad*a.cols]...), a.rows[(bad+1)*a.cols:]...)
