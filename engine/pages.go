@@ -57,28 +57,28 @@ func (p *pages) drop(pool int, u int32) {
 }
 
 // release gives back all that a sequence holds.
-func (e *owner) release(q *sequence) {
+func (o *owner) release(q *sequence) {
 	for pool, table := range q.units {
 		for _, u := range table {
-			e.pages.drop(pool, u)
+			o.pages.drop(pool, u)
 		}
 		q.units[pool] = table[:0]
 	}
-	e.index.leave(q)
+	o.index.leave(q)
 	q.stored = 0
 }
 
 // reserve makes room for the next n tokens of q: it gives back pages that no window
 // shows any more, takes new ones, and copies those that others read before they are
 // written to. False says that a pool is exhausted.
-func (e *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
-	for len(q.units) < len(e.pages.kinds) {
+func (o *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
+	for len(q.units) < len(o.pages.kinds) {
 		q.units = append(q.units, nil)
 	}
-	for pool, k := range e.pages.kinds {
+	for pool, k := range o.pages.kinds {
 		if k.Per == model.Sequence {
 			if len(q.units[pool]) == 0 {
-				u, ok := e.takeUnit(pool)
+				u, ok := o.takeUnit(pool)
 				if !ok {
 					return false, nil
 				}
@@ -87,11 +87,11 @@ func (e *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
 			continue
 		}
 		for i := range min(k.FirstSeen(q.stored)/model.PageLen, len(q.units[pool])) {
-			e.pages.drop(pool, q.units[pool][i])
+			o.pages.drop(pool, q.units[pool][i])
 			q.units[pool][i] = -1
 		}
 		for len(q.units[pool]) < model.Pages(q.stored+n) {
-			u, ok := e.takeUnit(pool)
+			u, ok := o.takeUnit(pool)
 			if !ok {
 				return false, nil
 			}
@@ -99,23 +99,23 @@ func (e *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
 		}
 		for i := q.stored / model.PageLen; i < model.Pages(q.stored+n); i++ {
 			from := q.units[pool][i]
-			if e.pages.refs[pool][from] == 1 {
+			if o.pages.refs[pool][from] == 1 {
 				continue
 			}
-			to, ok := e.takeUnit(pool)
-			if !ok && e.index.disown(q, pool) { // nobody else reads it: no copy is needed
+			to, ok := o.takeUnit(pool)
+			if !ok && o.index.disown(q, pool) { // nobody else reads it: no copy is needed
 				continue
 			}
 			if !ok {
 				return false, nil
 			}
-			if err := e.chain.copyUnit(ctx, pool, from, to); err != nil {
-				e.pages.drop(pool, to)
+			if err := o.chain.copyUnit(ctx, pool, from, to); err != nil {
+				o.pages.drop(pool, to)
 				return false, err
 			}
-			e.pages.drop(pool, from)
+			o.pages.drop(pool, from)
 			q.units[pool][i] = to
-			e.copied++
+			o.copied++
 		}
 	}
 	return true, nil
@@ -123,12 +123,12 @@ func (e *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
 
 // takeUnit returns a free unit, giving up shared pages that nobody reads, the least
 // recently used first.
-func (e *owner) takeUnit(pool int) (int32, bool) {
+func (o *owner) takeUnit(pool int) (int32, bool) {
 	for {
-		if u, ok := e.pages.take(pool); ok {
+		if u, ok := o.pages.take(pool); ok {
 			return u, true
 		}
-		if !e.index.giveUp(pool) {
+		if !o.index.giveUp(pool) {
 			return -1, false
 		}
 	}
