@@ -129,7 +129,7 @@ func (o *owner) sweep() {
 	gone := func(q *sequence) bool { return q.ctx.Err() != nil }
 	o.queue.remove(func(q *sequence) bool {
 		if gone(q) {
-			o.e.leaveQueue()
+			o.e.queued(-1)
 			o.end(q, StopCancel, nil)
 			return true
 		}
@@ -142,9 +142,10 @@ func (o *owner) sweep() {
 	}
 }
 
-func (e *Engine) leaveQueue() {
+// queued counts n more sequences that wait.
+func (e *Engine) queued(n int) {
 	e.mu.Lock()
-	e.waiting--
+	e.waiting += n
 	e.mu.Unlock()
 }
 
@@ -164,13 +165,12 @@ func (o *owner) admit() {
 			case q.room() == 0: // it would wait for its reader too
 				o.queue.push(o.queue.pop())
 			default:
-				o.giveWay(v)
-				o.queue.toEnd(v)
+				o.giveWay(v, o.queue.pushLast)
 			}
 			continue
 		}
 		o.queue.pop()
-		o.e.leaveQueue()
+		o.e.queued(-1)
 		if err := o.ready(); err != nil {
 			o.end(q, "", err)
 			continue
@@ -286,7 +286,7 @@ func (o *owner) leave(q *sequence) {
 // endAll ends everything with an error.
 func (o *owner) endAll(err error) {
 	o.queue.remove(func(q *sequence) bool {
-		o.e.leaveQueue()
+		o.e.queued(-1)
 		o.end(q, "", err)
 		return true
 	})
