@@ -239,7 +239,7 @@ func (o *owner) follow(q *sequence, others []*sequence) {
 // waits reports whether q's next tokens are being computed by another sequence.
 // When they are not any more, q takes what is there.
 func (o *owner) waits(q *sequence) bool {
-	if l := q.leader; l != nil && l.active && l.stored < q.common && !l.stream.paused.Load() {
+	if l := q.leader; l != nil && l.stored < q.common && !l.stream.paused.Load() {
 		return true
 	}
 	q.leader = nil
@@ -251,7 +251,7 @@ func (o *owner) waits(q *sequence) bool {
 
 // end takes a sequence off the work and ends its stream.
 func (o *owner) end(q *sequence, why StopReason, err error) {
-	q.ended, o.changed = true, true
+	o.changed = true
 	o.release(q)
 	o.leave(q)
 	q.unhook()
@@ -367,7 +367,7 @@ func (o *owner) step() bool {
 	if len(o.parts) == 1 { // nobody else would lose by it
 		ctx = o.parts[0].q.ctx
 	}
-	out, err := o.chain.run(ctx, o.e.sizeFor(o.batch.Size(o.chain.links[0].plan).Tokens), &o.batch)
+	out, err := o.chain.run(ctx, o.e.sizeFor(len(o.batch.Tokens)), &o.batch)
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrLost):
@@ -399,7 +399,7 @@ func (o *owner) took(p part, out *model.Outputs) {
 	o.index.add(q)
 	if q.stored <= len(q.r.Tokens) {
 		defer func() {
-			if !q.ended {
+			if q.active {
 				q.tell(Event{ID: -1, Done: q.stored, Total: len(q.r.Tokens)})
 			}
 		}()

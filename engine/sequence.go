@@ -27,7 +27,7 @@ type sequence struct {
 	compiled                         time.Duration // of the engine when admitted
 	firstCompiled                    time.Duration // and when the first token was chosen
 	stats                            Stats
-	active, ended                    bool
+	active                           bool        // admitted; neither waiting nor ended
 	unhook                           func() bool // from ctx, at the end
 }
 
