@@ -111,9 +111,7 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 	}
 	c := &e.owner.chain
 	c.model = e.Model
-	c.open = model.OpenOptions{
-		Threads: e.options.Threads, CacheDir: cacheDir(), Progress: e.options.Progress, Warn: e.options.notice, Fault: e.options.fault,
-	}
+	c.open = e.options.openOptions()
 	if c.links, err = e.place(); err != nil {
 		return err
 	}
