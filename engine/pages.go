@@ -14,12 +14,15 @@ type pages struct {
 	kinds []model.Pool
 	free  [][]int32 // by pool
 	refs  [][]int32 // by pool and unit
+	kept  [][]bool  // by pool and unit: one of the references is the index's
+	idle  []int     // by pool: units that only the index holds, which it could give up
 }
 
 func newPages(kinds []model.Pool) *pages {
-	p := &pages{kinds: kinds, free: make([][]int32, len(kinds)), refs: make([][]int32, len(kinds))}
+	n := len(kinds)
+	p := &pages{kinds: kinds, free: make([][]int32, n), refs: make([][]int32, n), kept: make([][]bool, n), idle: make([]int, n)}
 	for i, k := range kinds {
-		p.refs[i] = make([]int32, k.Units)
+		p.refs[i], p.kept[i] = make([]int32, k.Units), make([]bool, k.Units)
 		for u := k.Units - 1; u >= 0; u-- {
 			p.free[i] = append(p.free[i], int32(u))
 		}
@@ -39,10 +42,36 @@ func (p *pages) take(pool int) (int32, bool) {
 	return u, true
 }
 
-// hold adds a reference to a unit.
-func (p *pages) hold(pool int, u int32) { p.refs[pool][u]++ }
+// hold adds a sequence's reference to a unit that is held.
+func (p *pages) hold(pool int, u int32) {
+	p.count(pool, u, -1)
+	p.refs[pool][u]++
+}
 
-// drop takes a reference away; the last one frees the unit. −1 is no unit.
+// keep adds the index's reference to a unit that a sequence holds.
+func (p *pages) keep(pool int, u int32) {
+	p.refs[pool][u]++
+	p.kept[pool][u] = true
+}
+
+// letGo takes the index's reference away. −1 is no unit.
+func (p *pages) letGo(pool int, u int32) {
+	if u < 0 {
+		return
+	}
+	p.count(pool, u, -1)
+	p.kept[pool][u] = false
+	p.drop(pool, u)
+}
+
+// count adds n idle units where u is one.
+func (p *pages) count(pool int, u int32, n int) {
+	if p.kept[pool][u] && p.refs[pool][u] == 1 {
+		p.idle[pool] += n
+	}
+}
+
+// drop takes a sequence's reference away; the last one frees the unit. −1 is no unit.
 func (p *pages) drop(pool int, u int32) {
 	if u < 0 {
 		return
@@ -54,6 +83,7 @@ func (p *pages) drop(pool int, u int32) {
 	if *r == 0 {
 		p.free[pool] = append(p.free[pool], u)
 	}
+	p.count(pool, u, 1)
 }
 
 // release gives back all that a sequence holds.

@@ -208,7 +208,7 @@ func (o *owner) roomFor(q *sequence) bool {
 		return true
 	}
 	for pool, k := range o.pages.kinds {
-		if k.Per == model.Position && len(o.pages.free[pool])+o.index.idle(pool) < model.Pages(len(q.tokens)+1) {
+		if k.Per == model.Position && len(o.pages.free[pool])+o.pages.idle[pool] < model.Pages(len(q.tokens)+1) {
 			return false
 		}
 	}
