@@ -129,12 +129,16 @@ func (e *Engine) room(pages int) model.Room {
 	return model.Room{Pages: pages, Seqs: e.options.Parallel, Chunk: e.Chunk}
 }
 
-// sizes lists the sizes that programs are compiled for: powers of two up to Chunk.
-func (e *Engine) sizes() (s []model.Size) {
-	for n := 1; n < e.Chunk; n *= 2 {
-		s = append(s, e.size(n))
+// programs lists those that may be compiled: for powers of two tokens up to Chunk.
+func (e *Engine) programs() (all []model.FitProgram) {
+	add := func(n int) {
+		all = append(all, model.FitProgram{CompileOptions: model.CompileOptions{Size: e.size(n)}})
 	}
-	return append(s, e.size(e.Chunk))
+	for n := 1; n < e.Chunk; n *= 2 {
+		add(n)
+	}
+	add(e.Chunk)
+	return all
 }
 
 func (e *Engine) size(n int) model.Size {

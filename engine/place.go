@@ -95,7 +95,7 @@ func (e *Engine) place() ([]link, error) {
 
 // fit asks a device how much it holds.
 func (e *Engine) fit(d model.Device, r model.FitRequest) (*model.Fitting, error) {
-	r.Room, r.Sizes = e.room(0), e.sizes()
+	r.Room, r.Programs = e.room(0), e.programs()
 	return d.Fit(e.Model, r)
 }
 
