@@ -40,6 +40,11 @@ type Options struct {
 	Progress func(what string, done, total int64) // told how far loading ("weights", in bytes) and compiling ("kernels") are
 	Notice   func(message string)                 // told which device was chosen and why, what lies where, and of faults overcome
 
+	// Probe says which probe will be opened beside the requests: its memory is planned
+	// for, and one that was not told of may find none. Open calls it once, when Model,
+	// Tokenizer and Chunk are known. It may be nil.
+	Probe func(e *Engine) (ProbeOptions, error)
+
 	// For tests: devices in place of those there are, a model of another making, and
 	// faults of a device (model.OpenOptions.Fault).
 	devices []model.Device
@@ -63,6 +68,7 @@ type Engine struct {
 	LoadTime  time.Duration // from Open's beginning to its end
 
 	options Options
+	probe   ProbeOptions // that memory is planned for
 	owner   *owner
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
@@ -129,7 +135,8 @@ func (e *Engine) room(pages int) model.Room {
 	return model.Room{Pages: pages, Seqs: e.options.Parallel, Chunk: e.Chunk}
 }
 
-// programs lists those that may be compiled: for powers of two tokens up to Chunk.
+// programs lists those that may be compiled: for powers of two tokens up to Chunk, and
+// a probe's.
 func (e *Engine) programs() (all []model.FitProgram) {
 	add := func(n int) {
 		all = append(all, model.FitProgram{CompileOptions: model.CompileOptions{Size: e.size(n)}})
@@ -138,6 +145,9 @@ func (e *Engine) programs() (all []model.FitProgram) {
 		add(n)
 	}
 	add(e.Chunk)
+	if e.probe.Tokens > 0 {
+		all = append(all, model.FitProgram{CompileOptions: e.probe.compile(), Logits: true})
+	}
 	return all
 }
 

@@ -35,6 +35,11 @@ func (e *Engine) place() ([]link, error) {
 	}
 	info := d.Info()
 	e.Chunk = info.Chunk
+	if o.Probe != nil {
+		if e.probe, err = o.Probe(e); err != nil {
+			return nil, err
+		}
+	}
 	e.Context = o.Context
 	if e.Context == 0 {
 		e.Context = min(e.Model.Config.NCtx, DefaultContext)

@@ -69,6 +69,13 @@ func Fit(m *model.Model, r model.FitRequest, work func([]model.Planned) int64, c
 	}
 	if need > budget {
 		fits := most(min(pages, longest), budget)
+		if fits == 0 { // no shorter context helps
+			if _, err := count(1); err != nil {
+				return nil, err
+			}
+			return nil, fmt.Errorf("%w: %d MiB of work memory and %d MiB for a context of %d tokens are needed, %d MiB are available",
+				model.ErrNoMemory, mib(f.Work), mib(sum(f.Memory, f.Weights)), model.PageLen, budget>>20)
+		}
 		takes := "more than can be addressed"
 		if need < addressable {
 			takes = fmt.Sprintf("%d MiB", mib(need))
