@@ -41,8 +41,9 @@ type Options struct {
 	Notice   func(message string)                 // told which device was chosen and why, what lies where, and of faults overcome
 
 	// Probe says which probe will be opened beside the requests: its memory is planned
-	// for, and one that was not told of may find none. Open calls it once, when Model,
-	// Tokenizer and Chunk are known. It may be nil.
+	// for, and one that was not told of may find none. Open calls it when Model,
+	// Tokenizer and Chunk are known, again where another device makes Chunk smaller.
+	// It may be nil.
 	Probe func(e *Engine) (ProbeOptions, error)
 
 	// For tests: devices in place of those there are, a model of another making, and

@@ -34,11 +34,8 @@ func (e *Engine) place() ([]link, error) {
 		return nil, err
 	}
 	info := d.Info()
-	e.Chunk = info.Chunk
-	if o.Probe != nil {
-		if e.probe, err = o.Probe(e); err != nil {
-			return nil, err
-		}
+	if err := e.setChunk(info.Chunk); err != nil {
+		return nil, err
 	}
 	e.Context = o.Context
 	if e.Context == 0 {
@@ -63,7 +60,17 @@ func (e *Engine) place() ([]link, error) {
 			return nil, fmt.Errorf("%w: no layer fits on %s, and a GPU is required; %s", ErrMemory, info.ID, fit.Why)
 		}
 		rest := processor(o)
-		e.Chunk = min(e.Chunk, rest.Info().Chunk)
+		if n := rest.Info().Chunk; n < e.Chunk { // a batch goes through both
+			if err := e.setChunk(n); err != nil {
+				return nil, err
+			}
+			why := fit.Why
+			r.Layers, r.Pages = fit.Layers, fit.Pages
+			if fit, err = e.fit(d, r); err != nil {
+				return nil, err
+			}
+			fit.Why = why
+		}
 		st := e.Model.Whole()
 		if fit.Layers > 0 {
 			st = e.Model.Before(fit.Stage)
@@ -96,6 +103,14 @@ func (e *Engine) place() ([]link, error) {
 		o.notice(strings.TrimRight(notice.String(), "\n"))
 	}
 	return links, nil
+}
+
+// setChunk bounds a batch, which says what is compiled.
+func (e *Engine) setChunk(n int) (err error) {
+	if e.Chunk = n; e.options.Probe != nil {
+		e.probe, err = e.options.Probe(e)
+	}
+	return err
 }
 
 // fit asks a device how much it holds.

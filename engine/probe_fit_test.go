@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"eclat/loader"
@@ -41,15 +42,20 @@ var probes = map[string]ProbeOptions{
 	"profile": {Tokens: 1, Profile: true},
 }
 
-// openGauged opens the built-in model on d, with a probe planned where o says one.
-func openGauged(d *gauged, o ProbeOptions) (*Engine, error) {
+// openGauged opens the built-in model, layers of it on the first device, with a probe
+// planned where o says one.
+func openGauged(o ProbeOptions, layers string, devices ...*gauged) (*Engine, error) {
 	f, err := loader.FromBytes(testdata.ModelName, testdata.Model)
 	if err != nil {
 		return nil, err
 	}
-	info := d.Info()
+	var list []model.Device
+	for _, d := range devices {
+		list = append(list, d)
+	}
+	info := list[0].Info()
 	return Open(context.Background(), f, Options{
-		Device: info.ID, GPULayers: "all", Context: 64, devices: []model.Device{d},
+		Device: info.ID, GPULayers: layers, Context: 64, devices: list,
 		Probe: func(e *Engine) (ProbeOptions, error) {
 			if e.Model == nil || e.Tokenizer == nil || e.Chunk == 0 {
 				return o, errors.New("asked too early")
@@ -66,36 +72,48 @@ func TestProbeIsPlanned(t *testing.T) {
 	if missing != nil {
 		t.Log("no GPUs:", missing)
 	}
+	processor := list[slices.IndexFunc(list, func(d model.Device) bool { info := d.Info(); return info.Kind == model.Processor })]
 	for _, d := range list {
+		info := d.Info()
 		for name, o := range probes {
-			d := &gauged{Device: d}
-			e, err := openGauged(d, o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := e.NewProbe(context.Background(), o); err != nil {
-				t.Error(err)
-			}
-			err = e.do(context.Background(), func() error {
-				c := &e.owner.chain
-				for n := 1; n <= e.Chunk; n++ {
-					if _, err := c.program(&c.links[0], e.sizeFor(n)); err != nil {
-						return err
-					}
-				}
-				info := c.links[0].backend.Info()
-				if off := info.Held - d.need(); off > info.Held/50 || off < -info.Held/50 {
-					t.Errorf("%s of %s: %d bytes were planned, %d are held", name, info.ID, d.need(), info.Held)
-				}
-				return nil
-			})
-			if err != nil {
-				t.Error(err)
-			}
-			if err := e.Close(); err != nil {
-				t.Error(err)
+			plannedIsHeld(t, name, o, "all", &gauged{Device: d})
+			if info.GPU() {
+				plannedIsHeld(t, name, o, "2", &gauged{Device: d}, &gauged{Device: processor})
 			}
 		}
+	}
+}
+
+func plannedIsHeld(t *testing.T, name string, o ProbeOptions, layers string, devices ...*gauged) {
+	e, err := openGauged(o, layers, devices...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if _, err := e.NewProbe(context.Background(), o); err != nil {
+		t.Error(err)
+	}
+	err = e.do(context.Background(), func() error {
+		c := &e.owner.chain
+		for i := range c.links {
+			l := &c.links[i]
+			for n := 1; n <= e.Chunk; n++ {
+				if _, err := c.program(l, e.sizeFor(n)); err != nil {
+					return err
+				}
+			}
+			info, need := l.backend.Info(), l.device.(*gauged).need()
+			if off := info.Held - need; off > info.Held/50 || off < -info.Held/50 {
+				t.Errorf("%s, %s layers: %d bytes were planned on %s, %d are held", name, layers, need, info.ID, info.Held)
+			}
+		}
+		if len(c.links) != len(devices) {
+			t.Errorf("%d links of %d devices", len(c.links), len(devices))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
@@ -111,7 +129,7 @@ func TestProbeDoesNotFit(t *testing.T) {
 		for name, o := range probes {
 			with, without := &gauged{Device: d}, &gauged{Device: d}
 			for m, o := range map[*gauged]ProbeOptions{with: o, without: {}} {
-				e, err := openGauged(m, o)
+				e, err := openGauged(o, "all", m)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -126,13 +144,13 @@ func TestProbeDoesNotFit(t *testing.T) {
 				reserve = 128 << 20
 			}
 			between := ((with.need()+without.need())/2 + reserve) * 10 / 9
-			e, err := openGauged(&gauged{Device: d, host: between}, ProbeOptions{})
+			e, err := openGauged(ProbeOptions{}, "all", &gauged{Device: d, host: between})
 			if err != nil {
 				t.Fatal(err)
 			}
 			e.Close()
 			short := &gauged{Device: d, host: between}
-			if e, err := openGauged(short, o); !errors.Is(err, ErrMemory) || short.opened {
+			if e, err := openGauged(o, "all", short); !errors.Is(err, ErrMemory) || short.opened {
 				t.Errorf("%s of %s: %v, opened: %t", name, info.ID, err, short.opened)
 				if err == nil {
 					e.Close()
