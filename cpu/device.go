@@ -43,15 +43,15 @@ func (d device) Open(ctx context.Context, o model.OpenOptions) (model.Backend, e
 }
 
 func (d device) Fit(m *model.Model, r model.FitRequest) (*model.Fitting, error) {
-	work := func(p *model.Plan, sizes []model.Size) (n int64) { return workBytes(p, sizes, d.threads) }
+	work := func(programs []model.Planned) int64 { return workBytes(programs, d.threads) }
 	return host.Fit(m, r, work, vectorBytes)
 }
 
-// workBytes is what programs of all sizes take, and the workers' own memory.
-func workBytes(p *model.Plan, sizes []model.Size, threads int) (n int64) {
+// workBytes is what all programs take, and the workers' own memory.
+func workBytes(programs []model.Planned, threads int) (n int64) {
 	wide, vocab := 0, 0
-	for _, s := range sizes {
-		l := layoutOf(p, model.CompileOptions{Size: s})
+	for _, p := range programs {
+		l := layoutOf(p.Plan, p.CompileOptions)
 		n += l.bytes()
 		wide, vocab = max(wide, l.wide), max(vocab, l.vocab)
 	}

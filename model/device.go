@@ -149,36 +149,6 @@ type OpenOptions struct {
 	Fault    func(call, subject string) error     // tests make a device fail with it; may be nil
 }
 
-// Numbers of layers with a meaning of their own.
-const (
-	AutoLayers = -1 // as many as fit
-	AllLayers  = -2 // all, or an error
-)
-
-// FitRequest is what a device should hold of a model.
-type FitRequest struct {
-	Stage  *Stage // exactly this stage; nil for the last Layers layers with the head, and the embedding where it holds all
-	Layers int    // a number, AutoLayers or AllLayers
-	Pages  int    // pages of positions; 0 for as many as fit, up to those of MaxContext
-	Room   Room   // of all else; its Pages are not looked at
-	Max    int    // most pages where Pages is 0
-	Sizes  []Size // of all programs that may be compiled
-	Host   int64  // bytes of main memory that can be had; 0 where the system does not tell
-}
-
-// Fitting is what a device will hold. Sizes are in bytes.
-type Fitting struct {
-	Layers    int    // of the model, the last ones
-	Stage     Stage  // what they are
-	Pages     int    // of positions
-	Weights   int64  // on the device, as they lie there; 0 where they stay in the mapped file
-	Mapped    int64  // weights that are read where the file is mapped
-	Memory    int64  // of sequences: key–value memory and states
-	Work      int64  // activations, inputs and scratch of all programs
-	Available int64  // that the device can give; 0 where it cannot be told
-	Why       string // what kept one more layer off the device; empty where all are on it or fewer were asked for
-}
-
 // Errors that a device answers with.
 var (
 	// ErrNoMemory says that something does not fit on a device.

@@ -35,9 +35,9 @@ func (d device) Open(ctx context.Context, o model.OpenOptions) (model.Backend, e
 }
 
 func (device) Fit(m *model.Model, r model.FitRequest) (*model.Fitting, error) {
-	work := func(p *model.Plan, all []model.Size) (n int64) {
-		for _, s := range all {
-			n += sizesOf(p, s).bytes()
+	work := func(programs []model.Planned) (n int64) {
+		for _, p := range programs {
+			n += sizesOf(p.Plan, p.Size).bytes()
 		}
 		return n
 	}
