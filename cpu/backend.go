@@ -64,12 +64,9 @@ func (b *Backend) Load(ctx context.Context, w model.Weights, p *model.Plan) erro
 	}
 	b.weights, b.vectors = map[string]*loader.Tensor{}, map[string][]float32{}
 	for _, want := range p.Weights() {
-		t := w.Tensor(want.Name)
-		switch {
-		case t == nil:
-			return fmt.Errorf("cpu: there is no weight %s", want.Name)
-		case !fits(t, want) || int64(len(t.Data)) != t.Size:
-			return fmt.Errorf("cpu: the weight %s is not as the plan has it", want.Name)
+		t, err := model.MappedWeight(w, want)
+		if err != nil {
+			return fmt.Errorf("cpu: %w", err)
 		}
 		b.weights[want.Name] = t
 	}
@@ -90,11 +87,6 @@ func (b *Backend) Load(ctx context.Context, w model.Weights, p *model.Plan) erro
 	}
 	b.state = loaded
 	return nil
-}
-
-// fits reports whether a tensor of the file is the plan's.
-func fits(t *loader.Tensor, want model.Tensor) bool {
-	return t.Type == want.Type && t.Dims[0] == want.Cols && t.Elems() == want.Rows*want.Cols
 }
 
 // isVector reports whether source j of a step is a weight that is kept decoded.

@@ -9,10 +9,6 @@ import (
 	"eclat/model/sample"
 )
 
-// chunk is how many tokens of a prompt go through the model at once: enough to
-// decode each weight once for many, few enough that progress shows.
-const chunk = 32
-
 // device implements model.Device.
 type device struct{ threads int }
 
@@ -22,7 +18,7 @@ func Devices(threads int) []model.Device { return []model.Device{device{host.Thr
 func (d device) Info() model.DeviceInfo {
 	info := model.DeviceInfo{
 		ID: "cpu", Backend: "CPU", Name: host.Processor(), Kind: model.Processor,
-		Threads: d.threads, Chunk: chunk, Types: quant.Decodable(),
+		Threads: d.threads, Chunk: host.Chunk, Types: quant.Decodable(),
 	}
 	for op := range kernels {
 		if kernels[op].part != nil {
@@ -47,15 +43,15 @@ func (d device) Open(ctx context.Context, o model.OpenOptions) (model.Backend, e
 }
 
 func (d device) Fit(m *model.Model, r model.FitRequest) (*model.Fitting, error) {
-	work := func(p *model.Plan, sizes []model.Size) (n int64) { return workBytes(p, sizes, d.threads) }
+	work := func(programs []model.Planned) int64 { return workBytes(programs, d.threads) }
 	return host.Fit(m, r, work, vectorBytes)
 }
 
-// workBytes is what programs of all sizes take, and the workers' own memory.
-func workBytes(p *model.Plan, sizes []model.Size, threads int) (n int64) {
+// workBytes is what all programs take, and the workers' own memory.
+func workBytes(programs []model.Planned, threads int) (n int64) {
 	wide, vocab := 0, 0
-	for _, s := range sizes {
-		l := layoutOf(p, model.CompileOptions{Size: s})
+	for _, p := range programs {
+		l := layoutOf(p.Plan, p.CompileOptions)
 		n += l.bytes()
 		wide, vocab = max(wide, l.wide), max(vocab, l.vocab)
 	}

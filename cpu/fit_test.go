@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,58 +36,87 @@ func openModel(t *testing.T) *model.Model {
 // both are the devices of the processor.
 func both() []model.Device { return append(Devices(3), ref.Device()) }
 
-var someSizes = []model.Size{{Tokens: 1, Want: 1}, {Tokens: 8, Want: 8}, {Tokens: 32, Want: 1}}
+// sized is a program of n tokens.
+func sized(n, want int) model.FitProgram {
+	return model.FitProgram{CompileOptions: model.CompileOptions{Size: model.Size{Tokens: n, Want: want}}}
+}
+
+var somePrograms = []model.FitProgram{sized(1, 1), sized(8, 8), sized(32, 1)}
+
+// measuring are programs as engine.Probe compiles them, and one that takes rows.
+var measuring = []model.FitProgram{
+	{CompileOptions: model.CompileOptions{Size: model.Size{Tokens: 24, Want: 24}, Trace: true}, Logits: true},
+	{CompileOptions: model.CompileOptions{Size: model.Size{Tokens: 1, Want: 1}, Profile: true}, Logits: true},
+	{CompileOptions: model.CompileOptions{Size: model.Size{Tokens: 16, Want: 2}, Rows: true}},
+}
 
 // TestFitIsWhatIsHeld: what Fit plans is what Load and Compile take, by the
 // backend's own count exactly, and by the collector's within 2 %.
 func TestFitIsWhatIsHeld(t *testing.T) {
-	ctx := context.Background()
 	for _, d := range both() {
-		m := openModel(t)
-		room := model.Room{Pages: 64, Seqs: 4, Chunk: 32}
-		f, err := d.Fit(m, model.FitRequest{Layers: model.AutoLayers, Pages: 64, Room: room, Sizes: someSizes, Host: 1 << 40})
-		if err != nil {
+		for name, programs := range map[string][]model.FitProgram{
+			"answers": somePrograms, "trace": measuring[:1], "profile": measuring[1:2], "rows": measuring[2:],
+			"all": slices.Concat(somePrograms, measuring),
+		} {
+			t.Run(d.Info().ID+" "+name, func(t *testing.T) { fitIsWhatIsHeld(t, d, programs) })
+		}
+	}
+}
+
+func fitIsWhatIsHeld(t *testing.T, d model.Device, programs []model.FitProgram) {
+	ctx := context.Background()
+	m := openModel(t)
+	room := model.Room{Pages: 64, Seqs: 4, Chunk: 32}
+	f, err := d.Fit(m, model.FitRequest{Layers: model.AutoLayers, Pages: 64, Room: room, Programs: programs, Host: 1 << 40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Layers != m.Config.NLayer || f.Pages != 64 || f.Mapped == 0 || f.Why != "" {
+		t.Errorf("%s: %+v", d.Info().ID, f)
+	}
+	st := f.Stage
+	logits, err := m.Plan(st, room)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.Sample = true
+	p, err := m.Plan(st, room)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	b, err := d.Open(ctx, model.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Load(ctx, m.File, p); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range programs {
+		plan := p
+		if x.Logits {
+			plan = logits
+		}
+		if _, err := b.Compile(plan, x.CompileOptions); err != nil {
 			t.Fatal(err)
 		}
-		if f.Layers != m.Config.NLayer || f.Pages != 64 || f.Mapped == 0 || f.Why != "" {
-			t.Errorf("%s: %+v", d.Info().ID, f)
-		}
-		st := f.Stage
-		st.Sample = true
-		p, err := m.Plan(st, room)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		b, err := d.Open(ctx, model.OpenOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := b.Load(ctx, m.File, p); err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range someSizes {
-			if _, err := b.Compile(p, model.CompileOptions{Size: s}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		runtime.GC()
-		runtime.ReadMemStats(&after)
-		planned, held := f.Memory+f.Work+f.Weights, b.Info().Held
-		if planned != held {
-			t.Errorf("%s: planned %d bytes, held %d", d.Info().ID, planned, held)
-		}
-		// The reference's sampler takes its room when it is first used.
-		real := int64(after.HeapAlloc) - int64(before.HeapAlloc)
-		t.Logf("%s: planned %d, the collector's %d", d.Info().ID, planned, real)
-		if math.Abs(float64(real)/float64(planned)-1) > 0.02 {
-			t.Errorf("%s: planned %d bytes, the collector has %d more", d.Info().ID, planned, real)
-		}
-		if err := b.Close(); err != nil || b.Info().Held != 0 {
-			t.Errorf("closed: %v, %d bytes held", err, b.Info().Held)
-		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	planned, held := f.Memory+f.Work+f.Weights, b.Info().Held
+	if planned != held {
+		t.Errorf("%s: planned %d bytes, held %d", d.Info().ID, planned, held)
+	}
+	// The reference's sampler takes its room when it is first used.
+	real := int64(after.HeapAlloc) - int64(before.HeapAlloc)
+	t.Logf("%s: planned %d, the collector's %d", d.Info().ID, planned, real)
+	if math.Abs(float64(real)/float64(planned)-1) > 0.02 {
+		t.Errorf("%s: planned %d bytes, the collector has %d more", d.Info().ID, planned, real)
+	}
+	if err := b.Close(); err != nil || b.Info().Held != 0 {
+		t.Errorf("closed: %v, %d bytes held", err, b.Info().Held)
 	}
 }
 
@@ -94,7 +124,7 @@ func TestFitPages(t *testing.T) {
 	for _, d := range both() {
 		m := openModel(t)
 		ask := func(pages int, host int64) (*model.Fitting, error) {
-			return d.Fit(m, model.FitRequest{Layers: model.AllLayers, Pages: pages, Max: 1000, Room: model.Room{Seqs: 1, Chunk: 32}, Sizes: someSizes, Host: host})
+			return d.Fit(m, model.FitRequest{Layers: model.AllLayers, Pages: pages, Max: 1000, Room: model.Room{Seqs: 1, Chunk: 32}, Programs: somePrograms, Host: host})
 		}
 		one, err := ask(1, 1<<40)
 		if err != nil {
@@ -172,7 +202,7 @@ func TestFitStages(t *testing.T) {
 		{model.FitRequest{Layers: model.AllLayers}, m.Whole()},
 		{model.FitRequest{Stage: &first}, first},
 	} {
-		c.r.Pages, c.r.Sizes = 4, someSizes
+		c.r.Pages, c.r.Programs = 4, somePrograms
 		f, err := d.Fit(m, c.r)
 		if err != nil {
 			t.Fatal(err)

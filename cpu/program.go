@@ -97,7 +97,7 @@ func (b *Backend) Compile(plan *model.Plan, o model.CompileOptions) (model.Progr
 		return nil, fmt.Errorf("cpu: a program for %d tokens, %d answers", o.Tokens, o.Want)
 	}
 	for _, t := range plan.Weights() {
-		if w := b.weights[t.Name]; w == nil || !fits(w, t) {
+		if w := b.weights[t.Name]; w == nil || !t.Is(w) {
 			return nil, fmt.Errorf("cpu: the weight %s was not loaded", t.Name)
 		}
 	}

@@ -117,7 +117,7 @@ func (o *owner) reserved(q *sequence, n int) bool {
 		victim, wait := o.victim(q)
 		switch {
 		case victim != nil:
-			o.giveWay(victim)
+			o.giveWay(victim, o.queue.pushFront)
 		case wait:
 			return false
 		default: // what the context promises is there, unless a probe has it
@@ -152,13 +152,12 @@ func (o *owner) victim(q *sequence) (victim *sequence, wait bool) {
 	return victim, wait
 }
 
-// giveWay takes the memory from a sequence, which waits for its turn again.
-func (o *owner) giveWay(q *sequence) {
+// giveWay takes the memory from a sequence, which waits for its turn again where push
+// puts it.
+func (o *owner) giveWay(q *sequence, push func(*sequence)) {
 	o.release(q)
 	q.units, o.changed = nil, true
 	o.leave(q)
-	o.queue.pushFront(q)
-	o.e.mu.Lock()
-	o.e.waiting++
-	o.e.mu.Unlock()
+	push(q)
+	o.e.queued(1)
 }

@@ -20,33 +20,49 @@ func Devices(threads int) (list []model.Device, missing error) {
 	return append(list, ref.Device()), missing
 }
 
+// Auto is which of a list of devices "auto" takes, −1 for none.
+func Auto(list []model.Device) int {
+	i, _, err := pick(list, "auto")
+	if err != nil {
+		return -1
+	}
+	return i
+}
+
 // choose finds the device that o.Device asks for.
 func choose(o *Options) (model.Device, error) {
 	list, missing := o.devices, error(nil)
 	if list == nil {
 		list, missing = Devices(o.Threads)
 	}
-	infos := make([]model.DeviceInfo, len(list))
-	for i, d := range list {
-		infos[i] = d.Info()
-	}
 	spec := o.Device
 	if o.RequireGPU && (spec == "" || spec == "auto") {
 		spec = "gpu"
 	}
-	i, why, err := model.Choose(infos, spec, os.Getenv("ECLAT_ALLOW_SOFTWARE") == "1")
+	i, why, err := pick(list, spec)
 	switch {
 	case err != nil && missing != nil:
 		return nil, fmt.Errorf("%w; %w", err, missing)
 	case err != nil:
 		return nil, err
-	case o.RequireGPU && !infos[i].GPU():
-		return nil, fmt.Errorf("%w: a GPU is required, but the device is %s", ErrDevice, infos[i].ID)
+	}
+	info := list[i].Info()
+	if o.RequireGPU && !info.GPU() {
+		return nil, fmt.Errorf("%w: a GPU is required, but the device is %s", ErrDevice, info.ID)
 	}
 	if why != "" {
-		o.notice("device: " + infos[i].Describe() + ", " + why)
+		o.notice("device: " + info.Describe() + ", " + why)
 	}
 	return list[i], nil
+}
+
+// pick is model.Choose of a list of devices, as the user's environment allows.
+func pick(list []model.Device, spec string) (index int, why string, err error) {
+	infos := make([]model.DeviceInfo, len(list))
+	for i, d := range list {
+		infos[i] = d.Info()
+	}
+	return model.Choose(infos, spec, os.Getenv("ECLAT_ALLOW_SOFTWARE") == "1")
 }
 
 // processor is the device that takes what no other holds.
@@ -69,9 +85,14 @@ func OpenDevice(ctx context.Context, o Options) (model.Backend, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	b, err := d.Open(ctx, model.OpenOptions{Threads: o.Threads, CacheDir: cacheDir(), Progress: o.Progress, Warn: o.notice})
+	b, err := d.Open(ctx, o.openOptions())
 	info := d.Info()
 	return b, info.Describe(), err
+}
+
+// openOptions is how every device is opened.
+func (o *Options) openOptions() model.OpenOptions {
+	return model.OpenOptions{Threads: o.Threads, CacheDir: cacheDir(), Progress: o.Progress, Warn: o.notice, Fault: o.fault}
 }
 
 // cacheDir is where compiled kernels are kept, "" where the system names no place.

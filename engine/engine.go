@@ -40,6 +40,12 @@ type Options struct {
 	Progress func(what string, done, total int64) // told how far loading ("weights", in bytes) and compiling ("kernels") are
 	Notice   func(message string)                 // told which device was chosen and why, what lies where, and of faults overcome
 
+	// Probe says which probe will be opened beside the requests: its memory is planned
+	// for, and one that was not told of may find none. Open calls it when Model,
+	// Tokenizer and Chunk are known, again where another device makes Chunk smaller.
+	// It may be nil.
+	Probe func(e *Engine) (ProbeOptions, error)
+
 	// For tests: devices in place of those there are, a model of another making, and
 	// faults of a device (model.OpenOptions.Fault).
 	devices []model.Device
@@ -63,6 +69,7 @@ type Engine struct {
 	LoadTime  time.Duration // from Open's beginning to its end
 
 	options Options
+	probe   ProbeOptions // that memory is planned for
 	owner   *owner
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
@@ -111,9 +118,7 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 	}
 	c := &e.owner.chain
 	c.model = e.Model
-	c.open = model.OpenOptions{
-		Threads: e.options.Threads, CacheDir: cacheDir(), Progress: e.options.Progress, Warn: e.options.notice, Fault: e.options.fault,
-	}
+	c.open = e.options.openOptions()
 	if c.links, err = e.place(); err != nil {
 		return err
 	}
@@ -131,12 +136,20 @@ func (e *Engine) room(pages int) model.Room {
 	return model.Room{Pages: pages, Seqs: e.options.Parallel, Chunk: e.Chunk}
 }
 
-// sizes lists the sizes that programs are compiled for: powers of two up to Chunk.
-func (e *Engine) sizes() (s []model.Size) {
-	for n := 1; n < e.Chunk; n *= 2 {
-		s = append(s, e.size(n))
+// programs lists those that may be compiled: for powers of two tokens up to Chunk, and
+// a probe's.
+func (e *Engine) programs() (all []model.FitProgram) {
+	add := func(n int) {
+		all = append(all, model.FitProgram{CompileOptions: model.CompileOptions{Size: e.size(n)}})
 	}
-	return append(s, e.size(e.Chunk))
+	for n := 1; n < e.Chunk; n *= 2 {
+		add(n)
+	}
+	add(e.Chunk)
+	if e.probe.Tokens > 0 {
+		all = append(all, model.FitProgram{CompileOptions: e.probe.compile(), Logits: true})
+	}
+	return all
 }
 
 func (e *Engine) size(n int) model.Size {

@@ -14,12 +14,15 @@ type pages struct {
 	kinds []model.Pool
 	free  [][]int32 // by pool
 	refs  [][]int32 // by pool and unit
+	kept  [][]bool  // by pool and unit: one of the references is the index's
+	idle  []int     // by pool: units that only the index holds, which it could give up
 }
 
 func newPages(kinds []model.Pool) *pages {
-	p := &pages{kinds: kinds, free: make([][]int32, len(kinds)), refs: make([][]int32, len(kinds))}
+	n := len(kinds)
+	p := &pages{kinds: kinds, free: make([][]int32, n), refs: make([][]int32, n), kept: make([][]bool, n), idle: make([]int, n)}
 	for i, k := range kinds {
-		p.refs[i] = make([]int32, k.Units)
+		p.refs[i], p.kept[i] = make([]int32, k.Units), make([]bool, k.Units)
 		for u := k.Units - 1; u >= 0; u-- {
 			p.free[i] = append(p.free[i], int32(u))
 		}
@@ -39,10 +42,36 @@ func (p *pages) take(pool int) (int32, bool) {
 	return u, true
 }
 
-// hold adds a reference to a unit.
-func (p *pages) hold(pool int, u int32) { p.refs[pool][u]++ }
+// hold adds a sequence's reference to a unit that is held.
+func (p *pages) hold(pool int, u int32) {
+	p.count(pool, u, -1)
+	p.refs[pool][u]++
+}
 
-// drop takes a reference away; the last one frees the unit. −1 is no unit.
+// keep adds the index's reference to a unit that a sequence holds.
+func (p *pages) keep(pool int, u int32) {
+	p.refs[pool][u]++
+	p.kept[pool][u] = true
+}
+
+// letGo takes the index's reference away. −1 is no unit.
+func (p *pages) letGo(pool int, u int32) {
+	if u < 0 {
+		return
+	}
+	p.count(pool, u, -1)
+	p.kept[pool][u] = false
+	p.drop(pool, u)
+}
+
+// count adds n idle units where u is one.
+func (p *pages) count(pool int, u int32, n int) {
+	if p.kept[pool][u] && p.refs[pool][u] == 1 {
+		p.idle[pool] += n
+	}
+}
+
+// drop takes a sequence's reference away; the last one frees the unit. −1 is no unit.
 func (p *pages) drop(pool int, u int32) {
 	if u < 0 {
 		return
@@ -54,31 +83,32 @@ func (p *pages) drop(pool int, u int32) {
 	if *r == 0 {
 		p.free[pool] = append(p.free[pool], u)
 	}
+	p.count(pool, u, 1)
 }
 
 // release gives back all that a sequence holds.
-func (e *owner) release(q *sequence) {
+func (o *owner) release(q *sequence) {
 	for pool, table := range q.units {
 		for _, u := range table {
-			e.pages.drop(pool, u)
+			o.pages.drop(pool, u)
 		}
 		q.units[pool] = table[:0]
 	}
-	e.index.leave(q)
+	o.index.leave(q)
 	q.stored = 0
 }
 
 // reserve makes room for the next n tokens of q: it gives back pages that no window
 // shows any more, takes new ones, and copies those that others read before they are
 // written to. False says that a pool is exhausted.
-func (e *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
-	for len(q.units) < len(e.pages.kinds) {
+func (o *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
+	for len(q.units) < len(o.pages.kinds) {
 		q.units = append(q.units, nil)
 	}
-	for pool, k := range e.pages.kinds {
+	for pool, k := range o.pages.kinds {
 		if k.Per == model.Sequence {
 			if len(q.units[pool]) == 0 {
-				u, ok := e.takeUnit(pool)
+				u, ok := o.takeUnit(pool)
 				if !ok {
 					return false, nil
 				}
@@ -87,11 +117,11 @@ func (e *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
 			continue
 		}
 		for i := range min(k.FirstSeen(q.stored)/model.PageLen, len(q.units[pool])) {
-			e.pages.drop(pool, q.units[pool][i])
+			o.pages.drop(pool, q.units[pool][i])
 			q.units[pool][i] = -1
 		}
 		for len(q.units[pool]) < model.Pages(q.stored+n) {
-			u, ok := e.takeUnit(pool)
+			u, ok := o.takeUnit(pool)
 			if !ok {
 				return false, nil
 			}
@@ -99,23 +129,23 @@ func (e *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
 		}
 		for i := q.stored / model.PageLen; i < model.Pages(q.stored+n); i++ {
 			from := q.units[pool][i]
-			if e.pages.refs[pool][from] == 1 {
+			if o.pages.refs[pool][from] == 1 {
 				continue
 			}
-			to, ok := e.takeUnit(pool)
-			if !ok && e.index.disown(q, pool) { // nobody else reads it: no copy is needed
+			to, ok := o.takeUnit(pool)
+			if !ok && o.index.disown(q, pool) { // nobody else reads it: no copy is needed
 				continue
 			}
 			if !ok {
 				return false, nil
 			}
-			if err := e.chain.copyUnit(ctx, pool, from, to); err != nil {
-				e.pages.drop(pool, to)
+			if err := o.chain.copyUnit(ctx, pool, from, to); err != nil {
+				o.pages.drop(pool, to)
 				return false, err
 			}
-			e.pages.drop(pool, from)
+			o.pages.drop(pool, from)
 			q.units[pool][i] = to
-			e.copied++
+			o.copied++
 		}
 	}
 	return true, nil
@@ -123,12 +153,12 @@ func (e *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
 
 // takeUnit returns a free unit, giving up shared pages that nobody reads, the least
 // recently used first.
-func (e *owner) takeUnit(pool int) (int32, bool) {
+func (o *owner) takeUnit(pool int) (int32, bool) {
 	for {
-		if u, ok := e.pages.take(pool); ok {
+		if u, ok := o.pages.take(pool); ok {
 			return u, true
 		}
-		if !e.index.giveUp(pool) {
+		if !o.index.giveUp(pool) {
 			return -1, false
 		}
 	}

@@ -34,13 +34,15 @@ func (e *Engine) place() ([]link, error) {
 		return nil, err
 	}
 	info := d.Info()
-	e.Chunk = info.Chunk
-	r := model.FitRequest{Layers: model.AllLayers, Max: model.Pages(e.Model.Config.NCtx), Host: host.AvailableMemory()}
-	switch {
-	case o.Context > 0:
-		r.Pages = model.Pages(o.Context)
-	case o.Context == 0:
-		r.Pages = model.Pages(min(e.Model.Config.NCtx, DefaultContext))
+	if err := e.setChunk(info.Chunk); err != nil {
+		return nil, err
+	}
+	e.Context = o.Context
+	if e.Context == 0 {
+		e.Context = min(e.Model.Config.NCtx, DefaultContext)
+	}
+	r := model.FitRequest{
+		Layers: model.AllLayers, Pages: model.Pages(max(0, e.Context)), Max: model.Pages(e.Model.Config.NCtx), Host: host.AvailableMemory(),
 	}
 	if info.GPU() {
 		if r.Layers, err = parseLayers(o.GPULayers); err != nil {
@@ -58,7 +60,17 @@ func (e *Engine) place() ([]link, error) {
 			return nil, fmt.Errorf("%w: no layer fits on %s, and a GPU is required; %s", ErrMemory, info.ID, fit.Why)
 		}
 		rest := processor(o)
-		e.Chunk = min(e.Chunk, rest.Info().Chunk)
+		if n := rest.Info().Chunk; n < e.Chunk { // a batch goes through both
+			if err := e.setChunk(n); err != nil {
+				return nil, err
+			}
+			why := fit.Why
+			r.Layers, r.Pages = fit.Layers, fit.Pages
+			if fit, err = e.fit(d, r); err != nil {
+				return nil, err
+			}
+			fit.Why = why
+		}
 		st := e.Model.Whole()
 		if fit.Layers > 0 {
 			st = e.Model.Before(fit.Stage)
@@ -68,18 +80,15 @@ func (e *Engine) place() ([]link, error) {
 		if err != nil {
 			return nil, err
 		}
-		left.lines(&notice, e.Model, rest.Info())
+		fitLines(&notice, left, e.Model, rest.Info())
 		links = append(links, link{stage: st, device: rest})
 	}
 	if fit.Layers > 0 {
-		fit.lines(&notice, e.Model, info)
+		fitLines(&notice, fit, e.Model, info)
 		links = append(links, link{stage: fit.Stage, device: d})
 	}
-	e.Context = fit.Pages * model.PageLen
-	if o.Context > 0 {
-		e.Context = o.Context
-	} else if o.Context == 0 {
-		e.Context = min(e.Model.Config.NCtx, DefaultContext)
+	if e.Context < 0 {
+		e.Context = fit.Pages * model.PageLen
 	}
 	first := links[0].device.Info()
 	switch {
@@ -96,14 +105,18 @@ func (e *Engine) place() ([]link, error) {
 	return links, nil
 }
 
-// fitting is a Fitting with its print.
-type fitting struct{ *model.Fitting }
+// setChunk bounds a batch, which says what is compiled.
+func (e *Engine) setChunk(n int) (err error) {
+	if e.Chunk = n; e.options.Probe != nil {
+		e.probe, err = e.options.Probe(e)
+	}
+	return err
+}
 
 // fit asks a device how much it holds.
-func (e *Engine) fit(d model.Device, r model.FitRequest) (fitting, error) {
-	r.Room, r.Sizes = e.room(0), e.sizes()
-	f, err := d.Fit(e.Model, r)
-	return fitting{f}, err
+func (e *Engine) fit(d model.Device, r model.FitRequest) (*model.Fitting, error) {
+	r.Room, r.Programs = e.room(0), e.programs()
+	return d.Fit(e.Model, r)
 }
 
 // placeOnProcessor makes the links of a chain that needs no other device.
@@ -116,8 +129,8 @@ func (e *Engine) placeOnProcessor() ([]link, error) {
 	return []link{{stage: st, device: d}}, nil
 }
 
-// lines prints what lies on a device as a table, sizes in MiB.
-func (f fitting) lines(b *strings.Builder, m *model.Model, info model.DeviceInfo) {
+// fitLines prints what lies on a device as a table, sizes in MiB.
+func fitLines(b *strings.Builder, f *model.Fitting, m *model.Model, info model.DeviceInfo) {
 	where := info.ID
 	line := func(what string, bytes int64) {
 		fmt.Fprintf(b, "%-9s %-40s %8d MiB\n", where, what, (bytes+1<<20-1)>>20)

@@ -126,7 +126,7 @@ func (x *index) add(q *sequence) {
 			for pool := range n.units {
 				u := q.units[pool][q.pages]
 				if n.units[pool] = u; u >= 0 {
-					x.pages.hold(pool, u)
+					x.pages.keep(pool, u)
 				}
 			}
 			x.nodes[key] = n
@@ -136,7 +136,7 @@ func (x *index) add(q *sequence) {
 			for pool, u := range n.units { // what a window had given up is there again
 				if u < 0 && q.units[pool][q.pages] >= 0 {
 					n.units[pool] = q.units[pool][q.pages]
-					x.pages.hold(pool, n.units[pool])
+					x.pages.keep(pool, n.units[pool])
 				}
 			}
 		}
@@ -180,7 +180,7 @@ func (x *index) disown(q *sequence, pool int) bool {
 		x.remove(n)
 		return true
 	}
-	x.pages.drop(pool, n.units[pool])
+	x.pages.letGo(pool, n.units[pool])
 	n.units[pool] = -1
 	x.prune(n)
 	return true
@@ -195,7 +195,7 @@ func (x *index) giveUp(pool int) bool {
 			continue
 		}
 		if x.pages.kinds[pool].Per == model.Window { // a path without it can still be used where no window reaches
-			x.pages.drop(pool, u)
+			x.pages.letGo(pool, u)
 			n.units[pool] = -1
 			x.prune(n)
 			return true
@@ -210,7 +210,7 @@ func (x *index) giveUp(pool int) bool {
 
 func (x *index) remove(n *node) {
 	for pool, u := range n.units {
-		x.pages.drop(pool, u)
+		x.pages.letGo(pool, u)
 	}
 	delete(x.nodes, n.key)
 	x.unlink(n)
@@ -227,16 +227,6 @@ func (x *index) prune(n *node) {
 	case !slices.ContainsFunc(n.units, func(u int32) bool { return u >= 0 }):
 		x.remove(n)
 	}
-}
-
-// idle counts the units of a pool that giveUp could free.
-func (x *index) idle(pool int) (n int) {
-	for k := x.oldest; k != nil; k = k.newer {
-		if u := k.units[pool]; u >= 0 && x.pages.refs[pool][u] == 1 {
-			n++
-		}
-	}
-	return n
 }
 
 func (x *index) use(n *node) {

@@ -33,6 +33,15 @@ type ProbeOptions struct {
 	Profile bool // time every step
 }
 
+// compile is what a probe's programs are compiled for.
+func (o *ProbeOptions) compile() model.CompileOptions {
+	c := model.CompileOptions{Size: model.Size{Tokens: o.Tokens, Want: 1}, Trace: o.Trace, Profile: o.Profile}
+	if o.Trace {
+		c.Want = o.Tokens
+	}
+	return c
+}
+
 // ProbeStep is one step of the model on one device.
 type ProbeStep struct {
 	Name  string     // of the tensor it writes, as in "blk.3.attn_q"
@@ -80,15 +89,11 @@ func (e *Engine) NewProbe(ctx context.Context, o ProbeOptions) (*Probe, error) {
 // add compiles the stage of link i, ending with logits where it has the head.
 func (p *Probe) add(c *chain, i int) error {
 	l := &c.links[i]
-	size := model.Size{Tokens: p.o.Tokens, Want: 1}
-	if p.o.Trace {
-		size.Want = p.o.Tokens
-	}
 	plan, err := c.model.Plan(l.stage, c.room)
 	if err != nil {
 		return err
 	}
-	program, err := l.backend.Compile(plan, model.CompileOptions{Size: size, Trace: p.o.Trace, Profile: p.o.Profile})
+	program, err := l.backend.Compile(plan, p.o.compile())
 	if err != nil {
 		return fmt.Errorf("engine: compile for measuring: %w", err)
 	}

@@ -24,24 +24,15 @@ func (q *queue) push(s *sequence) {
 // pushFront puts back a sequence that had been admitted: it is the next again.
 func (q *queue) pushFront(s *sequence) {
 	c := s.r.Caller
-	if q.wait == nil {
-		q.wait = map[string][]*sequence{}
-	}
-	for i, t := range q.turns {
-		if t == c {
-			q.turns = append(q.turns[:i], q.turns[i+1:]...)
-			break
-		}
-	}
-	q.turns = append([]string{c}, q.turns...)
-	q.wait[c] = append([]*sequence{s}, q.wait[c]...)
+	q.turns = slices.DeleteFunc(q.turns, func(t string) bool { return t == c })
+	q.turns = slices.Insert(q.turns, 0, c)
+	q.wait[c] = slices.Insert(q.wait[c], 0, s)
 	q.n++
 }
 
-// toEnd moves a sequence behind all others of its caller, and its caller behind all
-// others.
-func (q *queue) toEnd(s *sequence) {
-	q.remove(func(w *sequence) bool { return w == s })
+// pushLast puts back a sequence that had been admitted, behind all others of its
+// caller, and its caller behind all others.
+func (q *queue) pushLast(s *sequence) {
 	if i := slices.Index(q.turns, s.r.Caller); i >= 0 {
 		q.turns = append(slices.Delete(q.turns, i, i+1), s.r.Caller)
 	}

@@ -41,12 +41,6 @@ type call struct {
 	done chan error
 }
 
-// calmSteps is after how many steps without a loss devices need no care any more.
-const calmSteps = 256
-
-// maxLosses is with how many losses in one answer the layers move to the processor.
-const maxLosses = 3
-
 // do runs f on the goroutine that owns the chain and returns its error.
 func (e *Engine) do(ctx context.Context, f func() error) error {
 	c := call{f, make(chan error, 1)}
@@ -129,7 +123,7 @@ func (o *owner) sweep() {
 	gone := func(q *sequence) bool { return q.ctx.Err() != nil }
 	o.queue.remove(func(q *sequence) bool {
 		if gone(q) {
-			o.e.leaveQueue()
+			o.e.queued(-1)
 			o.end(q, StopCancel, nil)
 			return true
 		}
@@ -142,116 +136,16 @@ func (o *owner) sweep() {
 	}
 }
 
-func (e *Engine) leaveQueue() {
+// queued counts n more sequences that wait.
+func (e *Engine) queued(n int) {
 	e.mu.Lock()
-	e.waiting--
+	e.waiting += n
 	e.mu.Unlock()
-}
-
-// admit starts waiting sequences while there is room for their prompts. Where all that
-// are at work wait for their readers, they make room.
-func (o *owner) admit() {
-	for range 2*o.queue.n + len(o.active) { // each at most once, and those that make room
-		q := o.queue.next()
-		if q == nil {
-			return
-		}
-		if len(o.active) >= o.e.options.Parallel || !o.roomFor(q) {
-			v := o.stalled()
-			switch {
-			case v == nil:
-				return
-			case q.room() == 0: // it would wait for its reader too
-				o.queue.push(o.queue.pop())
-			default:
-				o.giveWay(v)
-				o.queue.toEnd(v)
-			}
-			continue
-		}
-		o.queue.pop()
-		o.e.leaveQueue()
-		if err := o.ready(); err != nil {
-			o.end(q, "", err)
-			continue
-		}
-		if q.admitted.IsZero() {
-			q.admitted = time.Now()
-			q.compiled = o.chain.compiled
-			q.stats.PromptTokens = len(q.r.Tokens)
-			q.stats.QueueTime = q.admitted.Sub(q.submitted)
-		}
-		o.follow(q, o.active)
-		o.active = append(o.active, q)
-		q.active = true
-	}
-}
-
-// stalled is the last admitted sequence, where every one at work waits for its
-// reader; nil where one goes on.
-func (o *owner) stalled() *sequence {
-	for _, q := range o.active {
-		if !q.stream.paused.Load() || q.room() > 0 {
-			return nil
-		}
-	}
-	if len(o.active) == 0 {
-		return nil
-	}
-	return o.active[len(o.active)-1]
-}
-
-// roomFor reports whether the pages of q's prompt, and one for an answer, could be
-// had now. The only sequence is always let in.
-func (o *owner) roomFor(q *sequence) bool {
-	if len(o.active) == 0 {
-		return true
-	}
-	for pool, k := range o.pages.kinds {
-		if k.Per == model.Position && len(o.pages.free[pool])+o.index.idle(pool) < model.Pages(len(q.tokens)+1) {
-			return false
-		}
-	}
-	return true
-}
-
-// follow finds what q need not compute itself: what one of the others is about to
-// compute.
-func (o *owner) follow(q *sequence, others []*sequence) {
-	q.leader, q.common = nil, 0
-	if o.index.off {
-		return
-	}
-	for _, l := range others {
-		if l.r.Caller != q.r.Caller {
-			continue
-		}
-		n, most := 0, min(l.r.Share, q.r.Share, len(q.tokens)-1)
-		for n < most && l.tokens[n] == q.tokens[n] {
-			n++
-		}
-		if n = n / model.PageLen * model.PageLen; n > q.common && n > l.stored {
-			q.leader, q.common = l, n
-		}
-	}
-}
-
-// waits reports whether q's next tokens are being computed by another sequence.
-// When they are not any more, q takes what is there.
-func (o *owner) waits(q *sequence) bool {
-	if l := q.leader; l != nil && l.active && l.stored < q.common && !l.stream.paused.Load() {
-		return true
-	}
-	q.leader = nil
-	if q.stored == 0 && len(q.units) == 0 {
-		q.stats.CachedTokens = max(q.stats.CachedTokens, o.index.find(q))
-	}
-	return false
 }
 
 // end takes a sequence off the work and ends its stream.
 func (o *owner) end(q *sequence, why StopReason, err error) {
-	q.ended, o.changed = true, true
+	o.changed = true
 	o.release(q)
 	o.leave(q)
 	q.unhook()
@@ -286,65 +180,12 @@ func (o *owner) leave(q *sequence) {
 // endAll ends everything with an error.
 func (o *owner) endAll(err error) {
 	o.queue.remove(func(q *sequence) bool {
-		o.e.leaveQueue()
+		o.e.queued(-1)
 		o.end(q, "", err)
 		return true
 	})
 	for _, q := range slices.Clone(o.active) {
 		o.end(q, "", err)
-	}
-}
-
-// ready loads the chain where it is not loaded.
-func (o *owner) ready() error {
-	if o.broken == nil {
-		return nil
-	}
-	if err := o.chain.load(o.e.ctx, o.careful); err != nil {
-		o.chain.close()
-		if o.e.ctx.Err() != nil {
-			return ErrClosed
-		}
-		o.broken = err
-		return fmt.Errorf("%w: it could not be opened again: %w", ErrLost, err)
-	}
-	o.broken = nil
-	return nil
-}
-
-// lost brings lost devices back: everything is closed and opened anew, and the
-// sequences run the tokens they have once more. After the third loss in one answer
-// the layers move to the processor.
-func (o *owner) lost(err error) {
-	o.epoch++
-	o.careful++
-	o.calm = 0
-	o.e.losses.Add(1)
-	often := false
-	o.pages = newPages(o.chain.kinds)
-	o.index = newIndex(o.pages)
-	for i, q := range o.active {
-		q.stats.Losses++
-		often = often || q.stats.Losses >= maxLosses
-		q.units, q.stored, q.shared, q.pages = nil, 0, nil, 0
-		o.follow(q, o.active[:i])
-	}
-	o.e.options.notice(fmt.Sprintf("%v; opening the device again", err))
-	o.broken = err
-	o.chain.close() // a lost device may not even close; that matters less than going on
-	if often && o.chain.onDevice() {
-		links, fault := o.e.placeOnProcessor()
-		if fault == nil {
-			o.chain.links = links
-			o.e.options.notice(fmt.Sprintf("the device was lost %d times in one answer: all layers move to %s", maxLosses, links[0].device.Info().ID))
-		} else {
-			o.e.options.notice(fmt.Sprintf("the layers cannot move to the processor: %v", fault))
-		}
-	}
-	if err := o.ready(); err != nil {
-		for _, q := range slices.Clone(o.active) {
-			o.end(q, "", err)
-		}
 	}
 }
 
@@ -367,7 +208,7 @@ func (o *owner) step() bool {
 	if len(o.parts) == 1 { // nobody else would lose by it
 		ctx = o.parts[0].q.ctx
 	}
-	out, err := o.chain.run(ctx, o.e.sizeFor(o.batch.Size(o.chain.links[0].plan).Tokens), &o.batch)
+	out, err := o.chain.run(ctx, o.e.sizeFor(len(o.batch.Tokens)), &o.batch)
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrLost):
@@ -399,7 +240,7 @@ func (o *owner) took(p part, out *model.Outputs) {
 	o.index.add(q)
 	if q.stored <= len(q.r.Tokens) {
 		defer func() {
-			if !q.ended {
+			if q.active {
 				q.tell(Event{ID: -1, Done: q.stored, Total: len(q.r.Tokens)})
 			}
 		}()

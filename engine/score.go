@@ -4,10 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
-	"eclat/model/sample"
+	"eclat/engine/stats"
 )
 
 // Row is what the model says after one token of a given text.
@@ -78,15 +77,10 @@ func stopped(ctx context.Context, st Stats) error {
 
 // rank fills the probabilities of a row from its logits, in float64.
 func rank(row *Row, top int) error {
-	if !sample.Finite(row.Logits) {
+	logSum, ok := stats.LogSumExp(row.Logits)
+	if !ok {
 		return fmt.Errorf("%w at position %d", ErrNotFinite, row.Pos)
 	}
-	most := float64(row.Logits[sample.Argmax(row.Logits)])
-	var sum float64
-	for _, x := range row.Logits {
-		sum += math.Exp(float64(x) - most)
-	}
-	logSum := most + math.Log(sum)
 	if row.Next >= 0 {
 		row.LogProb = float64(row.Logits[row.Next]) - logSum
 	}

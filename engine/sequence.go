@@ -27,7 +27,7 @@ type sequence struct {
 	compiled                         time.Duration // of the engine when admitted
 	firstCompiled                    time.Duration // and when the first token was chosen
 	stats                            Stats
-	active, ended                    bool
+	active                           bool        // admitted; neither waiting nor ended
 	unhook                           func() bool // from ctx, at the end
 }
 
@@ -63,11 +63,9 @@ func (q *sequence) room() int {
 	return 1 << 30
 }
 
-// choose takes a token from a row of logits on the host, with penalties.
+// choose takes a token from a row of logits on the host, with penalties; −1 where one
+// is not finite, which no penalty mends.
 func (q *sequence) choose(s *scratch, logits []float32, pos int32) int32 {
-	if !sample.Finite(logits) {
-		return -1
-	}
 	s.logits = append(s.logits[:0], logits...)
 	recent := q.tokens
 	if n := q.r.PenaltyN; n > 0 && n < len(recent) {

@@ -32,11 +32,12 @@ func waiting(e *Engine, r Request) *sequence {
 	q := &sequence{ctx: context.Background(), r: r, tokens: slices.Clone(r.Tokens), unhook: func() bool { return true }}
 	q.stream = &Stream{e: e, events: make(chan Event, streamEvents)}
 	e.owner.queue.push(q)
-	e.mu.Lock()
-	e.waiting++
-	e.mu.Unlock()
+	e.queued(1)
 	return q
 }
+
+// ended reports whether the stream of q has; its Stats are set then.
+func ended(q *sequence) bool { return q.stream.stats.PromptTokens > 0 }
 
 // TestUnreadRows: rows behind the progress of a long prompt fill a stream that nobody
 // reads, and the owner waits for nobody but goes on with others.
@@ -175,7 +176,7 @@ func TestGaveWayHoldsNothing(t *testing.T) {
 		if slices.Contains(o.active, other) || other.units != nil || other.stored != 0 {
 			t.Errorf("the sequence that gave way has %d tokens in memory", other.stored)
 		}
-		if !slices.Contains(o.active, answer) || answer.ended {
+		if !slices.Contains(o.active, answer) || ended(answer) {
 			t.Error("the answer did not go on")
 		}
 		for _, q := range []*sequence{answer, other} {
@@ -204,13 +205,13 @@ func TestFollowTheFollower(t *testing.T) {
 		if qs[1].leader != qs[0] {
 			t.Error("the second sequence does not follow the first")
 		}
-		o.giveWay(qs[0])
+		o.giveWay(qs[0], o.queue.pushFront)
 		o.admit()
 		for range 10 {
 			o.step()
 		}
 		for i, q := range qs {
-			if !q.ended {
+			if !ended(q) {
 				t.Errorf("sequence %d waits for ever", i)
 				o.end(q, StopCancel, nil)
 			}
@@ -409,7 +410,7 @@ func TestManyAnswers(t *testing.T) {
 		}
 		q := waiting(e, Request{Tokens: prompt(100, 1)})
 		steps(15)
-		if !q.ended {
+		if !ended(q) {
 			t.Errorf("after 15 steps %d tokens of a prompt are read", q.stored)
 		}
 		return nil

@@ -185,14 +185,14 @@ func (b *Backend) buffer(name string, size int64, use vk.Use) (*vk.Buffer, error
 	return buf, nil
 }
 
-// once runs what r recorded and frees it.
-func (b *Backend) once(r *vk.Recorder) error {
+// once runs what r recorded and frees it; subject is the tensor it writes.
+func (b *Backend) once(r *vk.Recorder, subject string) error {
 	c, err := r.End()
 	if err != nil {
 		return errorf("%w", err)
 	}
 	defer c.Close()
-	return b.run(c, "memory")
+	return b.run(c, subject)
 }
 
 // run submits c and waits for it; subject is the tensor it writes.

@@ -19,8 +19,11 @@ const leastPages = 4096 / model.PageLen
 // they lie on the device; nothing is loaded.
 func (d device) Fit(m *model.Model, r model.FitRequest) (*model.Fitting, error) {
 	f := &fitter{info: d.info, m: m, req: r, k: lower.NewKernels(lowerable(d.info)), available: available(d.info, r.Host)}
-	if len(f.req.Sizes) == 0 {
-		f.req.Sizes = []model.Size{{Tokens: 1, Want: 1}, {Tokens: promptChunk, Want: 1}}
+	if len(f.req.Programs) == 0 {
+		for _, n := range []int{1, promptChunk} {
+			o := model.CompileOptions{Size: model.Size{Tokens: n, Want: 1}}
+			f.req.Programs = append(f.req.Programs, model.FitProgram{CompileOptions: o})
+		}
 	}
 	fit, err := f.fit()
 	if err != nil {
@@ -120,10 +123,7 @@ func (w *works) bytes() int64 {
 
 // sizes asks for the buffers of a stage and the memory of its programs.
 func (f *fitter) sizes(st model.Stage, pages int) (*demand, *works, error) {
-	room := f.req.Room
-	room.Pages = pages
-	st.Sample = st.Head // takes more than an end with logits
-	plan, err := f.m.Describe(st, room)
+	plan, programs, err := f.req.Plans(f.m, st, pages)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -140,11 +140,11 @@ func (f *fitter) sizes(st model.Stage, pages int) (*demand, *works, error) {
 		infos[d.names[i]] = &w.WeightInfo
 	}
 	ws := &works{}
-	for _, size := range f.req.Sizes {
-		if err := sound(size); err != nil {
+	for _, p := range programs {
+		if err := sound(p.Size); err != nil {
 			return nil, nil, err
 		}
-		l := lower.NewLowering(plan, model.CompileOptions{Size: size}, func(name string) *lower.WeightInfo { return infos[name] })
+		l := lower.NewLowering(p.Plan, p.CompileOptions, func(name string) *lower.WeightInfo { return infos[name] })
 		groups, err := f.k.All(l)
 		if err != nil {
 			return nil, nil, err
@@ -153,20 +153,25 @@ func (f *fitter) sizes(st model.Stage, pages int) (*demand, *works, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if err := f.binds(plan, size, &w); err != nil {
+		if err := f.binds(p.Plan, p.Size, &w); err != nil {
 			return nil, nil, err
 		}
-		ws.shared = max(ws.shared, up256(up256(w.Act)+w.Scratch))
+		mem, answer := up256(up256(w.Act)+w.Scratch), int64(0)
 		if !readsDevice(f.info) {
-			ws.answer = max(ws.answer, up256(w.Answer))
+			answer = up256(max(w.Answer, 4))
+		}
+		if most := min(f.info.Limits.MaxBuffer, f.info.Limits.MaxAllocation); mem > most {
+			return nil, nil, fmt.Errorf("%d MiB of activations of %d tokens, the device's largest buffer has %d: %w", mib(mem), p.Tokens, mib(most), model.ErrNoMemory)
+		}
+		if p.Trace { // it has a workspace of its own
+			ws.own = append(ws.own, mem, answer)
+		} else {
+			ws.shared, ws.answer = max(ws.shared, mem), max(ws.answer, answer)
 		}
 		ws.own = append(ws.own, up256(w.Inputs))
 		if w.Tokens > 0 {
 			ws.own = append(ws.own, up256(w.Tokens))
 		}
-	}
-	if most := min(f.info.Limits.MaxBuffer, f.info.Limits.MaxAllocation); ws.shared > most {
-		return nil, nil, fmt.Errorf("%d MiB of activations, the device's largest buffer has %d: %w", mib(ws.shared), mib(most), model.ErrNoMemory)
 	}
 	return d, ws, nil
 }

@@ -4,6 +4,7 @@ package gpu
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,8 +13,20 @@ import (
 	"eclat/model"
 )
 
-// allSizes are the programs that an engine compiles: decoding rows and prompts.
-var allSizes = []model.Size{{Tokens: 1, Want: 1}, {Tokens: 2, Want: 2}, {Tokens: 4, Want: 4}, {Tokens: 8, Want: 8}, {Tokens: 32, Want: 8}, {Tokens: 512, Want: 8}}
+// sized is a program of n tokens.
+func sized(n, want int) model.FitProgram {
+	return model.FitProgram{CompileOptions: model.CompileOptions{Size: model.Size{Tokens: n, Want: want}}}
+}
+
+// answering are the programs that an engine compiles: decoding rows and prompts.
+var answering = []model.FitProgram{sized(1, 1), sized(2, 2), sized(4, 4), sized(8, 8), sized(32, 8), sized(512, 8)}
+
+// measuring are programs as engine.Probe compiles them, and one that takes rows.
+var measuring = []model.FitProgram{
+	{CompileOptions: model.CompileOptions{Size: model.Size{Tokens: 100, Want: 100}, Trace: true}, Logits: true},
+	{CompileOptions: model.CompileOptions{Size: model.Size{Tokens: 1, Want: 1}, Profile: true}, Logits: true},
+	{CompileOptions: model.CompileOptions{Size: model.Size{Tokens: 256, Want: 2}, Rows: true}},
+}
 
 // TestFitIsWhatIsHeld: what Fit says is what a backend holds once every program is
 // compiled, in whatever order, within 2 %.
@@ -21,31 +34,44 @@ func TestFitIsWhatIsHeld(t *testing.T) {
 	long(t)
 	info, m := testDevice(t), openModel(t, builtIn)
 	n := m.Config.NLayer
+	a, x := answering, measuring
 	for _, st := range []model.Stage{m.Whole(), {First: 1, End: n, Head: true}, {End: 1, Embed: true}} {
-		room := model.Room{Seqs: 8, Chunk: 512}
-		fit, err := device{info}.Fit(m, model.FitRequest{Stage: &st, Pages: 100, Room: room, Sizes: allSizes})
-		if err != nil {
-			t.Fatal(err)
-		}
-		room.Pages = fit.Pages
-		st.Sample = st.Head
-		plan, err := m.Plan(st, room)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, order := range [][]int{{0, 1, 2, 3, 4, 5}, {5, 4, 3, 2, 1, 0}, {2, 5, 0, 1, 3, 4}} {
+		for _, programs := range [][]model.FitProgram{
+			a, {a[5], a[4], a[3], a[2], a[1], a[0]}, {a[2], a[5], a[0], a[1], a[3], a[4]}, // the order says nothing
+			x[:1], x[1:2], x[2:], slices.Concat(a, x), slices.Concat(x, a),
+		} {
+			room := model.Room{Seqs: 8, Chunk: 512}
+			fit, err := device{info}.Fit(m, model.FitRequest{Stage: &st, Pages: 100, Room: room, Programs: programs})
+			if err != nil {
+				t.Fatal(err)
+			}
+			room.Pages = fit.Pages
+			logits, err := m.Plan(st, room)
+			if err != nil {
+				t.Fatal(err)
+			}
+			end := st
+			end.Sample = st.Head
+			plan, err := m.Plan(end, room)
+			if err != nil {
+				t.Fatal(err)
+			}
 			b := openTest(t, options{})
 			if err := b.Load(t.Context(), m.File, plan); err != nil {
 				t.Fatal(err)
 			}
-			for _, i := range order {
-				if _, err := b.Compile(plan, model.CompileOptions{Size: allSizes[i]}); err != nil {
+			for _, p := range programs {
+				plan := plan
+				if p.Logits {
+					plan = logits
+				}
+				if _, err := b.Compile(plan, p.CompileOptions); err != nil {
 					t.Fatal(err)
 				}
 			}
 			need, held := fit.Weights+fit.Memory+fit.Work, b.Info().Held
 			if d := need - held; d > held/50 || d < -held/50 {
-				t.Errorf("%+v: %d bytes were planned, %d are held", st, need, held)
+				t.Errorf("%+v, %+v: %d bytes were planned, %d are held", st, programs, need, held)
 			}
 			b.Close()
 		}
@@ -57,7 +83,7 @@ func TestFit(t *testing.T) {
 	long(t)
 	info, m := testDevice(t), openModel(t, builtIn)
 	n := m.Config.NLayer
-	fit, err := device{info}.Fit(m, model.FitRequest{Layers: model.AutoLayers, Sizes: allSizes})
+	fit, err := device{info}.Fit(m, model.FitRequest{Layers: model.AutoLayers, Programs: answering})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +94,7 @@ func TestFit(t *testing.T) {
 	for eighths := int64(8); eighths >= 0; eighths-- {
 		f := &fitter{
 			info: info, m: m, k: lower.NewKernels(lowerable(info)), available: all * eighths / 8,
-			req: model.FitRequest{Layers: model.AutoLayers, Pages: fit.Pages, Sizes: allSizes},
+			req: model.FitRequest{Layers: model.AutoLayers, Pages: fit.Pages, Programs: answering},
 		}
 		fit, err := f.fit()
 		if err != nil {
@@ -106,8 +132,8 @@ func TestFitRefuses(t *testing.T) {
 		"as many as there are":  {info, model.FitRequest{Layers: model.AllLayers, Pages: 1 << 62}, "positions", false},
 		"no main memory":        {info, model.FitRequest{Layers: model.AllLayers, Pages: 16, Host: 130 << 20}, "MiB", true},
 		"a narrow binding":      {narrow, model.FitRequest{Layers: model.AllLayers, Pages: 32}, "use a context of ", false},
-		"tokens by the million": {info, model.FitRequest{Layers: model.AllLayers, Pages: 16, Sizes: []model.Size{{Tokens: 1 << 22, Want: 1}}}, "MiB", false},
-		"tokens without end":    {info, model.FitRequest{Layers: model.AllLayers, Pages: 16, Sizes: []model.Size{{Tokens: 1 << 60, Want: 1}}}, "tokens", false},
+		"tokens by the million": {info, model.FitRequest{Layers: model.AllLayers, Pages: 16, Programs: []model.FitProgram{sized(1<<22, 1)}}, "MiB", false},
+		"tokens without end":    {info, model.FitRequest{Layers: model.AllLayers, Pages: 16, Programs: []model.FitProgram{sized(1<<60, 1)}}, "tokens", false},
 	} {
 		if c.host && !hostBacked(info) {
 			continue

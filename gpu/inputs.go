@@ -88,7 +88,7 @@ func (p *program) writeSeqs(w []uint32, in *model.Batch) (r lower.Run, err error
 				table++
 			}
 			if next+len(units) > end {
-				return r, fmt.Errorf("gpu: the block tables of %d sequences are more than %d words; run fewer at once", len(in.Seqs), at.TableWords)
+				return r, fmt.Errorf("gpu: the block tables of %d sequences are more than %d words; run fewer at once: %w", len(in.Seqs), at.TableWords, model.ErrNoMemory)
 			}
 			copyInts(w[next:], units)
 			next += len(units)

@@ -88,7 +88,7 @@ func (g *pages) Copy(ctx context.Context, pool int, from, to int32) error {
 	g.each(pool, from, func(buf *vk.Buffer, off, _, n int64) {
 		r.Copy(buf, off, buf, off+int64(to-from)*n, n)
 	})
-	return g.b.once(r)
+	return g.b.once(r, "memory")
 }
 
 // Save implements model.PageIO.
@@ -112,7 +112,7 @@ func (g *pages) Save(ctx context.Context, pool int, unit int32, dst []byte) erro
 		return err
 	}
 	g.each(pool, unit, func(buf *vk.Buffer, off, at, n int64) { r.Copy(buf, off, back, at, n) })
-	if err := g.b.once(r); err != nil {
+	if err := g.b.once(r, "memory"); err != nil {
 		return err
 	}
 	copy(dst, back.Bytes())
@@ -141,7 +141,7 @@ func (g *pages) Restore(ctx context.Context, pool int, unit int32, src []byte) e
 		return err
 	}
 	g.each(pool, unit, func(buf *vk.Buffer, off, at, n int64) { r.Copy(up, at, buf, off, n) })
-	return g.b.once(r)
+	return g.b.once(r, "memory")
 }
 
 func (g *pages) sized(pool, n int) error {

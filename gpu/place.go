@@ -29,10 +29,6 @@ const (
 
 // newWeight cuts a tensor into parts that one binding can hold.
 func newWeight(t *loader.Tensor, want model.Tensor, repack *lower.Repack, l vk.Limits) (*weight, error) {
-	if len(t.Dims) == 0 || t.Type != want.Type || t.Dims[0] != want.Cols || t.Elems() != want.Rows*want.Cols {
-		return nil, fmt.Errorf("the weight %s is %s of %s, the plan asks for %s of %s",
-			t.Name, model.Shape(t.Dims...), t.Type, model.Shape(want.Cols, want.Rows), want.Type)
-	}
 	w := &weight{src: t, repack: repack}
 	w.WeightInfo = lower.WeightInfo{Type: t.Type, Rows: want.Rows, Cols: want.Cols, RowBytes: t.RowBytes, Repacked: repack != nil}
 	if repack != nil {
@@ -111,9 +107,9 @@ func demandOf(k *lower.Kernels, l vk.Limits, src model.Weights, p *model.Plan) (
 		d.buffers[last] += (size + slack + align - 1) &^ (align - 1)
 	}
 	for _, t := range ws {
-		ft := src.Tensor(t.Name)
-		if ft == nil {
-			return nil, fmt.Errorf("there is no weight %s", t.Name)
+		ft, err := model.FindWeight(src, t)
+		if err != nil {
+			return nil, err
 		}
 		w, err := newWeight(ft, t, k.Repack(ft.Type), l)
 		if err != nil {
@@ -169,9 +165,9 @@ func (b *Backend) load(ctx context.Context, src model.Weights, p *model.Plan) er
 	if err != nil {
 		return fmt.Errorf("gpu: %w", err)
 	}
-	for _, w := range d.weights {
-		if len(w.src.Data) != w.Rows*w.src.RowBytes {
-			return fmt.Errorf("gpu: the weight %s has %d bytes of %d: it is not mapped", w.src.Name, len(w.src.Data), w.Rows*w.src.RowBytes)
+	for _, t := range p.Weights() {
+		if _, err := model.MappedWeight(src, t); err != nil {
+			return fmt.Errorf("gpu: %w", err)
 		}
 	}
 	for i, size := range d.buffers {
@@ -216,7 +212,7 @@ func (b *Backend) clearMemories(d *demand) error {
 	for _, p := range d.at[len(d.at)-len(d.memories):] {
 		r.Fill(b.held[p.buffer], p.off, (p.size+3)&^3, 0)
 	}
-	return b.once(r)
+	return b.once(r, "memory")
 }
 
 func mib(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }

@@ -56,7 +56,7 @@ func (p *program) profiled(ctx context.Context) error {
 		return err
 	}
 	r.Copy(p.ws.mem, p.Place[p.plan.Answer()].At, p.ws.back, 0, p.Answer)
-	return p.b.once(r)
+	return p.b.once(r, "memory")
 }
 
 // profileGroup times the dispatches of one group in a command buffer of their own.

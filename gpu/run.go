@@ -158,7 +158,7 @@ func (p *program) Read(id model.ID, dst []float32) (int, error) {
 		return 0, err
 	}
 	r.Copy(p.ws.mem, p.Place[id].At, back, 0, int64(n)*4)
-	if err := p.b.once(r); err != nil {
+	if err := p.b.once(r, "memory"); err != nil {
 		return 0, err
 	}
 	return copy(dst, back.Floats()[:n]), nil

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"eclat/gpu/lower"
@@ -57,11 +56,7 @@ func (p *program) tune() error {
 // the shortest time of a few. What they write is overwritten by the next run.
 func (p *program) time(ds []lower.Dispatch) (best time.Duration, err error) {
 	var close []func()
-	defer func() {
-		for _, f := range slices.Backward(close) {
-			f()
-		}
-	}()
+	defer unwind(&close)
 	r, err := p.b.dev.NewRecorder()
 	if err != nil {
 		return 0, err

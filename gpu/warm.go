@@ -54,10 +54,5 @@ func (p *program) idle(d *lower.Dispatch, pipe *vk.Pipeline, name string) error 
 		}
 		return err
 	}
-	c, err := r.End()
-	if err != nil {
-		return errorf("%w", err)
-	}
-	defer c.Close()
-	return p.b.run(c, name)
+	return p.b.once(r, name)
 }

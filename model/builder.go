@@ -34,11 +34,11 @@ func (b *Builder) Plan(result ID) (*Plan, error) {
 	b.plan.Result = result
 	for i := range b.plan.Steps {
 		s := &b.plan.Steps[i]
-		if err := b.plan.checkStep(s); err != nil {
-			return nil, err
-		}
 		if s.Op == Embed {
 			b.plan.Vocab = b.plan.Tensors[s.Src[0]].Rows
+		}
+		if err := b.plan.checkStep(s); err != nil {
+			return nil, err
 		}
 	}
 	return &b.plan, nil

@@ -39,14 +39,16 @@ func every(t testing.TB, room Room) *Plan {
 	b := NewBuilder(parts(t), room)
 	x := b.Embed("x", b.Weight("embd", 10, 32))
 	n := b.RMSNorm("n", x, b.Weight("vector", 1, 32), 1e-5)
-	q := b.RoPE("q", n, 32, b.Rope(Rope{Freq: []float64{1, 0.5}, Scale: 1}))
+	rope := b.Rope(Rope{Freq: []float64{1, 0.5}, Scale: 1})
+	q := b.RoPE("q", b.MatMul("projected", b.Weight("wide", 64, 32), n), 32, rope)
+	kr := b.RoPE("k rope", n, 32, rope)
 	for l, m := range []Memory{{Per: Position, Type: quant.F16}, {Per: Window, Window: 40, Type: quant.F32}} {
 		m.Cols = 32
 		m.Name = fmt.Sprintf("k %d", l)
 		k := b.Memory(m)
 		m.Name = fmt.Sprintf("v %d", l)
 		v := b.Memory(m)
-		b.Store(k, q)
+		b.Store(k, kr)
 		b.Store(v, n)
 		n = b.Attention(fmt.Sprintf("a %d", l), q, k, v, 2, 1, 0.5)
 		b.Mul(fmt.Sprintf("m %d", l), b.MatMul(fmt.Sprintf("w %d", l), b.Weight("wide", 64, 32), x), n)
@@ -122,13 +124,15 @@ func TestStepsAgainstTheTable(t *testing.T) {
 	}
 	weights := []string{"matrix", "vector", "filter", "filter16", "one tap"}
 	fits := map[Role][]string{
-		Matrix: weights,
-		Vector: {"vector"},
-		Filter: {"vector", "filter"}, // float32, of two taps or more
-		Rows:   {"tokens", "wanted"},
-		Paged:  {"memory by position", "memory by window"},
-		Slots:  {"memory by sequence"},
-		Either: {"tokens", "wanted", "vector"},
+		Matrix:   weights,
+		Vector:   {"vector"},
+		Filter:   {"vector", "filter"}, // float32, of two taps or more
+		Rows:     {"tokens", "wanted"},
+		OfTokens: {"tokens"},
+		OfWanted: {"wanted"},
+		Paged:    {"memory by position", "memory by window"},
+		Slots:    {"memory by sequence"},
+		Either:   {"tokens", "wanted", "vector"},
 	}
 	may := func(name string, r Role) bool {
 		for _, n := range fits[r] {
@@ -145,25 +149,25 @@ func TestStepsAgainstTheTable(t *testing.T) {
 		for name, id := range examples {
 			s := sound
 			s.Dst = id
-			if got := plan.checkStep(&s) == nil; got != may(name, info.dst) {
+			if got := plan.checkRoles(&s) == nil; got != may(name, info.dst) {
 				t.Errorf("%s may write %s: %t", s.Op, name, got)
 			}
 			for j := range s.Src {
 				s := sound
 				s.Src = append([]ID{}, s.Src...)
 				s.Src[j] = id
-				if got := plan.checkStep(&s) == nil; got != may(name, info.src[j]) {
+				if got := plan.checkRoles(&s) == nil; got != may(name, info.src[j]) {
 					t.Errorf("source %d of %s may be %s: %t", j, s.Op, name, got)
 				}
 			}
 		}
 		s := sound
 		s.Src = append(append([]ID{}, s.Src...), sound.Src[0])
-		if plan.checkStep(&s) == nil {
+		if plan.checkRoles(&s) == nil {
 			t.Errorf("%s takes a source too many", s.Op)
 		}
 		s.Src = sound.Src[:len(sound.Src)-1]
-		if plan.checkStep(&s) == nil {
+		if plan.checkRoles(&s) == nil {
 			t.Errorf("%s takes a source too few", s.Op)
 		}
 	}
@@ -171,8 +175,39 @@ func TestStepsAgainstTheTable(t *testing.T) {
 	for _, op := range []Op{NumOps, 255} {
 		s := p.Steps[0]
 		s.Op = op
-		if err := plan.checkStep(&s); !errors.As(err, &un) {
+		if err := plan.checkRoles(&s); !errors.As(err, &un) {
 			t.Errorf("%s: %v, want an UnsupportedError", op, err)
+		}
+	}
+}
+
+// TestPlacesOfTokens: what looks at a row's place in its sequence refuses rows of wanted
+// answers, of which row i is not token i.
+func TestPlacesOfTokens(t *testing.T) {
+	for _, c := range []struct {
+		op   Op
+		step func(b *Builder, wanted ID) ID
+	}{
+		{RoPE, func(b *Builder, x ID) ID { return b.RoPE("y", x, 32, b.Rope(Rope{Freq: []float64{1}})) }},
+		{Store, func(b *Builder, x ID) ID {
+			b.Store(b.Memory(Memory{Name: "y", Type: quant.F16, Cols: 32}), x)
+			return x
+		}},
+		{Attention, func(b *Builder, x ID) ID {
+			k := b.Memory(Memory{Name: "k", Type: quant.F16, Cols: 32})
+			return b.Attention("y", x, k, k, 1, 1, 1)
+		}},
+		{Conv, func(b *Builder, x ID) ID {
+			state := b.Memory(Memory{Name: "state", Per: Sequence, Type: quant.F32, Cols: 64})
+			return b.Conv("y", x, b.Weight("filter", 32, 3), state)
+		}},
+		{Gather, func(b *Builder, x ID) ID { return b.Gather("y", x) }},
+	} {
+		b := NewBuilder(parts(t), Room{Pages: 1})
+		wanted := b.Gather("wanted", b.Embed("x", b.Weight("embd", 10, 32)))
+		_, err := b.Plan(c.step(b, wanted))
+		if err == nil || !strings.Contains(err.Error(), c.op.String()+" → y") || !strings.Contains(err.Error(), "token rows") {
+			t.Errorf("%s of wanted rows: %v", c.op, err)
 		}
 	}
 }

@@ -7,17 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"eclat/loader"
 	"eclat/loader/quant"
 )
-
-// Weights is where a backend reads weights from; *loader.File is one.
-type Weights interface {
-	// Tensor returns the tensor of a name with its bytes, nil where there is none.
-	Tensor(name string) *loader.Tensor
-	// Forget says that bytes of a tensor will not be read again soon.
-	Forget(data []byte)
-}
 
 // Backend runs plans on one device. Load comes first and once; plans compiled
 // afterwards share its weights and memory. One goroutine owns a backend with all its
@@ -156,36 +147,6 @@ type OpenOptions struct {
 	Progress func(what string, done, total int64) // told how far loading ("weights", bytes) and compiling ("kernels", kernels) are; may be nil
 	Warn     func(message string)                 // told when something falls back to something plainer; may be nil
 	Fault    func(call, subject string) error     // tests make a device fail with it; may be nil
-}
-
-// Numbers of layers with a meaning of their own.
-const (
-	AutoLayers = -1 // as many as fit
-	AllLayers  = -2 // all, or an error
-)
-
-// FitRequest is what a device should hold of a model.
-type FitRequest struct {
-	Stage  *Stage // exactly this stage; nil for the last Layers layers with the head, and the embedding where it holds all
-	Layers int    // a number, AutoLayers or AllLayers
-	Pages  int    // pages of positions; 0 for as many as fit, up to those of MaxContext
-	Room   Room   // of all else; its Pages are not looked at
-	Max    int    // most pages where Pages is 0
-	Sizes  []Size // of all programs that may be compiled
-	Host   int64  // bytes of main memory that can be had; 0 where the system does not tell
-}
-
-// Fitting is what a device will hold. Sizes are in bytes.
-type Fitting struct {
-	Layers    int    // of the model, the last ones
-	Stage     Stage  // what they are
-	Pages     int    // of positions
-	Weights   int64  // on the device, as they lie there; 0 where they stay in the mapped file
-	Mapped    int64  // weights that are read where the file is mapped
-	Memory    int64  // of sequences: key–value memory and states
-	Work      int64  // activations, inputs and scratch of all programs
-	Available int64  // that the device can give; 0 where it cannot be told
-	Why       string // what kept one more layer off the device; empty where all are on it or fewer were asked for
 }
 
 // Errors that a device answers with.

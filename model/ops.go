@@ -61,38 +61,61 @@ const (
 type Role uint8
 
 const (
-	Matrix Role = iota // a weight of any type, (rows, cols)
-	Vector             // a weight of one row
-	Filter             // a weight of float32, (channels, taps)
-	Rows               // an activation
-	Paged              // memory with a row a position: Per is Position or Window
-	Slots              // memory with a slot a sequence
-	Either             // an activation or a Vector
+	Matrix   Role = iota // a weight of any type, (rows, cols)
+	Vector               // a weight of one row
+	Filter               // a weight of float32, (channels, taps)
+	Rows                 // an activation
+	OfTokens             // an activation with a row a token: the op looks at the row's place in its sequence
+	OfWanted             // an activation with a row a wanted answer
+	Paged                // memory with a row a position: Per is Position or Window
+	Slots                // memory with a slot a sequence
+	Either               // an activation or a Vector
 )
 
 // opInfo describes an op: the one table that the builder checks steps against and
 // that inspect and the documentation print.
 type opInfo struct {
 	name    string
-	dst     Role     // Rows or Paged
+	dst     Role     // an activation's, or Paged
 	src     []Role   // of the sources in order
 	args    []string // names of Arg's words
 	formula string
+	shapes  string                 // of the sources and the target, (rows, columns)
+	fit     func(x *operands) bool // whether they and the scalars fit together, in shapes.go
+}
+
+func (r Role) String() string {
+	return [...]string{
+		"a weight", "a weight of one row", "a float32 weight of two columns or more", "an activation", "an activation of token rows",
+		"an activation of wanted rows", "memory in pages", "memory in slots", "an activation or a weight of one row",
+	}[r]
 }
 
 var opInfos = [NumOps]opInfo{
-	Embed:     {"embed", Rows, []Role{Matrix}, nil, "W[token]"},
-	RMSNorm:   {"rmsnorm", Rows, []Role{Rows, Vector}, []string{"eps:f", "group"}, "x / sqrt(mean(x²) + eps) · w"},
-	MatMul:    {"matmul", Rows, []Role{Matrix, Rows}, nil, "x · Wᵀ"},
-	RoPE:      {"rope", Rows, []Role{Rows}, []string{"head_dim", "rope"}, "turn(x, position)"},
-	Store:     {"store", Paged, []Role{Rows}, nil, "memory[position] = x"},
-	Attention: {"attention", Rows, []Role{Rows, Paged, Paged}, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window"}, "softmax(scale · q·Kᵀ) · V"},
-	Conv:      {"conv", Rows, []Role{Rows, Filter, Slots}, nil, "Σ w[k] · x[i−K+1+k]"},
-	SwiGLU:    {"swiglu", Rows, []Role{Rows, Rows}, nil, "x / (1 + exp(−x)) · y"},
-	Add:       {"add", Rows, []Role{Rows, Either}, nil, "x + y"},
-	Mul:       {"mul", Rows, []Role{Rows, Rows}, nil, "x · y"},
-	Gather:    {"gather", Rows, []Role{Rows}, nil, "x[want]"},
-	Sample:    {"sample", Rows, []Role{Rows}, nil, "choose(x)"},
+	Embed: {"embed", OfTokens, []Role{Matrix}, nil, "W[token]",
+		"(vocabulary, c) → (t, c)", fitEmbed},
+	RMSNorm: {"rmsnorm", Rows, []Role{Rows, Vector}, []string{"eps:f", "group"}, "x / sqrt(mean(x²) + eps) · w",
+		"(n, groups·group), (1, group) → (n, groups·group)", fitRMSNorm},
+	MatMul: {"matmul", Rows, []Role{Matrix, Rows}, nil, "x · Wᵀ",
+		"(m, k), (n, k) → (n, m)", fitMatMul},
+	RoPE: {"rope", OfTokens, []Role{OfTokens}, []string{"head_dim", "rope"}, "turn(x, position)",
+		"(t, heads·head_dim) → (t, heads·head_dim), with a rope of the plan within head_dim", fitRoPE},
+	Store: {"store", Paged, []Role{OfTokens}, nil, "memory[position] = x",
+		"(t, c) → (·, c)", fitColumns},
+	Attention: {"attention", OfTokens, []Role{OfTokens, Paged, Paged}, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window"}, "softmax(scale · q·Kᵀ) · V",
+		"(t, h·dim_k), (·, kv·dim_k), (·, kv·dim_v) → (t, h·dim_v) in one pool of the window", fitAttention},
+	Conv: {"conv", OfTokens, []Role{OfTokens, Filter, Slots}, nil, "Σ w[k] · x[i−K+1+k]",
+		"(t, c), (c, K), (·, (K−1)·c) → (t, c)", fitConv},
+	SwiGLU: {"swiglu", Rows, []Role{Rows, Rows}, nil, "x / (1 + exp(−x)) · y",
+		"(n, c), (n, c) → (n, c)", fitElements},
+	Add: {"add", Rows, []Role{Rows, Either}, nil, "x + y",
+		"(n, c), (n or 1, c) → (n, c)", fitAdd},
+	Mul: {"mul", Rows, []Role{Rows, Rows}, nil, "x · y",
+		"(n, c), (n, c) → (n, c)", fitElements},
+	Gather: {"gather", OfWanted, []Role{OfTokens}, nil, "x[want]",
+		"(t, c) → (w, c)", fitColumns},
+	Sample: {"sample", OfWanted, []Role{OfWanted}, nil, "choose(x)",
+		"(w, vocabulary) → (w, 1)", fitSample},
 }
 
 func (o Op) String() string {
@@ -141,21 +164,30 @@ func (s *Step) Args() string {
 	return out
 }
 
-// check says how a step departs from the table.
+// checkStep says how a step departs from the table.
 func (p *Plan) checkStep(s *Step) error {
+	if err := p.checkRoles(s); err != nil {
+		return err
+	}
+	return p.checkShapes(s)
+}
+
+// checkRoles says that a step is not of the table, or which of its tensors is not what
+// the table asks for.
+func (p *Plan) checkRoles(s *Step) error {
 	if s.Op >= NumOps {
 		return UnsupportedError{fmt.Errorf("model: %s is not in the table of ops", s.Op)}
 	}
-	info := &opInfos[s.Op]
+	info, name := &opInfos[s.Op], p.Tensors[s.Dst].Name
 	if len(s.Src) != len(info.src) {
-		return fmt.Errorf("model: %s → %s has %d sources, the table says %d", s.Op, p.Tensors[s.Dst].Name, len(s.Src), len(info.src))
+		return fmt.Errorf("model: %s → %s has %d sources, the table says %d", s.Op, name, len(s.Src), len(info.src))
 	}
 	if !p.plays(s.Dst, info.dst) {
-		return fmt.Errorf("model: %s may not write %s", s.Op, p.Tensors[s.Dst].Name)
+		return fmt.Errorf("model: %s → %s: the target is not %s", s.Op, name, info.dst)
 	}
 	for i, id := range s.Src {
 		if !p.plays(id, info.src[i]) {
-			return fmt.Errorf("model: %s → %s: source %d may not be %s", s.Op, p.Tensors[s.Dst].Name, i, p.Tensors[id].Name)
+			return fmt.Errorf("model: %s → %s: source %d, %s, is not %s", s.Op, name, i, p.Tensors[id].Name, info.src[i])
 		}
 	}
 	return nil
@@ -173,6 +205,10 @@ func (p *Plan) plays(id ID, r Role) bool {
 		return t.Kind == Weight && t.Rows == 1
 	case Rows:
 		return t.Kind == TokenRows || t.Kind == WantRows
+	case OfTokens:
+		return t.Kind == TokenRows
+	case OfWanted:
+		return t.Kind == WantRows
 	case Paged:
 		return t.Kind == Kept && p.Pools[t.Pool].Per != Sequence
 	case Slots:

@@ -211,6 +211,7 @@ func (f *benchFlags) one(ctx context.Context, open func() (*loader.File, error),
 	}
 	if f.kernels || f.report != "" {
 		dev.context = max(dev.context, bench.ProfileContext)
+		dev.probe = bench.Probe
 	}
 	bench.ResetPeak()
 	file, err := open()

@@ -149,15 +149,18 @@ func (f *compareFlags) run(ctx context.Context, args []string) error {
 	if dev.context <= 0 {
 		dev.context = contextFlag(f.n)
 	}
+	var ids []int32
+	dev.probe = func(e *engine.Engine) (o engine.ProbeOptions, err error) {
+		if ids, err = f.tokens(e, text, saved); err != nil {
+			return o, err
+		}
+		return compare.Probe(e, len(ids), f.batch), nil
+	}
 	e, err := dev.open(ctx, args)
 	if err != nil {
 		return err
 	}
 	defer e.Close()
-	ids, err := f.tokens(e, text, saved)
-	if err != nil {
-		return err
-	}
 	got, err := compare.NewLive(ctx, e, ids, f.batch)
 	if err != nil {
 		return err
@@ -287,6 +290,7 @@ func (f *compareFlags) openOther(ctx context.Context, e *engine.Engine, args []s
 		args = []string{f.againstModel}
 	}
 	dev.context = contextFlag(max(n, int(f.context)))
+	dev.probe = func(e *engine.Engine) (engine.ProbeOptions, error) { return compare.Probe(e, n, 0), nil }
 	return dev.open(ctx, args)
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -68,15 +67,12 @@ type deviceEntry struct {
 // listDevices describes every device. An error says why there is no Vulkan device.
 func listDevices(ctx context.Context, measure bool) (list []deviceEntry, err error) {
 	devices, err := engine.Devices(0)
-	infos := make([]model.DeviceInfo, len(devices))
-	for i, d := range devices {
-		infos[i] = d.Info()
-	}
-	auto, _, _ := model.Choose(infos, "auto", os.Getenv("ECLAT_ALLOW_SOFTWARE") == "1")
-	for i := range infos {
-		d := newDeviceEntry(&infos[i])
+	auto := engine.Auto(devices)
+	for i := range devices {
+		info := devices[i].Info()
+		d := newDeviceEntry(&info)
 		d.Auto = i == auto
-		if measure && infos[i].Kind != model.Reference { // which has the processor's memory
+		if measure && info.Kind != model.Reference { // which has the processor's memory
 			var err error
 			if d.Bandwidth, err = bench.CopyRate(ctx, devices[i].CopyRate); err != nil {
 				d.Error = err.Error()

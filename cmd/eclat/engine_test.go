@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -85,6 +86,28 @@ func TestContextTooLong(t *testing.T) {
 			if code != 4 || out != "" || failed != 1 {
 				t.Errorf("%v -c %s: exit code %d, stdout %q, stderr %q", place, n, code, out, errs)
 			}
+		}
+	}
+}
+
+// TestCompareDoesNotFit: a comparison whose activations no memory holds is one line and
+// exit code 4, before anything is loaded.
+func TestCompareDoesNotFit(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil || runtime.GOOS != "linux" {
+		t.Skip("needs a shell that limits the address space:", err)
+	}
+	text := filepath.Join(t.TempDir(), "text.txt")
+	if err := os.WriteFile(text, []byte(strings.Repeat("the cat sat on the mat and looked. ", 20000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, device := range []string{"cpu", "ref"} { // a GPU may have memory of its own
+		args := []string{"compare", "-f", text, "-n", "65536", "--batch", "65536", "--device", device}
+		cmd := exec.Command(sh, append([]string{"-c", `ulimit -v 6000000; exec "$@"`, "sh", os.Args[0]}, args...)...)
+		cmd.Env = append(os.Environ(), "ECLAT_MAIN=1")
+		out, _ := cmd.CombinedOutput()
+		if code := cmd.ProcessState.ExitCode(); code != 4 || strings.Count(string(out), "\n") != 1 || !strings.Contains(string(out), "MiB of work memory") {
+			t.Errorf("%s: exit code %d, %q", device, code, out)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"text/tabwriter"
 
@@ -122,7 +123,7 @@ const longArray = 16
 func printable(v any) any {
 	switch v := v.(type) {
 	case float64:
-		if v-v != 0 {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return fmt.Sprint(v)
 		}
 	case []any:

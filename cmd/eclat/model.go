@@ -31,6 +31,8 @@ type deviceFlags struct {
 	context    contextFlag
 	threads    int
 	verify     string // quick or full
+
+	probe func(e *engine.Engine) (engine.ProbeOptions, error) // that the command will open; nil for none
 }
 
 // contextFlag is a number of tokens or auto.
@@ -95,6 +97,7 @@ func (d *deviceFlags) options() engine.Options {
 		Threads:    d.threads,
 		Parallel:   1,
 		Notice:     out.Notice,
+		Probe:      d.probe,
 	}
 }
 

@@ -10,9 +10,9 @@ import (
 
 // Fit says how much of a model the processor holds. All weights stay where the file
 // is mapped, so all layers that are asked for fit, and memory decides how many
-// positions do. work is the bytes that the programs of a plan, of all sizes, take,
-// and copied those of the weights that a backend keeps in another form.
-func Fit(m *model.Model, r model.FitRequest, work func(p *model.Plan, sizes []model.Size) int64, copied func(p *model.Plan) int64) (*model.Fitting, error) {
+// positions do. work is the bytes that all programs of a stage take, and copied those
+// of the weights that a backend keeps in another form.
+func Fit(m *model.Model, r model.FitRequest, work func([]model.Planned) int64, copied func(p *model.Plan) int64) (*model.Fitting, error) {
 	f := &model.Fitting{Stage: m.Whole(), Available: r.Host}
 	switch {
 	case r.Stage != nil:
@@ -29,13 +29,11 @@ func Fit(m *model.Model, r model.FitRequest, work func(p *model.Plan, sizes []mo
 
 	// count fills f for a number of pages.
 	count := func(pages int) (need int64, err error) {
-		room, st := r.Room, f.Stage
-		room.Pages, st.Sample = pages, st.Head // the larger of the stage's plans
-		p, err := m.Describe(st, room)
+		p, programs, err := r.Plans(m, f.Stage, pages)
 		if err != nil {
 			return 0, err
 		}
-		f.Pages, f.Memory, f.Work, f.Weights, f.Mapped = pages, memoryBytes(p), work(p, r.Sizes), copied(p), 0
+		f.Pages, f.Memory, f.Work, f.Weights, f.Mapped = pages, memoryBytes(p), work(programs), copied(p), 0
 		for _, t := range p.Weights() {
 			size, _ := t.Type.RowBytes(uint64(t.Rows) * uint64(t.Cols))
 			f.Mapped += int64(size)
@@ -71,6 +69,13 @@ func Fit(m *model.Model, r model.FitRequest, work func(p *model.Plan, sizes []mo
 	}
 	if need > budget {
 		fits := most(min(pages, longest), budget)
+		if fits == 0 { // no shorter context helps
+			if _, err := count(1); err != nil {
+				return nil, err
+			}
+			return nil, fmt.Errorf("%w: %d MiB of work memory and %d MiB for a context of %d tokens are needed, %d MiB are available",
+				model.ErrNoMemory, mib(f.Work), mib(sum(f.Memory, f.Weights)), model.PageLen, budget>>20)
+		}
 		takes := "more than can be addressed"
 		if need < addressable {
 			takes = fmt.Sprintf("%d MiB", mib(need))

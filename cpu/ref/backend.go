@@ -51,12 +51,9 @@ func (b *Backend) Load(ctx context.Context, w model.Weights, p *model.Plan) erro
 	b.weights = map[string]*loader.Tensor{}
 	var total int64
 	for _, want := range p.Weights() {
-		t := w.Tensor(want.Name)
-		switch {
-		case t == nil:
-			return fmt.Errorf("ref: there is no weight %s", want.Name)
-		case t.Type != want.Type || t.Dims[0] != want.Cols || t.Elems() != want.Rows*want.Cols || int64(len(t.Data)) != t.Size:
-			return fmt.Errorf("ref: the weight %s is not as the plan has it", want.Name)
+		t, err := model.MappedWeight(w, want)
+		if err != nil {
+			return fmt.Errorf("ref: %w", err)
 		}
 		b.weights[want.Name] = t
 		total += t.Size

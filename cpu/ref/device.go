@@ -8,10 +8,6 @@ import (
 	"eclat/model"
 )
 
-// chunk is how many tokens of a prompt go through the model at once: enough to
-// decode each weight once for many, few enough that progress shows.
-const chunk = 32
-
 // device implements model.Device.
 type device struct{}
 
@@ -21,7 +17,7 @@ func Device() model.Device { return device{} }
 func (device) Info() model.DeviceInfo {
 	info := model.DeviceInfo{
 		ID: "ref", Backend: "ref", Name: host.Processor(), Kind: model.Reference,
-		Threads: 1, Chunk: chunk, Types: quant.Decodable(),
+		Threads: 1, Chunk: host.Chunk, Types: quant.Decodable(),
 	}
 	for op, f := range ops {
 		if f != nil {
@@ -39,9 +35,9 @@ func (d device) Open(ctx context.Context, o model.OpenOptions) (model.Backend, e
 }
 
 func (device) Fit(m *model.Model, r model.FitRequest) (*model.Fitting, error) {
-	work := func(p *model.Plan, all []model.Size) (n int64) {
-		for _, s := range all {
-			n += sizesOf(p, s).bytes()
+	work := func(programs []model.Planned) (n int64) {
+		for _, p := range programs {
+			n += sizesOf(p.Plan, p.Size).bytes()
 		}
 		return n
 	}

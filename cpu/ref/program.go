@@ -78,7 +78,7 @@ func (b *Backend) Compile(p *model.Plan, o model.CompileOptions) (model.Program,
 		return nil, fmt.Errorf("ref: a program for %d tokens, %d answers", o.Tokens, o.Want)
 	}
 	for _, t := range p.Weights() {
-		if w := b.weights[t.Name]; w == nil || w.Type != t.Type || w.Dims[0] != t.Cols || w.Elems() != t.Rows*t.Cols {
+		if w := b.weights[t.Name]; w == nil || !t.Is(w) {
 			return nil, fmt.Errorf("ref: the weight %s was not loaded", t.Name)
 		}
 	}

@@ -47,9 +47,15 @@ var ErrNoTimes = errors.New("the device does not time its steps")
 // up and one to measure.
 const ProfileContext = 2
 
+// profiling is the probe that RunProfile opens.
+var profiling = engine.ProbeOptions{Tokens: 1, Profile: true}
+
+// Probe is an engine.Options.Probe for RunProfile.
+func Probe(*engine.Engine) (engine.ProbeOptions, error) { return profiling, nil }
+
 // RunProfile times every step of tokens tokens after a warm-up of as many.
 func RunProfile(ctx context.Context, e *engine.Engine, tokens int) (*Profile, error) {
-	p, err := e.NewProbe(ctx, engine.ProbeOptions{Tokens: 1, Profile: true})
+	p, err := e.NewProbe(ctx, profiling)
 	if err != nil {
 		return nil, err
 	}

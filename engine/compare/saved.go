@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 
 	"eclat/engine"
 	"eclat/engine/record"
 	"eclat/loader/safemath"
+	"eclat/model/sample"
 )
 
 const kind = "run" // of the record
@@ -41,7 +41,7 @@ func Save(ctx context.Context, path string, s Side, limit int64, progress func(d
 			w.Abort()
 			return err
 		}
-		if logits := rows[len(rows)-1]; !finite(logits) {
+		if logits := rows[len(rows)-1]; !sample.Finite(logits) {
 			w.Abort()
 			return fmt.Errorf("%s: %w at position %d", head.Device, engine.ErrNotFinite, pos)
 		}
@@ -58,11 +58,6 @@ func Save(ctx context.Context, path string, s Side, limit int64, progress func(d
 		}
 	}
 	return w.Close()
-}
-
-// finite reports whether there is no NaN and no infinity in x.
-func finite(x []float32) bool {
-	return !slices.ContainsFunc(x, func(v float32) bool { return v-v != 0 })
 }
 
 // thin chooses Every of all tensors but the logits so that the numbers take at

@@ -64,18 +64,25 @@ type Live struct {
 // how many tokens to compute together; the device keeps as many again.
 const rowMemory = 256 << 20
 
-// NewLive makes a side of an open model. batch is how many tokens to compute at
-// once: 1 is the way of generating, more the way of reading a prompt; 0 chooses
-// the chunk of prompts or what memory is reasonable for.
-func NewLive(ctx context.Context, e *engine.Engine, tokens []int32, batch int) (*Live, error) {
+// Probe is the probe that NewLive opens for n tokens, for engine.Options.Probe. batch
+// is how many tokens to compute at once: 1 is the way of generating, more the way of
+// reading a prompt; 0 chooses the chunk of prompts or what memory is reasonable for.
+func Probe(e *engine.Engine, n, batch int) engine.ProbeOptions {
 	if batch <= 0 {
 		batch = e.Chunk
 		if row := rowBytes(e); row > 0 {
 			batch = int(min(int64(batch), max(1, rowMemory/row)))
 		}
 	}
-	batch = max(1, min(batch, len(tokens)))
-	probe, err := e.NewProbe(ctx, engine.ProbeOptions{Tokens: batch, Trace: true})
+	return engine.ProbeOptions{Tokens: max(1, min(batch, n)), Trace: true}
+}
+
+// NewLive makes a side of an open model, which computes batch tokens at once; see
+// Probe.
+func NewLive(ctx context.Context, e *engine.Engine, tokens []int32, batch int) (*Live, error) {
+	o := Probe(e, len(tokens), batch)
+	batch = o.Tokens
+	probe, err := e.NewProbe(ctx, o)
 	if err != nil {
 		return nil, err
 	}

@@ -9,8 +9,21 @@ import (
 // LogSoftmax writes log(exp(x[i]) / Σ exp(x)) to dst, which has the length of x,
 // and reports whether the answer is a distribution: false where a logit is not finite.
 func LogSoftmax(dst []float64, x []float32) bool {
-	if !sample.Finite(x) {
+	log, ok := LogSumExp(x)
+	if !ok {
 		return false
+	}
+	for i, v := range x {
+		dst[i] = float64(v) - log
+	}
+	return true
+}
+
+// LogSumExp returns log(Σ exp(x)), the difference between a logit and the logarithm of
+// its probability; false where a logit is not finite.
+func LogSumExp(x []float32) (log float64, ok bool) {
+	if !sample.Finite(x) {
+		return 0, false
 	}
 	top := math.Inf(-1)
 	for _, v := range x {
@@ -20,11 +33,7 @@ func LogSoftmax(dst []float64, x []float32) bool {
 	for _, v := range x {
 		sum += math.Exp(float64(v) - top)
 	}
-	log := top + math.Log(sum)
-	for i, v := range x {
-		dst[i] = float64(v) - log
-	}
-	return true
+	return top + math.Log(sum), true
 }
 
 // KL returns the Kullback–Leibler divergence Σ p·(log p − log q) in nats, of the

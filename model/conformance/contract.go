@@ -17,7 +17,21 @@ type nothing struct{}
 func (nothing) Tensor(string) *loader.Tensor { return nil }
 func (nothing) Forget([]byte)                {}
 
-// loads loads twice, what is not there, and with a context that has ended.
+// altered is a file whose tensors are not what they were.
+type altered struct {
+	model.Weights
+	change func(t *loader.Tensor)
+}
+
+func (a altered) Tensor(name string) *loader.Tensor {
+	t := *a.Weights.Tensor(name)
+	t.Dims = slices.Clone(t.Dims)
+	a.change(&t)
+	return &t
+}
+
+// loads loads twice, what is not there or not as the plan has it, and with a context
+// that has ended.
 func loads(_ *Case, _, open Opener) (float64, error) {
 	c, good := embedTest()
 	if err := c.with(open, func(r *rig) error {
@@ -33,7 +47,15 @@ func loads(_ *Case, _, open Opener) (float64, error) {
 			what  string
 			ended bool
 			from  model.Weights
-		}{{"without the weights", false, nothing{}}, {"with a context that has ended", true, r.file}} {
+		}{
+			{"without the weights", false, nothing{}},
+			{"of weights of another type", false, altered{r.file, func(t *loader.Tensor) { t.Type = quant.I32 }}},
+			{"of weights with rows for columns", false, altered{r.file, func(t *loader.Tensor) { slices.Reverse(t.Dims) }}},
+			{"of weights with a row more", false, altered{r.file, func(t *loader.Tensor) { t.Dims[len(t.Dims)-1]++ }}},
+			{"of weights without a shape", false, altered{r.file, func(t *loader.Tensor) { t.Dims = nil }}},
+			{"of weights that are not mapped", false, altered{r.file, func(t *loader.Tensor) { t.Data = nil }}},
+			{"with a context that has ended", true, r.file},
+		} {
 			be, err := open()
 			if err != nil {
 				return err
@@ -74,6 +96,7 @@ func compiles(_ *Case, _, open Opener) (float64, error) {
 			{"weights of a type that cannot be decoded", true, func(p *model.Plan) { weight(p).Type = quant.I32 }},
 			{"weights of an unknown type", true, func(p *model.Plan) { weight(p).Type = 99999 }},
 			{"a source too few", false, func(p *model.Plan) { p.Steps[0].Src = nil }},
+			{"a target of other columns", false, func(p *model.Plan) { p.Tensors[p.Steps[4].Dst].Cols++ }},
 			{"a weight that was not loaded", false, func(p *model.Plan) { weight(p).Name = "elsewhere" }},
 			{"memory that was not made", false, func(p *model.Plan) { p.Tensors[p.Steps[1].Dst].Name = "elsewhere" }},
 		} {

@@ -245,9 +245,9 @@ func programSizes() *Case {
 			if err != nil {
 				return 0, err
 			}
-			e, err := agree(fmt.Sprintf("program of %d", size), &want, &got, LimitQuant)
+			e, err := agree([]answer{want}, []answer{got}, LimitQuant)
 			if err != nil {
-				return e, err
+				return e, fmt.Errorf("program of %d: %w", size, err)
 			}
 			most = max(most, e)
 		}
@@ -295,23 +295,5 @@ func twoPrograms() *Case {
 		})
 		return all, err
 	}
-	return &Case{Op: "batch", Name: "two programs in turn", Limit: LimitQuant, check: func(_ *Case, openRef, open Opener) (float64, error) {
-		want, err := answers(openRef)
-		if err != nil {
-			return 0, refFails(err)
-		}
-		got, err := answers(open)
-		if err != nil {
-			return 0, err
-		}
-		most := 0.0
-		for i := range want {
-			e, err := agree(fmt.Sprintf("run %d", i), &want[i], &got[i], LimitQuant)
-			if err != nil {
-				return e, err
-			}
-			most = max(most, e)
-		}
-		return most, nil
-	}}
+	return looked("batch", "two programs in turn", LimitQuant, answers, nil)
 }

@@ -3,9 +3,11 @@ package conformance
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/sample"
 )
 
 // rowCounts are tokens in one run: one, the small batches, around a tile's edge, many.
@@ -163,34 +165,20 @@ func matmul() (cases []*Case) {
 
 // besideNaN compares all rows but one, which must not be finite on either backend.
 func besideNaN(op, name string, limit float64, bad int, c *test) *Case {
-	return &Case{Op: op, Name: name, Limit: limit, check: func(_ *Case, openRef, open Opener) (float64, error) {
-		want, err := c.answers(openRef)
-		if err != nil {
-			return 0, refFails(err)
-		}
-		got, err := c.answers(open)
-		if err != nil {
-			return 0, err
-		}
-		most := 0.0
+	return looked(op, name, limit, c.answers, func(want, got []answer) error {
 		for i := range want {
-			w, g := &want[i], &got[i]
-			for _, a := range []*answer{w, g} {
-				for j, x := range a.row(bad) {
-					if x-x == 0 {
-						return 0, fmt.Errorf("run %d: element %d of the row with a number gone is %g", i, j, x)
+			for _, a := range []*answer{&want[i], &got[i]} {
+				row := a.row(bad)
+				for j := range row {
+					if sample.Finite(row[j:][:1]) {
+						return fmt.Errorf("run %d: element %d of the row with a number gone is %g", i, j, row[j])
 					}
 				}
-				a.rows = append(append([]float32{}, a.rows[:bad*a.cols]...), a.rows[(bad+1)*a.cols:]...)
+				a.rows = slices.Delete(a.rows, bad*a.cols, (bad+1)*a.cols)
 			}
-			e, err := agree(fmt.Sprintf("run %d", i), w, g, limit)
-			if err != nil {
-				return e, err
-			}
-			most = max(most, e)
 		}
-		return most, nil
-	}}
+		return nil
+	})
 }
 
 // rope turns heads by near and far positions: neighbours and halves, part of a head,

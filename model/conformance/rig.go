@@ -182,38 +182,45 @@ func (c *test) answers(open Opener) (out []answer, err error) {
 // refFails marks an error of the reference: it is nobody's excuse.
 func refFails(err error) error { return fmt.Errorf("reference: %v", err) }
 
-// agree compares two answers bit by bit and returns the error between their rows.
-func agree(what string, want, got *answer, limit float64) (float64, error) {
-	e := NMSE(want.rows, got.rows)
-	if !sameBits(want.rows, got.rows) {
-		return e, fmt.Errorf("%s: other bits, error %.3g; %s", what, e, worst(want.rows, got.rows))
+// agree compares the answers of all runs bit by bit and returns the largest error.
+func agree(want, got []answer, limit float64) (most float64, err error) {
+	for i := range want {
+		w, g := &want[i], &got[i]
+		e := NMSE(w.rows, g.rows)
+		if !sameBits(w.rows, g.rows) {
+			return e, fmt.Errorf("run %d: other bits, error %.3g; %s", i, e, worst(w.rows, g.rows))
+		}
+		if !slices.Equal(w.tokens, g.tokens) {
+			return e, fmt.Errorf("run %d: tokens %v, want %v", i, g.tokens, w.tokens)
+		}
+		most = max(most, e)
 	}
-	if !slices.Equal(want.tokens, got.tokens) {
-		return e, fmt.Errorf("%s: tokens %v, want %v", what, got.tokens, want.tokens)
-	}
-	return e, nil
+	return most, nil
 }
 
-// compared makes a case of a test: every run on both backends, the largest error.
+// compared makes a case of a test: the answers of both backends agree in every run.
 func compared(op, name string, limit float64, c *test) *Case {
+	return looked(op, name, limit, c.answers, nil)
+}
+
+// looked makes a case of runs whose answers look is shown before they are compared; nil
+// looks at nothing. It may say what else is wrong with them, and take off what need not agree.
+func looked(op, name string, limit float64, run func(Opener) ([]answer, error), look func(want, got []answer) error) *Case {
 	return &Case{Op: op, Name: name, Limit: limit, check: func(_ *Case, openRef, open Opener) (float64, error) {
-		want, err := c.answers(openRef)
+		want, err := run(openRef)
 		if err != nil {
 			return 0, refFails(err)
 		}
-		got, err := c.answers(open)
+		got, err := run(open)
 		if err != nil {
 			return 0, err
 		}
-		most := 0.0
-		for i := range want {
-			e, err := agree(fmt.Sprintf("run %d", i), &want[i], &got[i], limit)
-			if err != nil {
-				return e, err
+		if look != nil {
+			if err := look(want, got); err != nil {
+				return 0, err
 			}
-			most = max(most, e)
 		}
-		return most, nil
+		return agree(want, got, limit)
 	}}
 }
 

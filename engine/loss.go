@@ -1,0 +1,65 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+)
+
+// calmSteps is after how many steps without a loss devices need no care any more.
+const calmSteps = 256
+
+// maxLosses is with how many losses in one answer the layers move to the processor.
+const maxLosses = 3
+
+// ready loads the chain where it is not loaded.
+func (o *owner) ready() error {
+	if o.broken == nil {
+		return nil
+	}
+	if err := o.chain.load(o.e.ctx, o.careful); err != nil {
+		o.chain.close()
+		if o.e.ctx.Err() != nil {
+			return ErrClosed
+		}
+		o.broken = err
+		return fmt.Errorf("%w: it could not be opened again: %w", ErrLost, err)
+	}
+	o.broken = nil
+	return nil
+}
+
+// lost brings lost devices back: everything is closed and opened anew, and the
+// sequences run the tokens they have once more. After the third loss in one answer
+// the layers move to the processor.
+func (o *owner) lost(err error) {
+	o.epoch++
+	o.careful++
+	o.calm = 0
+	o.e.losses.Add(1)
+	often := false
+	o.pages = newPages(o.chain.kinds)
+	o.index = newIndex(o.pages)
+	for i, q := range o.active {
+		q.stats.Losses++
+		often = often || q.stats.Losses >= maxLosses
+		q.units, q.stored, q.shared, q.pages = nil, 0, nil, 0
+		o.follow(q, o.active[:i])
+	}
+	o.e.options.notice(fmt.Sprintf("%v; opening the device again", err))
+	o.broken = err
+	o.chain.close() // a lost device may not even close; that matters less than going on
+	if often && o.chain.onDevice() {
+		links, fault := o.e.placeOnProcessor()
+		if fault == nil {
+			o.chain.links = links
+			o.e.options.notice(fmt.Sprintf("the device was lost %d times in one answer: all layers move to %s", maxLosses, links[0].device.Info().ID))
+		} else {
+			o.e.options.notice(fmt.Sprintf("the layers cannot move to the processor: %v", fault))
+		}
+	}
+	if err := o.ready(); err != nil {
+		for _, q := range slices.Clone(o.active) {
+			o.end(q, "", err)
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package model
+
+// Numbers of layers with a meaning of their own.
+const (
+	AutoLayers = -1 // as many as fit
+	AllLayers  = -2 // all, or an error
+)
+
+// FitRequest is what a device should hold of a model.
+type FitRequest struct {
+	Stage  *Stage // exactly this stage; nil for the last Layers layers with the head, and the embedding where it holds all
+	Layers int    // a number, AutoLayers or AllLayers
+	Pages  int    // pages of positions; 0 for as many as fit, up to those of MaxContext
+	Room   Room   // of all else; its Pages are not looked at
+	Max    int    // most pages where Pages is 0
+
+	Programs []FitProgram // all that may be compiled
+	Host     int64        // bytes of main memory that can be had; 0 where the system does not tell
+}
+
+// FitProgram is a program that may be compiled of a stage.
+type FitProgram struct {
+	CompileOptions
+	Logits bool // with the head it ends with logits; others end with tokens
+}
+
+// Planned is a program's plan with what it is compiled for.
+type Planned struct {
+	Plan *Plan
+	CompileOptions
+}
+
+// Plans describes what a stage loads, with memory of a number of pages, and what is
+// compiled of it. The load's plan ends with tokens where it has the head.
+func (r *FitRequest) Plans(m *Model, st Stage, pages int) (load *Plan, programs []Planned, err error) {
+	room := r.Room
+	room.Pages = pages
+	st.Sample = st.Head
+	if load, err = m.Describe(st, room); err != nil {
+		return nil, nil, err
+	}
+	var logits *Plan
+	for _, p := range r.Programs {
+		plan := load
+		if p.Logits && st.Head {
+			if logits == nil {
+				st.Sample = false
+				if logits, err = m.Describe(st, room); err != nil {
+					return nil, nil, err
+				}
+			}
+			plan = logits
+		}
+		programs = append(programs, Planned{plan, p.CompileOptions})
+	}
+	return load, programs, nil
+}
+
+// Fitting is what a device will hold. Sizes are in bytes.
+type Fitting struct {
+	Layers    int    // of the model, the last ones
+	Stage     Stage  // what they are
+	Pages     int    // of positions
+	Weights   int64  // on the device, as they lie there; 0 where they stay in the mapped file
+	Mapped    int64  // weights that are read where the file is mapped
+	Memory    int64  // of sequences: key–value memory and states
+	Work      int64  // activations, inputs and scratch of all programs
+	Available int64  // that the device can give; 0 where it cannot be told
+	Why       string // what kept one more layer off the device; empty where all are on it or fewer were asked for
+}

@@ -1,0 +1,96 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// operands are a step's tensors, each of the role that the table of ops asks for, as
+// the rules below see them.
+type operands struct {
+	p   *Plan
+	s   *Step
+	dst *Tensor
+	src [3]*Tensor // as many as the op has
+}
+
+// checkShapes says that a step's tensors do not fit together; its roles are checked.
+func (p *Plan) checkShapes(s *Step) error {
+	x := operands{p: p, s: s, dst: &p.Tensors[s.Dst]}
+	found := make([]string, len(s.Src))
+	for i, id := range s.Src {
+		x.src[i] = &p.Tensors[id]
+		found[i] = x.src[i].shape()
+	}
+	if info := &opInfos[s.Op]; !info.fit(&x) {
+		return fmt.Errorf("model: %s → %s: %s → %s is not %s", s.Op, x.dst.Name, strings.Join(found, ", "), x.dst.shape(), info.shapes)
+	}
+	return nil
+}
+
+// shape prints (rows, columns), the rows of an activation as t for tokens and w for
+// wanted answers.
+func (t *Tensor) shape() string {
+	switch t.Kind {
+	case TokenRows:
+		return fmt.Sprintf("(t, %d)", t.Cols)
+	case WantRows:
+		return fmt.Sprintf("(w, %d)", t.Cols)
+	case Kept:
+		return fmt.Sprintf("(·, %d)", t.Cols)
+	}
+	return fmt.Sprintf("(%d, %d)", t.Rows, t.Cols)
+}
+
+// like reports whether source i has the rows and the columns of the target.
+func (x *operands) like(i int) bool {
+	return x.src[i].Kind == x.dst.Kind && x.src[i].Cols == x.dst.Cols
+}
+
+func fitEmbed(x *operands) bool { return x.src[0].Cols == x.dst.Cols && x.p.Vocab <= x.src[0].Rows }
+
+func fitRMSNorm(x *operands) bool {
+	group := int(x.s.Arg[1])
+	return x.like(0) && group > 0 && x.src[1].Cols == group && x.dst.Cols%group == 0
+}
+
+func fitMatMul(x *operands) bool {
+	w, in := x.src[0], x.src[1]
+	return in.Kind == x.dst.Kind && in.Cols == w.Cols && x.dst.Cols == w.Rows
+}
+
+func fitRoPE(x *operands) bool {
+	headDim, at := int(x.s.Arg[0]), int(x.s.Arg[1])
+	if !x.like(0) || headDim == 0 || x.dst.Cols%headDim != 0 || at >= len(x.p.Ropes) {
+		return false
+	}
+	r := &x.p.Ropes[at]
+	beyond := func(axis uint8) bool { return int(axis) >= x.p.Axes }
+	return 2*len(r.Freq) <= headDim && (r.Axis == nil || len(r.Axis) == len(r.Freq) && !slices.ContainsFunc(r.Axis, beyond))
+}
+
+// fitAttention wants the keys and values of a position to come and go together, and the
+// window's pages to be there.
+func fitAttention(x *operands) bool {
+	nHead, nHeadKV, dimK, dimV := int(x.s.Arg[0]), int(x.s.Arg[1]), int(x.s.Arg[2]), int(x.s.Arg[3])
+	q, k, v := x.src[0], x.src[1], x.src[2]
+	return nHeadKV > 0 && nHead%nHeadKV == 0 && q.Cols == nHead*dimK && x.dst.Cols == nHead*dimV &&
+		k.Cols == nHeadKV*dimK && v.Cols == nHeadKV*dimV && k.Pool == v.Pool && x.p.Pools[k.Pool].Window == int(x.s.Arg[5])
+}
+
+func fitConv(x *operands) bool {
+	w, slot := x.src[1], x.src[2]
+	return x.like(0) && w.Rows == x.dst.Cols && slot.Cols == (w.Cols-1)*x.dst.Cols
+}
+
+func fitElements(x *operands) bool { return x.like(0) && x.like(1) }
+
+func fitAdd(x *operands) bool {
+	return x.like(0) && (x.like(1) || x.src[1].Kind == Weight && x.src[1].Cols == x.dst.Cols)
+}
+
+// fitColumns is of ops that take rows as they are.
+func fitColumns(x *operands) bool { return x.src[0].Cols == x.dst.Cols }
+
+func fitSample(x *operands) bool { return x.dst.Cols == 1 }

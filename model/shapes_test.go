@@ -1,0 +1,109 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// free lists what a rule of shapes leaves open: a tensor's columns or rows, a scalar.
+var free = map[Op][]string{
+	Embed:     {"rows of source 0"}, // more than the vocabulary
+	RMSNorm:   {"eps:f"},
+	Attention: {"scale:f"},
+	Sample:    {"columns of source 0"}, // any vocabulary
+}
+
+// TestShapes takes a sound step of each op and changes one thing at a time: the columns
+// of each tensor, the rows of each weight, the kind of rows of each activation that may
+// be of either, and each scalar, which also becomes 0.
+func TestShapes(t *testing.T) {
+	p := every(t, Room{Pages: 4, Seqs: 2, Chunk: 8})
+	for i := range p.Steps {
+		sound := &p.Steps[i]
+		info := opInfos[sound.Op]
+		try := func(what string, q *Plan, s *Step) {
+			t.Helper()
+			err := q.checkStep(s)
+			if open := slices.Contains(free[s.Op], what); (err == nil) != open {
+				t.Errorf("%s with other %s: %v", s.Op, what, err)
+			}
+			if err != nil && (!strings.Contains(err.Error(), s.Op.String()+" → "+p.Tensors[sound.Dst].Name) || len(err.Error()) >= 200) {
+				t.Errorf("%q does not name the step, or is long", err)
+			}
+		}
+		// with puts a changed copy of a tensor in the place of an operand, −1 for the target.
+		with := func(what string, at int, change func(x *Tensor)) {
+			q, s := *p, *sound
+			s.Src = slices.Clone(s.Src)
+			place := &s.Dst
+			if at >= 0 {
+				place = &s.Src[at]
+			}
+			x := p.Tensors[*place]
+			change(&x)
+			q.Tensors = append(slices.Clone(p.Tensors), x)
+			*place = ID(len(p.Tensors))
+			try(what, &q, &s)
+		}
+		for at := -1; at < len(sound.Src); at++ {
+			name, role := "the target", info.dst
+			if at >= 0 {
+				name, role = fmt.Sprintf("source %d", at), info.src[at]
+			}
+			with("columns of "+name, at, func(x *Tensor) { x.Cols++ })
+			switch role {
+			case Matrix, Filter:
+				with("rows of "+name, at, func(x *Tensor) { x.Rows++ })
+			case Rows, Either:
+				with("kind of "+name, at, func(x *Tensor) {
+					x.Kind = map[Kind]Kind{TokenRows: WantRows, WantRows: TokenRows, Weight: Kept}[x.Kind]
+				})
+			}
+		}
+		for j, name := range info.args {
+			for _, v := range []uint32{0, sound.Arg[j] + 1} {
+				if s := *sound; v != s.Arg[j] {
+					s.Arg[j] = v
+					try(name, p, &s)
+				}
+			}
+		}
+	}
+}
+
+// TestShapesBeyondColumns: what the columns do not tell.
+func TestShapesBeyondColumns(t *testing.T) {
+	find := func(p *Plan, op Op) *Step {
+		return &p.Steps[slices.IndexFunc(p.Steps, func(s Step) bool { return s.Op == op })]
+	}
+	for _, c := range []struct {
+		what   string
+		op     Op
+		sound  bool
+		change func(p *Plan, s *Step)
+	}{
+		{"more ids than rows", Embed, false, func(p *Plan, _ *Step) { p.Vocab = 11 }},
+		{"more heads than are turned", RoPE, true, func(_ *Plan, s *Step) { s.Arg[0] = 4 }},
+		{"pairs beyond the head", RoPE, false, func(_ *Plan, s *Step) { s.Arg[0] = 2 }},
+		{"an axis a pair", RoPE, true, func(p *Plan, _ *Step) { p.Axes, p.Ropes[0].Axis = 2, []uint8{0, 1} }},
+		{"an axis that there is not", RoPE, false, func(p *Plan, _ *Step) { p.Axes, p.Ropes[0].Axis = 2, []uint8{0, 2} }},
+		{"an axis too few", RoPE, false, func(p *Plan, _ *Step) { p.Ropes[0].Axis = []uint8{0} }},
+		{"key heads that do not divide the heads", Attention, false, func(p *Plan, s *Step) {
+			s.Arg[0], s.Arg[1], s.Arg[2], s.Arg[3] = 2, 4, 8, 8
+			for i, cols := range []int{16, 32, 32} {
+				p.Tensors[s.Src[i]].Cols = cols
+			}
+			p.Tensors[s.Dst].Cols = 16
+		}},
+		{"values in another pool", Attention, false, func(p *Plan, s *Step) { p.Tensors[s.Src[2]].Pool = 1 }},
+	} {
+		p := every(t, Room{Pages: 4, Seqs: 2, Chunk: 8})
+		s := find(p, c.op)
+		c.change(p, s)
+		if err := p.checkStep(s); (err == nil) != c.sound {
+			t.Errorf("%s with %s: %v", c.op, c.what, err)
+		}
+	}
+}

@@ -1,0 +1,43 @@
+package model
+
+import (
+	"fmt"
+
+	"eclat/loader"
+)
+
+// Weights is where a backend reads weights from; *loader.File is one.
+type Weights interface {
+	// Tensor returns the tensor of a name with its bytes, nil where there is none.
+	Tensor(name string) *loader.Tensor
+	// Forget says that bytes of a tensor will not be read again soon.
+	Forget(data []byte)
+}
+
+// Is reports whether f, a tensor of a file, has the type and the shape of weight t.
+func (t *Tensor) Is(f *loader.Tensor) bool {
+	return len(f.Dims) > 0 && f.Type == t.Type && f.Dims[0] == t.Cols && f.Elems() == t.Rows*t.Cols
+}
+
+// FindWeight returns the tensor that a plan has as want, once its type and shape are
+// seen to be the same.
+func FindWeight(w Weights, want Tensor) (*loader.Tensor, error) {
+	t := w.Tensor(want.Name)
+	switch {
+	case t == nil:
+		return nil, fmt.Errorf("there is no weight %s", want.Name)
+	case !want.Is(t):
+		return nil, fmt.Errorf("the weight %s is %s of %s, the plan asks for %s of %s",
+			want.Name, Shape(t.Dims...), t.Type, Shape(want.Cols, want.Rows), want.Type)
+	}
+	return t, nil
+}
+
+// MappedWeight is FindWeight of a tensor whose bytes must be there.
+func MappedWeight(w Weights, want Tensor) (*loader.Tensor, error) {
+	t, err := FindWeight(w, want)
+	if err == nil && int64(len(t.Data)) != t.Size {
+		return nil, fmt.Errorf("the weight %s has %d bytes of %d: it is not mapped", want.Name, len(t.Data), t.Size)
+	}
+	return t, err
+}
