@@ -54,6 +54,7 @@ func Table() []Variant {
 		{"store", "op/store.comp", nil, 3, 0, 3},
 		{"conv", "op/conv.comp", nil, 5, 0, 5},
 		{"attention_reduce", "op/attention_reduce.comp", nil, 3, 0, 5},
+		{"numerics", "op/numerics.comp", nil, 3, 0, 1},
 		{"sample_best", "op/sample_best.comp", nil, 3, 0, 2},
 		{"sample_pick", "op/sample_pick.comp", nil, 4, 0, 3},
 		{"rmsnorm", "op/rmsnorm.comp", []string{"SUBGROUP=1"}, 4, 0, 4},
