@@ -1,8 +1,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/common.glsl"
+#include "lib/numerics.glsl"
 
-// Embed: y[i] = W[token[i]], a chunk an invocation, workgroups (chunks, tokens).
+// Embed: y[i] = flush(W[token[i]]), a chunk an invocation, workgroups (chunks, tokens).
 // With GIVEN a token without an id, −1, takes its row from the inputs. It also decodes
 // a norm's or a bias's vector that is not F32: its one row.
 
@@ -44,7 +45,7 @@ void main() {
     if (!own) load_chunk(row * p.quads, c, p.k, q, s);
     for (uint v = 0; v < CHUNK / 4; v++) {
         uint e = chunk_x(c, v / (GROUP / 4)) + 4 * (v % (GROUP / 4));
-        vec4 w = own ? given_at(i, e) : weight(q, s, v);
+        vec4 w = flush(own ? given_at(i, e) : weight(q, s, v));
         if (TAIL) {
             for (uint t = 0; t < 4; t++) if (e + t < p.k) y_floats[i * p.k + e + t] = w[t];
         } else {
