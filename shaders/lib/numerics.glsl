@@ -199,3 +199,9 @@ float merged(float a, float fa, float b, float fb) {
     precise float s = x + y;
     return s;
 }
+vec4 merged(vec4 a, float fa, vec4 b, float fb) {
+    precise vec4 x = a * fa;
+    precise vec4 y = b * fb;
+    precise vec4 s = x + y;
+    return s;
+}
