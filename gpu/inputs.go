@@ -7,6 +7,7 @@ import (
 
 	"eclat/gpu/lower"
 	"eclat/model"
+	"eclat/model/numerics"
 	"eclat/model/sample"
 )
 
@@ -115,9 +116,8 @@ func (p *program) writeTurns(w []uint32, r *model.Rope, pos []int32) {
 			if r.Axis != nil {
 				axis = int(r.Axis[j])
 			}
-			sin, cos := math.Sincos(float64(own[axis]) * freq)
-			out[2*j] = lower.FloatWord(float32(cos) * r.Scale)
-			out[2*j+1] = lower.FloatWord(float32(sin) * r.Scale)
+			cos, sin := numerics.Turn(own[axis], freq, r.Scale)
+			out[2*j], out[2*j+1] = lower.FloatWord(cos), lower.FloatWord(sin)
 		}
 	}
 }

@@ -4,13 +4,14 @@ import (
 	"fmt"
 
 	"eclat/model"
+	"eclat/model/numerics"
 )
 
-// A context is split over workgroups where there are few tokens: into at most
-// mostSplits ranges of at least leastSplit positions.
+// Where there are few tokens, each span of a context has a workgroup of its own, and
+// attention_reduce merges what they leave.
 const (
-	mostSplits  = 64
-	splitTokens = 16 // from here on the tokens keep the device busy
+	splitTokens = 16       // from here on the tokens keep the device busy
+	mostPart    = 64 << 20 // bytes that the spans may leave; more are merged at once
 )
 
 func (w *lowered) attention() error {
@@ -27,9 +28,9 @@ func (w *lowered) attention() error {
 	if err := w.k.works("attention_reduce"); err != nil {
 		return err
 	}
-	local, subgroups, size := w.k.reduced(load, 1)
+	local, subgroups, size := w.k.reduced(load, 4)
 	together := heads / kv // heads a workgroup takes, of those that share a key head
-	for most := max(1, 1024/max(dimV, 128)); together > most || heads/kv%together != 0; {
+	for most := max(1, 1024/max(dimK, dimV, 128)); together > most || heads/kv%together != 0; {
 		together--
 	}
 
@@ -37,16 +38,15 @@ func (w *lowered) attention() error {
 	if window > 0 {
 		seen = min(seen, int(window))
 	}
-	tokens, split := w.rows(w.s.Dst), uint32(128)
-	if w.k.dev.Software {
-		split = 512 // two or four cores
+	spans := ceilDiv(uint32(seen), numerics.Span) // of a token
+	if window > 0 {
+		spans = ceilDiv(uint32(seen)-1, numerics.Span) + 1 // a window may begin anywhere
 	}
-	splits := min(mostSplits, ceilDiv(uint32(seen), split))
-	part := Bind{Mem: Scratch, Size: 256, Write: true}
-	if tokens >= splitTokens || splits == 1 {
-		split, splits = 1<<30, 1
-	} else {
-		part.Size = (int64(tokens)*int64(heads)*int64(splits)*int64(dimV+2)*4 + 255) &^ 255
+	tokens := w.rows(w.s.Dst)
+	part := Bind{Mem: Scratch, Size: (int64(tokens)*int64(heads)*int64(spans)*int64(dimV+2)*4 + 255) &^ 255, Write: true}
+	split := tokens < splitTokens && spans > 1 && part.Size <= mostPart
+	if !split {
+		spans, part.Size = 0, 256
 	}
 	batch := uint32(1) // neighbouring tokens a workgroup takes
 	if tokens >= splitTokens && !w.k.dev.Software {
@@ -56,24 +56,24 @@ func (w *lowered) attention() error {
 	if load == LoadTexel {
 		keys = max(1, model.PageLen/local)
 	}
-	number := func(r Run) uint32 { return min(splits, ceilDiv(uint32(min(r.Len, seen)), split)) }
+	number := func(r Run) uint32 { return max(1, min(spans, ceilDiv(uint32(r.Len), numerics.Span))) }
 
 	d := w.launch("attention"+load,
 		[]uint32{local, subgroups, together, batch, dimK, dimV, boolWord(tail), keys, boolWord(wideK), boolWord(wideV)},
-		[]uint32{heads, kv, w.s.Arg[4], split, splits, w.l.In.Pos, w.table(w.s.Src[1]), window},
+		[]uint32{heads, kv, FloatWord(numerics.ScoreScale(w.s.ArgFloat(4))), spans, w.l.In.Pos, w.table(w.s.Src[1]), window},
 		func(r Run) [3]uint32 { return [3]uint32{ceilDiv(uint32(r.Tokens), batch), number(r), heads / together} },
 		write(w.s.Dst), part, read(w.s.Src[0]), Bind{Mem: KeptIn, Tensor: w.s.Src[1]}, Bind{Mem: KeptIn, Tensor: w.s.Src[2]})
 	d.Subgroup = size
 	longest := int64(seen)
 	d.Bytes = int64(ceilDiv(uint32(tokens), batch)) * longest * int64(kv*(dimK+dimV)) * 2
 	d.Flops = 2 * int64(tokens) * longest * int64(heads*(dimK+dimV))
-	if splits == 1 {
+	if !split {
 		return nil
 	}
 	part.Write = false
 	w.launch("attention_reduce",
 		[]uint32{w.k.local(), 0, 0, 0, 0, dimV},
-		[]uint32{heads, split, splits, w.l.In.Pos, window},
+		[]uint32{heads, spans, w.l.In.Pos, window},
 		func(r Run) [3]uint32 {
 			if number(r) == 1 {
 				return [3]uint32{} // attention wrote the answer

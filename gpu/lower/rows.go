@@ -46,8 +46,7 @@ func (w *lowered) decode(id model.ID, info *WeightInfo, part Part, no int, vecto
 }
 
 func (w *lowered) rmsnorm() error {
-	load, err := w.k.load("rmsnorm", anyLoad)
-	if err != nil {
+	if err := w.k.works("rmsnorm"); err != nil {
 		return err
 	}
 	weight, err := w.vector(w.s.Src[1])
@@ -55,14 +54,16 @@ func (w *lowered) rmsnorm() error {
 		return err
 	}
 	cols, group := uint32(w.dst.Cols), w.s.Arg[1]
-	local, subgroups, size := w.k.reduced(load, max(1, min(group/4/w.k.subgroup(), 16))) // four elements an invocation
+	local := uint32(8) // barriers cost more than invocations bring
+	for !w.k.dev.Software && local < min(256, group/4, uint32(w.k.dev.MaxGroupInvocations)) {
+		local *= 2 // four elements an invocation
+	}
 	word, rows := count(w.dst)
-	d := w.launch("rmsnorm"+load,
-		[]uint32{local, subgroups, boolWord(group%4 != 0)},
-		[]uint32{cols, w.s.Arg[0], word, group},
+	w.launch("rmsnorm",
+		[]uint32{local, boolWord(group%4 != 0)},
+		[]uint32{cols, w.s.Arg[0], word, group, FloatWord(float32(1 / float64(group)))},
 		func(r Run) [3]uint32 { return [3]uint32{rows(r), cols / group, 1} },
 		write(w.s.Dst), read(w.s.Src[0]), weight)
-	d.Subgroup = size
 	return nil
 }
 

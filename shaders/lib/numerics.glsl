@@ -150,3 +150,61 @@ float rounded(float x, float scale, float inverse) {
     v = v * scale;
     return v;
 }
+
+// plus is sum + x·y, each rounded.
+float plus(float sum, float x, float y) {
+    precise float p = x * y;
+    precise float s = sum + p;
+    return s;
+}
+vec4 plus(vec4 sum, float x, vec4 y) {
+    precise vec4 p = x * y;
+    precise vec4 s = sum + p;
+    return s;
+}
+
+// plus_each adds the products of eight elements to a chain, one after the other.
+float plus_each(float sum, vec4 x, vec4 y, vec4 x4, vec4 y4) {
+    precise vec4 p = x * y;
+    precise vec4 p4 = x4 * y4;
+    precise float s = sum + p.x;
+    s = s + p.y;
+    s = s + p.z;
+    s = s + p.w;
+    s = s + p4.x;
+    s = s + p4.y;
+    s = s + p4.z;
+    s = s + p4.w;
+    return s;
+}
+
+// rotate turns the pair (a, b) by an angle whose cosine and sine are given.
+vec2 rotate(float a, float b, float c, float s) {
+    precise float ac = a * c;
+    precise float bs = b * s;
+    precise float as = a * s;
+    precise float bc = b * c;
+    precise float x = ac - bs;
+    precise float y = as + bc;
+    return vec2(flush(x), flush(y));
+}
+
+// merge returns the maximum of two spans, a before b, and the factors of their sums.
+vec3 merge(float a, float b) {
+    float m = max(a, b);
+    return vec3(m, weight_of(a, m), weight_of(b, m));
+}
+
+// merged is what two spans' sums become.
+float merged(float a, float fa, float b, float fb) {
+    precise float x = a * fa;
+    precise float y = b * fb;
+    precise float s = x + y;
+    return s;
+}
+vec4 merged(vec4 a, float fa, vec4 b, float fb) {
+    precise vec4 x = a * fa;
+    precise vec4 y = b * fb;
+    precise vec4 s = x + y;
+    return s;
+}

@@ -5,25 +5,28 @@
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #endif
 #include "lib/common.glsl"
-#include "lib/reduce.glsl"
+#include "lib/numerics.glsl"
 
 // Attention, causal, over paged keys and values, f16 or f32. Head h of token i with
-// position pos in its sequence reads key head g = h / (nHead/nHeadKV):
+// position pos in its sequence reads key head g = h / (nHead/nHeadKV), at the
+// positions t = from…pos, from being 0, or with a window the first of its last `window`
+// positions. Positions come in spans of SPAN, which lie on the sequence's positions:
 //
-//	a[t] = softmax_t(scale · q[i][h]·K[t][g]),  y[i][h] = Σ_t a[t]·V[t][g]    t = from…pos
+//	s[t] = flush(q[i][h]·K[t][g] · scale)        in eight chains (numerics.Dot)
+//	M = ⌈max s⌉, p[t] = 2^(s[t] − M)             of the span
+//	L = Σp[t], O = flush(Σp[t]·V[t][g])          t rising
 //
-// where from is 0, or with a window the first of its last `window` positions.
+// and y[i][h] = flush(O·recip(L)) of the spans merged in order.
 //
-// A workgroup takes TOKENS neighbouring tokens, HEADS heads that share a key head,
-// and `split` positions; it reads each key and value once for all of them.
-// TILE positions at a time: an invocation computes the scores of KEYS positions
-// against all rows (token, head); then the weights lie in shared memory and an
-// invocation sums eight elements of the values. The maximum so far, top, is kept
-// up as in Milakov & Gimelshein 2018, "Online normalizer calculation for softmax".
+// A workgroup takes TOKENS neighbouring tokens, HEADS heads that share a key head, and
+// all spans, or one: it reads each key and value once for all of them. An invocation
+// computes the scores of KEYS positions at a time against all rows (token, head); the
+// weights lie in shared memory, and then it sums eight elements of the values, or more,
+// for its share of the rows. Every invocation sums the weights of its rows for itself.
 //
-// Where a token's context is longer than one split, its sums go to `part` and
-// attention_reduce adds them up; TOKENS is 1 there, since the length of a split
-// follows from the token's context.
+// Where workgroups take one span each, a token's spans go to `part` and
+// attention_reduce merges them; TOKENS is 1 there, since what the first span is follows
+// from the token.
 
 layout(constant_id = 2) const uint HEADS = 1;
 layout(constant_id = 3) const uint TOKENS = 1;
@@ -37,16 +40,15 @@ layout(constant_id = 9) const bool WIDEV = false; // values are
 layout(push_constant) uniform Push {
     uint heads;    // nHead
     uint kv;       // nHeadKV
-    uint scale;    // float bits
-    uint split;    // fewest positions a workgroup takes
-    uint splits;   // most splits of a context
+    uint scale;    // scale·log₂e, float bits
+    uint spans;    // of a token in `part`; 0: a workgroup takes all of a token's
     uint pos;      // words of the inputs where positions begin
     uint table;    // and the places of the tokens' block tables
     uint window;   // positions a token sees, its own included; 0 for all
 } p;
 
 layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
-layout(std430, binding = 2) writeonly restrict buffer Part { float part[]; }; // (tokens·heads, splits, DIMV + 2): top, sum, values
+layout(std430, binding = 2) writeonly restrict buffer Part { float part[]; }; // (tokens·heads, spans, DIMV + 2): M, L, O
 
 void halves_of(uvec4 q, out vec4 lo, out vec4 hi) {
     lo = vec4(unpackHalf2x16(q.x), unpackHalf2x16(q.y));
@@ -107,138 +109,218 @@ EIGHT(key, k_words, k_quads, DIMK, WIDEK)
 EIGHT(value, v_words, v_quads, DIMV, WIDEV)
 #endif
 
-#include "lib/split.glsl"
+#include "lib/window.glsl"
 
 const uint ROWS = HEADS * TOKENS;
 const uint TILE = LOCAL * KEYS;
-const uint EIGHTS = (DIMV + 7) / 8;                                         // of a value
-const uint PER = (EIGHTS + LOCAL - 1) / LOCAL;                              // eights an invocation sums
-const uint SHARE = EIGHTS < LOCAL ? LOCAL / EIGHTS : 1;                     // invocations that share an eight's positions
-const uint QUADS = (DIMK + 7) / 8 * 2;                                      // of a query
-const float NONE = -3.4e38;                                                 // below every score
-const uint NO_WINDOW = 1u << 31;                                            // above every position
+const uint CELLS = ROWS * KEYS;                         // scores of an invocation at a time
+const uint EIGHTS = (DIMV + 7) / 8;                     // of a value
+const uint PER = (EIGHTS + LOCAL - 1) / LOCAL;          // eights an invocation sums
+const uint SHARE = EIGHTS < LOCAL ? LOCAL / EIGHTS : 1; // invocations that share an eight: each has every SHARE-th row
+const uint MINE = (ROWS + SHARE - 1) / SHARE;           // rows of an invocation
+const uint SUMS = MINE * PER * 2;                       // of four elements
+const uint QUADS = (DIMK + 7) / 8 * 2;                  // of a query
+#define NONE uintBitsToFloat(0xff800000u)               // −∞, the score of what is not seen
 
-shared float a[ROWS * TILE > 8 * LOCAL ? ROWS * TILE : 8 * LOCAL]; // (ROWS, TILE) weights; the shared sums in the end
-shared uint place[TILE];                                           // cache row of each position
+shared float a[ROWS * SPAN];  // (ROWS, SPAN) scores, then weights
+shared uint place[SPAN];      // cache row of each position
+shared uint top[ROWS];        // ordered(the largest score)
 #ifndef TEXEL
 shared vec4 qs[ROWS * QUADS]; // (ROWS, QUADS) the queries
 #endif
 
+// ordered maps floats to integers of the same order; float_of maps them back.
+uint ordered(float x) {
+    uint b = floatBitsToUint(x);
+    return (b >> 31) != 0 ? ~b : b | 0x80000000u;
+}
+float float_of(uint b) { return uintBitsToFloat((b >> 31) != 0 ? b & 0x7fffffffu : ~b); }
+
+// query_of returns four elements from d on of row r's query, which begins at element e.
+vec4 query_of(uint r, uint e, uint d) {
+#ifdef TEXEL // a fetch costs these drivers less than shared memory
+    return query(e, d);
+#else
+    return qs[r * QUADS + d / 4];
+#endif
+}
+
+// add_keys adds eight elements of KEYS keys, from d on, times the queries to a chain.
+void add_keys(uint e[KEYS], uint head[ROWS], uint d, inout float chain[CELLS]) {
+    vec4 lo[KEYS], hi[KEYS];
+    for (uint j = 0; j < KEYS; j++) key(e[j], d, lo[j], hi[j]);
+    for (uint r = 0; r < ROWS; r++) {
+        vec4 q = query_of(r, head[r], d), q4 = query_of(r, head[r], d + 4);
+        for (uint j = 0; j < KEYS; j++) chain[r * KEYS + j] = plus_each(chain[r * KEYS + j], q, lo[j], q4, hi[j]);
+    }
+}
+
+// scores is q·k of KEYS keys with every row. Chains come in pairs, since neighbours
+// are added first.
+void scores(uint e[KEYS], uint head[ROWS], out float score[CELLS]) {
+    float two[CELLS], four[CELLS]; // the chains 2·pair and 2·pair + 1; 0–3
+    for (uint pair = 0; pair < 4; pair++) {
+        float even[CELLS], odd[CELLS];
+        for (uint i = 0; i < CELLS; i++) {
+            even[i] = 0;
+            odd[i] = 0;
+        }
+        for (uint d = 16 * pair; d < DIMK; d += 64) {
+            add_keys(e, head, d, even);
+            if (d + 8 < DIMK) add_keys(e, head, d + 8, odd);
+        }
+        for (uint i = 0; i < CELLS; i++) {
+            precise float sum = even[i] + odd[i];
+            if (pair % 2 == 0) {
+                two[i] = sum;
+                continue;
+            }
+            sum = two[i] + sum;
+            if (pair == 1) {
+                four[i] = sum;
+                continue;
+            }
+            sum = four[i] + sum;
+            score[i] = sum;
+        }
+    }
+}
+
+// row_of is row m of an invocation's own.
+uint row_of(uint m) { return min(min(gl_LocalInvocationID.x / EIGHTS, SHARE - 1) + m * SHARE, ROWS - 1); }
+
 // attend computes the rows of tokens first … last, all of one sequence.
 void attend(uint first, uint last, uint table, uint kv, uint h0) {
     uint lane = gl_LocalInvocationID.x, end = inputs[p.pos + last] + 1, begin = first_seen(inputs[p.pos + first]);
-    uint split = split_of(end - begin), from = begin + gl_WorkGroupID.y * split, to = min(from + split, end);
+    uint from = begin / SPAN, to = (end + SPAN - 1) / SPAN; // spans
+    bool whole = p.spans == 0 || to - from == 1;
+    if (p.spans > 0) {
+        from += gl_WorkGroupID.y;
+        to = min(to, from + 1);
+    }
     if (from >= to) return;
-    float top[ROWS], sum[ROWS];
-    uint pos[ROWS], head[ROWS]; // of the row; element where its query begins
-    uint window = p.window == 0 ? NO_WINDOW : p.window;
-    vec4 acc[ROWS * PER * 2];
+    uint head[ROWS], seen[ROWS], until[ROWS]; // of the row: element where its query begins, positions it sees
     for (uint r = 0; r < ROWS; r++) {
-        uint i = min(first + r / HEADS, last);
-        pos[r] = inputs[p.pos + i];
+        uint i = min(first + r / HEADS, last), pos = inputs[p.pos + i];
+        seen[r] = first_seen(pos);
+        until[r] = pos + 1;
         head[r] = (i * p.heads + h0 + r % HEADS) * DIMK;
 #ifndef TEXEL
         for (uint d = lane; d < QUADS; d += LOCAL) qs[r * QUADS + d] = query(head[r], 4 * d);
 #endif
-        top[r] = NONE;
-        sum[r] = 0;
-        for (uint j = 0; j < PER * 2; j++) acc[r * PER * 2 + j] = vec4(0);
     }
-    float scale = uintBitsToFloat(p.scale);
-#ifndef TEXEL
+    uint my_seen[MINE], my_until[MINE];
+    float most[MINE], total[MINE]; // of the spans so far: M, L
+    vec4 values[SUMS];             // and O
+    for (uint m = 0; m < MINE; m++) {
+        uint pos = inputs[p.pos + min(first + row_of(m) / HEADS, last)];
+        my_seen[m] = first_seen(pos);
+        my_until[m] = pos + 1;
+    }
+    for (uint r = lane; r < ROWS; r += LOCAL) top[r] = 0;
     barrier();
-#endif
-    for (uint t0 = from; t0 < to; t0 += TILE) {
-        uint e[KEYS];
-        float score[ROWS * KEYS];
-        for (uint j = 0; j < KEYS; j++) {
-            uint t = min(t0 + j * LOCAL + lane, to - 1), row = memory_row(table, t);
-            place[j * LOCAL + lane] = row;
-            e[j] = (row * p.kv + kv) * DIMK;
-            for (uint r = 0; r < ROWS; r++) score[r * KEYS + j] = 0;
-        }
-        for (uint d = 0; d < DIMK; d += 8) {
-            vec4 lo[KEYS], hi[KEYS];
+
+    for (uint span = from; span < to; span++) {
+        uint base = span * SPAN, t_from = max(base, begin), t_to = min(base + SPAN, end);
+        float best[ROWS];
+        for (uint r = 0; r < ROWS; r++) best[r] = NONE;
+        for (uint t0 = t_from; t0 < t_to; t0 += TILE) {
+            uint e[KEYS];
+            float score[CELLS];
             for (uint j = 0; j < KEYS; j++) {
-                key(e[j], d, lo[j], hi[j]);
+                uint t = min(t0 + j * LOCAL + lane, t_to - 1), row = memory_row(table, t);
+                place[t - base] = row;
+                e[j] = (row * p.kv + kv) * DIMK;
             }
-            for (uint r = 0; r < ROWS; r++) {
-#ifdef TEXEL // a fetch costs these drivers less than shared memory
-                vec4 q = query(head[r], d), q4 = query(head[r], d + 4);
-#else
-                vec4 q = qs[r * QUADS + d / 4], q4 = qs[r * QUADS + d / 4 + 1];
-#endif
-                for (uint j = 0; j < KEYS; j++) score[r * KEYS + j] += dot(lo[j], q) + dot(hi[j], q4);
+            scores(e, head, score);
+            for (uint j = 0; j < KEYS; j++) {
+                uint t = t0 + j * LOCAL + lane;
+                if (t >= t_to) break;
+                for (uint r = 0; r < ROWS; r++) {
+                    precise float s = score[r * KEYS + j] * uintBitsToFloat(p.scale);
+                    s = t >= seen[r] && t < until[r] ? flush(s) : NONE;
+                    a[r * SPAN + t - base] = s;
+                    best[r] = max(best[r], s);
+                }
             }
         }
         for (uint r = 0; r < ROWS; r++) {
-            float best = NONE;
-            for (uint j = 0; j < KEYS; j++) {
-                uint t = t0 + j * LOCAL + lane;
-                bool seen = t < to && pos[r] - t < window; // wraps around beyond pos
-                score[r * KEYS + j] = seen ? score[r * KEYS + j] * scale : NONE;
-                best = max(best, score[r * KEYS + j]);
-            }
-            float was = top[r], now = max(was, reduce_max(best));
-            float keep = was == now ? 1 : was == NONE ? 0 : exp(was - now);
-            top[r] = now;
-            sum[r] *= keep;
-            for (uint j = 0; j < KEYS; j++) {
-                float s = score[r * KEYS + j], w = s == NONE ? 0 : exp(s - now);
-                sum[r] += w;
-                a[r * TILE + j * LOCAL + lane] = w;
-            }
-            for (uint j = 0; j < PER * 2; j++) acc[r * PER * 2 + j] *= keep;
+#ifdef SUBGROUP
+            float b = subgroupMax(best[r]); // a choice, not a sum: of any order
+            if (subgroupElect()) atomicMax(top[r], ordered(b));
+#else
+            atomicMax(top[r], ordered(best[r]));
+#endif
         }
         barrier();
-        uint count = min(TILE, to - t0);
-        if (lane < EIGHTS * SHARE)
-            for (uint t = lane / EIGHTS; t < count; t += SHARE) {
-                uint e = (place[t] * p.kv + kv) * DIMV;
-                for (uint j = 0; j < PER; j++) {
-                    uint d = 8 * (lane % EIGHTS + j * LOCAL);
-                    if (PER > 1 && d >= DIMV) break;
-                    vec4 lo, hi;
-                    value(e, d, lo, hi);
-                    for (uint r = 0; r < ROWS; r++) {
-                        acc[(r * PER + j) * 2] += a[r * TILE + t] * lo;
-                        acc[(r * PER + j) * 2 + 1] += a[r * TILE + t] * hi;
-                    }
+        for (uint r = 0; r < ROWS; r++) {
+            float largest = ceil(float_of(top[r]));
+            for (uint t = t_from + lane; t < t_to; t += LOCAL) a[r * SPAN + t - base] = weight_of(a[r * SPAN + t - base], largest);
+        }
+        float own[MINE], l[MINE];
+        vec4 o[SUMS];
+        for (uint m = 0; m < MINE; m++) {
+            own[m] = ceil(float_of(top[row_of(m)]));
+            l[m] = 0;
+        }
+        for (uint s = 0; s < SUMS; s++) o[s] = vec4(0);
+        barrier();
+        for (uint t = t_from; t < t_to; t++) {
+            uint e = (place[t - base] * p.kv + kv) * DIMV;
+            float w[MINE];
+            for (uint m = 0; m < MINE; m++) {
+                w[m] = a[row_of(m) * SPAN + t - base];
+                precise float sum = l[m] + w[m];
+                l[m] = sum;
+            }
+            for (uint j = 0; j < PER; j++) {
+                uint d = 8 * (lane % EIGHTS + j * LOCAL);
+                if (PER > 1 && d >= DIMV) break;
+                vec4 v, v4;
+                value(e, d, v, v4);
+                for (uint m = 0; m < MINE; m++) {
+                    if (TOKENS > 1 && (t < my_seen[m] || t >= my_until[m])) continue; // 0 times what may be NaN
+                    uint s = (m * PER + j) * 2;
+                    o[s] = plus(o[s], w[m], v);
+                    o[s + 1] = plus(o[s + 1], w[m], v4);
                 }
             }
+        }
+        for (uint m = 0; m < MINE; m++) {
+            if (base >= my_until[m] || base + SPAN <= my_seen[m]) continue;
+            bool begins = span == max(from, my_seen[m] / SPAN);
+            vec3 f = merge(most[m], own[m]);
+            most[m] = begins ? own[m] : f.x;
+            total[m] = begins ? l[m] : merged(total[m], f.y, l[m], f.z);
+            for (uint s = m * PER * 2; s < (m + 1) * PER * 2; s++)
+                values[s] = begins ? flush(o[s]) : flush(merged(values[s], f.y, flush(o[s]), f.z));
+        }
+        for (uint r = lane; r < ROWS; r += LOCAL) top[r] = 0;
         barrier();
     }
 
-    for (uint r = 0; r < ROWS; r++) {
-        float total = reduce_add(sum[r]);
-        if (SHARE > 1) { // PER is 1: add up the invocations that share an eight
-            for (uint b = 0; b < 8; b++) a[b * LOCAL + lane] = acc[r * 2 + b / 4][b % 4];
-            barrier();
-            if (lane < EIGHTS)
-                for (uint s = 1; s < SHARE; s++)
-                    for (uint b = 0; b < 8; b++) acc[r * 2 + b / 4][b % 4] += a[b * LOCAL + lane + s * EIGHTS];
-            barrier();
+    for (uint m = 0; m < MINE; m++) {
+        uint r = row_of(m), i = first + r / HEADS;
+        if (lane >= EIGHTS * SHARE || lane / EIGHTS + m * SHARE >= ROWS || i > last) continue;
+        uint row = i * p.heads + h0 + r % HEADS;
+        uint out_ = whole ? row * DIMV : (row * p.spans + gl_WorkGroupID.y) * (DIMV + 2);
+        if (!whole && lane % EIGHTS == 0) {
+            part[out_] = most[m];
+            part[out_ + 1] = total[m];
         }
-        uint i = first + r / HEADS;
-        if (i > last) continue;
-        uint at = i * p.heads + h0 + r % HEADS;
-        bool whole = end - begin <= split;
-        uint out_ = whole ? at * DIMV : (at * p.splits + gl_WorkGroupID.y) * (DIMV + 2);
-        if (!whole && lane == 0) {
-            part[out_] = top[r];
-            part[out_ + 1] = total;
-        }
-        if (lane < EIGHTS)
-            for (uint j = 0; j < PER; j++)
-                for (uint b = 0; b < 8; b++) {
-                    uint d = 8 * (lane + j * LOCAL) + b;
-                    if ((TAIL || PER > 1) && d >= DIMV) continue;
-                    float v = acc[(r * PER + j) * 2 + b / 4][b % 4];
-                    if (whole)
-                        y[out_ + d] = v / total;
-                    else
-                        part[out_ + 2 + d] = v;
+        float share = recip(total[m]);
+        for (uint j = 0; j < PER; j++)
+            for (uint b = 0; b < 8; b++) {
+                uint d = 8 * (lane % EIGHTS + j * LOCAL) + b;
+                if ((TAIL || PER > 1) && d >= DIMV) continue;
+                precise float v = values[(m * PER + j) * 2 + b / 4][b % 4];
+                if (whole) {
+                    v = v * share;
+                    y[out_ + d] = flush(v);
+                } else {
+                    part[out_ + 2 + d] = v;
                 }
+            }
     }
 }
 

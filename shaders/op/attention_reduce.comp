@@ -1,45 +1,45 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/common.glsl"
+#include "lib/numerics.glsl"
 
-// Adds up the sums that attention left where a context is longer than one split.
-// A workgroup a row (token, head), x = head, y = token; an invocation an element:
+// Merges the spans that attention left where workgroups take one each, in order of
+// position. A workgroup a row (token, head), x = head, y = token; an invocation an
+// element d:
 //
-//	top = max_s part[s].top,  w[s] = exp(part[s].top − top)
-//	y[d] = Σ_s w[s]·part[s].values[d] / Σ_s w[s]·part[s].sum
+//	M, a, b = merge(M, M[s]);  L = L·a + L[s]·b;  O = flush(O·a + O[s]·b)    s rising
+//	y[d] = flush(O·recip(L))
 
 layout(constant_id = 5) const uint DIMV = 64;
 
 layout(push_constant) uniform Push {
     uint heads;  // nHead
-    uint split;  // fewest positions of a split
-    uint splits; // most splits of a context
+    uint spans;  // of a token in `part`
     uint pos;    // word of the inputs where positions begin
     uint window; // positions a token sees, its own included; 0 for all
 } p;
 
 layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
-layout(std430, binding = 2) readonly restrict buffer Part { float part[]; };
+layout(std430, binding = 2) readonly restrict buffer Part { float part[]; }; // (tokens·heads, spans, DIMV + 2): M, L, O
 
-#include "lib/split.glsl"
+#include "lib/window.glsl"
 
 void main() {
     uint i = gl_WorkGroupID.y;
     if (i >= inputs[0]) return;
-    uint pos = inputs[p.pos + i], seen = pos + 1 - first_seen(pos);
-    uint split = split_of(seen), n = (seen + split - 1) / split;
+    uint pos = inputs[p.pos + i], n = pos / SPAN - first_seen(pos) / SPAN + 1;
     if (n == 1) return; // attention wrote the answer
-    uint row = i * p.heads + gl_WorkGroupID.x, at = row * p.splits * (DIMV + 2);
-    float top = part[at];
-    for (uint s = 1; s < n; s++) top = max(top, part[at + s * (DIMV + 2)]);
+    uint row = i * p.heads + gl_WorkGroupID.x, at = row * p.spans * (DIMV + 2);
     for (uint d = gl_LocalInvocationID.x; d < DIMV; d += LOCAL) {
-        float total = 0, v = 0;
-        for (uint s = 0; s < n; s++) {
+        float most = part[at], total = part[at + 1], value = part[at + 2 + d];
+        for (uint s = 1; s < n; s++) {
             uint o = at + s * (DIMV + 2);
-            float w = exp(part[o] - top);
-            total += w * part[o + 1];
-            v += w * part[o + 2 + d];
+            vec3 f = merge(most, part[o]);
+            most = f.x;
+            total = merged(total, f.y, part[o + 1], f.z);
+            value = flush(merged(value, f.y, part[o + 2 + d], f.z));
         }
-        y[row * DIMV + d] = v / total;
+        precise float v = value * recip(total);
+        y[row * DIMV + d] = flush(v);
     }
 }

@@ -1,8 +1,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/common.glsl"
+#include "lib/numerics.glsl"
 
-// Add of a bias: z[i][e] = x[i][e] + y[e], workgroups (elements, rows).
+// Add of a bias: z[i][e] = x[i][e] + flush(y[e]), workgroups (elements, rows).
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row
@@ -15,5 +16,5 @@ layout(std430, binding = 3) readonly restrict buffer Y { float y[]; };
 
 void main() {
     uint e = gl_GlobalInvocationID.x, i = gl_WorkGroupID.y;
-    if (e < p.k && i < inputs[p.count]) z[i * p.k + e] = x[i * p.k + e] + y[e];
+    if (e < p.k && i < inputs[p.count]) z[i * p.k + e] = x[i * p.k + e] + flush(y[e]);
 }

@@ -1,11 +1,12 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/common.glsl"
+#include "lib/numerics.glsl"
 
 // Conv, a causal convolution along each run of tokens of one sequence, a filter of
 // `taps` ≥ 2 a channel:
 //
-//	y[i][c] = Σ_k w[c][k]·x[i−taps+1+k][c]    k = 0…taps−1, in this order
+//	y[i][c] = flush(Σ_k w[c][k]·x[i−taps+1+k][c])    k = 0…taps−1, in this order from +0
 //
 // The taps−1 rows before the run's first are in the sequence's slot, oldest first, or
 // zeros where the run begins at position 0; afterwards the slot holds the last
@@ -45,9 +46,9 @@ void main() {
         for (uint k = 0; k < p.taps; k++) {
             uint r = i + k;
             float v = r >= before ? x[(first + r - before) * p.k + c] : fresh ? 0 : slots[slot + r * p.k];
-            sum += w[c * p.pitch + k] * v;
+            sum = plus(sum, flush(w[c * p.pitch + k]), v);
         }
-        y[(first + i) * p.k + c] = sum;
+        y[(first + i) * p.k + c] = flush(sum);
     }
     if (from > 0) return;
     for (uint j = 0; j < before; j++) { // upwards: a row that moves comes from above

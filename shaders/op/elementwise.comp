@@ -1,14 +1,15 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/common.glsl"
+#include "lib/numerics.glsl"
 
 // The ops that work element by element, over all rows as one array, four
 // elements an invocation. What lies behind the last row belongs to the same
 // tensor, so the last four may reach beyond it.
 //
-//	OP 0, SwiGLU: z = x / (1 + exp(−x)) · y
+//	OP 0, SwiGLU: z = flush(silu(x)·y)
 //	OP 1, Add:    z = x + y
-//	OP 2, Mul:    z = x · y
+//	OP 2, Mul:    z = flush(x·y)
 
 layout(constant_id = 1) const uint OP = 0;
 
@@ -21,14 +22,19 @@ layout(std430, binding = 1) writeonly restrict buffer Z { vec4 z[]; };
 layout(std430, binding = 2) readonly buffer X { vec4 x[]; };
 layout(std430, binding = 3) readonly buffer Y { vec4 y[]; };
 
+vec4 product(vec4 a, vec4 b) {
+    precise vec4 v = a * b;
+    return flush(v);
+}
+
 void main() {
     uint total = (inputs[p.count] * p.k + 3) / 4;
     for (uint e = gl_GlobalInvocationID.x; e < total; e += gl_NumWorkGroups.x * LOCAL) {
         if (OP == 0)
-            z[e] = x[e] / (1 + exp(-x[e])) * y[e];
+            z[e] = product(vec4(silu(x[e].x), silu(x[e].y), silu(x[e].z), silu(x[e].w)), y[e]);
         else if (OP == 1)
             z[e] = x[e] + y[e];
         else
-            z[e] = x[e] * y[e];
+            z[e] = product(x[e], y[e]);
     }
 }

@@ -3,7 +3,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #include "lib/common.glsl"
 
-// Embed: y[i] = W[token[i]], a piece an invocation, workgroups (pieces, tokens).
+// Embed: y[i] = flush(W[token[i]]), a piece an invocation, workgroups (pieces, tokens).
 // With GIVEN a token without an id, −1, takes its row from the inputs. It also decodes
 // a norm's or a bias's vector that is not F32: its one row.
 

@@ -1,23 +1,25 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#ifdef SUBGROUP
-#extension GL_KHR_shader_subgroup_basic : require
-#extension GL_KHR_shader_subgroup_arithmetic : require
-#endif
 #include "lib/common.glsl"
-#include "lib/reduce.glsl"
+#include "lib/numerics.glsl"
 
-// RMSNorm: y = x / sqrt(mean(x²) + eps) · w, over each group of a row's elements (a
-// head's, or the whole row), which all have the same weight; a workgroup a group,
-// workgroups (rows, groups of a row).
+// RMSNorm over each group of a row's elements (a head's, or the whole row), which all
+// have the same weight; a workgroup a group, workgroups (rows, groups of a row):
+//
+//	y = flush((x·r)·flush(w)),  r = rsqrt(Σx²·inv + eps)
+//
+// Σx² has 256 chains: element e is added to chain e mod 256, e rising; then neighbours
+// are added until one is left (numerics.SumSquares). An invocation takes four
+// neighbouring chains at a time, whatever the workgroup's size.
 
-layout(constant_id = 2) const bool TAIL = false; // a group is not a multiple of 4
+layout(constant_id = 1) const bool TAIL = false; // a group is not a multiple of 4
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row
     uint eps;   // float bits
     uint count; // word of the inputs with the number of rows
-    uint group; // elements that are normed together, a divisor of k; 0 for all
+    uint group; // elements that are normed together, a divisor of k
+    uint inv;   // 1 / group, float bits
 } p;
 
 layout(std430, binding = 1) writeonly buffer Y { vec4 y[]; };
@@ -27,30 +29,66 @@ layout(std430, binding = 2) readonly buffer X1 { float x_floats[]; };
 layout(std430, binding = 3) readonly buffer W { vec4 w[]; };
 layout(std430, binding = 3) readonly buffer W1 { float w_floats[]; };
 
+const uint FOURS = 64;  // of chains
+shared float fours[FOURS]; // the sums of four neighbours; of eight times as many at every eighth
+
+// x_at returns four elements from e on of the group that begins at `at`, zeros beyond it.
+vec4 x_at(uint at, uint e) {
+    if (!TAIL) return x[(at + e) / 4];
+    vec4 v = vec4(0);
+    for (uint t = 0; t < 4; t++) if (e + t < p.group) v[t] = x_floats[at + e + t];
+    return v;
+}
+
+float sum4_of(vec4 v) {
+    precise float a = v.x + v.y;
+    precise float b = v.z + v.w;
+    precise float s = a + b;
+    return s;
+}
+
+// eight adds eight of fours, `step` apart.
+float eight(uint at, uint step) {
+    precise float a = sum4_of(vec4(fours[at], fours[at + step], fours[at + 2 * step], fours[at + 3 * step]));
+    precise float b = sum4_of(vec4(fours[at + 4 * step], fours[at + 5 * step], fours[at + 6 * step], fours[at + 7 * step]));
+    precise float s = a + b;
+    return s;
+}
+
 void main() {
-    uint i = gl_WorkGroupID.x;
+    uint i = gl_WorkGroupID.x, lane = gl_LocalInvocationID.x;
     if (i >= inputs[p.count]) return;
-    uint n = p.group == 0 ? p.k : p.group, at = i * p.k + gl_WorkGroupID.y * n;
-    float eps = uintBitsToFloat(p.eps), sum = 0;
-    if (TAIL) {
-        for (uint e = gl_LocalInvocationID.x; e < n; e += LOCAL) {
-            float v = x_floats[at + e];
-            sum += v * v;
+    uint at = i * p.k + gl_WorkGroupID.y * p.group;
+    for (uint c = lane; c < FOURS; c += LOCAL) {
+        vec4 sum = vec4(0);
+        for (uint e = 4 * c; e < p.group; e += 4 * FOURS) {
+            vec4 v = x_at(at, e);
+            precise vec4 square = v * v;
+            precise vec4 more = sum + square;
+            sum = more;
         }
-    } else {
-        vec4 sums = vec4(0);
-        for (uint e = gl_LocalInvocationID.x; e < n / 4; e += LOCAL) {
-            vec4 v = x[at / 4 + e];
-            sums += v * v;
-        }
-        sum = sum4(sums);
+        fours[c] = sum4_of(sum);
     }
-    float scale = 1 / sqrt(reduce_add(sum) / float(n) + eps);
-    if (TAIL) {
-        for (uint e = gl_LocalInvocationID.x; e < n; e += LOCAL)
-            y_floats[at + e] = x_floats[at + e] * scale * w_floats[e];
-    } else {
-        for (uint e = gl_LocalInvocationID.x; e < n / 4; e += LOCAL)
-            y[at / 4 + e] = x[at / 4 + e] * scale * w[e];
+    barrier();
+    for (uint c = lane; c < 8; c += LOCAL) fours[8 * c] = eight(8 * c, 1);
+    barrier();
+    precise float mean = eight(0, 8) * uintBitsToFloat(p.inv);
+    mean = mean + uintBitsToFloat(p.eps);
+    float r = rsqrt(mean);
+    for (uint e = 4 * lane; e < p.group; e += 4 * LOCAL) {
+        vec4 weight = vec4(0);
+        if (TAIL) {
+            for (uint t = 0; t < 4; t++) if (e + t < p.group) weight[t] = w_floats[e + t];
+        } else {
+            weight = w[e / 4];
+        }
+        precise vec4 v = x_at(at, e) * r;
+        v = v * flush(weight);
+        v = flush(v);
+        if (TAIL) {
+            for (uint t = 0; t < 4; t++) if (e + t < p.group) y_floats[at + e + t] = v[t];
+        } else {
+            y[(at + e) / 4] = v;
+        }
     }
 }

@@ -1,13 +1,14 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/common.glsl"
+#include "lib/numerics.glsl"
 
 // RoPE: pair j < pairs of every head, its elements (a, b), turned by the cosine and
 // sine that the host computed for the token's position; the others are copied.
 //
 //	a = 2j, b = 2j + 1, or with HALVES a = j, b = j + pairs
-//	y[a] = x[a]·cos − x[b]·sin
-//	y[b] = x[a]·sin + x[b]·cos
+//	y[a] = flush(x[a]·cos − x[b]·sin)
+//	y[b] = flush(x[a]·sin + x[b]·cos)
 //
 // Two neighbouring elements an invocation, whichever pairs they are of; workgroups
 // (neighbours of the row, tokens).
@@ -45,7 +46,8 @@ float turned(uint i, uint head, uint e) {
     float a = x[head + (HALVES ? j : 2 * j)], b = x[head + (HALVES ? j + p.pairs : 2 * j + 1)];
     uint turn = p.turns + 2 * (i * p.pairs + j);
     float c = uintBitsToFloat(inputs[turn]), s = uintBitsToFloat(inputs[turn + 1]);
-    return second ? a * s + b * c : a * c - b * s;
+    vec2 v = rotate(a, b, c, s);
+    return second ? v.y : v.x;
 }
 
 void main() {
