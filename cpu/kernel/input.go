@@ -1,0 +1,71 @@
+package kernel
+
+import (
+	"unsafe"
+
+	"eclat/loader/quant"
+)
+
+// wide is how many elements the eight chains take in turn: one block of each. Rows are
+// filled up to a multiple of it with blocks of zeros, whose terms are +0.
+const wide = 256
+
+// order is how the integers of a row lie, for the weights that will meet them.
+type order uint8
+
+const (
+	natural order = iota // as they come
+	floats               // no integers: elements m·2^e
+	k4                   // Q4_K in one row, see decode.go
+	k6                   // Q6_K in one row
+	spread               // many rows, see tile.go
+)
+
+// Input is N rows of activations of Cols elements, as a product needs them.
+type Input struct {
+	Cols, N int
+	blocks  int // of wide elements, of a row
+	order   order
+	m       []int16   // (N, blocks, wide), or (blocks, N, 2·wide) in order spread
+	f       []float32 // (N, blocks, wide); the same memory
+	e       []float32 // (N, blocks, 32), or (blocks, N, 32): what terms need of the exponents
+}
+
+// blockFloats is what wide elements of one row take.
+const blockFloats = wide + 32
+
+// blocksOf is how many times wide elements a row of cols elements has.
+func blocksOf(cols int) int { return (cols + wide - 1) / wide }
+
+// InputLen is how many floats an input of n rows of cols elements takes.
+func InputLen(cols, n int) int { return n * blocksOf(cols) * blockFloats }
+
+// Set makes in an input of n rows of cols elements for products with weights of type t,
+// in mem, which has InputLen or more. What Round does not write is whatever was there.
+func (f *Form) Set(in *Input, mem []float32, t quant.Type, cols, n int) {
+	b := blocksOf(cols)
+	*in = Input{Cols: cols, N: n, blocks: b, order: f.orderOf(t, n)}
+	in.f, in.e = mem[:n*b*wide], mem[n*b*wide:][:n*b*32]
+	if n > 0 {
+		in.m = unsafe.Slice((*int16)(unsafe.Pointer(unsafe.SliceData(in.f))), 2*len(in.f))
+	}
+}
+
+// Suits reports whether in serves weights of type t as well.
+func (f *Form) Suits(in *Input, t quant.Type) bool { return in.order == f.orderOf(t, in.N) }
+
+func (f *Form) orderOf(t quant.Type, n int) order {
+	switch {
+	case !t.Integers():
+		return floats
+	case f == &plain:
+		return natural
+	case n > 1:
+		return spread
+	case t == quant.Q4_K:
+		return k4
+	case t == quant.Q6_K:
+		return k6
+	}
+	return natural
+}
