@@ -37,18 +37,18 @@ const blockFloats = wide + 32
 // blocksOf is how many times wide elements a row of cols elements has.
 func blocksOf(cols int) int { return (cols + wide - 1) / wide }
 
-// InputLen is how many floats an input of n rows of cols elements takes.
-func InputLen(cols, n int) int { return n * blocksOf(cols) * blockFloats }
+// InputLen is how many floats an input of n rows of cols elements takes. One row may be
+// read four blocks at a time.
+func InputLen(cols, n int) int { return (n*blocksOf(cols) + 3) * blockFloats }
 
 // Set makes in an input of n rows of cols elements for products with weights of type t,
 // in mem, which has InputLen or more. What Round does not write is whatever was there.
 func (f *Form) Set(in *Input, mem []float32, t quant.Type, cols, n int) {
 	b := blocksOf(cols)
 	*in = Input{Cols: cols, N: n, blocks: b, order: f.orderOf(t, n)}
-	in.f, in.e = mem[:n*b*wide], mem[n*b*wide:][:n*b*32]
-	if n > 0 {
-		in.m = unsafe.Slice((*int16)(unsafe.Pointer(unsafe.SliceData(in.f))), 2*len(in.f))
-	}
+	all := n*b + 3
+	in.f, in.e = mem[:all*wide], mem[all*wide:][:all*32]
+	in.m = unsafe.Slice((*int16)(unsafe.Pointer(unsafe.SliceData(in.f))), 2*len(in.f))
 }
 
 // Suits reports whether in serves weights of type t as well.

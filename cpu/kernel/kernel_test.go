@@ -1,0 +1,192 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"eclat/loader"
+	"eclat/loader/gguf"
+	"eclat/loader/quant"
+)
+
+// kinds are the rows that every form is held to. NaN comes last.
+var kinds = []string{"normal", "at the limit", "outliers", "zero", "powers of two", "denormal", "60 binades", "huge", "infinite", "NaN"}
+
+// fillRow fills x with numbers of a kind.
+func fillRow(r *rand.Rand, x []float32, kind string) {
+	sign := func() float32 { return float32(1 - 2*r.IntN(2)) }
+	for i := range x {
+		v := float32(r.NormFloat64())
+		switch kind {
+		case "at the limit":
+			v = 1.9999999 * sign()
+		case "outliers":
+			if r.IntN(40) == 0 {
+				v *= 5000
+			}
+		case "zero":
+			v = 0 * sign()
+		case "powers of two":
+			v = sign() * float32(math.Ldexp(1, r.IntN(40)-20))
+			if i/32%3 == 0 {
+				v = 0
+			}
+		case "denormal":
+			v = math.Float32frombits(r.Uint32N(1<<24) | r.Uint32()&(1<<31))
+		case "60 binades":
+			v = sign() * float32(math.Ldexp(1+r.Float64(), r.IntN(60)-40))
+		case "huge":
+			v *= 1e37
+		case "infinite":
+			if r.IntN(100) == 0 {
+				v = float32(math.Inf(r.IntN(2)*2 - 1))
+			}
+		case "NaN":
+			if r.IntN(300) == 0 {
+				v = float32(math.NaN())
+			}
+		}
+		x[i] = v
+	}
+}
+
+// weight makes a matrix of a type of random bytes; its halves, which are scales, are
+// normal, denormal, extreme, and now and then no number.
+func weight(r *rand.Rand, t quant.Type, rows, cols int, special bool) *loader.Tensor {
+	bytes, ok := t.RowBytes(uint64(cols))
+	if !ok {
+		panic("cols")
+	}
+	w := &loader.Tensor{Tensor: gguf.Tensor{Type: t, Dims: []int{cols, rows}, RowBytes: int(bytes)}, Data: make([]byte, rows*int(bytes))}
+	for i := range w.Data {
+		w.Data[i] = byte(r.Uint32())
+	}
+	half := func() uint16 {
+		h := uint16(r.Uint32()&0x83ff) | uint16(8+r.IntN(8))<<10
+		switch r.IntN(8) {
+		case 0:
+			h &= 0x83ff
+		case 1:
+			h |= 0x7800
+		case 2:
+			h &= 0x8000
+		case 3:
+			if special && r.IntN(20) == 0 {
+				h |= 0x7c00
+			}
+		}
+		return h
+	}
+	_, size := t.Block()
+	at := map[quant.Type][]int{quant.Q4_K: {0, 2}, quant.Q5_K: {0, 2}, quant.Q6_K: {208}}[t]
+	if at == nil {
+		at = []int{0}
+	}
+	for b := 0; b < len(w.Data); b += size {
+		switch {
+		case t == quant.F32 || t == quant.BF16:
+			var x [1]float32
+			fillRow(r, x[:], kinds[r.IntN(7)])
+			bits := math.Float32bits(x[0])
+			if t == quant.F32 {
+				binary.LittleEndian.PutUint32(w.Data[b:], bits)
+			} else {
+				binary.LittleEndian.PutUint16(w.Data[b:], uint16(bits>>16))
+			}
+		default:
+			for _, o := range at {
+				binary.LittleEndian.PutUint16(w.Data[b+o:], half())
+			}
+		}
+	}
+	return w
+}
+
+// same says where two answers differ, NaNs being equal.
+func same(got, want []float32) error {
+	for i := range want {
+		a, b := got[i], want[i]
+		if math.Float32bits(a) != math.Float32bits(b) && !(a != a && b != b) {
+			return fmt.Errorf("element %d is %g (%#x), want %g (%#x)", i, a, math.Float32bits(a), b, math.Float32bits(b))
+		}
+	}
+	return nil
+}
+
+// product computes with a form from fresh memory that is full of NaNs.
+func product(f *Form, w *loader.Tensor, x [][]float32, from, to int) []float32 {
+	cols, rows := w.Dims[0], w.Dims[1]
+	need := Need{Cols: cols, Rows: len(x)}
+	s, in := new(Scratch), new(Input)
+	s.Set(need, nans(need.Len()))
+	f.Set(in, nans(InputLen(cols, len(x))), w.Type, cols, len(x))
+	for i := range x {
+		f.Round(in, i, x[i])
+	}
+	dst := nans(len(x) * rows)
+	f.Product(in, w, from, to, dst, rows, s)
+	return dst
+}
+
+func nans(n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(math.NaN())
+	}
+	return x
+}
+
+// TestProducts holds every form against the plain one: all types, short and long rows of
+// odd numbers of blocks, one column and more, whole and ragged tiles.
+func TestProducts(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, ty := range quant.Decodable() {
+		elems, _ := ty.Block()
+		lengths := []int{1, 2, 3, 4, 5, 7, 8, 9, 15, 17, 40}
+		switch elems {
+		case 1:
+			lengths = []int{1, 7, 8, 9, 63, 64, 65, 100, 128, 500, 1025}
+		case 256:
+			lengths = []int{1, 2, 3, 4, 5, 6, 7, 9}
+		}
+		for _, n := range lengths {
+			for c := 1; c <= 9; c++ {
+				cols, rows := n*elems, 1+r.IntN(2*tileRows+5)
+				w := weight(r, ty, rows, cols, c%3 == 0)
+				x := make([][]float32, c)
+				for i := range x {
+					x[i] = make([]float32, cols)
+					fillRow(r, x[i], kinds[r.IntN(len(kinds))])
+				}
+				from := r.IntN(rows)
+				want := product(&plain, w, x, from, rows)
+				for _, f := range Forms()[:len(Forms())-1] {
+					if err := same(product(f, w, x, from, rows), want); err != nil {
+						t.Fatalf("%s, %s, %d × %d from row %d, %d columns: %v", f.Name, ty, rows, cols, from, c, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestPick(t *testing.T) {
+	for _, name := range Names() {
+		t.Setenv(Variable, name)
+		if f, err := Pick(); err != nil || f.Name != name {
+			t.Errorf("%s: %v, %v", name, f, err)
+		}
+	}
+	for _, name := range []string{"sse", "AVX2", "\n\x1b[31m" + strings.Repeat("x", 1000)} {
+		t.Setenv(Variable, name)
+		if f, err := Pick(); err == nil {
+			t.Errorf("%q gave %s", name, f.Name)
+		} else if s := err.Error(); len(s) > 200 || strings.ContainsAny(s, "\n\x1b") {
+			t.Errorf("a message of %d bytes: %s", len(s), s)
+		}
+	}
+}
