@@ -65,16 +65,13 @@ func scoreSpan(p *program, s *step, w *worked, i, g, from, to int) {
 func mixSpan(p *program, s *step, w *worked, i, g, from, to int) {
 	values, heads, dim := s.kept[2], int(s.Arg[0]/s.Arg[1]), int(s.Arg[3])
 	table, stride := p.table(i, values), values.tensor.Cols
-	for h := range heads {
-		a := w.Scores[h*kernel.Span:]
-		w.spanTop[h], w.spanSum[h] = p.b.form.Weights(a[from%kernel.Span:][:to-from])
-	}
+	p.b.form.Weights(w.Scores[from%kernel.Span:], to-from, heads, w.spanTop, w.spanSum)
 	out := w.Span[:heads*dim]
 	clear(out)
 	for t := from; t < to; {
 		at := t % model.PageLen
 		n := min(model.PageLen-at, to-t)
-		p.b.form.Mix(out, w.Scores[t%kernel.Span:], values.from(table[t/model.PageLen], at*stride+g*dim), n, stride, heads, dim)
+		p.b.form.Mix(out, w.Scores[t%kernel.Span:], values.from(table[t/model.PageLen], at*stride+g*dim), n, stride, heads, dim, &w.Scratch)
 		t += n
 	}
 	for d, v := range out {

@@ -35,12 +35,13 @@ type Form struct {
 	//	a[h·Span + t] = Flush(Dot(q[h], k[t])·scale)    t = 0 … Page−1
 	// q has heads rows of dim elements; s must have been given them by Queries.
 	Scores func(a []float32, k Kept, heads, dim int, scale float32, s *Scratch)
-	// Weights turns the scores of a span into weights and returns the span's maximum
-	// and the sum of the weights.
-	Weights func(a []float32) (top, sum float32)
+	// Weights turns n scores of each head into weights, and gives for each head their
+	// maximum, rounded up, and the sum of the weights; where the sum is NaN the maximum
+	// is any number.
+	Weights func(a []float32, n, heads int, top, sum []float32)
 	// Mix adds n positions to the sums of a span, in order:
 	//	o[h·dim + d] += a[h·Span + t]·v[t·stride + d]
-	Mix func(o, a []float32, v Kept, n, stride, heads, dim int)
+	Mix func(o, a []float32, v Kept, n, stride, heads, dim int, s *Scratch)
 	// Queries makes q, (heads, dim), ready for Scores.
 	Queries func(q []float32, heads, dim int, s *Scratch)
 }

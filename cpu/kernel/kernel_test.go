@@ -11,6 +11,7 @@ import (
 	"eclat/loader"
 	"eclat/loader/gguf"
 	"eclat/loader/quant"
+	"eclat/model/numerics"
 )
 
 // kinds are the rows that every form is held to. NaN comes last.
@@ -187,6 +188,106 @@ func TestPick(t *testing.T) {
 			t.Errorf("%q gave %s", name, f.Name)
 		} else if s := err.Error(); len(s) > 200 || strings.ContainsAny(s, "\n\x1b") {
 			t.Errorf("a message of %d bytes: %s", len(s), s)
+		}
+	}
+}
+
+// TestRows holds norms, SwiGLU and the weights of attention against the plain form.
+func TestRows(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, f := range Forms()[:len(Forms())-1] {
+		for _, n := range []int{1, 7, 8, 9, 100, 128, 255, 256, 257, 511, 1024, 1100, 5120} {
+			for _, kind := range kinds {
+				x, y := make([]float32, n), make([]float32, n)
+				fillRow(r, x, kind)
+				fillRow(r, y, "60 binades")
+				got, want := nans(n), nans(n)
+				plain.Norm(want, x, y, 1e-5)
+				f.Norm(got, x, y, 1e-5)
+				if err := same(got, want); err != nil {
+					t.Errorf("%s, norm of %d %s: %v", f.Name, n, kind, err)
+				}
+				for i := range x {
+					x[i] *= 10
+				}
+				plain.SwiGLU(want, x, y)
+				f.SwiGLU(got, x, y)
+				if err := same(got, want); err != nil {
+					t.Errorf("%s, SwiGLU of %d %s: %v", f.Name, n, kind, err)
+				}
+			}
+		}
+		for range 3000 {
+			heads, n := 1+r.IntN(9), 1+r.IntN(Span)
+			a := make([]float32, heads*Span)
+			for h := range heads {
+				fillRow(r, a[h*Span:][:n], kinds[r.IntN(len(kinds))])
+			}
+			for i, x := range a { // as Scores leaves them
+				a[i] = numerics.Flush(x)
+			}
+			b := append([]float32{}, a...)
+			var top, sum [2][9]float32
+			plain.Weights(a, n, heads, top[0][:], sum[0][:])
+			f.Weights(b, n, heads, top[1][:], sum[1][:])
+			for h := range heads {
+				err := same(sum[1][h:h+1], sum[0][h:h+1])
+				if s := sum[0][h]; err == nil && s == s {
+					if err = same(top[1][h:h+1], top[0][h:h+1]); err == nil {
+						err = same(b[h*Span:][:n], a[h*Span:][:n])
+					}
+				}
+				if err != nil {
+					t.Fatalf("%s, weights of %d positions, head %d of %d: %v", f.Name, n, h, heads, err)
+				}
+			}
+		}
+	}
+}
+
+// TestAttention holds scores and mixed values against the plain form.
+func TestAttention(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, f := range Forms()[:len(Forms())-1] {
+		for round := range 1000 {
+			heads, dim := 1+r.IntN(6), []int{1, 8, 20, 24, 64, 80, 96, 128, 192, 256}[r.IntN(10)]
+			need := Need{Heads: heads, DimK: dim, DimV: dim}
+			stride, n := dim*(1+r.IntN(3)), 1+r.IntN(Page)
+			var k, v Kept
+			if round%3 == 0 {
+				k.Full, v.Full = make([]float32, dim*Page), make([]float32, stride*Page)
+				fillRow(r, k.Full, kinds[r.IntN(7)])
+				fillRow(r, v.Full, kinds[r.IntN(7)])
+			} else {
+				k.Half, v.Half = make([]uint16, dim*Page), make([]uint16, stride*Page)
+				for i := range k.Half {
+					k.Half[i] = uint16(r.Uint32())
+				}
+				for i := range v.Half {
+					v.Half[i] = uint16(r.Uint32())
+				}
+			}
+			q, a := make([]float32, heads*dim), make([]float32, heads*Span)
+			fillRow(r, q, kinds[r.IntN(len(kinds))])
+			for i := range a {
+				a[i] = max(0, r.Float32()-0.2)
+			}
+			scale := r.Float32()
+			var out, mixed [2][]float32
+			for i, f := range []*Form{&plain, f} {
+				s := new(Scratch)
+				s.Set(need, nans(need.Len()))
+				out[i], mixed[i] = nans(heads*Span), make([]float32, heads*dim)
+				f.Queries(q, heads, dim, s)
+				f.Scores(out[i], k, heads, dim, scale, s)
+				f.Mix(mixed[i], a, v, n, stride, heads, dim, s)
+			}
+			if err := same(out[1], out[0]); err != nil {
+				t.Fatalf("%s, scores of %d heads of %d: %v", f.Name, heads, dim, err)
+			}
+			if err := same(mixed[1], mixed[0]); err != nil {
+				t.Fatalf("%s, values of %d positions, %d heads of %d: %v", f.Name, n, heads, dim, err)
+			}
 		}
 	}
 }

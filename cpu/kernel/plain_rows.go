@@ -85,20 +85,22 @@ func (k Kept) floats(row *[Page]float32, at, n int) []float32 {
 	return row[:n]
 }
 
-func weightsPlain(a []float32) (top, sum float32) {
-	top = float32(math.Inf(-1))
-	for _, s := range a {
-		top = max(top, s)
+func weightsPlain(a []float32, n, heads int, top, sum []float32) {
+	for h := range heads {
+		a := a[h*Span:][:n]
+		most := float32(math.Inf(-1))
+		for _, s := range a {
+			most = max(most, s)
+		}
+		top[h], sum[h] = float32(math.Ceil(float64(most))), 0
+		for t, s := range a {
+			a[t] = numerics.Weight(s, top[h])
+			sum[h] += a[t]
+		}
 	}
-	top = float32(math.Ceil(float64(top)))
-	for t, s := range a {
-		a[t] = numerics.Weight(s, top)
-		sum += a[t]
-	}
-	return top, sum
 }
 
-func mixPlain(o, a []float32, v Kept, n, stride, heads, dim int) {
+func mixPlain(o, a []float32, v Kept, n, stride, heads, dim int, _ *Scratch) {
 	var row [Page]float32
 	for d := 0; d < dim; d += Page {
 		part := min(Page, dim-d)

@@ -8,10 +8,16 @@ import (
 	"eclat/loader/quant"
 )
 
-var avx2 = vectorForm("avx2", &vectorKernels{
-	row: row256, step: 32, cols: cols256, other: 8,
-	row8: func(r int) int { return r * 16 },
-}, false, &order6of256)
+var avx2 = Form{
+	Name:  "avx2",
+	Round: func(in *Input, i int, x []float32) { roundVector(in, i, x, false, &order6of256) },
+	Product: (&vectorKernels{
+		row: row256, step: 32, cols: cols256, other: 8,
+		row8: func(r int) int { return r * 16 },
+	}).product,
+	Norm: normVector, SwiGLU: swiGLUVector,
+	Queries: queries256, Scores: scores256, Weights: weightsVector, Mix: mix256,
+}
 
 // row256 adds the terms of a row of weights at k to eight chains.
 func row256(t quant.Type, k at, in *Input, acc at, s *Scratch) {

@@ -9,10 +9,16 @@ import (
 	"eclat/loader/quant"
 )
 
-var avx512 = vectorForm("avx512", &vectorKernels{
-	row: row512, step: 64, cols: cols512, other: 16,
-	row8: func(r int) int { return r/2*32 + r%2*8 },
-}, true, &order6of512)
+var avx512 = Form{
+	Name:  "avx512",
+	Round: func(in *Input, i int, x []float32) { roundVector(in, i, x, true, &order6of512) },
+	Product: (&vectorKernels{
+		row: row512, step: 64, cols: cols512, other: 16,
+		row8: func(r int) int { return r/2*32 + r%2*8 },
+	}).product,
+	Norm: normVector, SwiGLU: swiGLUVector,
+	Queries: queries512, Scores: scores512, Weights: weightsVector, Mix: mix512,
+}
 
 // row512 adds the terms of a row of weights at k to eight chains.
 func row512(t quant.Type, k at, in *Input, acc at, s *Scratch) {

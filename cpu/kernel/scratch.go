@@ -8,6 +8,7 @@ type Scratch struct {
 	row    []float32 // of a weight of floats, filled up to wide
 	acc    []float32 // chains of a product
 	q      []float32 // of attention: queries
+	page   []float32 // of attention: keys or values of a page as floats
 	Scores []float32 // of attention: (heads, Span)
 	Span   []float32 // of attention: (heads, dim), of a span
 	Out    []float32 // of attention: (heads, dim), of all
@@ -29,10 +30,13 @@ func (n Need) Max(o Need) Need {
 	return Need{max(n.Cols, o.Cols), max(n.Rows, o.Rows), max(n.Heads, o.Heads), max(n.DimK, o.DimK), max(n.DimV, o.DimV)}
 }
 
-// lengths are those of row, acc, q, Scores, Span and Out.
-func (n Need) lengths() [6]int {
-	values := n.Heads * n.DimV
-	return [6]int{blocksOf(n.Cols) * wide, (n.Rows + 1) / 2 * 2 * tileRows * 8, n.Heads * n.DimK * lanes, n.Heads * Span, values, values}
+// lengths are those of row, acc, q, page, Scores, Span and Out.
+func (n Need) lengths() [7]int {
+	keys, values := (n.DimK+63)&^63, n.Heads*n.DimV
+	return [7]int{
+		blocksOf(n.Cols) * wide, (n.Rows + 1) / 2 * 2 * tileRows * 8,
+		n.Heads * keys * lanes, max(keys, n.DimV) * Page, n.Heads * Span, values, values,
+	}
 }
 
 // Len is how many floats Set needs.
@@ -46,7 +50,7 @@ func (n Need) Len() (all int) {
 // Set gives s room for n in mem, which has n.Len() floats.
 func (s *Scratch) Set(n Need, mem []float32) {
 	s.need = n
-	for i, p := range []*[]float32{&s.row, &s.acc, &s.q, &s.Scores, &s.Span, &s.Out} {
+	for i, p := range []*[]float32{&s.row, &s.acc, &s.q, &s.page, &s.Scores, &s.Span, &s.Out} {
 		l := n.lengths()[i]
 		*p, mem = mem[:l:l], mem[l:]
 	}

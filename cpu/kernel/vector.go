@@ -53,8 +53,8 @@ func putB32(p at, o int, x v.Int8x32)    { x.Store((*[32]int8)(unsafe.Add(p, o))
 var half8, half16 = halfConstants([8]int32{}), halfConstants([16]int32{})
 
 // halfConstants are the steps of halves, of as many lanes as kind has.
-func halfConstants[T [8]int32 | [16]int32](kind T) (c [8]T) {
-	for i, x := range [8]int32{0x7c00, 1, 0x7bff, 0x7fff, 112 << 23, 1 << 23, 113 << 23, -1 << 31} {
+func halfConstants[T [8]int32 | [16]int32](kind T) (c [7]T) {
+	for i, x := range [7]int32{0x7c00, 1, 0x7bff, 0x7fff, 112 << 23, 1 << 23, 113 << 23} {
 		for l := range len(kind) {
 			switch p := any(&c[i]).(type) {
 			case *[8]int32:
@@ -77,7 +77,7 @@ func halves8(h v.Int32x8) v.Float32x8 {
 	m := h.And(v.LoadInt32x8(&c[3])).ShiftAllLeft(13).Add(v.LoadInt32x8(&c[4]))
 	m = m.Add(small.And(v.LoadInt32x8(&c[5]))).Add(large.And(v.LoadInt32x8(&c[4])))
 	f := m.AsFloat32x8().Sub(small.And(v.LoadInt32x8(&c[6])).AsFloat32x8())
-	return f.AsInt32x8().Or(h.ShiftAllLeft(16).And(v.LoadInt32x8(&c[7]))).AsFloat32x8()
+	return f.AsInt32x8().Or(h.ShiftAllRight(15).ShiftAllLeft(31)).AsFloat32x8()
 }
 
 // halves16 is halves8 of 16 lanes.
@@ -89,7 +89,7 @@ func halves16(h v.Int32x16) v.Float32x16 {
 	m := h.And(v.LoadInt32x16(&c[3])).ShiftAllLeft(13).Add(v.LoadInt32x16(&c[4]))
 	m = m.Add(small.And(v.LoadInt32x16(&c[5]))).Add(large.And(v.LoadInt32x16(&c[4])))
 	f := m.AsFloat32x16().Sub(small.And(v.LoadInt32x16(&c[6])).AsFloat32x16())
-	return f.AsInt32x16().Or(h.ShiftAllLeft(16).And(v.LoadInt32x16(&c[7]))).AsFloat32x16()
+	return f.AsInt32x16().Or(h.ShiftAllRight(15).ShiftAllLeft(31)).AsFloat32x16()
 }
 
 // least is the bits of numerics.Least.

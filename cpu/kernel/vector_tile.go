@@ -109,12 +109,3 @@ func (k *vectorKernels) put(t *tile, r int) {
 func (k *vectorKernels) floats(in *Input, w *loader.Tensor, from, to int, dst []float32, ld int, s *Scratch) {
 	productPlain(in, w, from, to, dst, ld, s)
 }
-
-// vectorForm makes a form of kernels.
-func vectorForm(name string, k *vectorKernels, twice bool, o6 *order6) Form {
-	f := plain
-	f.Name = name
-	f.Round = func(in *Input, i int, x []float32) { roundVector(in, i, x, twice, o6) }
-	f.Product = k.product
-	return f
-}
