@@ -23,7 +23,7 @@ func Devices(threads int) []model.Device { return []model.Device{device{host.Thr
 func (d device) Info() model.DeviceInfo {
 	info := model.DeviceInfo{
 		ID: "cpu", Backend: "CPU", Name: host.Processor(), Kind: model.Processor,
-		Threads: d.threads, Chunk: chunk, Types: quant.Decodable(),
+		Threads: d.threads, Kernels: kernel.Describe(), Chunk: chunk, Types: quant.Decodable(),
 	}
 	for op := range kernels {
 		if kernels[op].part != nil {

@@ -81,6 +81,18 @@ func Pick() (*Form, error) {
 	return nil, fmt.Errorf("%s=%.20q: there is %s", Variable, name, strings.Join(names, ", "))
 }
 
+// Describe says for people which form Pick gives.
+func Describe() string {
+	f, err := Pick()
+	switch {
+	case err != nil:
+		return err.Error()
+	case !vectorBuild:
+		return f.Name + " (a build with GOEXPERIMENT=simd has faster ones)"
+	}
+	return f.Name
+}
+
 // Names lists the names of Forms.
 func Names() (names []string) {
 	for _, f := range Forms() {
