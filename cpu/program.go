@@ -73,7 +73,11 @@ func layoutOf(p *model.Plan, o model.CompileOptions) (n layout) {
 		switch s := &p.Steps[i]; s.Op {
 		case model.MatMul:
 			cols, rows := p.Tensors[s.Src[0]].Cols, p.Rows(s.Src[1], o.Size)
-			n.need = n.need.Max(kernel.Need{Cols: cols, Rows: rows})
+			need := kernel.Need{Rows: rows}
+			if !p.Tensors[s.Src[0]].Type.Integers() {
+				need.Cols = cols
+			}
+			n.need = n.need.Max(need)
 			n.input = max(n.input, kernel.InputLen(cols, rows))
 		case model.Attention:
 			n.need = n.need.Max(kernel.Need{Heads: int(s.Arg[0] / s.Arg[1]), DimK: int(s.Arg[2]), DimV: int(s.Arg[3])})

@@ -16,19 +16,24 @@ type order uint8
 const (
 	natural order = iota // as they come
 	floats               // no integers: elements m·2^e
-	k4                   // Q4_K in one row, see decode.go
-	k6                   // Q6_K in one row
-	spread               // many rows, see tile.go
+	k4                   // for Q4_K, few rows
+	k6                   // for Q6_K, few rows
+	spread               // many rows, for a tile
 )
+
+// few is how many rows of activations meet the rows of a weight one by one; more meet
+// tiles, which take longer to unpack and less for each row.
+const few = 4
 
 // Input is N rows of activations of Cols elements, as a product needs them.
 type Input struct {
 	Cols, N int
 	blocks  int // of wide elements, of a row
 	order   order
-	m       []int16   // (N, blocks, wide), or (blocks, N, 2·wide) in order spread
-	f       []float32 // (N, blocks, wide); the same memory
-	e       []float32 // (N, blocks, 32), or (blocks, N, 32): what terms need of the exponents
+	padded  int       // blocks that lie from one row to the next: kernels may take four at a time
+	m       []int16   // (N, padded, wide), or (blocks, N, 2·wide) in order spread
+	f       []float32 // (N, padded, wide); the same memory
+	e       []float32 // (N, padded, 32), or (blocks, N, 32): what terms need of the exponents
 }
 
 // blockFloats is what wide elements of one row take.
@@ -37,17 +42,22 @@ const blockFloats = wide + 32
 // blocksOf is how many times wide elements a row of cols elements has.
 func blocksOf(cols int) int { return (cols + wide - 1) / wide }
 
-// InputLen is how many floats an input of n rows of cols elements takes. One row may be
-// read four blocks at a time.
-func InputLen(cols, n int) int { return (n*blocksOf(cols) + 3) * blockFloats }
+// InputLen is how many floats an input of n rows of cols elements takes.
+func InputLen(cols, n int) int { return (n*blocksOf(cols) + 3*min(n, few)) * blockFloats }
 
 // Set makes in an input of n rows of cols elements for products with weights of type t,
 // in mem, which has InputLen or more. What Round does not write is whatever was there.
 func (f *Form) Set(in *Input, mem []float32, t quant.Type, cols, n int) {
 	b := blocksOf(cols)
-	*in = Input{Cols: cols, N: n, blocks: b, order: f.orderOf(t, n)}
-	all := n*b + 3
+	*in = Input{Cols: cols, N: n, blocks: b, order: f.orderOf(t, n), padded: b}
+	if n <= few {
+		in.padded = (b + 3) &^ 3
+	}
+	all := n * in.padded
 	in.f, in.e = mem[:all*wide], mem[all*wide:][:all*32]
+	if all == 0 {
+		return
+	}
 	in.m = unsafe.Slice((*int16)(unsafe.Pointer(unsafe.SliceData(in.f))), 2*len(in.f))
 }
 
@@ -60,7 +70,7 @@ func (f *Form) orderOf(t quant.Type, n int) order {
 		return floats
 	case f == &plain:
 		return natural
-	case n > 1:
+	case n > few:
 		return spread
 	case t == quant.Q4_K:
 		return k4

@@ -15,7 +15,7 @@ var plain = Form{
 // elements eight times 2^e and eight times 2^e·Σm to in.e.
 func roundPlain(in *Input, i int, x []float32) {
 	for b := range in.blocks {
-		at := i*in.blocks + b
+		at := i*in.padded + b
 		m, e := in.m[at*wide:][:wide], in.e[at*32:][:16]
 		if in.order == floats {
 			var q [wide]int16
@@ -43,7 +43,7 @@ func productPlain(in *Input, w *loader.Tensor, from, to int, dst []float32, ld i
 		if !w.Type.Integers() {
 			DecodeFlushed(w.Type, s.row[:in.Cols], row)
 			for i := range in.N {
-				dst[i*ld+j] = numerics.Flush(dotFloats(s.row[:in.Cols], in.f[i*in.blocks*wide:]))
+				dst[i*ld+j] = numerics.Flush(dotFloats(s.row[:in.Cols], in.f[i*in.padded*wide:]))
 			}
 			continue
 		}
@@ -66,7 +66,7 @@ func productPlain(in *Input, w *loader.Tensor, from, to int, dst []float32, ld i
 // addBlock adds the terms of a block of elems weights, which begins with element b of
 // its row, to the chains of row i.
 func addBlock(chains []float32, v *quant.Ints, elems, b int, in *Input, i int) {
-	at := i*in.blocks + b/wide
+	at := i*in.padded + b/wide
 	m, e := in.m[at*wide+b%wide:][:elems], in.e[at*32:][:16]
 	for g := range elems / 32 {
 		c := b%wide/32 + g

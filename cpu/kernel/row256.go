@@ -20,15 +20,15 @@ var avx2 = Form{
 }
 
 // row256 adds the terms of a row of weights at k to eight chains.
-func row256(t quant.Type, k at, in *Input, acc at, s *Scratch) {
-	m, e := at(&in.m[0]), at(&in.e[0])
+func row256(t quant.Type, k at, in *Input, i int, acc at, s *Scratch) {
+	m, e := at(&in.m[i*in.padded*wide]), at(&in.e[i*in.padded*32])
 	switch t {
 	case quant.Q4_K:
-		q4k256(k, in.blocks, m, e, at(&in.e[8*in.padded()]), acc, &s.tile.block)
+		q4k256(k, in.blocks, m, e, add(e, 32*in.padded), acc, &s.tile.block)
 	case quant.Q6_K:
 		q6k256(k, in.blocks, m, e, acc)
 	default:
-		natural256(t, k, in, acc, s)
+		natural256(t, k, in, m, e, acc, s)
 	}
 }
 
@@ -98,14 +98,19 @@ func pair6(w, up, down v.Int16x16, x at, o int) (a, b v.Int32x8) {
 }
 
 // natural256 is natural512.
-func natural256(t quant.Type, k at, in *Input, acc at, s *Scratch) {
-	b, x, e, sums := &s.tile.block, at(&in.m[0]), at(&in.e[0]), at(&in.e[8*in.padded()])
+func natural256(t quant.Type, k at, in *Input, x, e, acc at, s *Scratch) {
+	b, sums := &s.tile.block, add(e, 32*in.padded)
 	c := f32x8(acc, 0)
 	for i, size := 0, bytesOf(t); i < in.blocks; i++ {
-		b.unpack(t, k, min(wide, in.Cols-i*wide))
-		w := at(&b.q)
-		p := add8(bytes256(w, 0, x), bytes256(w, 32, x), bytes256(w, 64, x), bytes256(w, 96, x))
-		q := add8(bytes256(w, 128, x), bytes256(w, 160, x), bytes256(w, 192, x), bytes256(w, 224, x))
+		w, step := at(&b.q), 32
+		if left := in.Cols - i*wide; t == quant.Q8_0 && left >= wide {
+			b.scales8(k)
+			w, step = add(k, 2), 34
+		} else {
+			b.unpack(t, k, min(wide, left))
+		}
+		p := add8(bytes256(w, 0, x, 0), bytes256(w, step, x, 64), bytes256(w, 2*step, x, 128), bytes256(w, 3*step, x, 192))
+		q := add8(bytes256(w, 4*step, x, 256), bytes256(w, 5*step, x, 320), bytes256(w, 6*step, x, 384), bytes256(w, 7*step, x, 448))
 		sum := p.Select128FromPair(0, 2, q).Add(p.Select128FromPair(1, 3, q))
 		c = c.Add(sum.ConvertToFloat32().Mul(f32x8(e, 0)).Mul(f32x8(at(&b.a), 0)).Sub(f32x8(at(&b.b), 0).Mul(f32x8(sums, 0))))
 		k, x, e, sums = add(k, size), add(x, 512), add(e, 32), add(sums, 32)
@@ -114,7 +119,7 @@ func natural256(t quant.Type, k at, in *Input, acc at, s *Scratch) {
 }
 
 // bytes256 is bytes512.
-func bytes256(q at, o int, x at) v.Int32x8 {
-	a := i8x16(q, o).ExtendToInt16().DotProductPairs(i16x16(x, 2*o))
-	return a.Add(i8x16(q, o+16).ExtendToInt16().DotProductPairs(i16x16(x, 2*o+32)))
+func bytes256(q at, o int, x at, xo int) v.Int32x8 {
+	a := i8x16(q, o).ExtendToInt16().DotProductPairs(i16x16(x, xo))
+	return a.Add(i8x16(q, o+16).ExtendToInt16().DotProductPairs(i16x16(x, xo+32)))
 }

@@ -21,12 +21,12 @@ var avx512 = Form{
 }
 
 // row512 adds the terms of a row of weights at k to eight chains.
-func row512(t quant.Type, k at, in *Input, acc at, s *Scratch) {
-	m, e := at(&in.m[0]), at(&in.e[0])
+func row512(t quant.Type, k at, in *Input, i int, acc at, s *Scratch) {
+	m, e := at(&in.m[i*in.padded*wide]), at(&in.e[i*in.padded*32])
 	switch t {
 	case quant.Q4_K:
 		n := in.blocks &^ 3
-		sums := at(&in.e[8*in.padded()])
+		sums := add(e, 32*in.padded)
 		q4k512(k, n, m, e, sums, acc, at(&s.tile.ab))
 		if n < in.blocks {
 			tail := s.tail(k, n, in.blocks, 144)
@@ -39,7 +39,7 @@ func row512(t quant.Type, k at, in *Input, acc at, s *Scratch) {
 			q6k512(s.tail(k, n, in.blocks, 210), 2, add(m, n*512), add(e, n*128), acc)
 		}
 	default:
-		natural512(t, k, in, acc, s)
+		natural512(t, k, in, m, e, acc, s)
 	}
 }
 
@@ -191,15 +191,20 @@ func half6(w, z v.Int16x32, x at, low, high, pair, pairs v.Int16x32) (a, b v.Int
 func half(h uint16) float32 { return quant.HalfToFloat(h) }
 
 // natural512 adds the terms of a row of any type but the two above to eight chains.
-func natural512(t quant.Type, k at, in *Input, acc at, s *Scratch) {
-	b, x, e, sums := &s.tile.block, at(&in.m[0]), at(&in.e[0]), at(&in.e[8*in.padded()])
+func natural512(t quant.Type, k at, in *Input, x, e, acc at, s *Scratch) {
+	b, sums := &s.tile.block, add(e, 32*in.padded)
 	c := f32x8(acc, 0)
 	p, q := v.LoadUint32x16(&pair0a), v.LoadUint32x16(&pair0b)
 	for i, size := 0, bytesOf(t); i < in.blocks; i++ {
-		b.unpack(t, k, min(wide, in.Cols-i*wide))
-		w := at(&b.q)
-		lo := add16(bytes512(w, 0, x), bytes512(w, 32, x), bytes512(w, 64, x), bytes512(w, 96, x))
-		hi := add16(bytes512(w, 128, x), bytes512(w, 160, x), bytes512(w, 192, x), bytes512(w, 224, x))
+		w, step := at(&b.q), 32
+		if left := in.Cols - i*wide; t == quant.Q8_0 && left >= wide {
+			b.scales8(k)
+			w, step = add(k, 2), 34
+		} else {
+			b.unpack(t, k, min(wide, left))
+		}
+		lo := add16(bytes512(w, 0, x, 0), bytes512(w, step, x, 64), bytes512(w, 2*step, x, 128), bytes512(w, 3*step, x, 192))
+		hi := add16(bytes512(w, 4*step, x, 256), bytes512(w, 5*step, x, 320), bytes512(w, 6*step, x, 384), bytes512(w, 7*step, x, 448))
 		four := lo.ConcatPermute(hi, p).Add(lo.ConcatPermute(hi, q))
 		sum := four.GetLo().Add(four.GetHi())
 		c = c.Add(sum.ConvertToFloat32().Mul(f32x8(e, 0)).Mul(f32x8(at(&b.a), 0)).Sub(f32x8(at(&b.b), 0).Mul(f32x8(sums, 0))))
@@ -208,7 +213,7 @@ func natural512(t quant.Type, k at, in *Input, acc at, s *Scratch) {
 	putF8(acc, 0, c)
 }
 
-// bytes512 multiplies the 32 bytes at q+o by the 32 integers at x+2o.
-func bytes512(q at, o int, x at) v.Int32x16 {
-	return i8x32(q, o).ExtendToInt16().DotProductPairs(i16x32(x, 2*o))
+// bytes512 multiplies the 32 bytes at q+o by the 32 integers at x+xo.
+func bytes512(q at, o int, x at, xo int) v.Int32x16 {
+	return i8x32(q, o).ExtendToInt16().DotProductPairs(i16x32(x, xo))
 }

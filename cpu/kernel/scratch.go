@@ -5,7 +5,7 @@ import "eclat/loader/quant"
 // Scratch is what one goroutine writes while it computes.
 type Scratch struct {
 	need   Need
-	row    []float32 // of a weight of floats, filled up to wide
+	row    []float32 // four rows of a weight of floats, filled up to wide
 	acc    []float32 // chains of a product
 	q      []float32 // of attention: queries
 	page   []float32 // of attention: keys or values of a page as floats
@@ -18,7 +18,7 @@ type Scratch struct {
 
 // Need is how much a Scratch has room for.
 type Need struct {
-	Cols  int // of a weight
+	Cols  int // of a weight of floats
 	Rows  int // of an input
 	Heads int // that share keys
 	DimK  int // of a head's keys
@@ -34,7 +34,7 @@ func (n Need) Max(o Need) Need {
 func (n Need) lengths() [7]int {
 	keys, values := (n.DimK+63)&^63, n.Heads*n.DimV
 	return [7]int{
-		blocksOf(n.Cols) * wide, (n.Rows + 1) / 2 * 2 * tileRows * 8,
+		4 * blocksOf(n.Cols) * wide, (n.Rows + 1) / 2 * 2 * tileRows * 8,
 		n.Heads * keys * lanes, max(keys, n.DimV) * Page, n.Heads * Span, values, values,
 	}
 }

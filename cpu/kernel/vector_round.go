@@ -134,6 +134,10 @@ func roundVector(in *Input, i int, x []float32, twice bool, o6 *order6) {
 	var m [wide]int16
 	var tail [wide]float32
 	natural16 := at(&m)
+	row, e := in.m, in.e
+	if in.order != spread && in.order != floats {
+		row, e = in.m[i*in.padded*wide:][:in.padded*wide], in.e[i*in.padded*32:][:in.padded*32]
+	}
 	for b := range in.blocks {
 		src := at(&tail)
 		if rest := x[b*wide:]; len(rest) >= wide {
@@ -144,22 +148,19 @@ func roundVector(in *Input, i int, x []float32, twice bool, o6 *order6) {
 		g.round(natural16, src)
 		switch in.order {
 		case floats:
-			for k, q := range m {
-				in.f[(i*in.blocks+b)*wide+k] = float32(float32(q) * g.scale[k/32])
-			}
+			chained(in.f[(i*in.padded+b)*wide:][:wide], &m, &g)
 		case natural:
-			copy(in.m[b*wide:], m[:])
-			g.terms(in.e[b*8:], in.e[(in.padded()+b)*8:])
+			copy(row[b*wide:], m[:])
+			g.terms(e[b*8:], e[(in.padded+b)*8:])
 		case k4:
-			split(at(&in.m[b*wide]), natural16, &place4)
-			e := in.e[b*8:][:8]
-			g.terms(e, in.e[(in.padded()+b)*8:])
+			split(at(&row[b*wide]), natural16, &place4)
+			g.terms(e[b*8:], e[(in.padded+b)*8:])
 			for j := 1; j < 8; j += 2 {
-				e[j] *= 1. / 16
+				e[b*8+j] *= 1. / 16
 			}
 		case k6:
-			split(at(&in.m[b*wide]), natural16, &place6)
-			g.terms6(in.e[b*32:][:32], o6)
+			split(at(&row[b*wide]), natural16, &place6)
+			g.terms6(e[b*32:][:32], o6)
 		case spread:
 			at := b*in.N + i
 			step, e := 32, in.e[at*32:][:32]
@@ -174,8 +175,22 @@ func roundVector(in *Input, i int, x []float32, twice bool, o6 *order6) {
 		}
 	}
 	v.ClearAVXUpperBits()
-	if in.order == k4 || in.order == k6 || in.order == natural {
-		in.pad()
+	switch n := in.blocks; in.order {
+	case natural, k4:
+		clear(row[n*wide:])
+		clear(e[n*8 : in.padded*8])
+		clear(e[(in.padded+n)*8 : 2*in.padded*8])
+	case k6:
+		clear(row[n*wide:])
+		clear(e[n*32:])
+	}
+}
+
+// chained writes m·2^e so that eight neighbours are one element of each chain: of 64
+// elements, which are eight of each chain, the first of each, then the second …
+func chained(dst []float32, m *[wide]int16, g *groups) {
+	for k, q := range m {
+		dst[k&^63+k&7*8+k>>3&7] = float32(float32(q) * g.scale[k/32])
 	}
 }
 
@@ -196,19 +211,4 @@ func (g *groups) terms6(e []float32, o *order6) {
 		}
 		e[p], e[16+p] = scale, math.Float32frombits(uint32(sum))
 	}
-}
-
-// padded is how many blocks one row has that kernels may take four at a time.
-func (in *Input) padded() int { return (in.blocks + 3) &^ 3 }
-
-// pad makes the blocks beyond the row's zeros.
-func (in *Input) pad() {
-	n, all := in.blocks, in.padded()
-	clear(in.m[n*wide : all*wide])
-	if in.order == k6 {
-		clear(in.e[n*32 : all*32])
-		return
-	}
-	clear(in.e[n*8 : all*8])
-	clear(in.e[(all+n)*8 : 2*all*8])
 }

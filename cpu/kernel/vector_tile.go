@@ -28,11 +28,11 @@ const tailBytes = 4 * 272
 
 // vectorKernels is where the two vector forms differ in products.
 type vectorKernels struct {
-	row   func(t quant.Type, k at, in *Input, acc at, s *Scratch) // one row of the input
-	step  int                                                     // bytes of a step in a tile
-	cols  func(halves bool, t *tile, x, y, ex, ey, acc at)        // two columns and a tile
-	row8  func(r int) int                                         // where a row's chains lie among a pair of columns', in floats
-	other int                                                     // and those of the second column
+	row   func(t quant.Type, k at, in *Input, i int, acc at, s *Scratch) // one row of the input
+	step  int                                                            // bytes of a step in a tile
+	cols  func(halves bool, t *tile, x, y, ex, ey, acc at)               // two columns and a tile
+	row8  func(r int) int                                                // where a row's chains lie among a pair of columns', in floats
+	other int                                                            // and those of the second column
 }
 
 // product is Product, with the kernels of a form.
@@ -41,7 +41,7 @@ func (k *vectorKernels) product(in *Input, w *loader.Tensor, from, to int, dst [
 		n := min(tileRows, to-from)
 		switch {
 		case in.order == floats:
-			k.floats(in, w, from, from+n, dst, ld, s)
+			productFloats(in, w, from, n, dst, ld, s)
 		case in.order == spread:
 			k.tile(in, w, from, n, s)
 			for i := range in.N {
@@ -49,11 +49,15 @@ func (k *vectorKernels) product(in *Input, w *loader.Tensor, from, to int, dst [
 				finish(dst[i*ld+from:][:n], at(&acc[0]), k.row8)
 			}
 		default:
-			clear(s.acc[:tileRows*8])
+			clear(s.acc[:in.N*tileRows*8])
 			for r := range n {
-				k.row(w.Type, at(&w.Data[(from+r)*w.RowBytes]), in, at(&s.acc[8*r]), s)
+				for i := range in.N {
+					k.row(w.Type, at(&w.Data[(from+r)*w.RowBytes]), in, i, at(&s.acc[(i*tileRows+r)*8]), s)
+				}
 			}
-			finish(dst[from:][:n], at(&s.acc[0]), inRow)
+			for i := range in.N {
+				finish(dst[i*ld+from:][:n], at(&s.acc[i*tileRows*8]), inRow)
+			}
 		}
 	}
 	v.ClearAVXUpperBits()
@@ -103,9 +107,4 @@ func (k *vectorKernels) put(t *tile, r int) {
 	ab := unsafe.Pointer(&t.ab[r*16])
 	putF8(ab, 0, f32x8(at(&t.block.a), 0))
 	putF8(ab, 32, f32x8(at(&t.block.b), 0))
-}
-
-// floats multiplies rows of a weight of floats.
-func (k *vectorKernels) floats(in *Input, w *loader.Tensor, from, to int, dst []float32, ld int, s *Scratch) {
-	productPlain(in, w, from, to, dst, ld, s)
 }

@@ -59,6 +59,15 @@ func (o *block) small(t quant.Type, k at, n int) {
 	clear(o.q[32*n:])
 }
 
+// scales8 reads the scales of eight blocks of Q8_0.
+func (o *block) scales8(k at) {
+	var h v.Int16x8
+	h = h.SetElem(0, int16(u16(k, 0))).SetElem(1, int16(u16(k, 34))).SetElem(2, int16(u16(k, 68))).SetElem(3, int16(u16(k, 102)))
+	h = h.SetElem(4, int16(u16(k, 136))).SetElem(5, int16(u16(k, 170))).SetElem(6, int16(u16(k, 204))).SetElem(7, int16(u16(k, 238)))
+	putF8(at(&o.a), 0, halves8(h.ExtendToInt32()))
+	o.b = [8]float32{}
+}
+
 // nibbles is the low nibbles of 16 bytes, then the high ones.
 func nibbles(w v.Int8x16) v.Int8x32 {
 	var both v.Int8x32
