@@ -5,7 +5,7 @@ import "eclat/loader/quant"
 // Scratch is what one goroutine writes while it computes.
 type Scratch struct {
 	need   Need
-	row    []float32 // four rows of a weight of floats, filled up to wide
+	row    []float32 // of the plain form: of a weight of floats
 	acc    []float32 // chains of a product
 	q      []float32 // of attention: queries
 	page   []float32 // of attention: keys or values of a page as floats
@@ -34,7 +34,7 @@ func (n Need) Max(o Need) Need {
 func (n Need) lengths() [7]int {
 	keys, values := (n.DimK+63)&^63, n.Heads*n.DimV
 	return [7]int{
-		4 * blocksOf(n.Cols) * wide, (n.Rows + 1) / 2 * 2 * tileRows * 8,
+		n.Cols, (n.Rows + 1) / 2 * 2 * tileRows * 8,
 		n.Heads * keys * lanes, max(keys, n.DimV) * Page, n.Heads * Span, values, values,
 	}
 }

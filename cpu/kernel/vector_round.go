@@ -111,19 +111,15 @@ func split(dst, m at, place *[8][2]int) {
 // step bytes apart, of eight lanes, the groups. Of each four elements of a group a step
 // takes 0 and 2, the next 1 and 3.
 func spreadTo(dst, m at, step int, twice bool) {
-	var r [8]v.Int32x8
+	var mixed [wide]int16
+	for o := 0; o < 2*wide; o += 32 {
+		putW16(at(&mixed), o, i16x16(m, o).PermuteScalarsLoGrouped(0, 2, 1, 3).PermuteScalarsHiGrouped(0, 2, 1, 3))
+	}
 	for half := range 2 {
-		for g := range r {
-			r[g] = i16x16(m, 64*g+32*half).PermuteScalarsLoGrouped(0, 2, 1, 3).PermuteScalarsHiGrouped(0, 2, 1, 3).AsInt32x8()
+		transpose8(add(dst, half*8*step), step, at(&mixed[16*half]), 64)
+		if twice {
+			transpose8(add(dst, half*8*step+32), step, at(&mixed[16*half]), 64)
 		}
-		transpose8(&r)
-		for d := range r {
-			putI8(dst, d*step, r[d])
-			if twice {
-				putI8(dst, d*step+32, r[d])
-			}
-		}
-		dst = add(dst, 8*step)
 	}
 }
 

@@ -144,17 +144,37 @@ func bytes8(x uint64) v.Float32x8 {
 	return v.BroadcastUint64x2(x).AsUint8x16().ExtendLo8ToUint32().AsInt32x8().ConvertToFloat32()
 }
 
-// fill writes the integers at q, (wide), to a row of a tile, in the order of spreadTo.
+// fill writes the integers at q, (wide), to a row of a tile, in the order of spreadTo:
+// the transpose of the groups' dwords, whose even bytes are one step and odd ones the next.
 func fill(dst, q at, step int) {
-	var r [8]v.Int32x8
-	for g := range r {
-		r[g] = i32x8(q, 32*g)
-	}
-	transpose8(&r)
-	for d := range r {
-		w := r[d].AsInt16x16()
-		putW16(dst, 0, w.ShiftAllLeft(8).ShiftAllRight(8))
-		putW16(dst, step, w.ShiftAllRight(8))
-		dst = add(dst, 2*step)
-	}
+	r0 := i32x8(q, 0)
+	r1 := i32x8(q, 32)
+	r2 := i32x8(q, 64)
+	r3 := i32x8(q, 96)
+	r4 := i32x8(q, 128)
+	r5 := i32x8(q, 160)
+	r6 := i32x8(q, 192)
+	r7 := i32x8(q, 224)
+	a0, a1 := r0.InterleaveLoGrouped(r1).AsInt64x4(), r0.InterleaveHiGrouped(r1).AsInt64x4()
+	a2, a3 := r2.InterleaveLoGrouped(r3).AsInt64x4(), r2.InterleaveHiGrouped(r3).AsInt64x4()
+	a4, a5 := r4.InterleaveLoGrouped(r5).AsInt64x4(), r4.InterleaveHiGrouped(r5).AsInt64x4()
+	a6, a7 := r6.InterleaveLoGrouped(r7).AsInt64x4(), r6.InterleaveHiGrouped(r7).AsInt64x4()
+	b, c := a0.InterleaveLoGrouped(a2), a4.InterleaveLoGrouped(a6)
+	putPairs(dst, 0, step, b.Select128FromPair(0, 2, c).AsInt16x16())
+	putPairs(dst, 8*step, step, b.Select128FromPair(1, 3, c).AsInt16x16())
+	b, c = a0.InterleaveHiGrouped(a2), a4.InterleaveHiGrouped(a6)
+	putPairs(dst, 2*step, step, b.Select128FromPair(0, 2, c).AsInt16x16())
+	putPairs(dst, 10*step, step, b.Select128FromPair(1, 3, c).AsInt16x16())
+	b, c = a1.InterleaveLoGrouped(a3), a5.InterleaveLoGrouped(a7)
+	putPairs(dst, 4*step, step, b.Select128FromPair(0, 2, c).AsInt16x16())
+	putPairs(dst, 12*step, step, b.Select128FromPair(1, 3, c).AsInt16x16())
+	b, c = a1.InterleaveHiGrouped(a3), a5.InterleaveHiGrouped(a7)
+	putPairs(dst, 6*step, step, b.Select128FromPair(0, 2, c).AsInt16x16())
+	putPairs(dst, 14*step, step, b.Select128FromPair(1, 3, c).AsInt16x16())
+}
+
+// putPairs writes the even bytes of w at dst+o, widened, and the odd ones a step on.
+func putPairs(dst at, o, step int, w v.Int16x16) {
+	putW16(dst, o, w.ShiftAllLeft(8).ShiftAllRight(8))
+	putW16(dst, o+step, w.ShiftAllRight(8))
 }
