@@ -3,7 +3,7 @@
 #               tests need where it may, and says at its end what was not checked
 #
 # make race     the packages with goroutines under the race detector
-# make cross    builds and vets for linux, windows and darwin, without cgo
+# make cross    builds and vets for linux, windows and darwin, without cgo and simd
 # make bench    every benchmark; no test measures time
 # make golden   recomputes every golden value (testdata/oracle/README.md)
 # make fuzz     a minute of fuzzing for each fuzz target
@@ -13,6 +13,9 @@ FUZZTIME    = 60s
 BENCH       = .
 BENCHTIME   = 200ms
 VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# The processor's fast kernels need simd/archsimd; a build without it has plain ones.
+export GOEXPERIMENT = simd
 
 RACE      = ./cpu ./gpu ./engine ./loader ./loader/fragment ./cmd/eclat/out
 PLATFORMS = linux/amd64 linux/arm64 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
@@ -51,11 +54,12 @@ unit:
 race:
 	$(call tested,race,-race -short -timeout 30m $(RACE))
 
-# Without cgo there is no GPU; the rest must build and vet everywhere.
+# Without cgo there is no GPU, and without GOEXPERIMENT=simd the plain kernels are all;
+# the rest must build and vet everywhere.
 cross:
 	@for p in $(PLATFORMS); do \
 		echo "go build, go vet: $$p"; \
-		export CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/}; \
+		export GOEXPERIMENT= CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/}; \
 		go build -o /dev/null ./... && go vet ./... || exit 1; \
 	done
 

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 
 	"eclat/cpu/host"
+	"eclat/cpu/kernel"
 	"eclat/loader"
-	"eclat/loader/quant"
 	"eclat/model"
 	"eclat/model/sample"
 )
@@ -30,10 +30,35 @@ type Backend struct {
 	units   []int       // of each pool
 
 	programs []*program
-	scratch  [][]float32      // one a worker: a decoded row, or attention scores
+	form     *kernel.Form
+	input    kernel.Input     // of the product at hand
+	inputMem []float32        // of input
+	scratch  []worked         // one a worker
+	need     kernel.Need      // that each scratch has room for
 	samplers []sample.Sampler // one a worker
-	wide     int              // elements of each scratch
 	vocab    int              // that the samplers have room for
+}
+
+// worked is what one worker writes while it computes.
+type worked struct {
+	kernel.Scratch
+	top, sum         []float32 // of attention, of each head: all spans so far
+	spanTop, spanSum []float32 // and the last
+	_                [64]byte  // no cache line is another worker's too
+}
+
+// headFloats is how many floats of its own attention has for each head.
+const headFloats = 4
+
+// floats is what a worker takes for a need.
+func floats(n kernel.Need) int { return n.Len() + headFloats*n.Heads }
+
+func (w *worked) set(n kernel.Need, mem []float32) {
+	w.Scratch.Set(n, mem[:n.Len()])
+	mem = mem[n.Len():]
+	for _, p := range []*[]float32{&w.top, &w.sum, &w.spanTop, &w.spanSum} {
+		*p, mem = mem[:n.Heads], mem[n.Heads:]
+	}
 }
 
 type state int
@@ -118,7 +143,7 @@ func (b *Backend) decodeVectors(p *model.Plan) error {
 	return b.pool.do(func() {
 		eachVector(p, func(t *model.Tensor) {
 			v := make([]float32, t.Rows*t.Cols)
-			quant.Decode(t.Type, v, b.weights[t.Name].Data)
+			kernel.DecodeFlushed(t.Type, v, b.weights[t.Name].Data)
 			b.vectors[t.Name] = v
 		})
 	})
@@ -165,21 +190,32 @@ func (b *Backend) Close() error {
 	b.pool.close()
 	b.state = unusable
 	b.weights, b.vectors, b.memory, b.pools, b.scratch, b.samplers = nil, nil, nil, nil, nil, nil
+	b.inputMem, b.input = nil, kernel.Input{}
 	b.held.Store(0)
 	return nil
 }
 
-// reserve makes room in each worker's own memory for what a program needs.
+// reserve makes room in each worker's own memory, and for rounded rows, for what a
+// program needs.
 func (b *Backend) reserve(n layout) error {
-	if n.wide > b.wide {
+	if need := b.need.Max(n.need); need != b.need {
+		each := floats(need)
 		for w := range b.scratch {
-			var err error
-			if b.scratch[w], err = host.Make[float32](1, int64(n.wide), "scratch"); err != nil {
+			mem, err := host.Make[float32](1, int64(each), "scratch")
+			if err != nil {
 				return err
 			}
+			b.scratch[w].set(need, mem)
 		}
-		b.held.Add(4 * int64(n.wide-b.wide) * int64(len(b.scratch)))
-		b.wide = n.wide
+		b.held.Add(4 * int64(each-floats(b.need)) * int64(len(b.scratch)))
+		b.need = need
+	}
+	if more := n.input - len(b.inputMem); more > 0 {
+		var err error
+		if b.inputMem, err = host.Make[float32](1, int64(n.input), "rounded rows"); err != nil {
+			return err
+		}
+		b.held.Add(4 * int64(more))
 	}
 	if n.vocab > b.vocab {
 		for w := range b.samplers {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"eclat/cpu/goldentest"
+	"eclat/cpu/kernel"
 	"eclat/model"
 )
 
@@ -14,7 +15,15 @@ func openThreads(n int) (model.Backend, error) {
 	return Devices(n)[0].Open(context.Background(), model.OpenOptions{})
 }
 
-func TestGolden(t *testing.T) { goldentest.Run(t, open) }
+// TestGolden: in every form of the kernels.
+func TestGolden(t *testing.T) {
+	for _, form := range kernel.Names() {
+		t.Run(form, func(t *testing.T) {
+			t.Setenv(kernel.Variable, form)
+			goldentest.Run(t, open)
+		})
+	}
+}
 
 func TestEveryOp(t *testing.T) {
 	for op := range kernels {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"eclat/cpu/host"
+	"eclat/cpu/kernel"
 	"eclat/loader/quant"
 	"eclat/model"
 	"eclat/model/sample"
@@ -18,7 +19,7 @@ func Devices(threads int) []model.Device { return []model.Device{device{host.Thr
 func (d device) Info() model.DeviceInfo {
 	info := model.DeviceInfo{
 		ID: "cpu", Backend: "CPU", Name: host.Processor(), Kind: model.Processor,
-		Threads: d.threads, Chunk: host.Chunk, Types: quant.Decodable(),
+		Threads: d.threads, Kernels: kernel.Describe(), Chunk: host.Chunk, Types: quant.Decodable(),
 	}
 	for op := range kernels {
 		if kernels[op].part != nil {
@@ -36,9 +37,13 @@ func (d device) Open(ctx context.Context, o model.OpenOptions) (model.Backend, e
 	if o.Threads > 0 {
 		d.threads = o.Threads
 	}
+	form, err := kernel.Pick()
+	if err != nil {
+		return nil, err
+	}
 	return &Backend{
-		info: d.Info(), progress: o.Progress, pool: newPool(d.threads),
-		scratch: make([][]float32, d.threads), samplers: make([]sample.Sampler, d.threads),
+		info: d.Info(), progress: o.Progress, pool: newPool(d.threads), form: form,
+		scratch: make([]worked, d.threads), samplers: make([]sample.Sampler, d.threads),
 	}, nil
 }
 
@@ -49,13 +54,14 @@ func (d device) Fit(m *model.Model, r model.FitRequest) (*model.Fitting, error) 
 
 // workBytes is what all programs take, and the workers' own memory.
 func workBytes(programs []model.Planned, threads int) (n int64) {
-	wide, vocab := 0, 0
+	var need kernel.Need
+	input, vocab := 0, 0
 	for _, p := range programs {
 		l := layoutOf(p.Plan, p.CompileOptions)
 		n += l.bytes()
-		wide, vocab = max(wide, l.wide), max(vocab, l.vocab)
+		need, input, vocab = need.Max(l.need), max(input, l.input), max(vocab, l.vocab)
 	}
-	return n + int64(threads)*(4*int64(wide)+sample.CandidateBytes*int64(vocab))
+	return n + 4*int64(input) + int64(threads)*(4*int64(floats(need))+sample.CandidateBytes*int64(vocab))
 }
 
 func (d device) CopyRate() (float64, error) { return host.CopyRate(d.threads) }

@@ -1,24 +1,23 @@
 package cpu
 
 import (
-	"math"
-
-	"eclat/loader/quant"
+	"eclat/cpu/kernel"
 	"eclat/model"
+	"eclat/model/numerics"
 )
 
-// kernel is how an op is computed: in parts, which workers take as they are free.
-type kernel struct {
-	before func(p *program, s *step) // alone, before the parts; may be nil
+// opKernel is how an op is computed: in parts, which workers take as they are free.
+type opKernel struct {
+	before func(p *program, s *step) error // ends before the parts begin; may be nil
 	parts  func(p *program, s *step) int
 	part   func(p *program, s *step, worker, part int)
 }
 
 // kernels is the table of ops.
-var kernels = [model.NumOps]kernel{
+var kernels = [model.NumOps]opKernel{
 	model.Embed:     {nil, whole, embed}, // copies: nothing to gain from more workers
 	model.RMSNorm:   {nil, (*program).rows, rmsNormRow},
-	model.MatMul:    {nil, matMulParts, matMulPart},
+	model.MatMul:    {roundRows, matMulParts, matMulPart},
 	model.RoPE:      {turn, (*program).rows, ropeRow},
 	model.Store:     {nil, (*program).rows, storeRow},
 	model.Attention: {nil, attentionParts, attentionPart},
@@ -38,42 +37,48 @@ func embed(p *program, s *step, _, _ int) {
 	for i, id := range p.batch.Tokens {
 		dst := row(s.dst, i, s.dstCols)
 		if id >= 0 {
-			quant.Decode(s.matrix.Type, dst, row(s.matrix.Data, int(id), s.matrix.RowBytes))
-		} else {
-			next = next[copy(dst, next):]
+			kernel.DecodeFlushed(s.matrix.Type, dst, row(s.matrix.Data, int(id), s.matrix.RowBytes))
+			continue
 		}
+		for j, x := range next[:len(dst)] {
+			dst[j] = numerics.Flush(x)
+		}
+		next = next[len(dst):]
 	}
 }
 
-func rmsNormRow(_ *program, s *step, _, i int) {
+func rmsNormRow(p *program, s *step, _, i int) {
 	x, dst, group := row(s.src[0], i, s.dstCols), row(s.dst, i, s.dstCols), int(s.Arg[1])
 	for g := 0; g < len(x); g += group {
-		rmsNorm(dst[g:][:group], x[g:][:group], s.src[1], s.ArgFloat(0))
-	}
-}
-
-// rmsNorm computes dst = x / sqrt(mean(x²) + eps) · w. It sums in float64: the squares
-// of large activations leave float32's range.
-func rmsNorm(dst, x, w []float32, eps float32) {
-	n := len(x)
-	dst, w = dst[:n], w[:n]
-	var s0, s1 float64
-	for j := 0; j+1 < n; j += 2 {
-		s0 += float64(x[j]) * float64(x[j])
-		s1 += float64(x[j+1]) * float64(x[j+1])
-	}
-	if n%2 == 1 {
-		s0 += float64(x[n-1]) * float64(x[n-1])
-	}
-	scale := float32(1 / math.Sqrt((s0+s1)/float64(n)+float64(eps)))
-	for j, v := range x {
-		dst[j] = v * scale * w[j]
+		p.b.form.Norm(dst[g:][:group], x[g:][:group], s.src[1], s.ArgFloat(0))
 	}
 }
 
 // matRows is how many rows of a weight make one part: enough work to be worth
 // waking a goroutine for, few enough that all get some.
-const matRows = 32
+const matRows = 48
+
+// roundTogether is how many rows of activations make one part of their rounding.
+const roundTogether = 4
+
+// roundRows rounds the rows that enter a product, unless the product before, of another
+// weight with the same rows, has left them as they are needed.
+func roundRows(p *program, s *step) error {
+	in, n := &p.b.input, p.rows(s)
+	if p.rounded == s.Src[1] && p.b.form.Suits(in, s.matrix.Type) {
+		return nil
+	}
+	p.b.form.Set(in, p.b.inputMem, s.matrix.Type, s.srcCols[1], n)
+	p.rounded = s.Src[1]
+	return p.b.pool.run((n+roundTogether-1)/roundTogether, s.round)
+}
+
+func roundPart(p *program, s *step, part int) {
+	in := &p.b.input
+	for i := part * roundTogether; i < min((part+1)*roundTogether, in.N); i++ {
+		p.b.form.Round(in, i, row(s.src[1], i, in.Cols))
+	}
+}
 
 func matMulParts(p *program, s *step) int {
 	if p.rows(s) == 0 { // no answer wanted
@@ -82,47 +87,17 @@ func matMulParts(p *program, s *step) int {
 	return (s.dstCols + matRows - 1) / matRows
 }
 
-// matMulPart decodes each of its weight rows once and multiplies it by every
-// token's activations.
 func matMulPart(p *program, s *step, worker, part int) {
-	k, m, n := s.srcCols[0], s.dstCols, p.rows(s)
-	w := p.b.scratch[worker][:k]
-	for j := part * matRows; j < min((part+1)*matRows, m); j++ {
-		quant.Decode(s.matrix.Type, w, row(s.matrix.Data, j, s.matrix.RowBytes))
-		for i := range n {
-			s.dst[i*m+j] = dot(w, row(s.src[1], i, k))
-		}
-	}
-}
-
-// dot is Σ a[i]·b[i] in eight running sums, which also keeps rounding small.
-func dot(a, b []float32) float32 {
-	var s0, s1, s2, s3, s4, s5, s6, s7 float32
-	b = b[:len(a)]
-	for len(a) >= 8 {
-		x, y := a[:8:8], b[:8:8]
-		s0 += x[0] * y[0]
-		s1 += x[1] * y[1]
-		s2 += x[2] * y[2]
-		s3 += x[3] * y[3]
-		s4 += x[4] * y[4]
-		s5 += x[5] * y[5]
-		s6 += x[6] * y[6]
-		s7 += x[7] * y[7]
-		a, b = a[8:], b[8:]
-	}
-	for i, x := range a {
-		s0 += x * b[i]
-	}
-	return (s0 + s4) + (s1 + s5) + ((s2 + s6) + (s3 + s7))
+	from, to := part*matRows, min((part+1)*matRows, s.dstCols)
+	p.b.form.Product(&p.b.input, s.matrix, from, to, s.dst, s.dstCols, &p.b.scratch[worker].Scratch)
 }
 
 // turn computes the run's cosines and sines when it meets a table for the first
 // time in a layer stack; all layers share them.
-func turn(p *program, s *step) {
+func turn(p *program, s *step) error {
 	r := s.Arg[1]
 	if p.turned[r] {
-		return
+		return nil
 	}
 	p.turned[r] = true
 	t, axes := &p.plan.Ropes[r], p.plan.Axes
@@ -133,10 +108,10 @@ func turn(p *program, s *step) {
 			if t.Axis != nil {
 				at = pos[t.Axis[j]]
 			}
-			sin, cos := math.Sincos(float64(at) * freq)
-			out[2*j], out[2*j+1] = float32(cos)*t.Scale, float32(sin)*t.Scale
+			out[2*j], out[2*j+1] = numerics.Turn(at, freq, t.Scale)
 		}
 	}
+	return nil
 }
 
 func ropeRow(p *program, s *step, _, i int) {
@@ -158,8 +133,7 @@ func ropeRow(p *program, s *step, _, i int) {
 func turnNeighbours(dst, x, turn []float32) {
 	for j := 0; j < len(turn); j += 2 {
 		cos, sin := turn[j], turn[j+1]
-		dst[j] = x[j]*cos - x[j+1]*sin
-		dst[j+1] = x[j]*sin + x[j+1]*cos
+		dst[j], dst[j+1] = numerics.Rotate(x[j], x[j+1], cos, sin)
 	}
 }
 
@@ -168,15 +142,13 @@ func turnHalves(dst, x, turn []float32) {
 	n := len(turn) / 2
 	for j := range n {
 		cos, sin := turn[2*j], turn[2*j+1]
-		dst[j] = x[j]*cos - x[j+n]*sin
-		dst[j+n] = x[j]*sin + x[j+n]*cos
+		dst[j], dst[j+n] = numerics.Rotate(x[j], x[j+n], cos, sin)
 	}
 }
 
 func storeRow(p *program, s *step, _, i int) {
 	m, pos := s.kept[0], p.position(i)
-	r := int(p.table(i, m)[pos/model.PageLen])*model.PageLen + pos%model.PageLen
-	m.set(r*s.dstCols, row(s.src[0], i, s.dstCols))
+	m.set(p.table(i, m)[pos/model.PageLen], pos%model.PageLen, row(s.src[0], i, s.dstCols))
 }
 
 // convCols is how many channels make one part.
@@ -208,28 +180,25 @@ func convPart(p *program, s *step, _, part int) {
 			var sum float32
 			for k := range taps {
 				if at := i - taps + 1 + k; at < 0 {
-					sum += w[k] * slot[(at+taps-1)*cols+c]
+					sum += float32(w[k] * slot[(at+taps-1)*cols+c])
 				} else {
-					sum += w[k] * s.src[0][(first+at)*cols+c]
+					sum += float32(w[k] * s.src[0][(first+at)*cols+c])
 				}
 			}
-			s.dst[(first+i)*cols+c] = sum
+			s.dst[(first+i)*cols+c] = numerics.Flush(sum)
 		}
 		for k := range taps - 1 {
 			if at := n - taps + 1 + k; at < 0 {
 				slot[k*cols+c] = slot[(at+taps-1)*cols+c]
 			} else {
-				slot[k*cols+c] = s.src[0][(first+at)*cols+c]
+				slot[k*cols+c] = clamp(s.src[0][(first+at)*cols+c])
 			}
 		}
 	}
 }
 
-func swiGLURow(_ *program, s *step, _, i int) {
-	gate, up, dst := row(s.src[0], i, s.dstCols), row(s.src[1], i, s.dstCols), row(s.dst, i, s.dstCols)
-	for j, x := range gate {
-		dst[j] = x / (1 + float32(math.Exp(float64(-x)))) * up[j]
-	}
+func swiGLURow(p *program, s *step, _, i int) {
+	p.b.form.SwiGLU(row(s.dst, i, s.dstCols), row(s.src[0], i, s.dstCols), row(s.src[1], i, s.dstCols))
 }
 
 func add(p *program, s *step, _, _ int) {
@@ -247,7 +216,7 @@ func add(p *program, s *step, _, _ int) {
 
 func mul(p *program, s *step, _, _ int) {
 	for i := range p.rows(s) * s.dstCols {
-		s.dst[i] = s.src[0][i] * s.src[1][i]
+		s.dst[i] = numerics.Flush(float32(s.src[0][i] * s.src[1][i]))
 	}
 }
 

@@ -7,8 +7,10 @@ import (
 	"unsafe"
 
 	"eclat/cpu/host"
+	"eclat/cpu/kernel"
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/numerics"
 )
 
 // memory is a tensor that is kept from run to run, (Rows, Cols) elements of one of
@@ -16,6 +18,7 @@ import (
 type memory struct {
 	tensor model.Tensor
 	rows   int       // in a unit of its pool
+	keys   bool      // a unit lies (Cols, rows) and not (rows, Cols): positions side by side
 	half   []uint16  // of type F16
 	full   []float32 // of type F32
 }
@@ -39,24 +42,43 @@ func (b *Backend) makeMemory(p *model.Plan) (err error) {
 		b.memory[t.Name] = m
 		b.pools[t.Pool] = append(b.pools[t.Pool], m)
 	}
+	for i := range p.Steps {
+		if s := &p.Steps[i]; s.Op == model.Attention {
+			b.memory[p.Tensors[s.Src[1]].Name].keys = true
+		}
+	}
 	return nil
 }
 
-// set writes x to elements at on, rounded to the memory's type and clamped to its
-// range: an infinite key or value would turn every later softmax into NaN.
-func (m *memory) set(at int, x []float32) {
+// set writes x, (Cols), to a row of a unit, rounded to the memory's type and clamped to
+// its range: an infinite key or value would turn every later softmax into NaN.
+func (m *memory) set(unit int32, r int, x []float32) {
+	at, step := r*len(x), 1
+	if m.keys {
+		at, step = r, m.rows
+	}
+	at += int(unit) * m.rows * len(x)
 	if m.half != nil {
-		const largest = 65504
-		dst := m.half[at:][:len(x)]
 		for i, v := range x {
-			dst[i] = quant.FloatToHalf(min(largest, max(-largest, v)))
+			m.half[at+i*step] = numerics.Half(v)
 		}
 		return
 	}
-	dst := m.full[at:][:len(x)]
 	for i, v := range x {
-		dst[i] = min(math.MaxFloat32, max(-math.MaxFloat32, v))
+		m.full[at+i*step] = clamp(v)
 	}
+}
+
+// clamp keeps x finite, and NaN.
+func clamp(x float32) float32 { return min(math.MaxFloat32, max(-math.MaxFloat32, x)) }
+
+// from returns a unit's elements from element at on.
+func (m *memory) from(unit int32, at int) kernel.Kept {
+	at += int(unit) * m.rows * m.tensor.Cols
+	if m.half != nil {
+		return kernel.Kept{Half: m.half[at:]}
+	}
+	return kernel.Kept{Full: m.full[at:]}
 }
 
 // unit returns the bytes of unit u.
@@ -66,6 +88,38 @@ func (m *memory) unit(u int32) []byte {
 		return asBytes(m.half[int(u)*n:][:n])
 	}
 	return asBytes(m.full[int(u)*n:][:n])
+}
+
+// save copies unit u to dst, row by row, and restore copies it back.
+func (m *memory) save(u int32, dst []byte) {
+	switch unit := m.unit(u); {
+	case !m.keys:
+		copy(dst, unit)
+	case m.half != nil:
+		transpose(dst, unit, m.tensor.Cols, m.rows, 2)
+	default:
+		transpose(dst, unit, m.tensor.Cols, m.rows, 4)
+	}
+}
+
+func (m *memory) restore(u int32, src []byte) {
+	switch unit := m.unit(u); {
+	case !m.keys:
+		copy(unit, src)
+	case m.half != nil:
+		transpose(unit, src, m.rows, m.tensor.Cols, 2)
+	default:
+		transpose(unit, src, m.rows, m.tensor.Cols, 4)
+	}
+}
+
+// transpose copies src, (rows, cols) elements of size bytes, to dst, (cols, rows).
+func transpose(dst, src []byte, rows, cols, size int) {
+	for r := range rows {
+		for c := range cols {
+			copy(dst[(c*rows+r)*size:][:size], src[(r*cols+c)*size:])
+		}
+	}
 }
 
 // asBytes is the memory of x, in this machine's byte order.
@@ -120,7 +174,8 @@ func (p pageIO) Save(ctx context.Context, pool int, unit int32, dst []byte) erro
 		return err
 	}
 	for _, m := range p.b.pools[pool] {
-		dst = dst[copy(dst, m.unit(unit)):]
+		m.save(unit, dst)
+		dst = dst[len(m.unit(unit)):]
 	}
 	return nil
 }
@@ -130,7 +185,8 @@ func (p pageIO) Restore(ctx context.Context, pool int, unit int32, src []byte) e
 		return err
 	}
 	for _, m := range p.b.pools[pool] {
-		src = src[copy(m.unit(unit), src):]
+		m.restore(unit, src)
+		src = src[len(m.unit(unit)):]
 	}
 	return nil
 }

@@ -1,32 +1,87 @@
 package cpu
 
 import (
-	"eclat/loader"
+	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"eclat/loader"
 )
 
 // pool is a fixed set of goroutines that share out the parts of one job at a time.
-// The caller of run works too, so threads−1 goroutines wait.
+// The caller of run works too, so threads−1 goroutines wait. Whoever waits looks for
+// a moment whether there is something to do, for most jobs come within microseconds of
+// each other, and then sleeps: an idle pool takes no time.
 type pool struct {
 	workers []worker
 	part    func(worker, part int) // of the job
 	parts   int64
-	next    atomic.Int64 // part that whoever is free takes
-	busy    sync.WaitGroup
+	looks   int // of a waiting goroutine before it sleeps
+	closed  atomic.Bool
 	alive   sync.WaitGroup
+
+	_    [64]byte // what all write to has cache lines of its own
+	next atomic.Int64
+	_    [64]byte
+	left atomic.Int32 // helpers that are not yet done
+	_    [64]byte
 }
 
 type worker struct {
-	wake  chan struct{} // nil for the caller of run
+	waiter
+	jobs  atomic.Uint32 // that it was called for, or one more when the pool closes
 	share func() error  // takes parts until none are left; bound once, so that run allocates nothing
 	err   error
+	_     [64]byte
 }
 
+// waiter is a goroutine that waits for an atomic value to change.
+type waiter struct {
+	asleep atomic.Bool
+	call   chan struct{} // has room for one
+}
+
+// until returns when ready does, and looks at it so many times before it sleeps.
+func (w *waiter) until(looks int, ready func() bool) {
+	for {
+		for range looks {
+			if ready() {
+				return
+			}
+		}
+		w.asleep.Store(true)
+		if ready() && w.asleep.CompareAndSwap(true, false) {
+			return
+		}
+		<-w.call
+		if ready() { // else the call was for a change that was seen without it
+			return
+		}
+	}
+}
+
+// wake is called after ready has changed.
+func (w *waiter) wake() {
+	if w.asleep.CompareAndSwap(true, false) {
+		w.call <- struct{}{}
+	}
+}
+
+// enoughLooks is some tens of microseconds.
+const enoughLooks = 20000
+
 func newPool(threads int) *pool {
-	p := &pool{workers: make([]worker, threads)}
+	if threads > runtime.GOMAXPROCS(0) {
+		return newPoolOf(threads, 0) // who looks would keep a core from who works
+	}
+	return newPoolOf(threads, enoughLooks)
+}
+
+func newPoolOf(threads, looks int) *pool {
+	p := &pool{workers: make([]worker, threads), looks: looks}
 	for i := range p.workers {
 		w := &p.workers[i]
+		w.call = make(chan struct{}, 1)
 		w.share = func() error {
 			for {
 				part := p.next.Add(1) - 1
@@ -36,19 +91,27 @@ func newPool(threads int) *pool {
 				p.part(i, int(part))
 			}
 		}
-		if i == 0 {
-			continue
+		if i > 0 {
+			p.alive.Go(func() { p.help(w) })
 		}
-		wake := make(chan struct{})
-		w.wake = wake
-		p.alive.Go(func() {
-			for range wake {
-				w.work()
-				p.busy.Done()
-			}
-		})
 	}
 	return p
+}
+
+// help does the worker's share of one job after the other.
+func (p *pool) help(w *worker) {
+	var done uint32
+	called := func() bool { return w.jobs.Load() != done }
+	for {
+		w.until(p.looks, called)
+		if done++; p.closed.Load() {
+			return
+		}
+		w.work()
+		if p.left.Add(-1) == 0 {
+			p.workers[0].wake()
+		}
+	}
 }
 
 // work does the worker's share of the job. Everything that reads mapped weights
@@ -64,12 +127,15 @@ func (p *pool) run(parts int, part func(worker, part int)) (err error) {
 	p.part, p.parts = part, int64(parts)
 	p.next.Store(0)
 	helpers := p.workers[1:min(len(p.workers), parts)]
-	p.busy.Add(len(helpers))
+	p.left.Store(int32(len(helpers)))
 	for i := range helpers {
-		helpers[i].wake <- struct{}{}
+		helpers[i].jobs.Add(1)
+		helpers[i].wake()
 	}
 	p.workers[0].work()
-	p.busy.Wait()
+	if len(helpers) > 0 {
+		p.workers[0].until(p.looks, p.allDone)
+	}
 	for i := range p.workers[:len(helpers)+1] {
 		if err == nil {
 			err = p.workers[i].err
@@ -79,16 +145,20 @@ func (p *pool) run(parts int, part func(worker, part int)) (err error) {
 	return err
 }
 
+func (p *pool) allDone() bool { return p.left.Load() == 0 }
+
 // do runs f as a job of one part.
 func (p *pool) do(f func()) error { return p.run(1, func(_, _ int) { f() }) }
 
 // close ends the goroutines and waits for them.
 func (p *pool) close() {
-	for i := range p.workers {
-		if w := &p.workers[i]; w.wake != nil {
-			close(w.wake)
-			w.wake = nil
-		}
+	if p.closed.Swap(true) {
+		return
+	}
+	for i := range p.workers[1:] {
+		w := &p.workers[1+i]
+		w.jobs.Add(1)
+		w.wake()
 	}
 	p.alive.Wait()
 }

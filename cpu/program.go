@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"eclat/cpu/host"
+	"eclat/cpu/kernel"
 	"eclat/loader"
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/numerics"
 )
 
 // program is a compiled plan: the steps with their memory.
@@ -29,8 +31,9 @@ type program struct {
 	tokens   []int32     // of a plan that ends with Sample
 	stepTime []time.Duration
 
-	batch *model.Batch // of this run
-	last  model.Size   // of the last run, for Read
+	batch   *model.Batch // of this run
+	last    model.Size   // of the last run, for Read
+	rounded model.ID     // whose rows the backend's input has
 }
 
 // step is a model.Step with names resolved to memory.
@@ -42,7 +45,9 @@ type step struct {
 	kept    [3]*memory             // of sources; of Store the target, at 0
 	dstCols int                    // elements in a row of dst
 	srcCols [3]int                 // elements in a row of each source
+	scale   float32                // of Attention: from q·k to powers of two
 	part    func(worker, part int) // what a goroutine does, bound once so that Run allocates nothing
+	round   func(worker, part int) // of MatMul, before part
 }
 
 // layout is what a program takes: where its activations lie, and how long its
@@ -53,8 +58,9 @@ type layout struct {
 	turns  []int // of each rope
 	tables int   // of seq and first
 	tokens int
-	wide   int // of a worker's scratch
-	vocab  int // of a sampler
+	need   kernel.Need // of a worker
+	input  int         // of rounded rows
+	vocab  int         // of a sampler
 }
 
 func layoutOf(p *model.Plan, o model.CompileOptions) (n layout) {
@@ -66,9 +72,15 @@ func layoutOf(p *model.Plan, o model.CompileOptions) (n layout) {
 	for i := range p.Steps {
 		switch s := &p.Steps[i]; s.Op {
 		case model.MatMul:
-			n.wide = max(n.wide, p.Tensors[s.Src[0]].Cols)
+			cols, rows := p.Tensors[s.Src[0]].Cols, p.Rows(s.Src[1], o.Size)
+			need := kernel.Need{Rows: rows}
+			if !p.Tensors[s.Src[0]].Type.Integers() {
+				need.Cols = cols
+			}
+			n.need = n.need.Max(need)
+			n.input = max(n.input, kernel.InputLen(cols, rows))
 		case model.Attention:
-			n.wide = max(n.wide, p.Tensors[s.Src[1]].Rows)
+			n.need = n.need.Max(kernel.Need{Heads: int(s.Arg[0] / s.Arg[1]), DimK: int(s.Arg[2]), DimV: int(s.Arg[3])})
 		case model.Sample:
 			n.tokens, n.vocab = o.Want, p.Tensors[s.Src[0]].Cols
 		}
@@ -176,6 +188,15 @@ func (p *program) resolve(s *step, ms *model.Step) error {
 	}
 	k := &kernels[ms.Op]
 	s.part = func(worker, part int) { k.part(p, s, worker, part) }
+	switch ms.Op {
+	case model.MatMul:
+		s.round = func(_, part int) { roundPart(p, s, part) }
+	case model.Attention:
+		s.scale = numerics.ScoreScale(ms.ArgFloat(4))
+		if s.kept[2].keys {
+			return model.Unsupported(fmt.Errorf("cpu: the memory %s is of keys and of values", s.kept[2].tensor.Name))
+		}
+	}
 	return nil
 }
 
@@ -212,6 +233,7 @@ func (p *program) Run(ctx context.Context, b *model.Batch, out *model.Outputs) e
 // begin notes whose the tokens of a batch are.
 func (p *program) begin(b *model.Batch) {
 	p.batch, p.last = b, b.Size(p.plan)
+	p.rounded = model.None
 	clear(p.turned)
 	at := 0
 	for s := range b.Seqs {
@@ -236,7 +258,9 @@ func (p *program) compute(ctx context.Context) error {
 		s := &p.steps[i]
 		k := &kernels[s.Op]
 		if k.before != nil {
-			k.before(p, s)
+			if err := k.before(p, s); err != nil {
+				return err
+			}
 		}
 		if err := p.b.pool.run(k.parts(p, s), s.part); err != nil {
 			return err

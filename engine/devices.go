@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"eclat/cpu"
+	"eclat/cpu/kernel"
 	"eclat/cpu/ref"
 	"eclat/gpu"
 	"eclat/model"
@@ -73,6 +74,13 @@ func processor(o *Options) model.Device {
 		}
 	}
 	return cpu.Devices(o.Threads)[0]
+}
+
+// CheckProcessor says what is wrong with the environment's choice of the processor's
+// kernels.
+func CheckProcessor() error {
+	_, err := kernel.Pick()
+	return err
 }
 
 // Processor describes the machine's processor.

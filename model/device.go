@@ -88,6 +88,7 @@ type DeviceInfo struct {
 	Kind    DeviceKind
 	Driver  string // name and version; empty for the processor
 	Threads int    // 0 for a device that has none
+	Kernels string // form of the processor's kernels: "avx512"; empty for others
 	Chunk   int    // tokens of a prompt that are best computed at once
 	Memory  int64  // bytes of memory of its own; 0 where it uses the processor's
 	Held    int64  // bytes of device memory that an open backend holds now

@@ -278,6 +278,9 @@ func (b *benchRun) deviceLines(w io.Writer, d *bench.Device) {
 	out.Fprintf(w, "device: %s\n", d.Name)
 	for _, p := range d.Parts {
 		line := p.Name
+		if p.Kernels != "" {
+			line += ", kernels " + p.Kernels
+		}
 		if p.Driver != "" {
 			line += ", driver " + p.Driver
 		}

@@ -54,6 +54,7 @@ type deviceEntry struct {
 	Auto      bool     `json:"auto"`                  // what --device auto takes
 	Bandwidth float64  `json:"copy_bytes_per_second"` // 0 where it was not measured
 	Threads   int      `json:"threads,omitempty"`     // of the CPU
+	Kernels   string   `json:"kernels,omitempty"`     // of the CPU: plain, avx2 or avx512
 	Driver    string   `json:"driver,omitempty"`
 	Memory    int64    `json:"memory_bytes,omitempty"` // of its own
 	Chunk     int      `json:"prompt_chunk"`           // tokens of a prompt that are computed at once
@@ -84,7 +85,7 @@ func listDevices(ctx context.Context, measure bool) (list []deviceEntry, err err
 }
 
 func newDeviceEntry(i *model.DeviceInfo) deviceEntry {
-	d := deviceEntry{Name: i.ID, Title: i.Name, Type: i.Kind.String(), Threads: i.Threads, Driver: i.Driver, Memory: i.Memory, Chunk: i.Chunk, Details: i.Details}
+	d := deviceEntry{Name: i.ID, Title: i.Name, Type: i.Kind.String(), Threads: i.Threads, Kernels: i.Kernels, Driver: i.Driver, Memory: i.Memory, Chunk: i.Chunk, Details: i.Details}
 	for _, ty := range i.Types {
 		d.Types = append(d.Types, ty.String())
 	}
@@ -112,6 +113,9 @@ func printDevices(w io.Writer, list []deviceEntry) error {
 			line("type", "%s, threads: %d", d.Type, d.Threads)
 		} else {
 			line("type", "%s", d.Type)
+		}
+		if d.Kernels != "" {
+			line("kernels", "%s", d.Kernels)
 		}
 		if d.Driver != "" {
 			line("driver", "%s", d.Driver)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"eclat/cmd/eclat/out"
+	"eclat/engine"
 )
 
 // usageError marks an error of the command line.
@@ -39,8 +40,13 @@ device or not enough memory, 130 interrupted by Ctrl-C.`,
 		SilenceUsage:               true,
 		SilenceErrors:              true,
 		SuggestionsMinimumDistance: 2,
-		PersistentPreRunE:          func(cmd *cobra.Command, args []string) error { return checkNames(cmd) },
-		RunE:                       func(cmd *cobra.Command, args []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			if err := engine.CheckProcessor(); err != nil {
+				return usageError{err}
+			}
+			return checkNames(cmd)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
 	root.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {

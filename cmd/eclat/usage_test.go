@@ -122,6 +122,22 @@ func TestVersion(t *testing.T) {
 	}
 }
 
+// TestKernels: the environment chooses the processor's kernels; what is not there is a
+// mistake of usage, said in one line.
+func TestKernels(t *testing.T) {
+	t.Setenv("ECLAT_CPU", "plain")
+	if got := ok(t, "", "devices", "--quick"); !strings.Contains(got, "kernels  plain") {
+		t.Errorf("%s", got)
+	}
+	for _, value := range []string{"AVX", "\x1b[31m" + strings.Repeat("x", 5000)} {
+		t.Setenv("ECLAT_CPU", value)
+		_, errs, code := eclat(t, "", "run", "-n", "1")
+		if code != 2 || !strings.Contains(errs, "ECLAT_CPU") || strings.Count(errs, "\n") != 1 || len(errs) > 200 || strings.Contains(errs, "\x1b") {
+			t.Errorf("exit code %d: %q", code, errs)
+		}
+	}
+}
+
 // TestRunCounts: 0 is no token and -1 as many as there are, both of the text and of
 // what the penalty looks back on.
 func TestRunCounts(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"eclat/loader/safemath"
 )
@@ -191,6 +192,10 @@ func Unpack(t Type, dst *Ints, src []byte) {
 	ti.ints(dst, src)
 }
 
+// blocks are Decode's: what a function of the table is given would else be allocated
+// for every call.
+var blocks = sync.Pool{New: func() any { return new(Ints) }}
+
 // Decode writes the elements of src, whole blocks of type t, to dst as float32.
 // len(dst) must be the number of elements in src, and t.CanDecode() must hold:
 // anything else is a programmer's mistake and panics.
@@ -209,9 +214,11 @@ func Decode(t Type, dst []float32, src []byte) {
 		ti.floats(dst, src)
 		return
 	}
-	var v Ints
+	v := blocks.Get().(*Ints)
+	defer blocks.Put(v)
 	for ; len(dst) > 0; dst, src = dst[ti.block:], src[ti.bytes:] {
-		ti.ints(&v, src)
+		v.Halves, v.Mins = false, false
+		ti.ints(v, src)
 		for j, q := range v.Q[:ti.block] {
 			y := v.D[j/16] * float32(q)
 			if v.Mins {

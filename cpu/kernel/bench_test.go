@@ -1,0 +1,91 @@
+package kernel
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"eclat/loader/quant"
+)
+
+// BenchmarkProduct multiplies 48 rows of a weight by columns of activations.
+func BenchmarkProduct(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	const rows = 48
+	for _, f := range Forms() {
+		for _, ty := range []quant.Type{quant.Q4_K, quant.Q6_K, quant.Q8_0, quant.Q5_K, quant.Q4_0, quant.IQ4_NL, quant.F16, quant.BF16, quant.F32} {
+			for _, cols := range []int{1024, 5120} {
+				for _, n := range []int{1, 2, 8, 32} {
+					b.Run(fmt.Sprintf("%s/%s/%d/%d", f.Name, ty, cols, n), func(b *testing.B) {
+						w := weight(r, ty, rows, cols, false)
+						need := Need{Cols: cols, Rows: n}
+						s, in := new(Scratch), new(Input)
+						s.Set(need, make([]float32, need.Len()))
+						f.Set(in, make([]float32, InputLen(cols, n)), ty, cols, n)
+						x := make([]float32, cols)
+						fillRow(r, x, "normal")
+						for i := range n {
+							f.Round(in, i, x)
+						}
+						dst := make([]float32, n*rows)
+						for b.Loop() {
+							f.Product(in, w, 0, rows, dst, rows, s)
+						}
+						seconds := b.Elapsed().Seconds() / float64(b.N)
+						b.ReportMetric(seconds*1e9/rows, "ns/row")
+						b.ReportMetric(2*float64(rows*cols*n)/seconds/1e9, "GFLOP/s")
+					})
+				}
+			}
+		}
+	}
+}
+
+// BenchmarkRound rounds a row.
+func BenchmarkRound(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, f := range Forms() {
+		for _, n := range []int{1, 32} {
+			b.Run(fmt.Sprintf("%s/%d", f.Name, n), func(b *testing.B) {
+				const cols = 5120
+				in := new(Input)
+				f.Set(in, make([]float32, InputLen(cols, n)), quant.Q4_K, cols, n)
+				x := make([]float32, cols)
+				fillRow(r, x, "normal")
+				for b.Loop() {
+					f.Round(in, 0, x)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkAttention takes a full span with four heads of 128.
+func BenchmarkAttention(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	const heads, dim = 4, 128
+	for _, f := range Forms() {
+		b.Run(f.Name, func(b *testing.B) {
+			need := Need{Heads: heads, DimK: dim, DimV: dim}
+			s := new(Scratch)
+			s.Set(need, make([]float32, need.Len()))
+			q, a, o := make([]float32, heads*dim), make([]float32, heads*Span), make([]float32, heads*dim)
+			fillRow(r, q, "normal")
+			k := Kept{Half: make([]uint16, dim*Page)}
+			for i := range k.Half {
+				k.Half[i] = uint16(0x3000 + r.IntN(0x1000))
+			}
+			top, sum := make([]float32, heads), make([]float32, heads)
+			for b.Loop() {
+				f.Queries(q, heads, dim, s)
+				for t := 0; t < Span; t += Page {
+					f.Scores(a[t:], k, heads, dim, 0.1, s)
+				}
+				f.Weights(a, Span, heads, top, sum)
+				for t := 0; t < Span; t += Page {
+					f.Mix(o, a[t:], k, Page, dim, heads, dim, s)
+				}
+			}
+		})
+	}
+}

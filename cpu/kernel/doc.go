@@ -1,0 +1,16 @@
+// Package kernel computes the long loops of package cpu by the definition of package
+// model/numerics, in up to three forms that give the same bits:
+//
+//	plain    Go, on every processor; the form the others are tested against
+//	avx2     x86-64 with AVX2, where the program was built with GOEXPERIMENT=simd
+//	avx512   x86-64 with AVX-512 (F, BW, DQ, VL), built likewise
+//
+//	form.go     Form, Forms, Pick
+//	input.go    Input: rows of activations, rounded once for all that multiply them
+//	scratch.go  Scratch: what one goroutine writes while it computes
+//	plain*.go   the plain form
+//
+// A form is a table of functions without state. Inputs and scratch belong to whoever
+// made them: an Input is written by Round, one row a call, and then read by any number
+// of goroutines; a Scratch belongs to one goroutine at a time.
+package kernel

@@ -1,0 +1,81 @@
+package kernel
+
+import (
+	"unsafe"
+
+	"eclat/loader/quant"
+)
+
+// wide is how many elements the eight chains take in turn: one block of each. Rows are
+// filled up to a multiple of it with blocks of zeros, whose terms are +0.
+const wide = 256
+
+// order is how the integers of a row lie, for the weights that will meet them.
+type order uint8
+
+const (
+	natural order = iota // as they come
+	floats               // no integers: elements m·2^e
+	k4                   // for Q4_K, few rows
+	k6                   // for Q6_K, few rows
+	spread               // many rows, for a tile
+)
+
+// few is how many rows of activations meet the rows of a weight one by one; more meet
+// tiles, which take longer to unpack and less for each row.
+const few = 4
+
+// Input is N rows of activations of Cols elements, as a product needs them.
+type Input struct {
+	Cols, N int
+	blocks  int // of wide elements, of a row
+	order   order
+	padded  int       // blocks that lie from one row to the next: kernels may take four at a time
+	m       []int16   // (N, padded, wide), or (blocks, N, 2·wide) in order spread
+	f       []float32 // (N, padded, wide); the same memory
+	e       []float32 // (N, padded, 32), or (blocks, N, 32): what terms need of the exponents
+}
+
+// blockFloats is what wide elements of one row take.
+const blockFloats = wide + 32
+
+// blocksOf is how many times wide elements a row of cols elements has.
+func blocksOf(cols int) int { return (cols + wide - 1) / wide }
+
+// InputLen is how many floats an input of n rows of cols elements takes.
+func InputLen(cols, n int) int { return (n*blocksOf(cols) + 3*min(n, few)) * blockFloats }
+
+// Set makes in an input of n rows of cols elements for products with weights of type t,
+// in mem, which has InputLen or more. What Round does not write is whatever was there.
+func (f *Form) Set(in *Input, mem []float32, t quant.Type, cols, n int) {
+	b := blocksOf(cols)
+	*in = Input{Cols: cols, N: n, blocks: b, order: f.orderOf(t, n), padded: b}
+	if n <= few {
+		in.padded = (b + 3) &^ 3
+	}
+	all := n * in.padded
+	in.f, in.e = mem[:all*wide], mem[all*wide:][:all*32]
+	if all == 0 {
+		return
+	}
+	in.m = unsafe.Slice((*int16)(unsafe.Pointer(unsafe.SliceData(in.f))), 2*len(in.f))
+}
+
+// Suits reports whether in serves weights of type t as well.
+func (f *Form) Suits(in *Input, t quant.Type) bool { return in.order == f.orderOf(t, in.N) }
+
+func (f *Form) orderOf(t quant.Type, n int) order {
+	switch {
+	case !t.Integers():
+		return floats
+	case f == &plain:
+		return natural
+	case n > few:
+		return spread
+	case t == quant.Q4_K:
+		return k4
+	case t == quant.Q6_K:
+		return k6
+	}
+	return natural
+}

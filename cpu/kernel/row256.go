@@ -1,0 +1,125 @@
+//go:build goexperiment.simd && amd64
+
+package kernel
+
+import (
+	v "simd/archsimd"
+
+	"eclat/loader/quant"
+)
+
+var avx2 = Form{
+	Name:  "avx2",
+	Round: func(in *Input, i int, x []float32) { roundVector(in, i, x, false, &order6of256) },
+	Product: (&vectorKernels{
+		row: row256, step: 32, cols: cols256, other: 8,
+		row8: func(r int) int { return r * 16 },
+	}).product,
+	Norm: normVector, SwiGLU: swiGLUVector,
+	Queries: queries256, Scores: scores256, Weights: weightsVector, Mix: mix256,
+}
+
+// row256 adds the terms of a row of weights at k to eight chains.
+func row256(t quant.Type, k at, in *Input, i int, acc at, s *Scratch) {
+	m, e := at(&in.m[i*in.padded*wide]), at(&in.e[i*in.padded*32])
+	switch t {
+	case quant.Q4_K:
+		q4k256(k, in.blocks, m, e, add(e, 32*in.padded), acc, &s.tile.block)
+	case quant.Q6_K:
+		q6k256(k, in.blocks, m, e, acc)
+	default:
+		natural256(t, k, in, m, e, acc, s)
+	}
+}
+
+// q4k256 is q4k512, a block at a time.
+func q4k256(k at, n int, x, e, sums, acc at, o *block) {
+	low, high := v.BroadcastInt16x16(15), v.BroadcastInt16x16(0xf0)
+	c := f32x8(acc, 0)
+	for range n {
+		o.groupsK(k)
+		a, b := pair256(k, 16, x, 0, low, high)
+		a1, b1 := pair256(k, 48, x, 32, low, high)
+		p := add8(a, b, a1, b1)
+		a, b = pair256(k, 80, x, 256, low, high)
+		a1, b1 = pair256(k, 112, x, 288, low, high)
+		q := add8(a, b, a1, b1)
+		sum := p.Select128FromPair(0, 2, q).Add(p.Select128FromPair(1, 3, q))
+		t := sum.ConvertToFloat32().Mul(f32x8(e, 0)).Mul(f32x8(at(&o.a), 0)).Sub(f32x8(at(&o.b), 0).Mul(f32x8(sums, 0)))
+		c = c.Add(t)
+		k, x, e, sums = add(k, 144), add(x, 512), add(e, 32), add(sums, 32)
+	}
+	putF8(acc, 0, c)
+}
+
+// pair256 sums two groups that share 32 bytes; the second comes 16 times too large.
+func pair256(k at, ko int, x at, xo int, low, high v.Int16x16) (a, b v.Int32x8) {
+	w := i16x16(k, ko)
+	u := w.ShiftAllRight(8)
+	a = w.And(low).DotProductPairs(i16x16(x, xo)).Add(u.And(low).DotProductPairs(i16x16(x, xo+128)))
+	b = w.And(high).DotProductPairs(i16x16(x, xo+64)).Add(u.And(high).DotProductPairs(i16x16(x, xo+192)))
+	return a, b
+}
+
+// q6k256 is q6k512, a block at a time.
+func q6k256(k at, n int, x, e, acc at) {
+	c := f32x8(acc, 0)
+	for range n {
+		d := v.BroadcastFloat32x8(half(u16(k, 208)))
+		sc := i8x16(k, 192).PermuteOrZero(v.LoadInt8x16(&scales6of256))
+		s0 := sc.ExtendLo8ToInt32().ConvertToFloat32().Mul(d)
+		s1 := sc.AsInt64x2().InterleaveHi(sc.AsInt64x2()).AsInt8x16().ExtendLo8ToInt32().ConvertToFloat32().Mul(d)
+		p := sums6(k, add(k, 128), x).Sub(i32x8(e, 64)).ConvertToFloat32().Mul(f32x8(e, 0)).Mul(s0)
+		q := sums6(add(k, 64), add(k, 160), add(x, 256)).Sub(i32x8(e, 96)).ConvertToFloat32().Mul(f32x8(e, 32)).Mul(s1)
+		c = c.Add(p.Select128FromPair(0, 2, q).Add(p.Select128FromPair(1, 3, q)))
+		k, x, e = add(k, 210), add(x, 512), add(e, 128)
+	}
+	putF8(acc, 0, c)
+}
+
+// scales6of256 puts the scales in the order of the sums: of a half of the block, the first
+// halves of its groups 0–3, then the second ones.
+var scales6of256 = [16]int8{0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15}
+
+// sums6 sums the four groups of half a block, low bits at k and high ones at h.
+func sums6(k, h, x at) v.Int32x8 {
+	z := i16x16(h, 0)
+	a, c := pair6(i16x16(k, 0), z.ShiftAllLeft(4), z.ShiftAllRight(4), x, 0)
+	b, d := pair6(i16x16(k, 32), z.ShiftAllLeft(2), z.ShiftAllRight(6), x, 32)
+	return add8(a, b, c, d)
+}
+
+func pair6(w, up, down v.Int16x16, x at, o int) (a, b v.Int32x8) {
+	low, high, pair, pairs := v.BroadcastInt16x16(15), v.BroadcastInt16x16(0xf0), v.BroadcastInt16x16(0x30), v.BroadcastInt16x16(0x300)
+	u := w.ShiftAllRight(8)
+	a = w.And(low).Or(up.And(pair)).DotProductPairs(i16x16(x, o)).Add(u.And(low).Or(down.And(pair)).DotProductPairs(i16x16(x, o+128)))
+	b = w.And(high).Or(up.And(pairs)).DotProductPairs(i16x16(x, o+64)).Add(u.And(high).Or(down.And(pairs)).DotProductPairs(i16x16(x, o+192)))
+	return a, b
+}
+
+// natural256 is natural512.
+func natural256(t quant.Type, k at, in *Input, x, e, acc at, s *Scratch) {
+	b, sums := &s.tile.block, add(e, 32*in.padded)
+	c := f32x8(acc, 0)
+	for i, size := 0, bytesOf(t); i < in.blocks; i++ {
+		w, step := at(&b.q), 32
+		if left := in.Cols - i*wide; t == quant.Q8_0 && left >= wide {
+			b.scales8(k)
+			w, step = add(k, 2), 34
+		} else {
+			b.unpack(t, k, min(wide, left))
+		}
+		p := add8(bytes256(w, 0, x, 0), bytes256(w, step, x, 64), bytes256(w, 2*step, x, 128), bytes256(w, 3*step, x, 192))
+		q := add8(bytes256(w, 4*step, x, 256), bytes256(w, 5*step, x, 320), bytes256(w, 6*step, x, 384), bytes256(w, 7*step, x, 448))
+		sum := p.Select128FromPair(0, 2, q).Add(p.Select128FromPair(1, 3, q))
+		c = c.Add(sum.ConvertToFloat32().Mul(f32x8(e, 0)).Mul(f32x8(at(&b.a), 0)).Sub(f32x8(at(&b.b), 0).Mul(f32x8(sums, 0))))
+		k, x, e, sums = add(k, size), add(x, 512), add(e, 32), add(sums, 32)
+	}
+	putF8(acc, 0, c)
+}
+
+// bytes256 is bytes512.
+func bytes256(q at, o int, x at, xo int) v.Int32x8 {
+	a := i8x16(q, o).ExtendToInt16().DotProductPairs(i16x16(x, xo))
+	return a.Add(i8x16(q, o+16).ExtendToInt16().DotProductPairs(i16x16(x, xo+32)))
+}

@@ -1,0 +1,219 @@
+//go:build goexperiment.simd && amd64
+
+package kernel
+
+import (
+	v "simd/archsimd"
+	"unsafe"
+
+	"eclat/loader/quant"
+)
+
+var avx512 = Form{
+	Name:  "avx512",
+	Round: func(in *Input, i int, x []float32) { roundVector(in, i, x, true, &order6of512) },
+	Product: (&vectorKernels{
+		row: row512, step: 64, cols: cols512, other: 16,
+		row8: func(r int) int { return r/2*32 + r%2*8 },
+	}).product,
+	Norm: normVector, SwiGLU: swiGLUVector,
+	Queries: queries512, Scores: scores512, Weights: weightsVector, Mix: mix512,
+}
+
+// row512 adds the terms of a row of weights at k to eight chains.
+func row512(t quant.Type, k at, in *Input, i int, acc at, s *Scratch) {
+	m, e := at(&in.m[i*in.padded*wide]), at(&in.e[i*in.padded*32])
+	switch t {
+	case quant.Q4_K:
+		n := in.blocks &^ 3
+		sums := add(e, 32*in.padded)
+		q4k512(k, n, m, e, sums, acc, at(&s.tile.ab))
+		if n < in.blocks {
+			tail := s.tail(k, n, in.blocks, 144)
+			q4k512(tail, 4, add(m, n*512), add(e, n*32), add(sums, n*32), acc, at(&s.tile.ab))
+		}
+	case quant.Q6_K:
+		n := in.blocks &^ 1
+		q6k512(k, n, m, e, acc)
+		if n < in.blocks {
+			q6k512(s.tail(k, n, in.blocks, 210), 2, add(m, n*512), add(e, n*128), acc)
+		}
+	default:
+		natural512(t, k, in, m, e, acc, s)
+	}
+}
+
+// tail copies the blocks of a row from n on, and puts zeros behind them.
+func (s *Scratch) tail(k at, n, blocks, size int) at {
+	t := &s.tile.tail
+	used := copy(t[:], unsafe.Slice((*byte)(add(k, n*size)), (blocks-n)*size))
+	clear(t[used:])
+	return at(t)
+}
+
+// pairs makes the indices that bring sums of two blocks in order: of lists where the first
+// of the two or four lanes of a group lies; the others follow four lanes apart.
+func pairs(of []uint32) (first, second [16]uint32) {
+	for i := range 16 {
+		first[i] = uint32(i>>3*16) + of[i&7]
+		second[i] = first[i] + 4
+	}
+	return
+}
+
+var (
+	pair4a, pair4b = pairs([]uint32{0, 1, 8, 9, 2, 3, 10, 11})
+	pair6a, pair6b = pairs([]uint32{0, 8, 1, 9, 2, 10, 3, 11})
+	pair0a, pair0b = natural4()
+)
+
+// natural4 makes the indices that bring the sums of two times four groups in order, from
+// the lanes 4l+i of group i: l = 0 in the low half and 2 in the high one, then 1 and 3.
+func natural4() (first, second [16]uint32) {
+	for i := range 16 {
+		first[i] = uint32(i>>2&1*16 + i>>3*8 + i&3)
+		second[i] = first[i] + 4
+	}
+	return
+}
+
+// eight are the indices that repeat element 2i eight times, then element 2i+1.
+var eight = func() (a [2][16]uint32) {
+	for i := range 2 {
+		for l := range 16 {
+			a[i][l] = uint32(2*i + l/8)
+		}
+	}
+	return
+}()
+
+// headers4 reads the headers of four blocks of Q4_K: the scales and minimums of two
+// blocks, d·sc (16) and dmin·mn (16), then of the other two.
+func headers4(k, out at) {
+	h0, h1, h2, h3 := u32x4(k, 0), u32x4(k, 144), u32x4(k, 288), u32x4(k, 432)
+	t0, t1 := h0.InterleaveLo(h1).AsUint64x2(), h0.InterleaveHi(h1).AsUint64x2()
+	t2, t3 := h2.InterleaveLo(h3).AsUint64x2(), h2.InterleaveHi(h3).AsUint64x2()
+	d, u0 := t0.InterleaveLo(t2).AsInt32x4(), t0.InterleaveHi(t2).AsInt32x4()
+	u1, u2 := t1.InterleaveLo(t3).AsInt32x4(), t1.InterleaveHi(t3).AsInt32x4()
+	m3f, m0f, m30 := v.BroadcastInt32x4(0x3f3f3f3f), v.BroadcastInt32x4(0x0f0f0f0f), v.BroadcastInt32x4(0x30303030)
+	sl, sh := u0.And(m3f), u2.And(m0f).Or(u0.ShiftAllRight(2).And(m30))
+	ml, mh := u1.And(m3f), u2.ShiftAllRight(4).And(m0f).Or(u1.ShiftAllRight(2).And(m30))
+	var z v.Int32x8
+	dm := halves8(z.SetLo(d).SetHi(d.ShiftAllRight(16)))
+	var z16 v.Float32x16
+	ds, dms := z16.SetLo(dm), z16.SetLo(dm.Select128FromPair(1, 1, dm))
+	i0, i1 := v.LoadUint32x16(&eight[0]), v.LoadUint32x16(&eight[1])
+	putF16(out, 0, bytes16(sl.InterleaveLo(sh)).Mul(ds.Permute(i0)))
+	putF16(out, 64, bytes16(ml.InterleaveLo(mh)).Mul(dms.Permute(i0)))
+	putF16(out, 128, bytes16(sl.InterleaveHi(sh)).Mul(ds.Permute(i1)))
+	putF16(out, 192, bytes16(ml.InterleaveHi(mh)).Mul(dms.Permute(i1)))
+}
+
+func bytes16(b v.Int32x4) v.Float32x16 {
+	return b.AsUint8x16().ExtendToUint32().AsInt32x16().ConvertToFloat32()
+}
+
+// sums4 gives the integer sums of a block of Q4_K, 16 parts of them; odd groups come 16
+// times too large.
+func sums4(k, x at, low, high v.Int16x32) v.Int32x16 {
+	w := i16x32(k, 16)
+	u := w.ShiftAllRight(8)
+	a := w.And(low).DotProductPairs(i16x32(x, 0)).Add(u.And(low).DotProductPairs(i16x32(x, 128)))
+	b := w.And(high).DotProductPairs(i16x32(x, 64)).Add(u.And(high).DotProductPairs(i16x32(x, 192)))
+	w = i16x32(k, 80)
+	u = w.ShiftAllRight(8)
+	c := w.And(low).DotProductPairs(i16x32(x, 256)).Add(u.And(low).DotProductPairs(i16x32(x, 384)))
+	d := w.And(high).DotProductPairs(i16x32(x, 320)).Add(u.And(high).DotProductPairs(i16x32(x, 448)))
+	return add16(a, b, c, d)
+}
+
+// q4k512 adds n blocks, a multiple of four, to eight chains; e is 2^e, in odd groups a
+// sixteenth of it, sums is 2^e·Σm. tmp has room for 64 floats.
+func q4k512(k at, n int, x, e, sums, acc, tmp at) {
+	low, high := v.BroadcastInt16x32(15), v.BroadcastInt16x32(0xf0)
+	c := f32x8(acc, 0)
+	p, q := v.LoadUint32x16(&pair4a), v.LoadUint32x16(&pair4b)
+	for ; n > 0; n -= 4 {
+		headers4(k, tmp)
+		for i := 0; i < 256; i += 128 {
+			a := sums4(k, x, low, high)
+			b := sums4(add(k, 144), add(x, 512), low, high)
+			k, x = add(k, 288), add(x, 1024)
+			sum := a.ConcatPermute(b, p).Add(a.ConcatPermute(b, q))
+			t := sum.ConvertToFloat32().Mul(f32x16(e, 0)).Mul(f32x16(tmp, i)).Sub(f32x16(tmp, i+64).Mul(f32x16(sums, 0)))
+			c = c.Add(t.GetLo()).Add(t.GetHi())
+			e, sums = add(e, 64), add(sums, 64)
+		}
+	}
+	putF8(acc, 0, c)
+}
+
+// scales6 puts the 16 scales of a block in the order of its sums.
+var scales6 = [16]int8{0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15}
+
+// q6k512 adds n blocks, an even number, to eight chains; e is 2^e in the order of the
+// sums (16), a sixteenth of it where they come 16 times too large, and 32·Σm (16).
+func q6k512(k at, n int, x, e, acc at) {
+	low, high, pair, pairs := v.BroadcastInt16x32(15), v.BroadcastInt16x32(0xf0), v.BroadcastInt16x32(0x30), v.BroadcastInt16x32(0x300)
+	c := f32x8(acc, 0)
+	var last v.Float32x16
+	for i := range n {
+		a, b := half6(i16x32(k, 0), high6(k, 128), x, low, high, pair, pairs)
+		a1, b1 := half6(i16x32(k, 64), high6(k, 160), add(x, 256), low, high, pair, pairs)
+		sum := add16(a, b, a1, b1).Sub(i32x16(e, 64))
+		sc := i8x16(k, 192).PermuteOrZero(v.LoadInt8x16(&scales6)).ExtendToInt32().ConvertToFloat32()
+		t := sum.ConvertToFloat32().Mul(f32x16(e, 0)).Mul(sc.Mul(v.BroadcastFloat32x16(half(u16(k, 208)))))
+		if i&1 == 1 {
+			t = last.ConcatPermute(t, v.LoadUint32x16(&pair6a)).Add(last.ConcatPermute(t, v.LoadUint32x16(&pair6b)))
+			c = c.Add(t.GetLo()).Add(t.GetHi())
+		}
+		last = t
+		k, x, e = add(k, 210), add(x, 512), add(e, 128)
+	}
+	putF8(acc, 0, c)
+}
+
+// high6 is 32 bytes of pairs of bits, and the same moved by a pair.
+func high6(k at, o int) v.Int16x32 {
+	h := i16x16(k, o)
+	var z v.Int16x32
+	return z.SetLo(h).SetHi(h.ShiftAllRight(2))
+}
+
+func half6(w, z v.Int16x32, x at, low, high, pair, pairs v.Int16x32) (a, b v.Int32x16) {
+	up, down, u := z.ShiftAllLeft(4), z.ShiftAllRight(4), w.ShiftAllRight(8)
+	a = w.And(low).Or(up.And(pair)).DotProductPairs(i16x32(x, 0)).Add(u.And(low).Or(down.And(pair)).DotProductPairs(i16x32(x, 128)))
+	b = w.And(high).Or(up.And(pairs)).DotProductPairs(i16x32(x, 64)).Add(u.And(high).Or(down.And(pairs)).DotProductPairs(i16x32(x, 192)))
+	return a, b
+}
+
+// half is quant.HalfToFloat.
+func half(h uint16) float32 { return quant.HalfToFloat(h) }
+
+// natural512 adds the terms of a row of any type but the two above to eight chains.
+func natural512(t quant.Type, k at, in *Input, x, e, acc at, s *Scratch) {
+	b, sums := &s.tile.block, add(e, 32*in.padded)
+	c := f32x8(acc, 0)
+	p, q := v.LoadUint32x16(&pair0a), v.LoadUint32x16(&pair0b)
+	for i, size := 0, bytesOf(t); i < in.blocks; i++ {
+		w, step := at(&b.q), 32
+		if left := in.Cols - i*wide; t == quant.Q8_0 && left >= wide {
+			b.scales8(k)
+			w, step = add(k, 2), 34
+		} else {
+			b.unpack(t, k, min(wide, left))
+		}
+		lo := add16(bytes512(w, 0, x, 0), bytes512(w, step, x, 64), bytes512(w, 2*step, x, 128), bytes512(w, 3*step, x, 192))
+		hi := add16(bytes512(w, 4*step, x, 256), bytes512(w, 5*step, x, 320), bytes512(w, 6*step, x, 384), bytes512(w, 7*step, x, 448))
+		four := lo.ConcatPermute(hi, p).Add(lo.ConcatPermute(hi, q))
+		sum := four.GetLo().Add(four.GetHi())
+		c = c.Add(sum.ConvertToFloat32().Mul(f32x8(e, 0)).Mul(f32x8(at(&b.a), 0)).Sub(f32x8(at(&b.b), 0).Mul(f32x8(sums, 0))))
+		k, x, e, sums = add(k, size), add(x, 512), add(e, 32), add(sums, 32)
+	}
+	putF8(acc, 0, c)
+}
+
+// bytes512 multiplies the 32 bytes at q+o by the 32 integers at x+xo.
+func bytes512(q at, o int, x at, xo int) v.Int32x16 {
+	return i8x32(q, o).ExtendToInt16().DotProductPairs(i16x32(x, xo))
+}

@@ -1,0 +1,57 @@
+package kernel
+
+import "eclat/loader/quant"
+
+// Scratch is what one goroutine writes while it computes.
+type Scratch struct {
+	need   Need
+	row    []float32 // of the plain form: of a weight of floats
+	acc    []float32 // chains of a product
+	q      []float32 // of attention: queries
+	page   []float32 // of attention: keys or values of a page as floats
+	Scores []float32 // of attention: (heads, Span)
+	Span   []float32 // of attention: (heads, dim), of a span
+	Out    []float32 // of attention: (heads, dim), of all
+	ints   quant.Ints
+	tile   tile
+}
+
+// Need is how much a Scratch has room for.
+type Need struct {
+	Cols  int // of a weight of floats
+	Rows  int // of an input
+	Heads int // that share keys
+	DimK  int // of a head's keys
+	DimV  int // of a head's values
+}
+
+// Max is the need of both.
+func (n Need) Max(o Need) Need {
+	return Need{max(n.Cols, o.Cols), max(n.Rows, o.Rows), max(n.Heads, o.Heads), max(n.DimK, o.DimK), max(n.DimV, o.DimV)}
+}
+
+// lengths are those of row, acc, q, page, Scores, Span and Out.
+func (n Need) lengths() [7]int {
+	keys, values := (n.DimK+63)&^63, n.Heads*n.DimV
+	return [7]int{
+		n.Cols, (n.Rows + 1) / 2 * 2 * tileRows * 8,
+		n.Heads * keys * lanes, max(keys, n.DimV) * Page, n.Heads * Span, values, values,
+	}
+}
+
+// Len is how many floats Set needs.
+func (n Need) Len() (all int) {
+	for _, l := range n.lengths() {
+		all += l
+	}
+	return all
+}
+
+// Set gives s room for n in mem, which has n.Len() floats.
+func (s *Scratch) Set(n Need, mem []float32) {
+	s.need = n
+	for i, p := range []*[]float32{&s.row, &s.acc, &s.q, &s.page, &s.Scores, &s.Span, &s.Out} {
+		l := n.lengths()[i]
+		*p, mem = mem[:l:l], mem[l:]
+	}
+}

@@ -1,0 +1,110 @@
+//go:build goexperiment.simd && amd64
+
+package kernel
+
+import (
+	v "simd/archsimd"
+	"unsafe"
+
+	"eclat/loader"
+	"eclat/loader/quant"
+)
+
+// tile is tileRows rows of a weight, wide elements of them at a time, unpacked once for
+// all columns. A step of the kernels multiplies a pair of elements of each of eight
+// groups at once, so that 16 steps give the sums of the groups in eight lanes, without
+// a fold; with 512 bits two rows lie side by side.
+type tile struct {
+	w     [tileRows * 2 * wide]byte // integers, 16 bits each
+	ab    [tileRows * 16]float32    // (rows/2, 2, 16) or (rows, 2, 8): block.a and block.b
+	first [6 * 16]float32           // with halves: the first products of a kernel's terms
+	block block
+	tail  [tailBytes]byte // the last blocks of a row, with zeros behind
+	tmp   [4 * 16]float32
+}
+
+// tailBytes is four blocks of the largest type of wide elements.
+const tailBytes = 4 * 272
+
+// vectorKernels is where the two vector forms differ in products.
+type vectorKernels struct {
+	row   func(t quant.Type, k at, in *Input, i int, acc at, s *Scratch) // one row of the input
+	step  int                                                            // bytes of a step in a tile
+	cols  func(halves bool, t *tile, x, y, ex, ey, acc at)               // two columns and a tile
+	row8  func(r int) int                                                // where a row's chains lie among a pair of columns', in floats
+	other int                                                            // and those of the second column
+}
+
+// product is Product, with the kernels of a form.
+func (k *vectorKernels) product(in *Input, w *loader.Tensor, from, to int, dst []float32, ld int, s *Scratch) {
+	for ; from < to; from += tileRows {
+		n := min(tileRows, to-from)
+		switch {
+		case in.order == floats:
+			productFloats(in, w, from, n, dst, ld, s)
+		case in.order == spread:
+			k.tile(in, w, from, n, s)
+			for i := range in.N {
+				acc := s.acc[i/2*tileRows*16+i%2*k.other:]
+				finish(dst[i*ld+from:][:n], at(&acc[0]), k.row8)
+			}
+		default:
+			clear(s.acc[:in.N*tileRows*8])
+			for r := range n {
+				for i := range in.N {
+					k.row(w.Type, at(&w.Data[(from+r)*w.RowBytes]), in, i, at(&s.acc[(i*tileRows+r)*8]), s)
+				}
+			}
+			for i := range in.N {
+				finish(dst[i*ld+from:][:n], at(&s.acc[i*tileRows*8]), inRow)
+			}
+		}
+	}
+	v.ClearAVXUpperBits()
+}
+
+func inRow(r int) int { return 8 * r }
+
+// finish adds the chains of rows and flushes.
+func finish(dst []float32, acc at, place func(r int) int) {
+	var out [4]float32
+	for r := 0; r < len(dst); r += 4 {
+		trees(f32x8(acc, 4*place(r)), f32x8(acc, 4*place(r+1)), f32x8(acc, 4*place(r+2)), f32x8(acc, 4*place(r+3))).Store(&out)
+		copy(dst[r:], out[:])
+	}
+}
+
+// tile multiplies n rows from row from on by all columns.
+func (k *vectorKernels) tile(in *Input, w *loader.Tensor, from, n int, s *Scratch) {
+	pairs := (in.N + 1) / 2
+	clear(s.acc[:pairs*tileRows*16])
+	size, t := bytesOf(w.Type), &s.tile
+	for b := range in.blocks {
+		elems := min(wide, in.Cols-b*wide)
+		for r := range tileRows {
+			if r < n {
+				t.block.unpack(w.Type, at(&w.Data[(from+r)*w.RowBytes+b*size]), elems)
+			}
+			k.put(t, r)
+		}
+		for c := range pairs {
+			i, j := b*in.N+2*c, b*in.N+min(2*c+1, in.N-1)
+			k.cols(w.Type == quant.Q6_K, t, at(&in.m[i*2*wide]), at(&in.m[j*2*wide]), at(&in.e[i*32]), at(&in.e[j*32]), at(&s.acc[c*tileRows*16]))
+		}
+	}
+}
+
+// put writes t.block as row r of the tile.
+func (k *vectorKernels) put(t *tile, r int) {
+	if k.step == 64 {
+		fill(at(&t.w[r/2*1024+r%2*32]), at(&t.block.q), 64)
+		ab := unsafe.Pointer(&t.ab[r/2*32+r%2*8])
+		putF8(ab, 0, f32x8(at(&t.block.a), 0))
+		putF8(ab, 64, f32x8(at(&t.block.b), 0))
+		return
+	}
+	fill(at(&t.w[r*512]), at(&t.block.q), 32)
+	ab := unsafe.Pointer(&t.ab[r*16])
+	putF8(ab, 0, f32x8(at(&t.block.a), 0))
+	putF8(ab, 32, f32x8(at(&t.block.b), 0))
+}

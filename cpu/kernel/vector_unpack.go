@@ -1,0 +1,180 @@
+//go:build goexperiment.simd && amd64
+
+package kernel
+
+import (
+	v "simd/archsimd"
+
+	"eclat/loader/quant"
+)
+
+// block is wide weights of a row, whatever their type: the integers in natural order,
+// and of each group of 32 the two factors of its term.
+//
+//	element j = a[j/32]·q[j] − b[j/32], or with halves a·q in the first 16 of a group, b·q in the others
+type block struct {
+	q    [wide]int8
+	a, b [8]float32
+}
+
+// unpack reads wide weights of type t, or the n < wide that are left of a row, from k.
+func (o *block) unpack(t quant.Type, k at, n int) {
+	switch t {
+	case quant.Q4_K:
+		o.q4k(k)
+	case quant.Q5_K:
+		o.q5k(k)
+	case quant.Q6_K:
+		o.q6k(k)
+	default:
+		o.small(t, k, n/32)
+	}
+}
+
+// bytesOf is the size of wide weights of type t.
+func bytesOf(t quant.Type) int {
+	elems, bytes := t.Block()
+	return wide / elems * bytes
+}
+
+// small reads n groups of 32 that have a half for a scale each; what is left is zero.
+func (o *block) small(t quant.Type, k at, n int) {
+	o.a, o.b = [8]float32{}, [8]float32{}
+	q := at(&o.q)
+	for g := range n {
+		o.a[g] = quant.HalfToFloat(u16(k, 0))
+		switch t {
+		case quant.Q8_0:
+			putB32(q, 0, i8x32(k, 2))
+			k = add(k, 34)
+		case quant.Q4_0:
+			putB32(q, 0, nibbles(i8x16(k, 2)).Sub(v.BroadcastInt8x32(8)))
+			k = add(k, 18)
+		case quant.IQ4_NL:
+			putB32(q, 0, v.LoadInt8x32(&valuesIQ4NL).PermuteOrZeroGrouped(nibbles(i8x16(k, 2))))
+			k = add(k, 18)
+		}
+		q = add(q, 32)
+	}
+	clear(o.q[32*n:])
+}
+
+// scales8 reads the scales of eight blocks of Q8_0.
+func (o *block) scales8(k at) {
+	var h v.Int16x8
+	h = h.SetElem(0, int16(u16(k, 0))).SetElem(1, int16(u16(k, 34))).SetElem(2, int16(u16(k, 68))).SetElem(3, int16(u16(k, 102)))
+	h = h.SetElem(4, int16(u16(k, 136))).SetElem(5, int16(u16(k, 170))).SetElem(6, int16(u16(k, 204))).SetElem(7, int16(u16(k, 238)))
+	putF8(at(&o.a), 0, halves8(h.ExtendToInt32()))
+	o.b = [8]float32{}
+}
+
+// nibbles is the low nibbles of 16 bytes, then the high ones.
+func nibbles(w v.Int8x16) v.Int8x32 {
+	var both v.Int8x32
+	both = both.SetLo(w).SetHi(w.AsInt16x8().ShiftAllRight(4).AsInt8x16())
+	return both.And(v.BroadcastInt8x32(15))
+}
+
+// valuesIQ4NL are IQ4_NL's values of the nibbles, twice.
+var valuesIQ4NL = func() (values [32]int8) {
+	src := make([]byte, 18)
+	for i := range 16 {
+		src[2+i] = byte(i)
+	}
+	var q quant.Ints
+	quant.Unpack(quant.IQ4_NL, &q, src)
+	copy(values[:], q.Q[:16])
+	copy(values[16:], q.Q[:16])
+	return
+}()
+
+func (o *block) q4k(k at) {
+	o.groupsK(k)
+	m := v.BroadcastInt8x32(15)
+	for i := range 4 {
+		w := i8x32(k, 16+32*i)
+		putB32(at(&o.q), 64*i, w.And(m))
+		putB32(at(&o.q), 64*i+32, w.AsInt16x16().ShiftAllRight(4).AsInt8x32().And(m))
+	}
+}
+
+func (o *block) q5k(k at) {
+	o.groupsK(k)
+	m, one := v.BroadcastInt8x32(15), v.BroadcastInt8x32(16)
+	h := i8x32(k, 16).AsInt16x16()
+	for i := range 4 {
+		w := i8x32(k, 48+32*i)
+		bit := h.ShiftAllRight(uint64(2 * i)).ShiftAllLeft(4).AsInt8x32().And(one)
+		putB32(at(&o.q), 64*i, w.And(m).Or(bit))
+		bit = h.ShiftAllRight(uint64(2*i + 1)).ShiftAllLeft(4).AsInt8x32().And(one)
+		putB32(at(&o.q), 64*i+32, w.AsInt16x16().ShiftAllRight(4).AsInt8x32().And(m).Or(bit))
+	}
+}
+
+func (o *block) q6k(k at) {
+	m, pair, offset := v.BroadcastInt8x32(15), v.BroadcastInt8x32(0x30), v.BroadcastInt8x32(32)
+	for half := range 2 {
+		lo, hi, h := i8x32(k, 64*half), i8x32(k, 64*half+32), i8x32(k, 128+32*half).AsInt16x16()
+		q := at(&o.q[128*half])
+		putB32(q, 0, lo.And(m).Or(h.ShiftAllLeft(4).AsInt8x32().And(pair)).Sub(offset))
+		putB32(q, 32, hi.And(m).Or(h.ShiftAllLeft(2).AsInt8x32().And(pair)).Sub(offset))
+		putB32(q, 64, lo.AsInt16x16().ShiftAllRight(4).AsInt8x32().And(m).Or(h.AsInt8x32().And(pair)).Sub(offset))
+		putB32(q, 96, hi.AsInt16x16().ShiftAllRight(4).AsInt8x32().And(m).Or(h.ShiftAllRight(2).AsInt8x32().And(pair)).Sub(offset))
+	}
+	d := v.BroadcastFloat32x8(quant.HalfToFloat(u16(k, 208)))
+	sc := i8x16(k, 192).PermuteOrZero(v.LoadInt8x16(&apart))
+	putF8(at(&o.a), 0, sc.ExtendLo8ToInt32().ConvertToFloat32().Mul(d))
+	putF8(at(&o.b), 0, sc.AsInt64x2().InterleaveHi(sc.AsInt64x2()).AsInt8x16().ExtendLo8ToInt32().ConvertToFloat32().Mul(d))
+}
+
+// apart takes even bytes, then odd ones.
+var apart = [16]int8{0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15}
+
+// groupsK reads the header of Q4_K and Q5_K.
+func (o *block) groupsK(k at) {
+	u0, u1, u2 := u32(k, 4), u32(k, 8), u32(k, 12)
+	sc := uint64(u0&0x3f3f3f3f) | uint64(u2&0x0f0f0f0f|u0>>2&0x30303030)<<32
+	mn := uint64(u1&0x3f3f3f3f) | uint64(u2>>4&0x0f0f0f0f|u1>>2&0x30303030)<<32
+	putF8(at(&o.a), 0, bytes8(sc).Mul(v.BroadcastFloat32x8(quant.HalfToFloat(u16(k, 0)))))
+	putF8(at(&o.b), 0, bytes8(mn).Mul(v.BroadcastFloat32x8(quant.HalfToFloat(u16(k, 2)))))
+}
+
+// bytes8 is eight bytes as floats.
+func bytes8(x uint64) v.Float32x8 {
+	return v.BroadcastUint64x2(x).AsUint8x16().ExtendLo8ToUint32().AsInt32x8().ConvertToFloat32()
+}
+
+// fill writes the integers at q, (wide), to a row of a tile, in the order of spreadTo:
+// the transpose of the groups' dwords, whose even bytes are one step and odd ones the next.
+func fill(dst, q at, step int) {
+	r0 := i32x8(q, 0)
+	r1 := i32x8(q, 32)
+	r2 := i32x8(q, 64)
+	r3 := i32x8(q, 96)
+	r4 := i32x8(q, 128)
+	r5 := i32x8(q, 160)
+	r6 := i32x8(q, 192)
+	r7 := i32x8(q, 224)
+	a0, a1 := r0.InterleaveLoGrouped(r1).AsInt64x4(), r0.InterleaveHiGrouped(r1).AsInt64x4()
+	a2, a3 := r2.InterleaveLoGrouped(r3).AsInt64x4(), r2.InterleaveHiGrouped(r3).AsInt64x4()
+	a4, a5 := r4.InterleaveLoGrouped(r5).AsInt64x4(), r4.InterleaveHiGrouped(r5).AsInt64x4()
+	a6, a7 := r6.InterleaveLoGrouped(r7).AsInt64x4(), r6.InterleaveHiGrouped(r7).AsInt64x4()
+	b, c := a0.InterleaveLoGrouped(a2), a4.InterleaveLoGrouped(a6)
+	putPairs(dst, 0, step, b.Select128FromPair(0, 2, c).AsInt16x16())
+	putPairs(dst, 8*step, step, b.Select128FromPair(1, 3, c).AsInt16x16())
+	b, c = a0.InterleaveHiGrouped(a2), a4.InterleaveHiGrouped(a6)
+	putPairs(dst, 2*step, step, b.Select128FromPair(0, 2, c).AsInt16x16())
+	putPairs(dst, 10*step, step, b.Select128FromPair(1, 3, c).AsInt16x16())
+	b, c = a1.InterleaveLoGrouped(a3), a5.InterleaveLoGrouped(a7)
+	putPairs(dst, 4*step, step, b.Select128FromPair(0, 2, c).AsInt16x16())
+	putPairs(dst, 12*step, step, b.Select128FromPair(1, 3, c).AsInt16x16())
+	b, c = a1.InterleaveHiGrouped(a3), a5.InterleaveHiGrouped(a7)
+	putPairs(dst, 6*step, step, b.Select128FromPair(0, 2, c).AsInt16x16())
+	putPairs(dst, 14*step, step, b.Select128FromPair(1, 3, c).AsInt16x16())
+}
+
+// putPairs writes the even bytes of w at dst+o, widened, and the odd ones a step on.
+func putPairs(dst at, o, step int, w v.Int16x16) {
+	putW16(dst, o, w.ShiftAllLeft(8).ShiftAllRight(8))
+	putW16(dst, o+step, w.ShiftAllRight(8))
+}
