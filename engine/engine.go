@@ -40,11 +40,12 @@ type Options struct {
 	Progress func(what string, done, total int64) // told how far loading ("weights", in bytes) and compiling ("kernels") are
 	Notice   func(message string)                 // told which device was chosen and why, what lies where, and of faults overcome
 
-	// For tests: devices in place of those there are, a model of another making, and
-	// faults of a device (model.OpenOptions.Fault).
-	devices []model.Device
-	open    func(*loader.File) (*model.Model, error)
-	fault   func(call, subject string) error
+	// For tests: devices in place of those there are, a model of another making, faults
+	// of a device (model.OpenOptions.Fault), and another host.AvailableMemory.
+	devices   []model.Device
+	open      func(*loader.File) (*model.Model, error)
+	fault     func(call, subject string) error
+	available func() int64
 }
 
 func (o *Options) notice(message string) {

@@ -35,7 +35,7 @@ func (e *Engine) place() ([]link, error) {
 	}
 	info := d.Info()
 	e.Chunk = info.Chunk
-	r := model.FitRequest{Layers: model.AllLayers, Max: model.Pages(e.Model.Config.NCtx), Host: host.AvailableMemory()}
+	r := model.FitRequest{Layers: model.AllLayers, Max: model.Pages(e.Model.Config.NCtx), Host: o.memory()}
 	switch {
 	case o.Context > 0:
 		r.Pages = model.Pages(o.Context)
@@ -96,6 +96,20 @@ func (e *Engine) place() ([]link, error) {
 	return links, nil
 }
 
+// memory returns the bytes of main memory that can be had, or 0 with a notice that
+// nothing is refused for its sake.
+func (o *Options) memory() int64 {
+	have := host.AvailableMemory
+	if o.available != nil {
+		have = o.available
+	}
+	n := have()
+	if n == 0 {
+		o.notice("memory: unknown; not checked")
+	}
+	return n
+}
+
 // fitting is a Fitting with its print.
 type fitting struct{ *model.Fitting }
 
@@ -109,7 +123,7 @@ func (e *Engine) fit(d model.Device, r model.FitRequest) (fitting, error) {
 // placeOnProcessor makes the links of a chain that needs no other device.
 func (e *Engine) placeOnProcessor() ([]link, error) {
 	d, st := processor(&e.options), e.Model.Whole()
-	r := model.FitRequest{Stage: &st, Pages: model.Pages(e.Context), Host: host.AvailableMemory()}
+	r := model.FitRequest{Stage: &st, Pages: model.Pages(e.Context), Host: e.options.memory()}
 	if _, err := e.fit(d, r); err != nil {
 		return nil, err
 	}
