@@ -38,6 +38,9 @@ func main() { os.Exit(program()) }
 
 // program runs the command that the arguments name and returns its exit code.
 func program() int {
+	if err := engine.CheckAddresses(); err != nil {
+		return ended(err)
+	}
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	if !signal.Ignored(syscall.SIGHUP) { // nohup has said so
@@ -137,8 +140,7 @@ func exitCode(err error) int {
 }
 
 // describe is what an error says, without the name of the system call that met it:
-// which file, and what is wrong with it. A folder is not called DIR/., as the user
-// or os.Root may have it.
+// which file, and what is wrong with it. A folder that the user calls DIR/. is DIR.
 func describe(err error) string {
 	text := err.Error()
 	var p *fs.PathError

@@ -9,8 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"eclat/cmd/eclat/out"
 )
 
 // usageError marks an error of the command line.
@@ -117,7 +115,7 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 	_, err := os.Stat(word)
 	switch ext := strings.ToLower(filepath.Ext(word)); {
 	case !cmd.HasParent() && (ext == ".gguf" || ext == ".json" || err == nil && len(guesses) == 0):
-		return usagef("unknown command %q; to run a model: eclat run %s", word, word)
+		return usagef("unknown command; to run a model: eclat run %s", word)
 	case len(guesses) > 0:
 		return usagef("unknown command %.60q; did you mean %s?", word, strings.Join(guesses, " or "))
 	}
@@ -140,9 +138,6 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 	case errors.As(err, &value):
 		return usagef("%s; see '%s --help'", badValue(value), cmd.CommandPath())
-	}
-	if text := err.Error(); len(text) > 120 {
-		return usagef("%s; see '%s --help'", out.Cut(text, 120), cmd.CommandPath())
 	}
 	return usagef("%w; see '%s --help'", err, cmd.CommandPath())
 }
