@@ -32,9 +32,9 @@ func TestUnknownMemory(t *testing.T) {
 	}
 }
 
-func TestCheckAddresses(t *testing.T) {
+func TestRoomForDrivers(t *testing.T) {
 	for limit, fits := range map[int64]bool{0: false, 1 << 20: false, leastAddresses - 1: false, leastAddresses: true, math.MaxInt64: true} {
-		err := checkAddresses(limit)
+		err := roomForDrivers(limit)
 		if (err == nil) != fits || err != nil && (!errors.Is(err, ErrMemory) || !strings.Contains(err.Error(), "MiB")) {
 			t.Errorf("%d bytes: %v", limit, err)
 		}

@@ -38,9 +38,6 @@ func main() { os.Exit(program()) }
 
 // program runs the command that the arguments name and returns its exit code.
 func program() int {
-	if err := engine.CheckAddresses(); err != nil {
-		return ended(err)
-	}
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	if !signal.Ignored(syscall.SIGHUP) { // nohup has said so
