@@ -149,7 +149,7 @@ func TestFitPages(t *testing.T) {
 		if none, err := ask(0, 1); !errors.Is(err, model.ErrNoMemory) {
 			t.Errorf("in one byte: %+v, %v", none, err)
 		}
-		if f, err := ask(0, 0); err != nil || f.Pages != 1000 || f.Why == "" {
+		if f, err := ask(0, 0); err != nil || f.Pages != 1000 || f.Available != 0 || f.Why != "" {
 			t.Errorf("where the system does not tell: %+v, %v", f, err)
 		}
 

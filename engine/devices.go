@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"eclat/cpu"
+	"eclat/cpu/host"
 	"eclat/cpu/kernel"
 	"eclat/cpu/ref"
 	"eclat/gpu"
@@ -16,7 +17,9 @@ import (
 // Devices lists what there is to run on: GPUs, the processor, and the reference.
 // missing says why there are no GPUs; the list is good without them.
 func Devices(threads int) (list []model.Device, missing error) {
-	list, missing = gpu.Devices()
+	if missing = roomForDrivers(host.AddressLimit()); missing == nil {
+		list, missing = gpu.Devices()
+	}
 	list = append(list, cpu.Devices(threads)...)
 	return append(list, ref.Device()), missing
 }

@@ -46,11 +46,12 @@ type Options struct {
 	// It may be nil.
 	Probe func(e *Engine) (ProbeOptions, error)
 
-	// For tests: devices in place of those there are, a model of another making, and
-	// faults of a device (model.OpenOptions.Fault).
-	devices []model.Device
-	open    func(*loader.File) (*model.Model, error)
-	fault   func(call, subject string) error
+	// For tests: devices in place of those there are, a model of another making, faults
+	// of a device (model.OpenOptions.Fault), and another host.AvailableMemory.
+	devices   []model.Device
+	open      func(*loader.File) (*model.Model, error)
+	fault     func(call, subject string) error
+	available func() int64
 }
 
 func (o *Options) notice(message string) {

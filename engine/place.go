@@ -42,7 +42,7 @@ func (e *Engine) place() ([]link, error) {
 		e.Context = min(e.Model.Config.NCtx, DefaultContext)
 	}
 	r := model.FitRequest{
-		Layers: model.AllLayers, Pages: model.Pages(max(0, e.Context)), Max: model.Pages(e.Model.Config.NCtx), Host: host.AvailableMemory(),
+		Layers: model.AllLayers, Pages: model.Pages(max(0, e.Context)), Max: model.Pages(e.Model.Config.NCtx), Host: o.memory(),
 	}
 	if info.GPU() {
 		if r.Layers, err = parseLayers(o.GPULayers); err != nil {
@@ -113,6 +113,20 @@ func (e *Engine) setChunk(n int) (err error) {
 	return err
 }
 
+// memory returns the bytes of main memory that can be had, or 0 with a notice that
+// nothing is refused for its sake.
+func (o *Options) memory() int64 {
+	have := host.AvailableMemory
+	if o.available != nil {
+		have = o.available
+	}
+	n := have()
+	if n == 0 {
+		o.notice("memory: unknown; not checked")
+	}
+	return n
+}
+
 // fit asks a device how much it holds.
 func (e *Engine) fit(d model.Device, r model.FitRequest) (*model.Fitting, error) {
 	r.Room, r.Programs = e.room(0), e.programs()
@@ -122,7 +136,7 @@ func (e *Engine) fit(d model.Device, r model.FitRequest) (*model.Fitting, error)
 // placeOnProcessor makes the links of a chain that needs no other device.
 func (e *Engine) placeOnProcessor() ([]link, error) {
 	d, st := processor(&e.options), e.Model.Whole()
-	r := model.FitRequest{Stage: &st, Pages: model.Pages(e.Context), Host: host.AvailableMemory()}
+	r := model.FitRequest{Stage: &st, Pages: model.Pages(e.Context), Host: e.options.memory()}
 	if _, err := e.fit(d, r); err != nil {
 		return nil, err
 	}

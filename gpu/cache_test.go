@@ -14,6 +14,25 @@ import (
 	"eclat/model"
 )
 
+// TestCacheNotWritten: a folder that cannot be made is no failure of the device; it
+// is told once.
+func TestCacheNotWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	b := openTest(t, options{OpenOptions: model.OpenOptions{CacheDir: filepath.Join(file, "eclat"), Warn: func(m string) { told = append(told, m) }}})
+	r := newRunner(t, builtIn, b, 64)
+	r.program(1, 1, false)
+	if err := b.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if len(told) != 1 || !strings.Contains(told[0], "not kept") {
+		t.Errorf("told %q", told)
+	}
+}
+
 // TestChoicesFile: measured shapes are kept by what they are. A file that is
 // damaged, foreign, too long or no file at all is left aside and written anew; a
 // shape that this program would not try is measured again.

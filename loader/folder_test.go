@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -186,8 +187,14 @@ func TestFolderOfTwo(t *testing.T) {
 	if res.New != 1 { // all but the header is shared
 		t.Errorf("%d new blobs", res.New)
 	}
-	loadertest.Refusal(t, dir, dir, "manifest", -1, "holds 2; name one of them: "+one+", "+res.Path)
+	short := func(path string) string { // all but eight digits of the id
+		return regexp.MustCompile(`(\.[0-9a-f]{8})[0-9a-f]{56}\.json$`).ReplaceAllString(filepath.Base(path), "$1*.json")
+	}
+	loadertest.Refusal(t, dir, dir, "manifest", -1, "holds 2; name one of them: "+short(one)+", "+short(res.Path))
 	for _, path := range []string{one, res.Path} {
+		if found, err := filepath.Glob(filepath.Join(dir, short(path))); err != nil || !slices.Equal(found, []string{path}) { // as a shell does
+			t.Errorf("%s finds %q, %v", short(path), found, err)
+		}
 		f, err := loader.Open(path)
 		if err != nil {
 			t.Fatal(err)

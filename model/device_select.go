@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Choose finds the device that the user's words ask for, its index in infos, and
@@ -48,7 +49,7 @@ func Choose(infos []DeviceInfo, spec string, allowSoftware bool) (index int, why
 	if i, why := best(infos, named); i >= 0 {
 		return i, "asked for by name; " + why, nil
 	}
-	return 0, "", missing(infos, fmt.Sprintf("there is no device %.40q", spec))
+	return 0, "", missing(infos, fmt.Sprintf("there is no device %.30q", spec))
 }
 
 // best returns the most wanted of the devices that fit, −1 where none does.
@@ -89,14 +90,24 @@ func noGPU(infos []DeviceInfo) string {
 	return "no GPU"
 }
 
-// missing is the error of a device that is not there.
+// missing is the error of a device that is not there. It lists as many of those
+// there are as one line has room for.
 func missing(infos []DeviceInfo, what string) error {
-	names := make([]string, len(infos))
+	const room = 110 // characters
+	list := ""
 	for i := range infos {
-		names[i] = infos[i].Describe()
+		name := strings.TrimSpace(infos[i].ID + " " + infos[i].Name)
+		if i > 0 {
+			name = ", " + name
+		}
+		if i > 0 && utf8.RuneCountInString(list+name) > room {
+			list += fmt.Sprintf(" and %d more", len(infos)-i)
+			break
+		}
+		list += name
 	}
-	if len(names) == 0 {
+	if list == "" {
 		return fmt.Errorf("%w: %s", ErrNoDevice, what)
 	}
-	return fmt.Errorf("%w: %s; there are: %s", ErrNoDevice, what, strings.Join(names, ", "))
+	return fmt.Errorf("%w: %s; there are: %s", ErrNoDevice, what, list)
 }

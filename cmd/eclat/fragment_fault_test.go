@@ -258,7 +258,7 @@ func TestFragmentExitCodes(t *testing.T) {
 		{[]string{"assemble", "-o", "x"}, 2, "one fragments folder"},
 		{[]string{"assemble", none, "-o", none + "x"}, 1, none},
 		{[]string{"assemble", dir, "-o", file}, 1, "exists already"},
-		{[]string{"assemble", dir, "-o", none + "/x"}, 1, none},
+		{[]string{"assemble", dir, "-o", none + "/x"}, 1, none + "/x: no such"},
 		{[]string{"assemble", file, "-o", none}, 3, "NAME.ID.json"},
 		{[]string{"assemble", two, "-o", none}, 3, "name one of them"},
 		{[]string{"verify"}, 2, "one fragments folder"},

@@ -167,12 +167,44 @@ func TestLongNames(t *testing.T) {
 		return writeModel(t, bytes.Replace(testdata.Model, stored(text), stored(text+strings.Repeat("n", 3200)), 1))
 	}
 	named, pre := longer("State of the Union 8M"), longer("tekken")
-	for _, args := range [][]string{{"run", other}, {"run", named, "-n", "0", "--device", "cpu"}, {"run", pre}, {"tokenize", pre}, {"inspect", pre}} {
-		_, errs, _ := eclat(t, "", args...)
-		for _, line := range strings.Split(strings.ReplaceAll(errs, filepath.Dir(args[1]), ""), "\n") {
-			if len(line) > 200 {
-				t.Errorf("%s %s: %d characters: %.300q", args[0], filepath.Base(args[1]), len(line), line)
+	// A folder far down, with three models in it.
+	deep := filepath.Join(t.TempDir(), strings.Repeat("deep", 50), strings.Repeat("words between ", 12), strings.Repeat("long", 40))
+	two := filepath.Join(deep, "two")
+	if err := os.MkdirAll(deep, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []string{strings.Repeat("a", 150) + ".gguf", "b.gguf", "c.gguf"} {
+		path := filepath.Join(deep, f)
+		os.WriteFile(path, bytes.Replace(testdata.Model, []byte("State of the Union 8M"), []byte("State of the Union 8"+f[:1]), 1), 0o600)
+		if _, errs, code := eclat(t, "", "fragment", path, "-o", two); code != 0 {
+			t.Fatal(errs)
+		}
+	}
+	none, long := filepath.Join(deep, "none"), strings.Repeat("x", 200)
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"run", other}, "supported are"}, {[]string{"run", named, "-n", "0", "--device", "cpu"}, ""}, {[]string{"run", pre}, "pre-tokenizer"},
+		{[]string{"tokenize", pre}, "pre-tokenizer"}, {[]string{"inspect", pre}, ""}, {[]string{"inspect", none}, "/none: no such file"},
+		{[]string{"run", two}, "the folder holds 3"}, {[]string{"assemble", two, "-o", none}, "the folder holds 3"}, {[]string{"run", deep}, "not a regular file"},
+		{[]string{"run", deep + "/b.gguf", "-n", "0", "--device", "cpu"}, ""}, {[]string{"compare", "--save", none + "/x"}, "--save: no such folder"},
+		{[]string{"compare", "--save", deep + "/" + long + long}, "--save: "}, {[]string{"compare", "--save", none, "--report", none}, "name the same file"},
+		{[]string{"compare", "--save", deep + "/b.gguf", deep + "/b.gguf"}, "would overwrite"}, {[]string{"fragment", "-o", deep + "/b.gguf"}, "not a directory"},
+		{[]string{"bench", "--synthetic", long}, "no shape"}, {[]string{"bench", "--synthetic", "llama-2-7b:" + long}, "number of layers"},
+		{[]string{"run", "--device", long}, "there are: "}, {[]string{"run", "--device", strings.Repeat("é ", 500)}, "there are: "},
+		{[]string{deep + "/b.gguf"}, "to run a model: "}, {[]string{"run", "--" + long}, "see 'eclat run --help'"},
+		{[]string{"run", "-f", none}, "/none: no such file"}, {[]string{"logprobs", "--ids", long}, "x"},
+	} {
+		_, errs, _ := eclat(t, "", c.args...)
+		lines := strings.Split(strings.TrimSuffix(errs, "\n"), "\n")
+		for _, line := range lines {
+			if n := utf8.RuneCountInString(line); n >= 200 {
+				t.Errorf("%.100q: %d characters: %.300q", c.args, n, line)
 			}
+		}
+		if last := lines[len(lines)-1]; !strings.Contains(last, c.says) {
+			t.Errorf("%.100q: %q does not say %q", c.args, last, c.says)
 		}
 	}
 }

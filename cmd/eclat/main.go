@@ -137,8 +137,7 @@ func exitCode(err error) int {
 }
 
 // describe is what an error says, without the name of the system call that met it:
-// which file, and what is wrong with it. A folder is not called DIR/., as the user
-// or os.Root may have it.
+// which file, and what is wrong with it. A folder that the user calls DIR/. is DIR.
 func describe(err error) string {
 	text := err.Error()
 	var p *fs.PathError

@@ -286,13 +286,18 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// TestDevices: the list always holds the CPU, and exactly one device is the automatic one.
-func TestDevices(t *testing.T) {
-	var list []deviceEntry
+// deviceList is what devices lists.
+func deviceList(t *testing.T) (list []deviceEntry) {
+	t.Helper()
 	if err := json.Unmarshal([]byte(ok(t, "", "devices", "--json", "--quick")), &list); err != nil {
 		t.Fatal(err)
 	}
-	auto := 0
+	return list
+}
+
+// TestDevices: the list always holds the CPU, and exactly one device is the automatic one.
+func TestDevices(t *testing.T) {
+	list, auto := deviceList(t), 0
 	for _, d := range list {
 		if d.Auto {
 			auto++

@@ -19,8 +19,7 @@ func openFile(args []string) (*loader.File, error) {
 	if len(args) == 0 {
 		return loader.FromBytes(testdata.ModelName, testdata.Model)
 	}
-	f, err := loader.Open(args[0])
-	return f, err
+	return loader.Open(args[0])
 }
 
 // deviceFlags are the flags of every command that computes.

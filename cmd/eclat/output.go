@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -51,7 +52,7 @@ func checkOutputs(outputs []output, models, texts []string) error {
 		}
 		for _, other := range given[:i] {
 			if samePath(o.path, other.path) {
-				return usagef("%s and %s name the same file, %s", other.flag, o.flag, o.path)
+				return usagef("%s and %s name the same file: %s", other.flag, o.flag, o.path)
 			}
 		}
 	}
@@ -70,20 +71,23 @@ func (o *output) check(inputs []inputFile) error {
 	folder := filepath.Dir(o.path)
 	dir := stat(folder)
 	if dir == nil || !dir.IsDir() {
-		return fmt.Errorf("%s %s: there is no such folder as %s", o.flag, o.path, folder)
+		return fmt.Errorf("%s: no such folder: %s", o.flag, folder)
 	}
-	now := stat(o.path)
+	now, err := os.Stat(o.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w", o.flag, err)
+	}
 	for _, in := range inputs {
 		switch {
 		case in.info == nil:
 		case in.whole && os.SameFile(in.info, dir):
-			return usagef("%s %s lies among the blobs of %s, which this command reads", o.flag, o.path, in.name)
-		case now != nil && os.SameFile(in.info, now):
-			return usagef("%s %s would overwrite %s, which this command reads", o.flag, o.path, in.name)
+			return usagef("%s lies among the blobs of %s, which this command reads", o.flag, in.name)
+		case err == nil && os.SameFile(in.info, now):
+			return usagef("%s would overwrite %s, which this command reads", o.flag, in.name)
 		}
 	}
-	if now != nil && !now.Mode().IsRegular() {
-		return usagef("%s %s is not a regular file", o.flag, o.path)
+	if err == nil && !now.Mode().IsRegular() {
+		return usagef("%s is not a regular file: %s", o.flag, o.path)
 	}
 	return nil
 }

@@ -3,8 +3,11 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,6 +132,32 @@ func TestFullDisk(t *testing.T) {
 		if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.HasSuffix("\n"+errs.String(), "\neclat: write the output: no space left on device\n") {
 			t.Errorf("%v: exit code %d, stderr %q", args, code, errs.String())
 		}
+	}
+}
+
+// TestNoStdout: a stdout that was closed before the program began takes no answer,
+// as a full disk takes none. What says nothing there needs none.
+func TestNoStdout(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	info, ok := debug.ReadBuildInfo()
+	if err != nil || !ok || !slices.Contains(info.Settings, debug.BuildSetting{Key: "CGO_ENABLED", Value: "1"}) {
+		t.Skip("no shell to close stdout, or built without cgo: nothing is known of it then")
+	}
+	without := func(args ...string) (stderr string, code int) {
+		inner := command(args...)
+		cmd := exec.Command(sh, append([]string{"-c", `exec "$@" >&-`, "sh"}, inner.Args...)...)
+		var errs bytes.Buffer
+		cmd.Env, cmd.Stderr = inner.Env, &errs
+		cmd.Run()
+		return errs.String(), cmd.ProcessState.ExitCode()
+	}
+	for _, args := range [][]string{{"run", "-n", "4", "--device", "cpu"}, {"inspect"}, {"inspect", "--json"}, {"devices", "--quick"}, {"version"}, {}, {"completion", "bash"}} {
+		if errs, code := without(args...); code != 1 || !strings.HasSuffix("\n"+errs, "\neclat: write the output: bad file descriptor\n") {
+			t.Errorf("%v: exit code %d, stderr %q", args, code, errs)
+		}
+	}
+	if errs, code := without("run", "-n", "0", "--device", "cpu"); code != 0 {
+		t.Errorf("without an answer: exit code %d, stderr %q", code, errs)
 	}
 }
 

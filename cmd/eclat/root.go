@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"eclat/cmd/eclat/out"
 	"eclat/engine"
 )
 
@@ -123,7 +122,7 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 	_, err := os.Stat(word)
 	switch ext := strings.ToLower(filepath.Ext(word)); {
 	case !cmd.HasParent() && (ext == ".gguf" || ext == ".json" || err == nil && len(guesses) == 0):
-		return usagef("unknown command %q; to run a model: eclat run %s", word, word)
+		return usagef("unknown command; to run a model: eclat run %s", word)
 	case len(guesses) > 0:
 		return usagef("unknown command %.60q; did you mean %s?", word, strings.Join(guesses, " or "))
 	}
@@ -146,9 +145,6 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 	case errors.As(err, &value):
 		return usagef("%s; see '%s --help'", badValue(value), cmd.CommandPath())
-	}
-	if text := err.Error(); len(text) > 120 {
-		return usagef("%s; see '%s --help'", out.Cut(text, 120), cmd.CommandPath())
 	}
 	return usagef("%w; see '%s --help'", err, cmd.CommandPath())
 }

@@ -42,6 +42,21 @@ func available(root fs.FS, addresses int64) int64 {
 	return have
 }
 
+// freeBytes is what a darwin can give of total bytes, by its counters of pages: what
+// is free and what holds files, which are read again. Without the counters it is
+// total.
+func freeBytes(total, page int64, count func(name string) (uint32, error)) int64 {
+	free, err := count("vm.page_free_count")
+	if err != nil {
+		return total
+	}
+	files, err := count("vm.page_pageable_external_count")
+	if err != nil {
+		return total
+	}
+	return max(1, min(total, (int64(free)+int64(files))*page))
+}
+
 // memAvailable reads MemAvailable of a /proc/meminfo, in bytes.
 func memAvailable(meminfo []byte) (int64, bool) {
 	for line := range bytes.Lines(meminfo) {

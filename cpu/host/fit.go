@@ -54,7 +54,6 @@ func Fit(m *model.Model, r model.FitRequest, work func([]model.Planned) int64, c
 	half, budget := r.Host/2, r.Host-r.Host/10
 	if r.Host <= 0 {
 		half, budget = addressable, addressable
-		f.Why = "the system does not tell how much memory is available"
 	}
 	pages := r.Pages
 	if pages == 0 { // half, for the file's own pages want room too

@@ -88,6 +88,30 @@ func TestAvailable(t *testing.T) {
 	}
 }
 
+func TestFreeBytes(t *testing.T) {
+	const total, page = 16 << 30, 16 << 10
+	for _, c := range []struct {
+		counts map[string]uint32
+		want   int64
+	}{
+		{map[string]uint32{"vm.page_free_count": 3000, "vm.page_pageable_external_count": 500000}, 503000 * page},
+		{map[string]uint32{"vm.page_free_count": 0, "vm.page_pageable_external_count": 0}, 1},
+		{map[string]uint32{"vm.page_free_count": math.MaxUint32, "vm.page_pageable_external_count": math.MaxUint32}, total},
+		{map[string]uint32{"vm.page_free_count": 3000}, total},
+		{map[string]uint32{"vm.page_pageable_external_count": 3000}, total},
+	} {
+		got := freeBytes(total, page, func(name string) (uint32, error) {
+			if n, ok := c.counts[name]; ok {
+				return n, nil
+			}
+			return 0, errors.New("no such counter")
+		})
+		if got != c.want {
+			t.Errorf("%v: %d bytes, want %d", c.counts, got, c.want)
+		}
+	}
+}
+
 func TestModelName(t *testing.T) {
 	for text, want := range map[string]string{
 		"processor\t: 0\nmodel name\t: Some CPU @ 2.00GHz\nprocessor\t: 1\nmodel name\t: Other\n": "Some CPU @ 2.00GHz",

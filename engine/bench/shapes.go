@@ -45,7 +45,7 @@ func ParseShape(s string) (Shape, error) {
 		for _, x := range Shapes {
 			names = append(names, x.Name)
 		}
-		return Shape{}, fmt.Errorf("no shape %.40q; there are %s", name, strings.Join(names, ", "))
+		return Shape{}, fmt.Errorf("no shape %.12q; there are %s", name, strings.Join(names, ", "))
 	}
 	shape := Shapes[i]
 	if cut {

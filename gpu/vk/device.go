@@ -131,7 +131,7 @@ func (d *Device) Budget() []Heap {
 }
 
 // Close waits for the device, ends all that is left on it, newest first, writes the
-// pipeline cache and ends the device.
+// pipeline cache and ends the device. An error says that the cache was not written.
 func (d *Device) Close() error {
 	loader.Lock()
 	defer loader.Unlock()

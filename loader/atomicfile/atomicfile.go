@@ -17,9 +17,10 @@ type Options struct {
 	Sync bool        // whether the bytes are on the disk before the file gets its name. The folder is the caller's to sync
 }
 
-// File is a file that has no name yet. Write to it, then Commit.
+// File is a file that has no name yet. Write to it, then Commit. Errors name the
+// file that is to be: its user knows of no other.
 type File struct {
-	*os.File
+	file *os.File
 	dir  dir
 	temp string
 	name string
@@ -42,7 +43,7 @@ func (system) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error
 func (system) Rename(from, to string) error { return os.Rename(from, to) }
 func (system) Remove(name string) error     { return os.Remove(name) }
 
-// Create begins the file at path. Errors are those of the os package.
+// Create begins the file at path. Errors are *fs.PathError.
 func Create(path string, o Options) (*File, error) { return create(system{}, path, o) }
 
 // CreateIn begins the file of that name within root, with Options.Temp within it too.
@@ -59,12 +60,41 @@ func create(d dir, name string, o Options) (*File, error) {
 		if o.Temp == "" && errors.Is(err, fs.ErrExist) && i < attempts {
 			continue
 		}
-		if err != nil {
+		if errors.Is(err, fs.ErrExist) { // the temporary file, which is in the way
 			return nil, err
 		}
-		return &File{File: f, dir: d, temp: temp, name: name, o: o}, nil
+		if err != nil {
+			return nil, named(name, err)
+		}
+		return &File{file: f, dir: d, temp: temp, name: name, o: o}, nil
 	}
 }
+
+// named is an error of the temporary file as one of the file of that name.
+func named(name string, err error) error {
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		return &fs.PathError{Op: p.Op, Path: name, Err: p.Err}
+	}
+	if l := (*os.LinkError)(nil); errors.As(err, &l) {
+		return &fs.PathError{Op: l.Op, Path: name, Err: l.Err}
+	}
+	return err
+}
+
+// Write implements io.Writer.
+func (f *File) Write(b []byte) (int, error) {
+	n, err := f.file.Write(b)
+	return n, named(f.name, err)
+}
+
+// Sync puts what was written on the disk.
+func (f *File) Sync() error { return named(f.name, f.file.Sync()) }
+
+// Fd is the temporary file's descriptor, to lock it by.
+func (f *File) Fd() uintptr { return f.file.Fd() }
+
+// Close closes the temporary file and leaves it where it is.
+func (f *File) Close() error { return named(f.name, f.file.Close()) }
 
 // Commit gives the file its name, in place of any that has it. After an error the
 // temporary file is gone and the other as it was.
@@ -74,7 +104,7 @@ func (f *File) Commit() (err error) {
 		err = f.Sync()
 	}
 	if err == nil && f.o.Mode != 0 {
-		err = f.Chmod(f.o.Mode)
+		err = f.file.Chmod(f.o.Mode)
 	}
 	if e := f.Close(); err == nil {
 		err = e
@@ -83,7 +113,7 @@ func (f *File) Commit() (err error) {
 		err = f.dir.Rename(f.temp, f.name)
 	}
 	f.done = err == nil
-	return err
+	return named(f.name, err)
 }
 
 // Abort drops the file. After Commit it does nothing.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"eclat/loader/atomicfile"
@@ -57,7 +58,11 @@ func TestUnfinished(t *testing.T) {
 	failed := errors.New("failed")
 	if err := atomicfile.Write(path, atomicfile.Options{}, func(w io.Writer) error {
 		io.WriteString(w, "half")
-		holds(t, path, "old", "a", filepath.Base(w.(*atomicfile.File).Name()))
+		if temp, _ := filepath.Glob(path + ".*.part"); len(temp) == 1 {
+			holds(t, path, "old", "a", filepath.Base(temp[0]))
+		} else {
+			t.Errorf("temporary files: %q", temp)
+		}
 		return failed
 	}); err != failed {
 		t.Error(err)
@@ -89,6 +94,47 @@ func TestUnfinished(t *testing.T) {
 	}
 	f.Abort() // of no effect
 	holds(t, path, "new", "a")
+}
+
+// TestErrorNames: an error names the file that was to be.
+func TestErrorNames(t *testing.T) {
+	dir := t.TempDir()
+	check := func(what, path string, err error) {
+		t.Helper()
+		if p := (*fs.PathError)(nil); !errors.As(err, &p) || p.Path != path || strings.Contains(err.Error(), ".part") {
+			t.Errorf("%s: %v, which must name %s", what, err, path)
+		}
+	}
+	path := filepath.Join(dir, "none", "a")
+	for _, o := range []atomicfile.Options{{}, {Temp: path + ".part"}} {
+		_, err := atomicfile.Create(path, o)
+		check("no folder", path, err)
+	}
+	path = filepath.Join(dir, "a")
+	closed := func() *atomicfile.File {
+		f, err := atomicfile.Create(path, atomicfile.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		return f
+	}
+	f := closed()
+	_, err := f.Write([]byte("x"))
+	check("write", path, err)
+	check("sync", path, f.Sync())
+	check("commit", path, f.Commit())
+	if err := os.MkdirAll(filepath.Join(path, "full"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	check("rename", path, atomicfile.Write(path, atomicfile.Options{}, text("x")))
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	_, err = atomicfile.CreateIn(root, "none/a", atomicfile.Options{})
+	check("in a root", "none/a", err)
 }
 
 // TestRenameFails: a name that cannot be taken leaves no temporary file.

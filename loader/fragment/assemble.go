@@ -184,7 +184,7 @@ func createPartial(out string) (*atomicfile.File, error) {
 			return nil, err
 		}
 		defer old.Close()
-		if err := lock(old); err != nil {
+		if err := lockFor(out, old); err != nil {
 			return nil, err
 		}
 	}
@@ -195,7 +195,7 @@ func createPartial(out string) (*atomicfile.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := lock(f.File); err != nil {
+	if err := lockFor(out, f); err != nil {
 		f.Close() // the name is no longer this run's to remove
 		return nil, err
 	}

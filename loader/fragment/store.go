@@ -40,7 +40,7 @@ func openStore(dir string) (*store, error) {
 	}
 	s := &store{root: root, dirs: map[string]bool{}}
 	if s.lock, err = root.Open("."); err == nil {
-		err = lock(s.lock)
+		err = lockFor(dir, s.lock)
 	}
 	if err == nil {
 		err = s.mkdir("blobs")
@@ -183,4 +183,13 @@ func syncFolder(f *os.File) error {
 
 var errLocked = errors.New("another program is writing there")
 
-func lockError(f *os.File) error { return fmt.Errorf("%s: %w", f.Name(), errLocked) }
+// lockFor is lock for a name that the user knows.
+func lockFor(name string, f opened) error {
+	if err := lock(f); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// opened is a file or folder that is open.
+type opened interface{ Fd() uintptr }

@@ -47,14 +47,30 @@ func Find(path string) (string, error) {
 		return "", err
 	}
 	if len(all) > 1 {
-		const show = 16
-		names := strings.Join(all[:min(show, len(all))], ", ")
-		if len(all) > show {
-			names += ", …"
+		const show = 3
+		var names []string
+		for _, m := range all[:min(show, len(all))] {
+			names = append(names, pattern(m))
 		}
-		return "", gguf.Errorf(path, "manifest", -1, "the folder holds %d; name one of them: %s", len(all), names)
+		if len(all) > show {
+			names = append(names, "…")
+		}
+		return "", gguf.Errorf(path, "manifest", -1, "the folder holds %d; name one of them: %s", len(all), strings.Join(names, ", "))
 	}
 	return all[0], nil
+}
+
+// pattern is a manifest's name in its folder, as short as one can be that a shell
+// completes: the ids are 64 digits.
+func pattern(path string) string {
+	const most, digits = 24, 8
+	name := filepath.Base(path)
+	id := fileName.FindStringSubmatch(name)[1]
+	name = strings.TrimSuffix(name, "."+id+".json")
+	if r := []rune(name); len(r) > most {
+		name = string(r[:most]) + "*"
+	}
+	return name + "." + id[:digits] + "*.json"
 }
 
 // Read reads and checks a manifest file. Its name must end in its id, so

@@ -62,12 +62,44 @@ func escape(s string, bad func(rune) bool) string {
 	return b.String()
 }
 
-// Cut shortens text to n characters; the last is then an ellipsis.
-func Cut(s string, n int) string {
+// Shorten makes text of one line at most n characters long. Its longest words go
+// first, which are names and paths: each loses its middle to an ellipsis. Of a text
+// that is too long without such words, the middle goes; how it begins and ends says
+// the most.
+func Shorten(s string, n int) string {
+	const least = 24 // characters of a word that are kept
 	if utf8.RuneCountInString(s) <= n {
 		return s
 	}
-	return string([]rune(s)[:n-1]) + "…"
+	words := strings.Split(s, " ")
+	lengths := make([]int, len(words))
+	for i, w := range words {
+		lengths[i] = utf8.RuneCountInString(w)
+	}
+	most := n // characters of a word, so that all have room
+	for ; most > least; most-- {
+		total := len(words) - 1
+		for _, l := range lengths {
+			total += min(l, most)
+		}
+		if total <= n {
+			break
+		}
+	}
+	for i, w := range words {
+		words[i] = cutMiddle(w, max(most, least))
+	}
+	return cutMiddle(strings.Join(words, " "), n)
+}
+
+// cutMiddle shortens text to n characters, of which a third is its beginning.
+func cutMiddle(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	head := n / 3
+	return string(r[:head]) + "…" + string(r[len(r)-(n-head-1):])
 }
 
 // Painted is text that is safe as it is: escaped before, with colours around it.

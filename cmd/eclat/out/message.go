@@ -1,6 +1,7 @@
 package out
 
 import (
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -8,9 +9,8 @@ import (
 
 // The most that is said on stderr at once.
 const (
-	maxNotice = 200  // characters in a line of a notice
-	maxLines  = 40   // lines of one
-	maxError  = 2000 // characters of an error
+	maxLine  = 190 // characters of a line
+	maxLines = 40  // lines of a notice
 )
 
 // stderr is the state of the terminal that messages and bars share.
@@ -20,7 +20,8 @@ var stderr struct {
 	said map[string]bool // notices so far
 }
 
-// Messagef writes to stderr; a bar there goes out of the way. Arguments are escaped.
+// Messagef writes whole lines to stderr; a bar there goes out of the way. Arguments
+// are escaped, and lines that nobody would read to their end are shortened.
 func Messagef(format string, args ...any) {
 	stderr.Lock()
 	defer stderr.Unlock()
@@ -32,12 +33,13 @@ func message(format string, args ...any) {
 	if stderr.bar != nil {
 		stderr.bar.hide()
 	}
-	Fprintf(os.Stderr, format, args...)
+	for line := range strings.Lines(Sprintf(format, args...)) {
+		io.WriteString(os.Stderr, Shorten(strings.TrimSuffix(line, "\n"), maxLine)+"\n")
+	}
 }
 
 // Notice writes to stderr what is worth saying once: what was said before is
-// dropped, and lines that nobody would read to their end are cut. A notice may be a
-// small table of several lines.
+// dropped. A notice may be a small table of several lines.
 func Notice(text string) {
 	stderr.Lock()
 	defer stderr.Unlock()
@@ -50,7 +52,7 @@ func Notice(text string) {
 	stderr.said[text] = true
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	for _, line := range lines[:min(len(lines), maxLines)] {
-		message("%s\n", Painted(Cut(Escape(line), maxNotice)))
+		message("%s\n", line)
 	}
 }
 
@@ -58,4 +60,4 @@ func Notice(text string) {
 func Noticef(format string, args ...any) { Notice(Sprintf(format, args...)) }
 
 // Error writes what went wrong, on one line.
-func Error(text string) { Messagef("eclat: %s\n", Painted(Cut(Escape(text), maxError))) }
+func Error(text string) { Messagef("eclat: %s\n", text) }

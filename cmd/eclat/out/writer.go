@@ -18,8 +18,9 @@ import (
 // first error is kept; every later Write and Flush returns it. Any goroutine may
 // write.
 type Writer struct {
-	file *os.File
-	live bool // a terminal
+	file   *os.File
+	live   bool // a terminal
+	closed bool // before the program began
 
 	mu  sync.Mutex
 	buf *bufio.Writer
@@ -29,7 +30,7 @@ type Writer struct {
 
 // NewWriter writes to f.
 func NewWriter(f *os.File) *Writer {
-	return &Writer{file: f, live: IsTerminal(f), buf: bufio.NewWriterSize(f, 1<<16)}
+	return &Writer{file: f, live: IsTerminal(f), closed: f == os.Stdout && closedAtStart(), buf: bufio.NewWriterSize(f, 1<<16)}
 }
 
 // WriteError says that an answer could not be written.
@@ -52,7 +53,10 @@ func (w *Writer) Write(b []byte) (int, error) {
 	defer w.mu.Unlock()
 	n, err := w.buf.Write(b)
 	w.any = w.any || n > 0
-	if err == nil && w.live {
+	switch {
+	case w.closed:
+		err = syscall.EBADF
+	case err == nil && w.live:
 		err = w.buf.Flush()
 	}
 	return n, w.keep(err)
