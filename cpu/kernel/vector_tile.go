@@ -63,16 +63,23 @@ func (k *vectorKernels) product(in *Input, w *loader.Tensor, from, to int, dst [
 	v.ClearAVXUpperBits()
 }
 
-func inRow(r int) int { return 8 * r }
-
-// finish adds the chains of rows and flushes.
+// finish adds the chains of rows and flushes; the chains of row r lie at place(r) floats.
 func finish(dst []float32, acc at, place func(r int) int) {
-	var out [4]float32
-	for r := 0; r < len(dst); r += 4 {
-		trees(f32x8(acc, 4*place(r)), f32x8(acc, 4*place(r+1)), f32x8(acc, 4*place(r+2)), f32x8(acc, 4*place(r+3))).Store(&out)
-		copy(dst[r:], out[:])
+	p := at(unsafe.SliceData(dst))
+	for n := len(dst); n > 0; n -= 4 {
+		sums := trees(f32x8(acc, 4*place(0)), f32x8(acc, 4*place(1)), f32x8(acc, 4*place(2)), f32x8(acc, 4*place(3)))
+		if n < 4 {
+			var out [4]float32
+			sums.Store(&out)
+			copy(dst[len(dst)-n:], out[:])
+			return
+		}
+		sums.Store((*[4]float32)(p))
+		p, acc = add(p, 16), add(acc, 4*place(4))
 	}
 }
+
+func inRow(r int) int { return 8 * r }
 
 // tile multiplies n rows from row from on by all columns.
 func (k *vectorKernels) tile(in *Input, w *loader.Tensor, from, n int, s *Scratch) {
@@ -82,10 +89,8 @@ func (k *vectorKernels) tile(in *Input, w *loader.Tensor, from, n int, s *Scratc
 	for b := range in.blocks {
 		elems := min(wide, in.Cols-b*wide)
 		for r := range tileRows {
-			if r < n {
-				t.block.unpack(w.Type, at(&w.Data[(from+r)*w.RowBytes+b*size]), elems)
-			}
-			k.put(t, r)
+			row := min(from+r, from+n-1)
+			k.unpack(t, r, w.Type, at(&w.Data[row*w.RowBytes+b*size]), elems)
 		}
 		for c := range pairs {
 			i, j := b*in.N+2*c, b*in.N+min(2*c+1, in.N-1)
@@ -94,17 +99,30 @@ func (k *vectorKernels) tile(in *Input, w *loader.Tensor, from, n int, s *Scratc
 	}
 }
 
-// put writes t.block as row r of the tile.
-func (k *vectorKernels) put(t *tile, r int) {
-	if k.step == 64 {
-		fill(at(&t.w[r/2*1024+r%2*32]), at(&t.block.q), 64)
-		ab := unsafe.Pointer(&t.ab[r/2*32+r%2*8])
-		putF8(ab, 0, f32x8(at(&t.block.a), 0))
-		putF8(ab, 64, f32x8(at(&t.block.b), 0))
+// unpack writes wide weights at k as row r of the tile.
+func (k *vectorKernels) unpack(t *tile, r int, ty quant.Type, src at, n int) {
+	o := &t.block
+	if k.step == 32 {
+		o.unpack(ty, src, n)
+		fill(at(&t.w[r*512]), at(&o.q), 32)
+		ab := at(&t.ab[r*16])
+		putF8(ab, 0, f32x8(at(&o.a), 0))
+		putF8(ab, 32, f32x8(at(&o.b), 0))
 		return
 	}
-	fill(at(&t.w[r*512]), at(&t.block.q), 32)
-	ab := unsafe.Pointer(&t.ab[r*16])
-	putF8(ab, 0, f32x8(at(&t.block.a), 0))
-	putF8(ab, 32, f32x8(at(&t.block.b), 0))
+	w := at(&t.w[r/2*1024+r%2*32])
+	switch ty {
+	case quant.Q4_K:
+		o.groupsK(src)
+		fillQ4K(w, src)
+	case quant.Q6_K:
+		o.scales6(src)
+		fillQ6K(w, src)
+	default:
+		o.unpack(ty, src, n)
+		fill(w, at(&o.q), 64)
+	}
+	ab := at(&t.ab[r/2*32+r%2*8])
+	putF8(ab, 0, f32x8(at(&o.a), 0))
+	putF8(ab, 64, f32x8(at(&o.b), 0))
 }
