@@ -12,7 +12,7 @@ import (
 
 // chunk is how many tokens of a prompt go through the model at once: enough to
 // decode each weight once for many, few enough that progress shows.
-const chunk = 32
+const chunk = 64
 
 // device implements model.Device.
 type device struct{ threads int }

@@ -31,7 +31,7 @@ type vectorKernels struct {
 	row   func(t quant.Type, k at, in *Input, i int, acc at, s *Scratch) // one row of the input
 	step  int                                                            // bytes of a step in a tile
 	cols  func(halves bool, t *tile, x, y, ex, ey, acc at)               // two columns and a tile
-	row8  func(r int) int                                                // where a row's chains lie among a pair of columns', in floats
+	odd   int                                                            // where the chains of a pair of rows' second lie among a pair of columns', in floats
 	other int                                                            // and those of the second column
 }
 
@@ -46,7 +46,7 @@ func (k *vectorKernels) product(in *Input, w *loader.Tensor, from, to int, dst [
 			k.tile(in, w, from, n, s)
 			for i := range in.N {
 				acc := s.acc[i/2*tileRows*16+i%2*k.other:]
-				finish(dst[i*ld+from:][:n], at(&acc[0]), k.row8)
+				finish(dst[i*ld+from:][:n], at(&acc[0]), k.odd, 32)
 			}
 		default:
 			clear(s.acc[:in.N*tileRows*8])
@@ -56,18 +56,19 @@ func (k *vectorKernels) product(in *Input, w *loader.Tensor, from, to int, dst [
 				}
 			}
 			for i := range in.N {
-				finish(dst[i*ld+from:][:n], at(&s.acc[i*tileRows*8]), inRow)
+				finish(dst[i*ld+from:][:n], at(&s.acc[i*tileRows*8]), 8, 16)
 			}
 		}
 	}
 	v.ClearAVXUpperBits()
 }
 
-// finish adds the chains of rows and flushes; the chains of row r lie at place(r) floats.
-func finish(dst []float32, acc at, place func(r int) int) {
+// finish adds the chains of rows and flushes; those of a row lie odd floats from the row
+// before in its pair, and a pair lies pair floats from the one before.
+func finish(dst []float32, acc at, odd, pair int) {
 	p := at(unsafe.SliceData(dst))
 	for n := len(dst); n > 0; n -= 4 {
-		sums := trees(f32x8(acc, 4*place(0)), f32x8(acc, 4*place(1)), f32x8(acc, 4*place(2)), f32x8(acc, 4*place(3)))
+		sums := trees(f32x8(acc, 0), f32x8(acc, 4*odd), f32x8(acc, 4*pair), f32x8(acc, 4*(pair+odd)))
 		if n < 4 {
 			var out [4]float32
 			sums.Store(&out)
@@ -75,11 +76,9 @@ func finish(dst []float32, acc at, place func(r int) int) {
 			return
 		}
 		sums.Store((*[4]float32)(p))
-		p, acc = add(p, 16), add(acc, 4*place(4))
+		p, acc = add(p, 16), add(acc, 8*pair)
 	}
 }
-
-func inRow(r int) int { return 8 * r }
 
 // tile multiplies n rows from row from on by all columns.
 func (k *vectorKernels) tile(in *Input, w *loader.Tensor, from, n int, s *Scratch) {
