@@ -13,8 +13,7 @@ var avx512 = Form{
 	Name:  "avx512",
 	Round: func(in *Input, i int, x []float32) { roundVector(in, i, x, true, &order6of512) },
 	Product: (&vectorKernels{
-		row: row512, step: 64, cols: cols512, other: 16,
-		row8: func(r int) int { return r/2*32 + r%2*8 },
+		row: row512, step: 64, cols: cols512, odd: 8, other: 16,
 	}).product,
 	Norm: normVector, SwiGLU: swiGLUVector,
 	Queries: queries512, Scores: scores512, Weights: weightsVector, Mix: mix512,

@@ -96,3 +96,68 @@ func second512(i v.Int32x16, e v.Float32x16, ab at, o int, first at, f int, acc 
 	t := f32x16(first, f).Add(i.ConvertToFloat32().Mul(e).Mul(f32x16(ab, o)))
 	putF16(acc, to, f32x16(acc, to).Add(t))
 }
+
+// takes4 are the dwords of the bytes of Q4_K, of which a step takes the low nibbles for even
+// groups and the high ones for odd groups: lane l is group l%8 of dword 2t + l/8.
+var takes4 = func() (a [4][16]uint32) {
+	for t := range a {
+		for l := range 16 {
+			a[t][l] = uint32(l%8/2*8 + 2*t + l/8)
+		}
+	}
+	return
+}()
+
+var shifts4 = [16]uint32{0, 4, 0, 4, 0, 4, 0, 4, 0, 4, 0, 4, 0, 4, 0, 4}
+
+// fillQ4K is fill of the nibbles of a block of Q4_K, 64 bytes a step.
+func fillQ4K(dst, k at) {
+	r0, r1 := i32x16(k, 16).AsUint32x16(), i32x16(k, 80).AsUint32x16()
+	m, shifts := v.BroadcastInt32x16(0x000f000f), v.LoadUint32x16(&shifts4)
+	for t := range takes4 {
+		r := r0.ConcatPermute(r1, v.LoadUint32x16(&takes4[t])).ShiftRight(shifts).AsInt32x16()
+		put4(dst, r.And(m), r.ShiftAllRight(8).And(m))
+		dst = add(dst, 256)
+	}
+}
+
+// put4 writes four steps: two of dword 2t, in the low lanes, and two of the next.
+func put4(dst at, even, odd v.Int32x16) {
+	putI8(dst, 0, even.GetLo())
+	putI8(dst, 64, odd.GetLo())
+	putI8(dst, 128, even.GetHi())
+	putI8(dst, 192, odd.GetHi())
+}
+
+// takes6 are the dwords of Q6_K's low and high bits for fillQ6K, and how far they are moved.
+var takes6 = func() (a struct {
+	low, high   [4][16]uint32
+	right, turn [16]int32
+}) {
+	for l := range 16 {
+		g := l % 8
+		a.right[l], a.turn[l] = int32(g%4/2*4), int32(4-g%4*2)
+		for t := range 4 {
+			d := 2*t + l/8
+			a.low[t][l] = uint32(g/4*16 + g%2*8 + d)
+			a.high[t][l] = uint32(g/4*8 + d)
+		}
+	}
+	return
+}()
+
+// fillQ6K is fillQ4K of Q6_K.
+func fillQ6K(dst, k at) {
+	r0, r1, high := i32x16(k, 0), i32x16(k, 64), i32x16(k, 128)
+	bytes, offset := v.BroadcastInt32x16(0x00ff00ff), v.BroadcastInt16x32(32)
+	low4, pair := v.BroadcastInt32x16(0x0f0f0f0f), v.BroadcastInt32x16(0x30303030)
+	right, turn := v.LoadInt32x16(&takes6.right), v.LoadInt32x16(&takes6.turn)
+	for t := range takes6.low {
+		r := r0.ConcatPermute(r1, v.LoadUint32x16(&takes6.low[t])).ShiftRight(right).And(low4)
+		r = r.Or(high.Permute(v.LoadUint32x16(&takes6.high[t])).RotateLeft(turn).And(pair))
+		even := r.And(bytes).AsInt16x32().Sub(offset).AsInt32x16()
+		odd := r.ShiftAllRight(8).And(bytes).AsInt16x32().Sub(offset).AsInt32x16()
+		put4(dst, even, odd)
+		dst = add(dst, 256)
+	}
+}

@@ -31,7 +31,7 @@ type vectorKernels struct {
 	row   func(t quant.Type, k at, in *Input, i int, acc at, s *Scratch) // one row of the input
 	step  int                                                            // bytes of a step in a tile
 	cols  func(halves bool, t *tile, x, y, ex, ey, acc at)               // two columns and a tile
-	row8  func(r int) int                                                // where a row's chains lie among a pair of columns', in floats
+	odd   int                                                            // where the chains of a pair of rows' second lie among a pair of columns', in floats
 	other int                                                            // and those of the second column
 }
 
@@ -46,7 +46,7 @@ func (k *vectorKernels) product(in *Input, w *loader.Tensor, from, to int, dst [
 			k.tile(in, w, from, n, s)
 			for i := range in.N {
 				acc := s.acc[i/2*tileRows*16+i%2*k.other:]
-				finish(dst[i*ld+from:][:n], at(&acc[0]), k.row8)
+				finish(dst[i*ld+from:][:n], at(&acc[0]), k.odd, 32)
 			}
 		default:
 			clear(s.acc[:in.N*tileRows*8])
@@ -56,21 +56,27 @@ func (k *vectorKernels) product(in *Input, w *loader.Tensor, from, to int, dst [
 				}
 			}
 			for i := range in.N {
-				finish(dst[i*ld+from:][:n], at(&s.acc[i*tileRows*8]), inRow)
+				finish(dst[i*ld+from:][:n], at(&s.acc[i*tileRows*8]), 8, 16)
 			}
 		}
 	}
 	v.ClearAVXUpperBits()
 }
 
-func inRow(r int) int { return 8 * r }
-
-// finish adds the chains of rows and flushes.
-func finish(dst []float32, acc at, place func(r int) int) {
-	var out [4]float32
-	for r := 0; r < len(dst); r += 4 {
-		trees(f32x8(acc, 4*place(r)), f32x8(acc, 4*place(r+1)), f32x8(acc, 4*place(r+2)), f32x8(acc, 4*place(r+3))).Store(&out)
-		copy(dst[r:], out[:])
+// finish adds the chains of rows and flushes; those of a row lie odd floats from the row
+// before in its pair, and a pair lies pair floats from the one before.
+func finish(dst []float32, acc at, odd, pair int) {
+	p := at(unsafe.SliceData(dst))
+	for n := len(dst); n > 0; n -= 4 {
+		sums := trees(f32x8(acc, 0), f32x8(acc, 4*odd), f32x8(acc, 4*pair), f32x8(acc, 4*(pair+odd)))
+		if n < 4 {
+			var out [4]float32
+			sums.Store(&out)
+			copy(dst[len(dst)-n:], out[:])
+			return
+		}
+		sums.Store((*[4]float32)(p))
+		p, acc = add(p, 16), add(acc, 8*pair)
 	}
 }
 
@@ -82,10 +88,8 @@ func (k *vectorKernels) tile(in *Input, w *loader.Tensor, from, n int, s *Scratc
 	for b := range in.blocks {
 		elems := min(wide, in.Cols-b*wide)
 		for r := range tileRows {
-			if r < n {
-				t.block.unpack(w.Type, at(&w.Data[(from+r)*w.RowBytes+b*size]), elems)
-			}
-			k.put(t, r)
+			row := min(from+r, from+n-1)
+			k.unpack(t, r, w.Type, at(&w.Data[row*w.RowBytes+b*size]), elems)
 		}
 		for c := range pairs {
 			i, j := b*in.N+2*c, b*in.N+min(2*c+1, in.N-1)
@@ -94,17 +98,30 @@ func (k *vectorKernels) tile(in *Input, w *loader.Tensor, from, n int, s *Scratc
 	}
 }
 
-// put writes t.block as row r of the tile.
-func (k *vectorKernels) put(t *tile, r int) {
-	if k.step == 64 {
-		fill(at(&t.w[r/2*1024+r%2*32]), at(&t.block.q), 64)
-		ab := unsafe.Pointer(&t.ab[r/2*32+r%2*8])
-		putF8(ab, 0, f32x8(at(&t.block.a), 0))
-		putF8(ab, 64, f32x8(at(&t.block.b), 0))
+// unpack writes wide weights at k as row r of the tile.
+func (k *vectorKernels) unpack(t *tile, r int, ty quant.Type, src at, n int) {
+	o := &t.block
+	if k.step == 32 {
+		o.unpack(ty, src, n)
+		fill(at(&t.w[r*512]), at(&o.q), 32)
+		ab := at(&t.ab[r*16])
+		putF8(ab, 0, f32x8(at(&o.a), 0))
+		putF8(ab, 32, f32x8(at(&o.b), 0))
 		return
 	}
-	fill(at(&t.w[r*512]), at(&t.block.q), 32)
-	ab := unsafe.Pointer(&t.ab[r*16])
-	putF8(ab, 0, f32x8(at(&t.block.a), 0))
-	putF8(ab, 32, f32x8(at(&t.block.b), 0))
+	w := at(&t.w[r/2*1024+r%2*32])
+	switch ty {
+	case quant.Q4_K:
+		o.groupsK(src)
+		fillQ4K(w, src)
+	case quant.Q6_K:
+		o.scales6(src)
+		fillQ6K(w, src)
+	default:
+		o.unpack(ty, src, n)
+		fill(w, at(&o.q), 64)
+	}
+	ab := at(&t.ab[r/2*32+r%2*8])
+	putF8(ab, 0, f32x8(at(&o.a), 0))
+	putF8(ab, 64, f32x8(at(&o.b), 0))
 }

@@ -121,6 +121,11 @@ func (o *block) q6k(k at) {
 		putB32(q, 64, lo.AsInt16x16().ShiftAllRight(4).AsInt8x32().And(m).Or(h.AsInt8x32().And(pair)).Sub(offset))
 		putB32(q, 96, hi.AsInt16x16().ShiftAllRight(4).AsInt8x32().And(m).Or(h.ShiftAllRight(2).AsInt8x32().And(pair)).Sub(offset))
 	}
+	o.scales6(k)
+}
+
+// scales6 reads the scales of Q6_K.
+func (o *block) scales6(k at) {
 	d := v.BroadcastFloat32x8(quant.HalfToFloat(u16(k, 208)))
 	sc := i8x16(k, 192).PermuteOrZero(v.LoadInt8x16(&apart))
 	putF8(at(&o.a), 0, sc.ExtendLo8ToInt32().ConvertToFloat32().Mul(d))

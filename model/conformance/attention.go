@@ -64,6 +64,18 @@ func attention() (cases []*Case) {
 	})
 	add("4096 positions", c).Long = true
 
+	// Positions in three spans, all seen or through a window that begins inside a span.
+	for _, m := range []model.Memory{halves, {Per: model.Window, Window: 300, Type: quant.F16}} {
+		c := attentionTest(heads{4, 2, 32, 32}, m, m, 200)
+		c.room.Pages = model.Pages(600)
+		c.runs = acted(func(c *cast) []*model.Batch { return c.alone(0, 200, 55, 1, 1, 200, 54, 1, 1, 40) })
+		name := "three spans"
+		if m.Window > 0 {
+			name += " through a window"
+		}
+		add(name, c)
+	}
+
 	// Keys and values beyond f16 are clamped, scores far apart do not overflow.
 	for _, m := range []model.Memory{halves, floats} {
 		c := attentionTest(heads{2, 1, 64, 64}, m, m, 4)

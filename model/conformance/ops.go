@@ -40,6 +40,9 @@ func embed() (cases []*Case) {
 					b.Tokens = append(b.Tokens, id)
 				}
 				b.Rows = b.Rows[:rows*cols]
+				if n > 1 && every == 1 {
+					scaled(b, 1e-12) // partly flushed
+				}
 				runs = append(runs, b)
 			}
 		}
@@ -124,7 +127,7 @@ func matmul() (cases []*Case) {
 			// A program for one row only may use other kernels than a part of a larger one.
 			c = matmulTest(shape.rows, cols, 1)
 			c.weight("w", ty, shape.rows, cols)
-			c.runs = fixed(rowsOnly(0, 1, cols, 5))
+			c.runs = fixed(rowsOnly(0, 1, cols, 5), scaled(rowsOnly(0, 1, cols, 6), 1e-13)) // the second partly flushed
 			add(name+" one row", c)
 		}
 		if block > 1 { // rows of one block, and of an odd number of blocks

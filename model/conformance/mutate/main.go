@@ -36,21 +36,22 @@ type suite struct {
 type kinds uint8
 
 const (
-	ops kinds = 1 << iota
+	ops  kinds = 1 << iota
+	bits       // of an op, too small for golden values to notice
 	rest
 )
 
 var suites = []suite{
 	{"golden, ref", "cpu/ref", "TestGolden", []string{"cpu/ref"}, ops},
-	{"golden, cpu", "cpu", "TestGolden", []string{"cpu"}, ops},
+	{"golden, cpu", "cpu", "TestGolden", []string{"cpu", "cpu/kernel"}, ops},
 	{"conformance, ref against itself", "cpu/ref", "TestConformance", []string{"cpu/ref"}, rest},
-	{"conformance, cpu against ref", "cpu", "TestConformance", []string{"cpu", "cpu/ref"}, ops},
+	{"conformance, cpu against ref", "cpu", "TestConformance", []string{"cpu", "cpu/kernel", "cpu/ref"}, ops | bits},
 	{"conformance, cpu against ref", "cpu", "TestConformance", []string{"cpu"}, rest},
 }
 
 // mutation changes the one place of a file that reads old.
 type mutation struct {
-	op, file, what, old, new string // op is "run" or "memory" where no op is changed
+	op, file, what, old, new string // op is "run" or "memory" where no op is changed, "matmul, bits" where bits alone are
 }
 
 func (m *mutation) pkg() string { return filepath.ToSlash(filepath.Dir(m.file)) }
@@ -58,8 +59,11 @@ func (m *mutation) pkg() string { return filepath.ToSlash(filepath.Dir(m.file)) 
 // held reports whether the suite is to notice m.
 func (m *mutation) held(s *suite) bool {
 	k := ops
-	if m.op == "run" || m.op == "memory" {
+	switch {
+	case m.op == "run" || m.op == "memory":
 		k = rest
+	case strings.HasSuffix(m.op, ", bits"):
+		k = bits
 	}
 	return s.what&k != 0 && slices.Contains(s.hold, m.pkg())
 }
@@ -198,6 +202,7 @@ func command(dir, name string, args ...string) ([]byte, error) {
 	defer cancel()
 	c := exec.CommandContext(ctx, name, args...)
 	c.Dir = dir
+	c.Env = append(os.Environ(), "GOEXPERIMENT=", "ECLAT_CPU=plain") // the form that the mutations are of
 	return c.CombinedOutput()
 }
 
