@@ -2,7 +2,6 @@ package gpu
 
 import (
 	"fmt"
-	"math"
 	"unsafe"
 
 	"eclat/gpu/lower"
@@ -123,14 +122,13 @@ func (p *program) writeTurns(w []uint32, r *model.Rope, pos []int32) {
 }
 
 func writeSampling(w []uint32, how sample.Params, pos int32) {
-	least := math.Inf(-1)
-	if how.MinP > 0 {
-		least = math.Log(float64(how.MinP))
+	w[lower.SampleFactor] = lower.FloatWord(-1)
+	if how.Temp > 0 {
+		w[lower.SampleFactor] = lower.FloatWord(how.Factor())
 	}
-	w[lower.SampleTemp] = lower.FloatWord(max(0, how.Temp))
 	w[lower.SampleTopK] = uint32(max(0, how.TopK))
 	w[lower.SampleTopP] = lower.FloatWord(how.TopP)
-	w[lower.SampleMinP] = lower.FloatWord(float32(least))
+	w[lower.SampleLeast] = lower.FloatWord(how.Least())
 	w[lower.SampleSeed0], w[lower.SampleSeed1] = uint32(how.Seed), uint32(how.Seed>>32)
 	w[lower.SamplePos] = uint32(pos)
 }

@@ -264,7 +264,16 @@ func TestSampleAgrees(t *testing.T) {
 						row[j] = float32(math.Inf(1))
 					case i == 7 && j == vocab-1:
 						row[j] = float32(math.Inf(-1))
+					case i >= 8 && i < 16: // all but one lost in the sum: top-p keeps the one, in this order only
+						row[j] = -17.7
+						if j == vocab/2 {
+							row[j] = 0
+						}
 					}
+				}
+				how := how
+				if i >= 8 && i < 16 {
+					how = sample.Params{Temp: 100, TopK: 256, TopP: 1 - 0x1p-24}
 				}
 				how.Seed = uint64(seed*1000 + i)
 				in.Want, in.How = append(in.Want, int32(i)), append(in.How, how)

@@ -45,13 +45,13 @@ const RunWords = 4
 
 // Words of one row's sampling parameters.
 const (
-	SampleTemp  = iota // temperature, float bits; 0 is greedy
-	SampleTopK         // 0 is off
-	SampleTopP         // float bits; 0 and 1 are off
-	SampleMinP         // ln(min-p), float bits; −Inf is off: a logit is kept when it is ≥ top + this
-	SampleSeed0        // low word of the seed
-	SampleSeed1        // high word
-	SamplePos          // position of the row's token
+	SampleFactor = iota // Params.Factor, float bits; below 0 is greedy
+	SampleTopK          // 0 is off
+	SampleTopP          // float bits; 0 and 1 are off
+	SampleLeast         // Params.Least, float bits: a logit is kept when it is ≥ top + this
+	SampleSeed0         // low word of the seed
+	SampleSeed1         // high word
+	SamplePos           // position of the row's token
 	sampleSpare
 	SampleWords // words a row
 )

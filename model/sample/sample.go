@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"slices"
 	"unsafe"
+
+	"eclat/model/numerics"
 )
 
 // Params say how to pick a token from logits. The filters apply in the order
@@ -18,6 +20,27 @@ type Params struct {
 	Seed uint64  // with the token's position, the only source of randomness
 
 	Logits bool // the row of logits itself is wanted on the host; no token is picked
+}
+
+// Factor is from a difference of logits to a power of two at the temperature: log₂e/Temp,
+// at most the largest number, flushed.
+func (p *Params) Factor() float32 {
+	return numerics.Flush(float32(min(math.Log2E/float64(p.Temp), math.MaxFloat32)))
+}
+
+// Least is what a logit may lie below the largest for min-p, ln(MinP) ≤ 0, −Inf where the
+// filter is off. (Above 1, which no logit but the largest passes, it is greater than 0.)
+func (p *Params) Least() float32 {
+	if !(p.MinP > 0) {
+		return float32(math.Inf(-1))
+	}
+	return float32(numerics.Log(min(float64(p.MinP), math.MaxFloat32)))
+}
+
+// weight is 2^((logit − top)·factor), each operation rounded. Logits further apart than
+// float32 reaches are as far as it reaches, so that no infinity meets a factor of 0.
+func weight(logit, top, factor float32) float32 {
+	return numerics.Exp2(float32(max(logit-top, -math.MaxFloat32) * factor))
 }
 
 // Uniform returns the random number in [0, 1) of a seed and a position: the top
@@ -55,14 +78,19 @@ const CandidateBytes = int64(unsafe.Sizeof(candidate{}))
 func (s *Sampler) Reserve(n int) { s.cand = slices.Grow(s.cand[:0], n) }
 
 // Pick returns the token chosen from logits (vocab) at a position, or −1 where one of
-// them is not finite: NaN or an infinity. Equal logits rank by id, so the answer is a function of its
-// arguments alone.
+// them is not finite: NaN or an infinity. Equal logits rank by id, so the answer is a
+// function of its arguments alone, and it is the same on every device: with x[c] the
+// logits in order of rank, in float32, each operation rounded, sums from +0 in that order,
+//
+//	w[c] = Exp2((x[c] − x[0])·log₂e)     top-p keeps up to the first c with Σw[…c] ≥ TopP·Σw
+//	x[c] ≥ x[0] + Least()                min-p keeps these, of those
+//	w[c] = Exp2((x[c] − x[0])·Factor())  the first c with Σw[…c] > Uniform·Σw is chosen, else the last
 func (s *Sampler) Pick(logits []float32, how Params, pos int32) int32 {
 	best := Argmax(logits)
 	if best < 0 || !Finite(logits) {
 		return -1
 	}
-	if how.Temp <= 0 || how.TopK == 1 {
+	if !(how.Temp > 0) || how.TopK == 1 {
 		return best
 	}
 	top := logits[best]
@@ -75,19 +103,17 @@ func (s *Sampler) Pick(logits []float32, how Params, pos int32) int32 {
 	// Both filters keep a prefix of the ranking, so the shorter one decides.
 	keep := len(s.cand)
 	if how.TopP > 0 && how.TopP < 1 {
-		var total, sum float64
-		for _, c := range s.cand {
-			total += math.Exp(float64(c.logit - top))
-		}
+		reach := float32(how.TopP * s.total(keep, math.Log2E))
+		var sum float32
 		for i, c := range s.cand {
-			if sum += math.Exp(float64(c.logit - top)); sum >= float64(how.TopP)*total {
+			if sum += weight(c.logit, top, math.Log2E); sum >= reach {
 				keep = i + 1
 				break
 			}
 		}
 	}
 	if how.MinP > 0 {
-		least := top + float32(math.Log(float64(how.MinP)))
+		least := top + how.Least()
 		n, _ := slices.BinarySearchFunc(s.cand[:keep], least, func(c candidate, least float32) int {
 			if c.logit >= least {
 				return -1
@@ -96,18 +122,23 @@ func (s *Sampler) Pick(logits []float32, how Params, pos int32) int32 {
 		})
 		keep = max(1, n)
 	}
-	var total, sum float64
-	weight := func(c candidate) float64 { return math.Exp(float64(c.logit-top) / float64(how.Temp)) }
+	factor := how.Factor()
+	u := float32(Uniform(how.Seed, uint32(pos)) * s.total(keep, factor))
+	var sum float32
 	for _, c := range s.cand[:keep] {
-		total += weight(c)
-	}
-	u := float64(Uniform(how.Seed, uint32(pos))) * total
-	for _, c := range s.cand[:keep] {
-		if sum += weight(c); sum > u {
+		if sum += weight(c.logit, top, factor); sum > u {
 			return c.id
 		}
 	}
 	return s.cand[keep-1].id
+}
+
+// total is the sum of the first n candidates' weights.
+func (s *Sampler) total(n int, factor float32) (sum float32) {
+	for _, c := range s.cand[:n] {
+		sum += weight(c.logit, s.cand[0].logit, factor)
+	}
+	return sum
 }
 
 // Argmax returns the index of the largest number, the first of equals; −1 where

@@ -91,6 +91,39 @@ func TestPickFrequencies(t *testing.T) {
 	}
 }
 
+// TestWeights: sums are float32's, from the likeliest on. What is below half an ulp of
+// them is lost, however much there is of it; added first, it would count.
+func TestWeights(t *testing.T) {
+	var s Sampler
+	s.cand = []candidate{{0, 0}}
+	for id := range int32(1 << 10) {
+		s.cand = append(s.cand, candidate{id + 1, -17.7}) // weighs 2^-25.5
+	}
+	if got := s.total(len(s.cand), math.Log2E); got != 1 {
+		t.Errorf("in order of rank the sum is %g, want 1", got)
+	}
+	inf, largest := float32(math.Inf(1)), float32(math.MaxFloat32)
+	for _, c := range []struct {
+		name      string
+		got, want float32
+	}{
+		{"factor of 1", (&Params{Temp: 1}).Factor(), math.Log2E}, {"of 0.5", (&Params{Temp: 0.5}).Factor(), 2 * math.Log2E},
+		{"of the least temperature", (&Params{Temp: math.SmallestNonzeroFloat32}).Factor(), largest},
+		{"of an infinite one", (&Params{Temp: inf}).Factor(), 0}, {"of a huge one", (&Params{Temp: 1e13}).Factor(), 0},
+		{"no min-p", (&Params{}).Least(), -inf}, {"min-p 1", (&Params{MinP: 1}).Least(), 0},
+		{"min-p NaN", (&Params{MinP: float32(math.NaN())}).Least(), -inf},
+		{"weight of the best", weight(5, 5, largest), 1}, {"of the second", weight(4, 5, largest), 0},
+		{"of one that is out of reach", weight(-largest, largest, 1), 0}, {"where all are alike", weight(-largest, largest, 0), 1},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: %g, want %g", c.name, c.got, c.want)
+		}
+	}
+	if got := (&Params{MinP: inf}).Least(); !(got > 0) {
+		t.Errorf("min-p of infinity: %g, want a number above 0", got)
+	}
+}
+
 func TestPickIsAFunction(t *testing.T) {
 	logits := make([]float32, 1000)
 	for i := range logits {

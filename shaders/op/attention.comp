@@ -187,7 +187,10 @@ void scores(uint e[KEYS], uint head[ROWS], out float score[CELLS]) {
 }
 
 // row_of is row m of an invocation's own.
-uint row_of(uint m) { return min(min(gl_LocalInvocationID.x / EIGHTS, SHARE - 1) + m * SHARE, ROWS - 1); }
+uint row_of(uint m) {
+    if (SHARE == 1) return m; // alike for all: some drivers read shared memory once then
+    return min(min(gl_LocalInvocationID.x / EIGHTS, SHARE - 1) + m * SHARE, ROWS - 1);
+}
 
 // attend computes the rows of tokens first … last, all of one sequence.
 void attend(uint first, uint last, uint table, uint kv, uint h0) {

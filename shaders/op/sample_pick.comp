@@ -2,13 +2,16 @@
 #extension GL_GOOGLE_include_directive : require
 #include "lib/common.glsl"
 #include "lib/rank.glsl"
+#include "lib/numerics.glsl"
 
 // The second half of Sample, a workgroup a row: sample.Sampler.Pick; −1 where a logit
 // is not finite.
 //
 //	candidates = the top-k logits, ranked
-//	keep the fewest whose probabilities reach top-p, of those the ones with logit ≥ top + ln(min-p)
-//	pick candidate c with probability ∝ exp((logit[c] − top) / temperature)
+//	keep the fewest whose weights at temperature 1 reach top-p, of those the ones with logit ≥ top + least
+//	pick candidate c with probability ∝ weight[c] = 2^((logit[c] − top)·factor)
+//
+// Weights are added in order of rank, from +0: by one invocation.
 //
 // k rounds each take the best of all stripes and look for the next of its stripe.
 
@@ -25,7 +28,9 @@ layout(std430, binding = 3) readonly restrict buffer X { float x[]; };
 const uint MOST = 256; // candidates
 shared uvec2 pair[LOCAL];
 shared float logit[MOST];
+shared float weight[MOST];
 shared uint id[MOST];
+shared uint kept; // candidates that the filters leave
 
 // first returns the one of the workgroup's pairs that comes before all others.
 uvec2 first(uvec2 b) {
@@ -51,43 +56,59 @@ float uniform_at(uvec2 key, uint pos) {
         c = uvec4(h1 ^ c.y ^ key.x, l1, h0 ^ c.w ^ key.y, l0);
         key += uvec2(0x9E3779B9u, 0xBB67AE85u);
     }
-    return float(c.x >> 8) / 16777216.0;
+    return float(c.x >> 8) * (1.0 / 16777216.0);
 }
 
-// choose picks one of n ranked candidates.
+// weigh fills the weights of the first n candidates; every invocation takes some.
+void weigh(uint n, float factor) {
+    barrier(); // the weights before have been read
+    for (uint c = gl_LocalInvocationID.x; c < n; c += LOCAL) {
+        precise float d = logit[c] - logit[0];
+        precise float e = max(d, -3.40282347e38) * factor;
+        weight[c] = exp2_(e);
+    }
+    barrier();
+}
+
+// reached returns the first of n candidates with which the sum of the weights is at
+// least share times the sum of all, or with `over` greater; n where none is.
+uint reached(uint n, float share, bool over) {
+    precise float total = 0;
+    for (uint c = 0; c < n; c++) total = total + weight[c];
+    precise float least = share * total;
+    precise float sum = 0;
+    for (uint c = 0; c < n; c++) {
+        sum = sum + weight[c];
+        if (over ? sum > least : sum >= least) return c;
+    }
+    return n;
+}
+
+// choose picks one of n ranked candidates; the first invocation's answer counts.
 int choose(uint n, uint at) {
-    float temp = uintBitsToFloat(inputs[at]), top_p = uintBitsToFloat(inputs[at + 2]), least = logit[0] + uintBitsToFloat(inputs[at + 3]);
-    float top = logit[0], total = 0, sum = 0;
-    uint keep = n;
-    if (top_p > 0 && top_p < 1) {
-        for (uint c = 0; c < n; c++) total += exp(logit[c] - top);
-        for (uint c = 0; c < n; c++) {
-            sum += exp(logit[c] - top);
-            if (sum >= top_p * total) {
-                keep = c + 1;
-                break;
-            }
-        }
+    bool first = gl_LocalInvocationID.x == 0;
+    float top_p = uintBitsToFloat(inputs[at + 2]);
+    bool nucleus = top_p > 0 && top_p < 1;
+    if (nucleus) weigh(n, 1.44269504);
+    if (first) {
+        precise float least = logit[0] + uintBitsToFloat(inputs[at + 3]);
+        if (nucleus) n = min(reached(n, top_p, false) + 1, n);
+        kept = 1; // the most likely always is
+        while (kept < n && logit[kept] >= least) kept++;
     }
-    uint likely = 1; // the most likely is always kept
-    while (likely < keep && logit[likely] >= least) likely++;
-    keep = likely;
-    total = 0;
-    for (uint c = 0; c < keep; c++) total += exp((logit[c] - top) / temp);
-    float u = uniform_at(uvec2(inputs[at + 4], inputs[at + 5]), inputs[at + 6]) * total;
-    sum = 0;
-    for (uint c = 0; c < keep; c++) {
-        sum += exp((logit[c] - top) / temp);
-        if (sum > u) return int(id[c]);
-    }
-    return int(id[keep - 1]);
+    barrier();
+    n = kept;
+    weigh(n, uintBitsToFloat(inputs[at]));
+    if (!first) return -1;
+    float u = uniform_at(uvec2(inputs[at + 4], inputs[at + 5]), inputs[at + 6]);
+    return int(id[min(reached(n, u, true), n - 1)]);
 }
 
 void main() {
     uint lane = gl_LocalInvocationID.x, i = gl_WorkGroupID.x;
     if (i >= inputs[1]) return;
     uint at = p.sampling + 8 * i, k = inputs[at + 1];
-    bool greedy = !(uintBitsToFloat(inputs[at]) > 0) || k == 1;
+    bool greedy = uintBitsToFloat(inputs[at]) < 0 || k == 1;
     k = greedy ? 1 : min(k == 0 ? p.k : k, min(p.k, MOST));
 
     uvec2 mine = uvec2(0, 0xffffffffu); // the best of this invocation's stripes
@@ -117,9 +138,7 @@ void main() {
         }
     }
     barrier();
-    if (lane > 0) return;
-    if (n == 0)
-        tokens[i] = -1;
-    else
-        tokens[i] = greedy ? int(id[0]) : choose(n, at);
+    int token = n == 0 ? -1 : int(id[0]);
+    if (n > 0 && !greedy) token = choose(n, at);
+    if (lane == 0) tokens[i] = token;
 }
