@@ -293,22 +293,30 @@ func TestSampleAgrees(t *testing.T) {
 
 // TestDisable falls back to the next plainer variant, and says when there is none.
 func TestDisable(t *testing.T) {
-	d, file := openKernels(t, true), emptyFile(t)
-	k := lower.NewKernels(lowerable(d.Info()))
-	b := model.NewBuilder(file, room(1))
-	plan, err := b.Plan(b.MatMul("y", b.Weight("unused", 1, 1), b.Receive("x", 1)))
+	d := openKernels(t, true)
+	var f ggufwrite.File
+	f.Add("w", quant.F32, []int{64, 3}, random(1, 3*64))
+	file, err := loader.FromBytes("w", f.Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := benchBatch(0, 1, 1)
+	k := kernelsWith(d, lower.LoadTexel)
+	k.Only(lower.LoadTexel, lower.LoadBuffer, lower.LoadPlain)
+	b := model.NewBuilder(file, room(1))
+	plan, err := b.Plan(b.MatMul("y", b.Weight("w", 3, 64), b.Receive("x", 64)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := benchBatch(0, 1, 0)
+	in.Rows = random(2, 64)
 	want := answer(t, reference(t), file, plan, rows(1), in)
-	for _, kernel := range []string{"", "matvec_f32_texel", "matvec_f32", "matvec_f32_plain"} {
+	for _, kernel := range []string{"", "matvec_f32_texel", "matvec_f32"} {
 		if kernel != "" {
-			if more := k.Disable(kernel); more != (kernel != "matvec_f32_plain") {
+			if more := k.Disable(kernel); more != (kernel == "matvec_f32_texel") {
 				t.Errorf("Disable(%s) = %v", kernel, more)
 			}
 		}
-		if kernel == "matvec_f32_plain" {
+		if kernel == "matvec_f32" {
 			break
 		}
 		if got := answer(t, newBench(d, k), file, plan, rows(1), in); fmt.Sprint(got) != fmt.Sprint(want) {
@@ -318,7 +326,7 @@ func TestDisable(t *testing.T) {
 	for _, c := range []struct {
 		kernel string
 		more   bool
-	}{{"matmul_q4_k", true}, {"matvec_q4_k_texel", true}, {"matvec_q4_k", true}, {"matvec_q4_k_plain", false}, {"matmul_q4_k", false}, {"store", false}, {"rope_store", true}} {
+	}{{"matmul_q4_k", true}, {"matvec_q4_k_texel", true}, {"matvec_q4_k", false}, {"matmul_q4_k", false}, {"attention", true}, {"attention_texel", true}, {"attention_plain", false}, {"store", false}, {"rope_store", true}} {
 		if more := k.Disable(c.kernel); more != c.more {
 			t.Errorf("Disable(%s) = %v", c.kernel, more)
 		}

@@ -53,5 +53,6 @@ func ExampleKernels_All() {
 	// embed → embed_f16
 	// rmsnorm → rmsnorm
 	// gather → gather
+	// matmul → round
 	// matmul → matvec_q8_0
 }

@@ -71,6 +71,9 @@ func anyLoad(string) bool { return true }
 // that the caller can use.
 func (k *Kernels) load(base string, can func(load string) bool) (string, error) {
 	for _, s := range k.loads {
+		if s == LoadPlain && !shaders.Has(base+s) {
+			s = LoadBuffer // a kernel without subgroups has no plainer form
+		}
 		if !k.off[base+s] && can(s) && shaders.Has(base+s) {
 			return s, nil
 		}
