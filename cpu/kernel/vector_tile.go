@@ -20,7 +20,6 @@ type tile struct {
 	first [6 * 16]float32           // with halves: the first products of a kernel's terms
 	block block
 	tail  [tailBytes]byte // the last blocks of a row, with zeros behind
-	tmp   [4 * 16]float32
 }
 
 // tailBytes is four blocks of the largest type of wide elements.
