@@ -188,6 +188,7 @@ func TestTokenAllocatesNothing(t *testing.T) {
 		"sampled":  {Params: sample.Params{Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05}},
 		"penalty":  {Penalty: 1.1, PenaltyN: 64, Params: sample.Params{Temp: 0.8, TopK: 40}},
 		"no top-k": {Params: sample.Params{Temp: 0.8, TopP: 0.95}},
+		"proof":    {Proof: true},
 	} {
 		e := open(t, builtIn, Options{Device: "cpu", Context: 512})
 		r.Tokens, r.MaxTokens, r.IgnoreEOS = []int32{1}, -1, true

@@ -12,6 +12,7 @@
 //	queue.go     requests that wait, a fair turn for each caller
 //	request.go   what callers see: Request, Stream, Generate
 //	score.go     probabilities of a given text
+//	proof.go     the sum of a request's logits, to show that two machines computed the same
 //	probe.go     every activation, or the time of every step, of one sequence
 //
 // One goroutine owns the chain and everything in it. Everybody else submits requests

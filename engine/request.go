@@ -22,6 +22,10 @@ type Request struct {
 	MaxTokens int     // generate at most so many; 0 for none, −1 for no limit but the context
 	IgnoreEOS bool    // go on after an end-of-generation token
 
+	// Proof asks for Stats.Proof. The logits are read back for it and the tokens chosen
+	// on the host: the same ones as without.
+	Proof bool
+
 	// Rows asks for the logits after every token of the prompt from position From on.
 	// Only then are events with Logits sent, and nothing is generated. What is told is
 	// computed: only tokens before From may be shared.
@@ -58,6 +62,7 @@ type Stats struct {
 	QueueTime       time.Duration // from Submit to admission
 	Compile         time.Duration // spent meanwhile on compiling programs
 	Losses          int           // times that a device was lost meanwhile
+	Proof           Proof         // of the logits; see Request
 	Stop            StopReason
 }
 
@@ -126,6 +131,9 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 		}
 	}
 	q := &sequence{ctx: ctx, r: r, stream: s, submitted: time.Now()}
+	if r.Proof {
+		q.prover = newProver()
+	}
 	q.tokens = append(make([]int32, 0, len(r.Tokens)+64), r.Tokens...)
 	if err := e.enqueue(q); err != nil {
 		return nil, err

@@ -162,6 +162,9 @@ func (o *owner) end(q *sequence, why StopReason, err error) {
 	} else {
 		st.QueueTime = now.Sub(q.submitted)
 	}
+	if q.prover != nil {
+		st.Proof = q.prover.proof(st.GeneratedTokens)
+	}
 	q.stream.stats, q.stream.err = *st, err
 	close(q.stream.events)
 }
@@ -265,9 +268,12 @@ func (o *owner) took(p part, out *model.Outputs) {
 		return
 	}
 	id, pos := int32(-1), int32(q.stored-1)
-	if q.penalised() {
+	if q.onHost() {
 		vocab := o.e.Model.Config.NVocab
-		id = q.choose(&o.scratch, out.Rows[p.want*vocab:][:vocab], pos)
+		row := out.Rows[p.want*vocab:][:vocab]
+		if id = q.choose(&o.scratch, row, pos); id >= 0 && q.prover != nil {
+			q.prover.add(row)
+		}
 	} else {
 		id = out.Tokens[p.want]
 	}

@@ -27,6 +27,7 @@ type sequence struct {
 	compiled                         time.Duration // of the engine when admitted
 	firstCompiled                    time.Duration // and when the first token was chosen
 	stats                            Stats
+	prover                           *prover     // nil where no proof is asked for
 	active                           bool        // admitted; neither waiting nor ended
 	unhook                           func() bool // from ctx, at the end
 }
@@ -37,7 +38,9 @@ func (q *sequence) left() int { return len(q.tokens) - q.stored }
 // answering reports whether the sequence has read its prompt.
 func (q *sequence) answering() bool { return q.left() == 1 && len(q.tokens) > len(q.r.Tokens) }
 
-// penalised reports whether the logits are needed here.
+// onHost reports whether the token is chosen here, from logits that are read back.
+func (q *sequence) onHost() bool { return q.prover != nil || q.penalised() }
+
 func (q *sequence) penalised() bool {
 	return q.r.Penalty != 0 && q.r.Penalty != 1 && q.r.PenaltyN != 0
 }
@@ -45,7 +48,7 @@ func (q *sequence) penalised() bool {
 // params is how the backend samples.
 func (q *sequence) params() sample.Params {
 	p := q.r.Params
-	p.Logits = q.penalised() || q.r.Rows
+	p.Logits = q.onHost() || q.r.Rows
 	return p
 }
 
@@ -66,15 +69,18 @@ func (q *sequence) room() int {
 // choose takes a token from a row of logits on the host, with penalties; −1 where one
 // is not finite, which no penalty mends.
 func (q *sequence) choose(s *scratch, logits []float32, pos int32) int32 {
-	s.logits = append(s.logits[:0], logits...)
-	recent := q.tokens
-	if n := q.r.PenaltyN; n > 0 && n < len(recent) {
-		recent = recent[len(recent)-n:]
+	if q.penalised() {
+		s.logits = append(s.logits[:0], logits...)
+		logits = s.logits
+		recent := q.tokens
+		if n := q.r.PenaltyN; n > 0 && n < len(recent) {
+			recent = recent[len(recent)-n:]
+		}
+		sample.Penalise(logits, recent, q.r.Penalty)
 	}
-	sample.Penalise(s.logits, recent, q.r.Penalty)
 	p := q.r.Params
 	p.Logits = false
-	return s.sampler.Pick(s.logits, p, pos)
+	return s.sampler.Pick(logits, p, pos)
 }
 
 // scratch is what sampling on the host needs.

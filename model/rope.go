@@ -3,6 +3,8 @@ package model
 import (
 	"math"
 	"slices"
+
+	"eclat/model/numerics"
 )
 
 // RopeConfig is how a model rotates positions.
@@ -24,12 +26,17 @@ type RopeConfig struct {
 
 // Table computes the angles. Pair j turns θ^(−2j/Dims)/factors[j] radians a
 // position, divided by Factor under linear scaling; YaRN blends the two by how
-// many turns the pair makes over the original context (Peng et al. 2023, 3.2).
+// many turns the pair makes over the original context (Peng et al. 2023, 3.2). Every
+// processor computes the same bits: products that are added stand in conversions, and
+// powers and logarithms are package numerics' own.
 func (p *RopeConfig) Table() Rope {
 	t := Rope{Freq: make([]float64, p.Dims/2), Scale: float32(p.AttnScale), Halves: p.Halves}
-	low, high := p.yarnRange()
+	low, high := 0.0, 0.0
+	if p.ExtFactor != 0 {
+		low, high = p.yarnRange()
+	}
 	for j := range t.Freq {
-		f := math.Pow(p.FreqBase, -2*float64(j)/float64(p.Dims))
+		f := numerics.Pow(p.FreqBase, -2*float64(j)/float64(p.Dims))
 		if p.Factors != nil {
 			f /= p.Factors[j]
 		}
@@ -38,7 +45,7 @@ func (p *RopeConfig) Table() Rope {
 			ramp := (float64(j) - low) / math.Max(0.001, high-low)
 			keep = p.ExtFactor * (1 - math.Min(1, math.Max(0, ramp)))
 		}
-		t.Freq[j] = f/p.Factor*(1-keep) + f*keep
+		t.Freq[j] = float64(f/p.Factor*(1-keep)) + float64(f*keep)
 	}
 	return t
 }
@@ -47,7 +54,7 @@ func (p *RopeConfig) Table() Rope {
 // BetaFast and BetaSlow turns over the original context.
 func (p *RopeConfig) yarnRange() (low, high float64) {
 	pair := func(turns float64) float64 {
-		return float64(p.Dims) * math.Log(float64(p.OrigCtx)/(turns*2*math.Pi)) / (2 * math.Log(p.FreqBase))
+		return float64(p.Dims) * numerics.Log(float64(p.OrigCtx)/(turns*2*math.Pi)) / (2 * numerics.Log(p.FreqBase))
 	}
 	low = math.Max(0, math.Floor(pair(p.BetaFast)))
 	high = math.Min(float64(p.Dims-1), math.Ceil(pair(p.BetaSlow)))

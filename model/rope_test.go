@@ -3,6 +3,8 @@ package model
 import (
 	"math"
 	"testing"
+
+	"eclat/model/numerics"
 )
 
 // TestRopeTable compares frequencies with numbers worked out from the definitions.
@@ -35,6 +37,17 @@ func TestRopeTable(t *testing.T) {
 			if math.Abs(got.Freq[j]-c.want[j]) > 1e-12 {
 				t.Errorf("%s: pair %d turns %g a position, want %g", c.name, j, got.Freq[j], c.want[j])
 			}
+		}
+	}
+}
+
+// TestRopeBits: frequencies are package numerics' powers, whose bits no processor's own
+// functions change.
+func TestRopeBits(t *testing.T) {
+	p := RopeConfig{Dims: 128, FreqBase: 1e6, Factor: 1}
+	for j, f := range p.Table().Freq {
+		if want := numerics.Pow(1e6, -2*float64(j)/128); f != want {
+			t.Errorf("pair %d turns %v a position, want %v", j, f, want)
 		}
 	}
 }

@@ -22,6 +22,7 @@ type benchFlags struct {
 	repeat                int
 	noWarmup              bool
 	kernels               bool
+	proof                 bool
 	synthetic             string
 	output                string
 	report                string
@@ -44,6 +45,9 @@ the device copies memory (bytes read plus bytes written); reading a prompt is
 bound by how fast it multiplies the model's largest matrix, at the best of several
 numbers of tokens.
 
+--proof runs each test once more, untimed, and tells the SHA-256 of the logits that
+its tokens were chosen from: equal on two devices where every bit was.
+
 --synthetic benches a well-known shape without having its weights: random blocks
 in the true mix of types of Q4_K_M, in a temporary file. The shapes are
   ` + shapeNames() + `.`,
@@ -65,6 +69,7 @@ in the true mix of types of Q4_K_M, in a temporary file. The shapes are
 	fs.IntVarP(&f.repeat, "repetitions", "r", 5, "repetitions of each test")
 	fs.BoolVar(&f.noWarmup, "no-warmup", false, "do not run each test once before it counts")
 	fs.BoolVar(&f.kernels, "kernels", false, "break a generated token down by op")
+	fs.BoolVar(&f.proof, "proof", false, "tell the SHA-256 of each test's logits, from a run that is not timed")
 	fs.StringVar(&f.synthetic, "synthetic", "", "bench a shape with random weights: NAME or NAME:LAYERS")
 	fs.StringVarP(&f.output, "output", "o", "md", "md, csv, json or jsonl")
 	fs.StringVar(&f.report, "report", "", "write a page with charts to this file")
@@ -231,7 +236,7 @@ func (f *benchFlags) one(ctx context.Context, open func() (*loader.File, error),
 		return err
 	}
 	var at out.Gauge
-	o := bench.Options{Repeat: f.repeat, NoWarmup: f.noWarmup, Energy: energy, Done: &at.Done}
+	o := bench.Options{Repeat: f.repeat, NoWarmup: f.noWarmup, Proof: f.proof, Energy: energy, Done: &at.Done}
 	at.Total.Store(bench.Total(tests, o))
 	stop := at.Watch(out.NewBar("measuring", false))
 	defer stop()

@@ -59,6 +59,9 @@ type benchRow struct {
 	HostPeak  int64   `json:"peak_memory_host"`
 	GPUMemory int64   `json:"memory_device"`
 
+	LogitsSum  string `json:"logits_sha256"` // of the proof's run; empty without --proof
+	LogitsRows int    `json:"logits_rows"`
+
 	Kernels []kernelRow `json:"kernels,omitempty"` // in a device's first row
 }
 
@@ -104,6 +107,9 @@ func (b *benchRun) row(d *bench.Device, r *bench.Result) benchRow {
 	row.AvgTS, row.StdTS = r.Rate()
 	if row.BuildCommit == "" {
 		row.BuildCommit = "unknown"
+	}
+	if p := r.Proof; p.Rows > 0 {
+		row.LogitsSum, row.LogitsRows = p.Hex(), p.Rows
 	}
 	if r.Prompt > 0 {
 		row.FirstNS = row.AvgNS
@@ -306,6 +312,11 @@ func (b *benchRun) deviceLines(w io.Writer, d *bench.Device) {
 		line += fmt.Sprintf(", %s on the device", mib(d.GPUMemory))
 	}
 	out.Fprintf(w, "  %s\n", line)
+	for i := range d.Results {
+		if r := &d.Results[i]; r.Proof.Rows > 0 {
+			out.Fprintf(w, "  proof of %s: %s\n", r.Name(), r.Proof)
+		}
+	}
 }
 
 func flops(x float64) string {

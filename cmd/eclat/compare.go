@@ -49,6 +49,9 @@ for a GPU, the reference for the processor), another model on it
 (--against-model), or a run that was saved before, on another machine, driver or
 build (--save FILE, then --against-run FILE).
 
+The first line says whether every number of both sides is equal, bit for bit, with
+the SHA-256 of them all, or names the first that is not.
+
 The error of a tensor is Σ(a−b)²/Σb², b being the side judged by. The first
 divergent tensor is the first, in the order of computing, with a row over the
 limit. The exit code is 1 when a limit is passed.`,

@@ -11,6 +11,7 @@ import (
 
 // printComparison writes a comparison for people.
 func printComparison(w io.Writer, r *compare.Result, tensors, colour bool) {
+	out.Fprintf(w, "%s\n", equality(r))
 	out.Fprintf(w, "judged  %s\nagainst %s\n%d tokens, %d tensors, %d computed at once\n\n",
 		sideName(r.Got), sideName(r.Want), r.Positions, len(r.Tensors), r.Got.Batch)
 	t := out.NewTable("<layer", "error", "largest difference", "<worst tensor", "error of its output")
@@ -28,7 +29,6 @@ func printComparison(w io.Writer, r *compare.Result, tensors, colour bool) {
 	}
 	out.Fprintf(w, "\n")
 	out.Fprintf(w, "first divergent tensor  %s\n", pointText(r.First, "none: no row's error is over the limit"))
-	out.Fprintf(w, "first unequal tensor    %s\n", pointText(r.FirstDiff, "none: every number is equal, bit for bit"))
 	out.Fprintf(w, "\n")
 	printLogits(w, r, colour)
 	out.Fprintf(w, "\n")
@@ -37,6 +37,15 @@ func printComparison(w io.Writer, r *compare.Result, tensors, colour bool) {
 		return
 	}
 	out.Fprintf(w, "%s %s\n", out.Paint(colour, out.Red, "FAIL"), strings.Join(r.Failures, "; "))
+}
+
+// equality tells whether every bit is equal, and if not, which number is the first that
+// is not: nine digits are enough for any two floats to look apart.
+func equality(r *compare.Result) string {
+	if p := r.FirstDiff; p != nil {
+		return fmt.Sprintf("unequal: %s, position %d, element %d: %.9g, want %.9g", p.Tensor, p.Position, p.Element, p.Got, p.Want)
+	}
+	return fmt.Sprintf("equal: %d tensors × %d tokens, %d numbers, sha256 %s", len(r.Tensors), r.Positions, r.Numbers, r.Sum)
 }
 
 func sideName(h *compare.Header) string {

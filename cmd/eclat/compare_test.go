@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -42,9 +43,15 @@ func writeModel(t *testing.T, data []byte) string {
 	return path
 }
 
+// equalLine is the first line about two equal sides.
+var equalLine = regexp.MustCompile(`^equal: 94 tensors × 24 tokens, \d+ numbers, sha256 [0-9a-f]{64}\n`)
+
 // TestCompareSound: the processor keeps all limits against the reference.
 func TestCompareSound(t *testing.T) {
 	out := ok(t, "", "compare", "--device", "cpu", "-n", "24", "--tensors")
+	if !equalLine.MatchString(out) {
+		t.Errorf("the first line does not say that all is equal:\n%s", out)
+	}
 	for _, want := range []string{"PASS", "against sotu-8m-q4_k_m.gguf (built in) on ref", "24 tokens, 94 tensors", "blk.5.ffn_down",
 		"first divergent tensor  none", "mean KL, nats", "99 % KL, nats", "no greedy token differs", "100.0 %"} {
 		if !strings.Contains(out, want) {
@@ -61,7 +68,7 @@ func TestCompareDamaged(t *testing.T) {
 	bad := damaged(t, "blk.3.ffn_gate.weight", 1.05)
 	for _, device := range []string{"cpu", "ref"} {
 		out, errs, code := eclat(t, "", "compare", bad, "--device", device, "--against", "cpu", "--against-model", writeModel(t, testdata.Model), "-n", "16")
-		if code != 1 || !strings.Contains(out, "first divergent tensor  blk.3.ffn_gate (layer 3, position 0, element ") ||
+		if code != 1 || !strings.HasPrefix(out, "unequal: blk.3.ffn_gate, position 0, element 0: ") || !strings.Contains(out, "first divergent tensor  blk.3.ffn_gate (layer 3, position 0, element ") ||
 			!strings.Contains(out, "FAIL blk.3.ffn_gate differs by") || !strings.Contains(errs, "differ by more than the limits") {
 			t.Errorf("%s: exit code %d, %s\n%s", device, code, errs, out)
 		}

@@ -209,6 +209,7 @@ func comparePage(r *compare.Result) *report.Page {
 		flip = fmt.Sprintf("after position %d: %d instead of %d (%.2g nats behind)", x.Position, x.Got, x.Want, x.Margin)
 	}
 	p.Facts = []report.Fact{
+		{Name: "Bits", Value: equality(r)},
 		{Name: "Judged", Value: sideName(r.Got)},
 		{Name: "Against", Value: sideName(r.Want)},
 		{Name: "Mean KL, 99 % KL", Value: sci(l.KLMean) + ", " + sci(l.KL99) + " nats"},

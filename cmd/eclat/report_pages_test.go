@@ -106,8 +106,8 @@ func brightness(m image.Image) (mean float64, colours int) {
 	return mean / float64(n), len(seen)
 }
 
-// TestReports looks at the pages in a real browser: every chart holds marks, no
-// script fails, nothing is asked of the network, dark is dark, light and print are
+// TestReports looks at the pages in a real browser: every chart holds marks, or says
+// that the sides are equal, no script fails, nothing is asked of the network, dark is dark, light and print are
 // light. With ECLAT_SHOTS set to a folder the pictures are kept there.
 func TestReports(t *testing.T) {
 	ctx := browser(t)
@@ -144,9 +144,16 @@ func TestReports(t *testing.T) {
 			if drawn != fmt.Sprint(charts) || len(marks) != charts {
 				t.Errorf("%s charts drawn, %d on the page; want %d", drawn, len(marks), charts)
 			}
+			equal, err := chromedp.Run(ctx, chromedp.Evaluate[int](`[...document.querySelectorAll(".chart")].filter((c) => c.textContent.includes("the two sides are equal")).length`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := map[string]int{"compare": charts}[name]; equal != want { // cpu and ref
+				t.Errorf("%d charts say that the sides are equal, want %d", equal, want)
+			}
 			for i, n := range marks {
-				if n < 5 {
-					t.Errorf("chart %d holds %d marks", i, n)
+				if equal == 0 && n < 5 || equal > 0 && n > 0 {
+					t.Errorf("chart %d holds %d marks, %d charts are of equal sides", i, n, equal)
 				}
 			}
 			for _, v := range []struct {

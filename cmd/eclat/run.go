@@ -33,6 +33,7 @@ type runFlags struct {
 	seed         int64
 	ignoreEOS    bool
 	special      bool
+	proof        bool
 }
 
 func newRun() *cobra.Command {
@@ -49,7 +50,10 @@ Ctrl-C stops and still prints the timings.
 
 The filters apply in this order: repetition penalty, top-k, top-p, min-p,
 temperature. The random numbers are a function of the seed and the position,
-so the same seed gives the same text.`,
+so the same seed gives the same text.
+
+--proof ends with the SHA-256 of all rows of logits that a token was chosen from:
+equal on two machines where every bit was.`,
 		Example: `  eclat run
   eclat run model.gguf -p "Once upon a time" -n 200 --seed 7
   eclat run model.gguf --temp 0 < question.txt`,
@@ -71,6 +75,7 @@ so the same seed gives the same text.`,
 	fs.Int64Var(&f.seed, "seed", -1, "seed of the random numbers; -1 picks one and prints it")
 	fs.BoolVar(&f.ignoreEOS, "ignore-eos", false, "go on after the text has ended")
 	fs.BoolVar(&f.special, "special", false, "control tokens spelt out in the prompt count as such, and are printed")
+	fs.BoolVar(&f.proof, "proof", false, "print the SHA-256 of the logits, to compare two machines by")
 	return cmd
 }
 
@@ -122,6 +127,9 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	printStats(e, st)
+	if f.proof {
+		out.Messagef("proof    %s\n", st.Proof)
+	}
 	return nil
 }
 
@@ -179,6 +187,7 @@ func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string
 		PenaltyN:  f.repeatLast,
 		MaxTokens: f.n,
 		IgnoreEOS: f.ignoreEOS,
+		Proof:     f.proof,
 	}
 	st, err := e.Generate(ctx, r,
 		func(done, total int) { bar.Set(int64(done), int64(total)) },

@@ -82,6 +82,7 @@ type Result struct {
 	Start   time.Time
 	Samples []time.Duration // time that each repetition took for its tokens
 	Joules  float64         // energy of all repetitions; 0 where the system does not tell
+	Proof   engine.Proof    // of one more repetition, which is not timed; zero where Options.Proof is not set
 	// OfLimit is the share (0…1) of the device's measured limit that the mean rate
 	// reaches: of the copy bandwidth for generating, of the matmul rate for reading
 	// a prompt. 0 where it is not known.
@@ -124,6 +125,7 @@ func (r *Result) TokensPerJoule() float64 {
 type Options struct {
 	Repeat   int // repetitions of each test, at least 1
 	NoWarmup bool
+	Proof    bool          // run each test once more, untimed, for Result.Proof: reading the logits back takes time
 	Energy   *Meter        // nil for none
 	Done     *atomic.Int64 // counts tokens up to Total, for whoever watches; may be nil
 }
@@ -134,6 +136,9 @@ func Total(tests []Test, o Options) (n int64) {
 		n += int64(t.shared()) + int64(max(1, o.Repeat))*int64(t.tokens())
 		if !o.NoWarmup {
 			n += int64(t.warm().tokens())
+		}
+		if o.Proof {
+			n += int64(t.tokens())
 		}
 	}
 	return n
@@ -197,15 +202,29 @@ func (b *bencher) test(t Test) (*Result, error) {
 		r.Samples = append(r.Samples, d)
 		r.Joules += joules
 	}
+	if b.o.Proof {
+		ask := b.ask(t)
+		ask.Proof = true
+		st, err := b.request(ask, t.tokens(), nil)
+		if err != nil {
+			return nil, err
+		}
+		r.Proof = st.Proof
+	}
 	return r, nil
+}
+
+// ask is a test's request: the first token is chosen at the prompt's end; each other
+// takes a step.
+func (b *bencher) ask(t Test) engine.Request {
+	return engine.Request{Tokens: b.tokens[:t.before()+t.Prompt], Share: t.shared(), MaxTokens: 1 + t.Gen}
 }
 
 // once runs one repetition and returns the time and the energy that its tokens took.
 func (b *bencher) once(t Test) (d time.Duration, joules float64, err error) {
-	r := engine.Request{Tokens: b.tokens[:t.before()+t.Prompt], Share: t.shared(), MaxTokens: 1}
+	r := b.ask(t)
 	meter := b.o.Energy.Joules()
 	if t.Gen > 0 {
-		r.MaxTokens += t.Gen // the first token is chosen at the prompt's end; each other takes a step
 		st, err := b.request(r, t.Gen, func() { meter = b.o.Energy.Joules() })
 		return st.GenerateTime, b.o.Energy.Since(meter), err
 	}

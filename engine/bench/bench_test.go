@@ -173,10 +173,38 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
+// TestProof: a proof is of one repetition, whatever was measured, and depends on
+// nothing but the test; without the wish there is none.
+func TestProof(t *testing.T) {
+	tests := []Test{{Prompt: 9}, {Gen: 3}, {Gen: 3, Depth: 40}}
+	var want []Result
+	for _, threads := range []int{1, 3} {
+		e := open(t, engine.Options{Device: "cpu", Context: 200, Threads: threads})
+		got, err := Run(context.Background(), e, tests, Options{Repeat: threads, Proof: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == nil {
+			want = got
+		}
+		for i, r := range got {
+			if rows := 1 + r.Gen; r.Proof != want[i].Proof || r.Proof.Rows != rows || r.Proof.Tokens != rows || len(r.Samples) != threads {
+				t.Errorf("%s, %d threads: %v, want %d rows, and %v", r.Name(), threads, r.Proof, rows, want[i].Proof)
+			}
+		}
+		if got, err = Run(context.Background(), e, tests, Options{}); err != nil || got[0].Proof != (engine.Proof{}) {
+			t.Errorf("%v, %v without asking for a proof", got[0].Proof, err)
+		}
+	}
+	if want[1].Proof == want[2].Proof {
+		t.Error("two tests have one proof")
+	}
+}
+
 // TestTotal: what Run counts is what Total says.
 func TestTotal(t *testing.T) {
 	e := open(t, engine.Options{Device: "cpu", Context: 200})
-	for _, o := range []Options{{Repeat: 2}, {Repeat: 1, NoWarmup: true}} {
+	for _, o := range []Options{{Repeat: 2}, {Repeat: 1, NoWarmup: true}, {Repeat: 1, Proof: true}} {
 		var done atomic.Int64
 		o.Done = &done
 		tests := Tests([]int{7, 40}, []int{3}, []int{0, 33})

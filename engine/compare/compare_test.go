@@ -96,6 +96,7 @@ func TestSound(t *testing.T) {
 	}
 	for name, data := range models {
 		ref := open(t, data, "ref")
+		sum := "" // of all devices and batches
 		for _, device := range devices(t) {
 			e := open(t, data, device)
 			for _, batch := range []int{0, 1} {
@@ -109,6 +110,12 @@ func TestSound(t *testing.T) {
 				})
 				t.Logf("%s on %s, batch %d: worst row %.2g (%s), KL mean %.2g 99%% %.2g, |Δlp| %.2g, same top %.3f, max |Δlogit| %.2g",
 					name, e.Device, batch, worst.Worst, worst.Name, l.KLMean, l.KL99, l.LogProb, l.SameTop, l.MaxDiff)
+				if sum == "" {
+					sum = r.Sum
+				}
+				if p := r.FirstDiff; p != nil || len(r.Sum) != 64 || r.Sum != sum {
+					t.Errorf("%s on %s, batch %d: not equal: %+v, sum %q, want %q", name, e.Device, batch, p, r.Sum, sum)
+				}
 				if !r.Pass() {
 					t.Errorf("%s on %s, batch %d: %s", name, e.Device, batch, strings.Join(r.Failures, "; "))
 				}
@@ -116,7 +123,7 @@ func TestSound(t *testing.T) {
 		}
 	}
 	same := run(t, live(t, open(t, testdata.Model, "ref"), 0), live(t, open(t, testdata.Model, "ref"), 0))
-	if same.FirstDiff != nil || same.Logits.KLMax != 0 || same.Logits.MaxDiff != 0 || same.Logits.SameTop != 1 {
+	if same.FirstDiff != nil || len(same.Sum) != 64 || same.Logits.KLMax != 0 || same.Logits.MaxDiff != 0 || same.Logits.SameTop != 1 {
 		t.Errorf("the reference differs from itself: %+v %+v", same.FirstDiff, same.Logits)
 	}
 }
@@ -175,8 +182,8 @@ func TestDamaged(t *testing.T) {
 			if r.First.Position != 0 || r.First.Got == r.First.Want {
 				t.Errorf("%s on %s: %+v", c.weight, device, r.First)
 			}
-			if device == "ref" && r.FirstDiff.Tensor != c.step {
-				t.Errorf("%s: first unequal tensor %s", c.weight, r.FirstDiff.Tensor)
+			if r.FirstDiff.Tensor != c.step || r.Sum != "" {
+				t.Errorf("%s on %s: first unequal tensor %s, sum %q", c.weight, device, r.FirstDiff.Tensor, r.Sum)
 			}
 		}
 	}

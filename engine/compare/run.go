@@ -2,8 +2,12 @@ package compare
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"math"
 	"slices"
 
@@ -18,7 +22,7 @@ type Point struct {
 	Tensor   string  `json:"tensor"`
 	Layer    int     `json:"layer"`
 	Position int     `json:"position"` // of the token
-	Element  int     `json:"element"`  // of the tensor's row, where the two differ most
+	Element  int     `json:"element"`  // of the tensor's row, where the two differ most; of first_unequal the first that differs
 	Got      Float   `json:"got"`
 	Want     Float   `json:"want"`
 	Error    float64 `json:"error"` // normalised squared error of the row
@@ -83,6 +87,8 @@ type Result struct {
 	Positions int            `json:"positions"`
 	First     *Point         `json:"first_divergent"` // over the limit, in the order of computing; nil for none
 	FirstDiff *Point         `json:"first_unequal"`   // not equal bit for bit; nil for none
+	Numbers   int64          `json:"numbers"`         // compared, of all tensors and positions
+	Sum       string         `json:"sha256"`          // of all numbers of two equal sides, by position and tensor, little endian; else ""
 	Logits    LogitsResult   `json:"logits"`
 	KL        []float64      `json:"kl"` // nats, by position
 	Layers    []LayerResult  `json:"layers"`
@@ -99,7 +105,7 @@ func Run(ctx context.Context, got, want Side, limits Limits, progress func(done,
 		return nil, err
 	}
 	r := &Result{Got: g, Want: w, Positions: len(g.Tokens), Limits: limits}
-	c := comparison{Result: r, firsts: make([]*Point, len(g.Tensors)), unequal: make([]*Point, len(g.Tensors)),
+	c := comparison{Result: r, sum: sha256.New(), firsts: make([]*Point, len(g.Tensors)), unequal: make([]*Point, len(g.Tensors)),
 		logP: make([]float64, w.Vocab), logQ: make([]float64, w.Vocab)}
 	for i, t := range g.Tensors {
 		t.Every = max(t.Every, w.Tensors[i].Every)
@@ -157,6 +163,8 @@ type comparison struct {
 	logP, logQ      []float64 // (vocab)
 	sumLP           float64   // Σ |Δ log p|
 	bufA, bufB      []float32
+	sum             hash.Hash // of what was compared; nil from the first difference on
+	bytes           []byte
 }
 
 // row takes the rows of tensor i at a position.
@@ -173,13 +181,15 @@ func (c *comparison) row(i, pos int, a, b []float32) {
 	}
 	var diff, norm float64
 	at, most := 0, -1.0
-	equal := true
+	differs := -1 // the first element whose bits do, or that is no number
 	for j := range a {
 		x, y := float64(a[j]), float64(b[j])
-		equal = equal && math.Float32bits(a[j]) == math.Float32bits(b[j])
 		d := math.Abs(x - y)
 		if d != d { // NaN, or the same infinity: no number to trust either way
 			d = math.Inf(1)
+		}
+		if differs < 0 && (math.Float32bits(a[j]) != math.Float32bits(b[j]) || math.IsInf(d, 1)) {
+			differs = j
 		}
 		if d > most {
 			at, most = j, d
@@ -189,22 +199,40 @@ func (c *comparison) row(i, pos int, a, b []float32) {
 	}
 	t.diff += diff
 	t.norm += norm
-	if equal && !math.IsInf(most, 1) {
+	c.Numbers += int64(len(a))
+	if differs < 0 {
+		c.add(a)
 		return
 	}
-	t.Equal = false
+	t.Equal, c.sum = false, nil
 	e := ratio(diff, norm)
-	p := Point{t.Name, t.Layer, pos, first + at*t.Every, Float(a[at]), Float(b[at]), e}
+	point := func(j int) Point {
+		return Point{t.Name, t.Layer, pos, first + j*t.Every, Float(a[j]), Float(b[j]), e}
+	}
+	p := point(at)
 	t.Worst = math.Max(t.Worst, e)
 	if most > float64(t.Diff) || t.Max.Tensor == "" {
 		t.Diff, t.Max = Float(most), p
 	}
 	if c.unequal[i] == nil {
-		c.unequal[i] = &p
+		q := point(differs)
+		c.unequal[i] = &q
 	}
 	if c.firsts[i] == nil && !(e <= c.Limits.Row) {
 		c.firsts[i] = &p
 	}
+}
+
+// add sums numbers that are equal on both sides.
+func (c *comparison) add(row []float32) {
+	if c.sum == nil {
+		return
+	}
+	c.bytes = c.bytes[:0]
+	for _, x := range row {
+		c.bytes = binary.LittleEndian.AppendUint32(c.bytes, math.Float32bits(x))
+	}
+	c.sum.Write(c.bytes)
 }
 
 // ratio is diff/norm, where 0/0 is no error and anything that is no number is the worst.
@@ -247,6 +275,9 @@ func (c *comparison) logits(pos int, a, b []float32) error {
 
 // finish computes what needs all positions.
 func (c *comparison) finish() {
+	if c.sum != nil {
+		c.Sum = hex.EncodeToString(c.sum.Sum(nil))
+	}
 	l := &c.Logits
 	l.KLMean, l.KL99, l.KLMax = stats.Mean(c.KL), stats.Quantile(c.KL, 0.99), slices.Max(c.KL)
 	l.LogProb = c.sumLP / float64(max(1, c.Positions-1))

@@ -5,6 +5,7 @@ import (
 
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/numerics"
 )
 
 // rope reads how positions rotate heads of headDim elements.
@@ -63,9 +64,9 @@ func yarnMscale(r *reader, p model.RopeConfig) float64 {
 	if p.ExtFactor == 0 || p.Factor <= 1 {
 		return 1
 	}
-	m := 1 + 0.1*math.Log(p.Factor)
+	m := 1 + float64(0.1*numerics.Log(p.Factor))
 	if all := r.float("rope.scaling.yarn_log_multiplier", 0); all != 0 {
-		m /= 1 + 0.1*all*math.Log(p.Factor)
+		m /= 1 + float64(0.1*all*numerics.Log(p.Factor))
 	}
 	return m
 }
