@@ -189,6 +189,10 @@ func (t *together) round(w *lowered, x model.ID, rounds map[model.ID]Bind) error
 	if _, ok := rounds[x]; ok {
 		return nil
 	}
+	if t.l.rounds(x) {
+		rounds[x] = read(x)
+		return nil
+	}
 	products := 0
 	for i := range t.n {
 		if s := t.step(i); s.Op == model.MatMul && s.Src[1] == x {
@@ -204,4 +208,19 @@ func (t *together) round(w *lowered, x model.ID, rounds map[model.ID]Bind) error
 	}
 	rounds[x] = to
 	return w.round(x, to)
+}
+
+// rounds reports whether the norm that makes x rounds its rows at once: where products
+// alone read them.
+func (l *Lowering) rounds(x model.ID) bool {
+	products, norm := 0, false
+	for i := range l.Plan.Steps {
+		switch s := &l.Plan.Steps[i]; {
+		case s.Op == model.RMSNorm && s.Dst == x:
+			norm = s.Arg[1]%32 == 0
+		case s.Op == model.MatMul && s.Src[1] == x:
+			products++
+		}
+	}
+	return norm && products == l.Used[x]
 }

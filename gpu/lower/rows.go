@@ -60,7 +60,7 @@ func (w *lowered) rmsnorm() error {
 	}
 	word, rows := count(w.dst)
 	w.launch("rmsnorm",
-		[]uint32{local, boolWord(group%4 != 0)},
+		[]uint32{local, boolWord(group%4 != 0), boolWord(w.l.rounds(w.s.Dst))},
 		[]uint32{cols, w.s.Arg[0], word, group, FloatWord(float32(1 / float64(group)))},
 		func(r Run) [3]uint32 { return [3]uint32{rows(r), cols / group, 1} },
 		write(w.s.Dst), read(w.s.Src[0]), weight)

@@ -10,9 +10,11 @@
 //
 // Σx² has 256 chains: element e is added to chain e mod 256, e rising; then neighbours
 // are added until one is left (numerics.SumSquares). An invocation takes four
-// neighbouring chains at a time, whatever the workgroup's size.
+// neighbouring chains at a time, whatever the workgroup's size. With ROUND the rows go to
+// products alone and are rounded at once, as round.comp does.
 
-layout(constant_id = 1) const bool TAIL = false; // a group is not a multiple of 4
+layout(constant_id = 1) const bool TAIL = false;  // a group is not a multiple of 4
+layout(constant_id = 2) const bool ROUND = false; // blocks of 32, of which a group is whole ones
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row
@@ -55,6 +57,12 @@ float eight(uint at, uint step) {
     return s;
 }
 
+vec4 normed(vec4 x, float r, vec4 weight) {
+    precise vec4 v = x * r;
+    v = v * flush(weight);
+    return flush(v);
+}
+
 void main() {
     uint i = gl_WorkGroupID.x, lane = gl_LocalInvocationID.x;
     if (i >= inputs[p.count]) return;
@@ -75,6 +83,23 @@ void main() {
     precise float mean = eight(0, 8) * uintBitsToFloat(p.inv);
     mean = mean + uintBitsToFloat(p.eps);
     float r = rsqrt(mean);
+    if (ROUND) {
+        for (uint b = lane; b < p.group / 32; b += LOCAL) {
+            vec4 v[8];
+            uint largest = 0;
+            for (uint e = 0; e < 8; e++) {
+                v[e] = normed(x_at(at, 32 * b + 4 * e), r, w[8 * b + e]);
+                uvec4 bits = floatBitsToUint(v[e]) & 0x7fffffffu;
+                largest = max(largest, max(max(bits.x, bits.y), max(bits.z, bits.w)));
+            }
+            float scale, inverse;
+            block_scale(largest, scale, inverse);
+            for (uint e = 0; e < 8; e++)
+                y[at / 4 + 8 * b + e] = vec4(rounded(v[e].x, scale, inverse), rounded(v[e].y, scale, inverse),
+                                             rounded(v[e].z, scale, inverse), rounded(v[e].w, scale, inverse));
+        }
+        return;
+    }
     for (uint e = 4 * lane; e < p.group; e += 4 * LOCAL) {
         vec4 weight = vec4(0);
         if (TAIL) {
@@ -82,9 +107,7 @@ void main() {
         } else {
             weight = w[e / 4];
         }
-        precise vec4 v = x_at(at, e) * r;
-        v = v * flush(weight);
-        v = flush(v);
+        vec4 v = normed(x_at(at, e), r, weight);
         if (TAIL) {
             for (uint t = 0; t < 4; t++) if (e + t < p.group) y_floats[at + e + t] = v[t];
         } else {
