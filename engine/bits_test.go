@@ -23,11 +23,11 @@ type bitsOf struct {
 	text   int // tokens to generate
 }
 
-// sized is a prompt that is longer than a chunk; with -short, one of a few tokens.
-func sized(e *Engine) bitsOf {
+// sized is a prompt that is longer than a chunk, or one of a few tokens.
+func sized(e *Engine, few bool) bitsOf {
 	b := bitsOf{e: e, rows: 64, text: 200}
 	n := 512 + b.rows + 5
-	if testing.Short() {
+	if few {
 		b.rows, b.text, n = 8, 8, 45
 	}
 	r := rand.New(rand.NewPCG(1, 2))
@@ -148,23 +148,33 @@ func (d chunked) Info() model.DeviceInfo {
 
 // TestBits: one model, prompt and way of choosing give the same logits, bit for bit,
 // on every device, by all kernels, with any number of threads, however the prompt is
-// cut, whatever else is in the batch, and wherever the layers lie.
+// cut, whatever else is in the batch, and wherever the layers lie. One way of each kind,
+// a short text, the models in testdata.
 func TestBits(t *testing.T) {
 	models, err := filepath.Glob("../testdata/*.gguf")
 	if err != nil || len(models) == 0 {
 		t.Fatal("no models in testdata")
 	}
+	sameBits(t, models, true)
+}
+
+// TestBitsOfAll is TestBits of all models, 64 positions, 200 tokens, every way. It takes
+// minutes: make test-long.
+func TestBitsOfAll(t *testing.T) {
+	long(t)
+	models, _ := filepath.Glob("../testdata/*.gguf")
 	more, _ := filepath.Glob("../../shared/models/*.gguf")
 	if len(more) == 0 {
 		t.Log("../shared/models is not at hand: only the models in testdata are tested")
 	}
-	if testing.Short() {
-		more = nil
-	}
+	sameBits(t, append(models, more...), false)
+}
+
+func sameBits(t *testing.T, models []string, few bool) {
 	gpu := ""
 	t.Run("GPU", func(t *testing.T) { gpu = gpuName(t) }) // says why there is none
 	seen := map[string]bool{}
-	for _, path := range append(models, more...) {
+	for _, path := range models {
 		name := filepath.Base(path)
 		if seen[name] {
 			continue // some lie in both folders
@@ -174,16 +184,16 @@ func TestBits(t *testing.T) {
 			e := open(t, path, Options{Device: "ref", Context: 1})
 			want := ""
 			for _, w := range waysOf(e.Model.Config.NLayer, gpu) {
-				if w.long && testing.Short() {
+				if w.long && few {
 					continue
 				}
-				t.Run(w.name, func(t *testing.T) { w.check(t, path, &want) })
+				t.Run(w.name, func(t *testing.T) { w.check(t, path, &want, few) })
 			}
 		})
 	}
 }
 
-func (w *way) check(t *testing.T, path string, want *string) {
+func (w *way) check(t *testing.T, path string, want *string, few bool) {
 	t.Setenv(kernel.Variable, w.form)
 	w.o.Context = 2048
 	if w.chunk > 0 {
@@ -192,7 +202,7 @@ func (w *way) check(t *testing.T, path string, want *string) {
 			w.o.devices = append(w.o.devices, chunked{d, w.chunk})
 		}
 	}
-	b := sized(open(t, path, w.o))
+	b := sized(open(t, path, w.o), few)
 	if w.batch > 0 {
 		for i, p := range b.together(t, w.batch) {
 			if got := p.Hex(); got != (*want)[len(*want)-hex.EncodedLen(sha256.Size):] {
