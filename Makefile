@@ -1,7 +1,11 @@
 # make run      builds eclat and prints a paragraph from the built-in model
-# make test     lint, every test, the race detector, other systems; installs what the
-#               tests need where it may, and says at its end what was not checked
+# make test     lint, every test, the race detector, other systems, and on every Vulkan
+#               driver the ops and a model; installs what the tests need where it may,
+#               and says at its end what was not checked
+# make test-long  all of the GPU's tests, the bits of every model in every way, and the
+#               doctor, on every driver
 #
+# make drivers  fetches a newer Vulkan driver and the shaders' compiler into bin/drivers
 # make race     the packages with goroutines under the race detector
 # make cross    builds and vets for linux, windows and darwin, without cgo and simd
 # make bench    every benchmark; no test measures time
@@ -17,10 +21,15 @@ VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo d
 # The processor's fast kernels need simd/archsimd; a build without it has plain ones.
 export GOEXPERIMENT = simd
 
+# LONG are tests that are left to test-long; SHARE are those of the GPU that make test runs
+# on each other driver, where test-long runs all of the GPU's.
+LONG  = ^Test(Kernels|Fused|AttentionShapes|BitsOfAll)$$
+SHARE = Conformance|Golden/sotu-8m-q4_k_m|Enumerate|Dispatch|Validation
+
 RACE      = ./cpu ./gpu ./engine ./loader ./loader/fragment ./cmd/eclat/out
 PLATFORMS = linux/amd64 linux/arm64 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: build run test lint unit race cross bench golden fuzz deps mutate clean
+.PHONY: build run test test-long lint unit long race cross bench golden fuzz deps drivers mutate clean
 
 build:
 	go build -ldflags '-X main.version=$(VERSION)' -o bin/eclat ./cmd/eclat
@@ -28,11 +37,25 @@ build:
 run: build
 	./bin/eclat run -n 160
 
-test: deps
+# The Vulkan drivers that .ci/on finds beside the one that unit and long run on: the
+# loader's first device, which is lavapipe where there is no card.
+OTHERS = $(filter-out $(if $(wildcard /dev/dri/renderD*),,lavapipe),$(shell sh .ci/on))
+
+test: deps drivers build
 	@$(MAKE) --no-print-directory lint cross unit race
-	@for run in unit race; do \
+	@$(MAKE) --no-print-directory -j 2 build $(OTHERS:%=driver-%)
+	$(call skipped,unit race $(OTHERS:%=driver-%))
+
+test-long: deps drivers build
+	@$(MAKE) --no-print-directory -j 2 long $(OTHERS:%=long-%)
+	$(call skipped,long $(OTHERS:%=long-%))
+
+# skipped prints why the named runs left something out.
+define skipped
+	@for run in $(1); do \
 		if [ -s bin/skipped.$$run ]; then echo "make $$run did not check, because"; cat bin/skipped.$$run; fi; \
 	done
+endef
 
 lint:
 	@echo "gofmt, go vet, staticcheck"
@@ -49,13 +72,34 @@ define tested
 endef
 
 unit:
-	$(call tested,unit,-timeout 30m ./...)
+	$(call tested,unit,-timeout 30m -skip '$(LONG)' ./...)
 
 race:
 	$(call tested,race,-race -short -timeout 30m $(RACE))
 
 # Without cgo there is no GPU, and without GOEXPERIMENT=simd the plain kernels are all;
 # the rest must build and vet everywhere.
+
+# on says what a driver is; ON has go test run on it.
+ON = -count=1 -exec 'sh "$(CURDIR)/.ci/on" $*'
+define on
+	@sh .ci/on $* bin/eclat devices | awk -v name=$* '/^vulkan:0/ { print name ": " substr($$0, 13) } /^  (driver|features)/; /^$$/ { exit }'
+endef
+
+driver-%:
+	$(on)
+	$(call tested,$@,$(ON) -timeout 30m -run '$(SHARE)' ./gpu ./gpu/vk)
+
+long:
+	$(call tested,$@,-timeout 30m -run '$(LONG)' ./gpu ./engine)
+
+long-%:
+	$(on)
+	$(call tested,$@,$(ON) -timeout 60m ./gpu/...)
+	$(call tested,$@-engine,$(ON) -timeout 30m -run 'TestBits$$|TestGolden' ./engine)
+	@sh .ci/on $* bin/eclat doctor --device vulkan:0
+
+# Without cgo there is no GPU; the rest must build and vet everywhere.
 cross:
 	@for p in $(PLATFORMS); do \
 		echo "go build, go vet: $$p"; \
@@ -81,6 +125,9 @@ fuzz:
 
 deps:
 	@sh .ci/deps
+
+drivers:
+	@sh .ci/drivers
 
 clean:
 	rm -rf bin

@@ -151,6 +151,26 @@ func TestFitRefuses(t *testing.T) {
 	}
 }
 
+// TestFewTexels: a device that binds few texels has kernels without them, and their
+// number limits nothing.
+func TestFewTexels(t *testing.T) {
+	info, m := testDevice(t), openModel(t, builtIn)
+	info.Limits.MaxTexelElements = 65536
+	plan, err := m.Describe(m.Whole(), model.Room{Pages: model.Pages(8192), Seqs: 1, Chunk: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := demandOf(lower.NewKernels(lowerable(info)), info.Limits, m.File, plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range d.weights {
+		if len(w.Parts) != 1 {
+			t.Errorf("%s is cut into %d parts", d.names[i], len(w.Parts))
+		}
+	}
+}
+
 func TestCopyRate(t *testing.T) {
 	rate, err := device{testDevice(t)}.CopyRate()
 	if err != nil {

@@ -27,16 +27,16 @@ const (
 	slack = 256 // bytes after each part that a kernel may read and ignore
 )
 
-// newWeight cuts a tensor into parts that one binding can hold.
-func newWeight(t *loader.Tensor, want model.Tensor, repack *lower.Repack, l vk.Limits) (*weight, error) {
+// newWeight cuts a tensor into parts of at most bindable bytes, that one binding can hold.
+func newWeight(t *loader.Tensor, want model.Tensor, repack *lower.Repack, bindable int64) (*weight, error) {
 	w := &weight{src: t, repack: repack}
 	w.WeightInfo = lower.WeightInfo{Type: t.Type, Rows: want.Rows, Cols: want.Cols, RowBytes: t.RowBytes, Repacked: repack != nil}
 	if repack != nil {
 		w.RowBytes = repack.RowBytes(want.Cols)
 	}
-	most := int(bindable(l) / int64(w.RowBytes))
+	most := int(bindable / int64(w.RowBytes))
 	if most == 0 {
-		return nil, fmt.Errorf("%s: a row of %d bytes is longer than a binding of %d", t.Name, w.RowBytes, bindable(l))
+		return nil, fmt.Errorf("%s: a row of %d bytes is longer than a binding of %d", t.Name, w.RowBytes, bindable)
 	}
 	// Equal parts keep every part's dispatch alike.
 	n := (w.Rows + most - 1) / most
@@ -48,9 +48,14 @@ func newWeight(t *loader.Tensor, want model.Tensor, repack *lower.Repack, l vk.L
 	return w, nil
 }
 
-// bindable is the most bytes that one binding can hold, as storage or as texels.
-func bindable(l vk.Limits) int64 {
-	return min(l.MaxStorageRange, l.MaxTexelElements*16, l.MaxBuffer, l.MaxAllocation) &^ (align - 1)
+// bindableBy is the most bytes that one binding of the kernels can hold, as storage and,
+// where they read any, as texels.
+func bindableBy(k *lower.Kernels, l vk.Limits) int64 {
+	most := min(l.MaxStorageRange, l.MaxBuffer, l.MaxAllocation)
+	if k.Texels() {
+		most = min(most, l.MaxTexelElements*16)
+	}
+	return most &^ (align - 1)
 }
 
 // bufferLimit is the size to which weights are collected in one buffer.
@@ -96,7 +101,7 @@ func demandOf(k *lower.Kernels, l vk.Limits, src model.Weights, p *model.Plan) (
 	slices.Reverse(ws)
 	slices.SortStableFunc(ws, func(a, b model.Tensor) int { return cmp.Compare(b.Rows, a.Rows) })
 
-	limit := bufferLimit(l)
+	limit, bindable := bufferLimit(l), bindableBy(k, l)
 	put := func(size int64) {
 		last := len(d.buffers) - 1
 		if last < 0 || d.buffers[last]+size+slack > limit {
@@ -111,7 +116,7 @@ func demandOf(k *lower.Kernels, l vk.Limits, src model.Weights, p *model.Plan) (
 		if err != nil {
 			return nil, err
 		}
-		w, err := newWeight(ft, t, k.Repack(ft.Type), l)
+		w, err := newWeight(ft, t, k.Repack(ft.Type), bindable)
 		if err != nil {
 			return nil, err
 		}
@@ -122,7 +127,7 @@ func demandOf(k *lower.Kernels, l vk.Limits, src model.Weights, p *model.Plan) (
 		d.weights, d.names = append(d.weights, w), append(d.names, t.Name)
 	}
 	for _, t := range p.Memory() {
-		m, err := newMemory(p, t, l)
+		m, err := newMemory(p, t, bindable)
 		if err != nil {
 			return nil, err
 		}
@@ -133,8 +138,9 @@ func demandOf(k *lower.Kernels, l vk.Limits, src model.Weights, p *model.Plan) (
 	return d, nil
 }
 
-// newMemory sizes up what a plan keeps in one tensor: one binding must hold it.
-func newMemory(p *model.Plan, t model.Tensor, l vk.Limits) (*memory, error) {
+// newMemory sizes up what a plan keeps in one tensor: one binding, of at most bindable
+// bytes, must hold it.
+func newMemory(p *model.Plan, t model.Tensor, bindable int64) (*memory, error) {
 	if t.Type != quant.F16 && t.Type != quant.F32 {
 		return nil, model.Unsupported(fmt.Errorf("%s: memory of type %s; it may be F16 or F32", t.Name, t.Type))
 	}
@@ -145,13 +151,13 @@ func newMemory(p *model.Plan, t model.Tensor, l vk.Limits) (*memory, error) {
 	}
 	m := &memory{Tensor: t}
 	m.size = int64(pool.Units) * int64(pool.RowsOf()) * int64(row)
-	if most := bindable(l); m.size > most {
+	if m.size > bindable {
 		if pool.Per == model.Sequence {
 			return nil, fmt.Errorf("%s: %d states are %d MiB, %w of %d MiB; use %d sequences or fewer",
-				t.Name, pool.Units, mib(m.size), errRange, mib(most), most/int64(row))
+				t.Name, pool.Units, mib(m.size), errRange, mib(bindable), bindable/int64(row))
 		}
 		return nil, fmt.Errorf("%s: %d MiB are %w of %d MiB; use a context of %d or less",
-			t.Name, mib(m.size), errRange, mib(most), most/int64(row)/model.PageLen*model.PageLen)
+			t.Name, mib(m.size), errRange, mib(bindable), bindable/int64(row)/model.PageLen*model.PageLen)
 	}
 	return m, nil
 }

@@ -2,6 +2,7 @@ package lower
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"eclat/loader/quant"
@@ -27,6 +28,9 @@ const (
 
 // Only has the kernels load in the given ways alone, the preferred first.
 func (k *Kernels) Only(loads ...string) { k.loads = loads }
+
+// Texels reports whether a kernel may read texel buffers.
+func (k *Kernels) Texels() bool { return slices.Contains(k.loads, LoadTexel) }
 
 // NewKernels returns the kernels for a device.
 func NewKernels(d Device) *Kernels {
