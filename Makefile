@@ -77,9 +77,6 @@ unit:
 race:
 	$(call tested,race,-race -short -timeout 30m $(RACE))
 
-# Without cgo there is no GPU, and without GOEXPERIMENT=simd the plain kernels are all;
-# the rest must build and vet everywhere.
-
 # on says what a driver is; ON has go test run on it.
 ON = -count=1 -exec 'sh "$(CURDIR)/.ci/on" $*'
 define on
@@ -99,7 +96,8 @@ long-%:
 	$(call tested,$@-engine,$(ON) -timeout 30m -run 'TestBits$$|TestGolden' ./engine)
 	@sh .ci/on $* bin/eclat doctor --device vulkan:0
 
-# Without cgo there is no GPU; the rest must build and vet everywhere.
+# Without cgo there is no GPU, and without GOEXPERIMENT=simd the plain kernels are all;
+# the rest must build and vet everywhere.
 cross:
 	@for p in $(PLATFORMS); do \
 		echo "go build, go vet: $$p"; \

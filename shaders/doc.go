@@ -14,10 +14,10 @@
 // from run to run is in the inputs; where in them it lies is a push constant, as are a
 // memory's block tables (lib/common.glsl, memory_row), which differ from pool to pool.
 //
-// After a change run go generate ./shaders: it compiles all variants and writes
-// spv/ with manifest.json, which records the compiler and a hash of each variant's
-// sources and binary. A test compares the hashes, so an edited source with an old
-// binary does not pass.
+// After a change run make drivers, which fetches the one compiler of all shaders, and
+// go generate ./shaders: it compiles all variants and writes spv/ with manifest.json,
+// which records the compiler and a hash of each variant's sources and binary. A test
+// compares the hashes, so an edited source with an old binary does not pass.
 //
 // The package's tables are read-only after start-up and safe for any goroutine.
 package shaders

@@ -12,7 +12,7 @@ var binaries embed.FS
 
 // Manifest records what the binaries were made from.
 type Manifest struct {
-	Compiler string            // first line of glslc --version
+	Compiler string            // and the versions of its parts: the one shaders/gen is pinned to
 	Sources  map[string]string // variant → SHA-256 of its source, includes and defines
 	Binaries map[string]string // variant → SHA-256 of its SPIR-V
 }

@@ -1,5 +1,6 @@
-// Command gen compiles every variant of package shaders with glslc and writes
-// spv/ anew. It runs in the folder shaders, by go generate.
+// Command gen compiles every variant of package shaders and writes spv/ anew. It runs
+// in the folder shaders, by go generate, with the one compiler that .ci/drivers fetches:
+// another version would write other binaries.
 package main
 
 import (
@@ -17,6 +18,29 @@ import (
 	"eclat/shaders"
 )
 
+// compiler is what glslc --version must say of its parts.
+const compiler = "shaderc 2025.2-1, spirv-tools 2025.1~rc1-1, glslang 15.1.0+1.4.309.0-1"
+
+// glslc returns the compiler with its arguments. It stands below bin/drivers, where a
+// script runs it with its own libraries.
+func glslc(args ...string) *exec.Cmd {
+	const dir = "../bin/drivers/glslc"
+	return exec.Command(dir+"/run", append([]string{dir + "/root/usr/bin/glslc"}, args...)...)
+}
+
+// checkCompiler wants the compiler to be there and to be the pinned one.
+func checkCompiler() error {
+	out, err := glslc("--version").Output()
+	if err != nil {
+		return fmt.Errorf("the shaders' compiler is not there: %w; make drivers fetches it", err)
+	}
+	parts, _, _ := strings.Cut(string(out), "\n\n")
+	if got := strings.ReplaceAll(strings.TrimSpace(parts), "\n", ", "); got != compiler {
+		return fmt.Errorf("glslc is %q, the shaders' compiler is %q", got, compiler)
+	}
+	return nil
+}
+
 func main() {
 	if err := generate("spv"); err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
@@ -26,9 +50,8 @@ func main() {
 
 // generate fills the folder out with the binaries and the manifest.
 func generate(out string) error {
-	version, err := exec.Command("glslc", "--version").Output()
-	if err != nil {
-		return fmt.Errorf("glslc --version: %w (Debian: apt-get install glslc)", err)
+	if err := checkCompiler(); err != nil {
+		return err
 	}
 	old, err := filepath.Glob(filepath.Join(out, "*.spv"))
 	if err != nil {
@@ -40,7 +63,7 @@ func generate(out string) error {
 		}
 	}
 	table := shaders.Table()
-	m := shaders.Manifest{Compiler: strings.SplitN(string(version), "\n", 2)[0], Sources: map[string]string{}, Binaries: map[string]string{}}
+	m := shaders.Manifest{Compiler: compiler, Sources: map[string]string{}, Binaries: map[string]string{}}
 	var (
 		mu    sync.Mutex
 		wg    sync.WaitGroup
@@ -78,7 +101,7 @@ func compile(out string, v *shaders.Variant) (source, binary string, err error) 
 		return "", "", err
 	}
 	file := filepath.Join(out, v.Name+".spv")
-	if msg, err := exec.Command("glslc", shaders.Arguments(v, file)...).CombinedOutput(); err != nil {
+	if msg, err := glslc(shaders.Arguments(v, file)...).CombinedOutput(); err != nil {
 		return "", "", fmt.Errorf("glslc %s: %w\n%s", v.Name, err, msg)
 	}
 	data, err := os.ReadFile(file)
