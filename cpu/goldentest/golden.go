@@ -24,11 +24,13 @@ type golden struct {
 	runs    []run
 }
 
-// weight is a matrix of float32.
+// weight is a matrix of float32, or where it has blocks of their type.
 type weight struct {
-	name string
-	cols int
-	x    []float32
+	name   string
+	cols   int
+	x      []float32
+	ty     quant.Type
+	blocks []byte
 }
 
 // run is a batch and its answer.
@@ -65,6 +67,11 @@ func (g *golden) check(b model.Backend) error {
 	var w ggufwrite.File
 	w.Add("unused", quant.F32, []int{1}, []float32{0})
 	for _, m := range g.weights {
+		if m.blocks != nil {
+			row, _ := m.ty.RowBytes(uint64(m.cols))
+			w.Tensors = append(w.Tensors, ggufwrite.Tensor{Name: m.name, Type: m.ty, Dims: []int{m.cols, len(m.blocks) / int(row)}, Data: m.blocks})
+			continue
+		}
 		w.Add(m.name, quant.F32, []int{m.cols, len(m.x) / m.cols}, m.x)
 	}
 	f, err := loader.FromBytes("golden", w.Bytes())
@@ -143,31 +150,40 @@ func rowOps() []golden {
 		return b
 	}
 	return []golden{
-		{"ids and rows", model.Embed, []weight{{"w", 2, []float32{1, 2, 3, 4, 5, 6}}}, model.Room{},
+		{"ids and rows", model.Embed, []weight{{name: "w", cols: 2, x: []float32{1, 2, 3, 4, 5, 6}}}, model.Room{},
 			func(b *model.Builder) model.ID { return b.Embed("y", b.Weight("w", 3, 2)) },
 			[]run{{model.Batch{Tokens: []int32{2, -1, 0, -1, 1}, Rows: []float32{10, 20, 30, 40}, Pos: positions(0, 5), Seqs: []model.SeqRun{{N: 5}}},
 				[]float32{5, 6, 10, 20, 1, 2, 30, 40, 3, 4}, nil}}},
 
-		{"even", model.RMSNorm, []weight{{"w", 2, []float32{1, 2}}}, model.Room{},
+		{"even", model.RMSNorm, []weight{{name: "w", cols: 2, x: []float32{1, 2}}}, model.Room{},
 			receive(2, func(b *model.Builder, x model.ID) model.ID { return b.RMSNorm("y", x, b.Weight("w", 1, 2), 0) }),
 			[]run{{alone(3, 3, 4, 3e15, 4e15, -3e-15, 4e-15), // mean of squares 12.5
 				[]float32{0.8485281, 2.2627417, 0.8485281, 2.2627417, -0.8485281, 2.2627417}, nil}}},
-		{"odd, eps", model.RMSNorm, []weight{{"w", 3, []float32{1, 1, -2}}}, model.Room{},
+		{"odd, eps", model.RMSNorm, []weight{{name: "w", cols: 3, x: []float32{1, 1, -2}}}, model.Room{},
 			receive(3, func(b *model.Builder, x model.ID) model.ID { return b.RMSNorm("y", x, b.Weight("w", 1, 3), 1) }),
 			[]run{{alone(2, 1, 2, 2, 3, 0, 0), []float32{0.5, 1, -2, 1.5, 0, 0}, nil}}}, // means 3 and 3
-		{"two heads", model.RMSNorm, []weight{{"w", 2, []float32{1, 2}}}, model.Room{},
+		{"two heads", model.RMSNorm, []weight{{name: "w", cols: 2, x: []float32{1, 2}}}, model.Room{},
 			receive(4, func(b *model.Builder, x model.ID) model.ID { return b.RMSNorm("y", x, b.Weight("w", 1, 2), 0) }),
 			[]run{{alone(1, 3, 4, 1, 1), []float32{0.8485281, 2.2627417, 1, 2}, nil}}}, // means 12.5 and 1
 
-		{"2 × 3", model.MatMul, []weight{{"w", 3, []float32{1, 2, 3, 4, 5, 6}}}, model.Room{},
+		{"2 × 3", model.MatMul, []weight{{name: "w", cols: 3, x: []float32{1, 2, 3, 4, 5, 6}}}, model.Room{},
 			receive(3, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 2, 3), x) }),
 			[]run{{alone(2, 1, 0, -1, 2, 1, 0), []float32{-2, -2, 4, 13}, nil}, {alone(1, 0, 0, 1), []float32{3, 6}, nil}}},
-		{"19 columns", model.MatMul, []weight{{"w", 19, count[:19]}}, model.Room{},
+		{"19 columns", model.MatMul, []weight{{name: "w", cols: 19, x: count[:19]}}, model.Room{},
 			receive(19, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 1, 19), x) }),
 			[]run{{alone(1, count[:19]...), []float32{2470}, nil}}}, // Σ k², k = 1…19
-		{"70 rows", model.MatMul, []weight{{"w", 1, count}}, model.Room{},
+		{"70 rows", model.MatMul, []weight{{name: "w", cols: 1, x: count}}, model.Room{},
 			receive(1, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 70, 1), x) }),
 			[]run{{alone(1, 1), count, nil}}},
+
+		{"scales and minimums", model.MatMul, []weight{q4()}, model.Room{},
+			receive(256, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 2, 256), x) }),
+			// ones: Σ (g+1)·(g+1)·32 − (8−g)·32 and Σ (g+1)·(15−g)·32 − (8−g)·32; then element 33 alone
+			[]run{{alone(2, append(slices.Repeat([]float32{1}, 256), one(256, 33)...)...), []float32{32 * (204 - 36), 32 * (372 - 36), 2*2 - 7, 2*14 - 7}, nil}}},
+		{"scales of halves", model.MatMul, []weight{q6()}, model.Room{},
+			receive(256, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 1, 256), x) }),
+			// every integer is −32, the scale of elements 16i … 16i + 15 is i + 1
+			[]run{{alone(2, append(slices.Repeat([]float32{1}, 256), one(256, 17)...)...), []float32{-32 * 16 * 136, -32 * 2}, nil}}},
 
 		{"both ends", model.SwiGLU, nil, model.Room{},
 			func(b *model.Builder) model.ID {
@@ -177,15 +193,15 @@ func rowOps() []golden {
 			// x·σ(x)·2x: 2·σ(1), 2·σ(−1), 4²·…: σ(1) = 0.7310586, σ(−1) = 0.2689414
 			[]run{{alone(1, 0, 1, -1, 100, -100), []float32{0, 1.4621172, 0.5378828, 20000, 0}, nil}}},
 
-		{"rows", model.Add, []weight{{"w", 2, []float32{2, 0, 0, 3}}}, model.Room{},
+		{"rows", model.Add, []weight{{name: "w", cols: 2, x: []float32{2, 0, 0, 3}}}, model.Room{},
 			receive(2, func(b *model.Builder, x model.ID) model.ID {
 				return b.Add("y", x, b.MatMul("m", b.Weight("w", 2, 2), x))
 			}),
 			[]run{{alone(2, 1, 10, 2, 20), []float32{3, 40, 6, 80}, nil}}},
-		{"bias", model.Add, []weight{{"w", 2, []float32{0.5, -1}}}, model.Room{},
+		{"bias", model.Add, []weight{{name: "w", cols: 2, x: []float32{0.5, -1}}}, model.Room{},
 			receive(2, func(b *model.Builder, x model.ID) model.ID { return b.Add("y", x, b.Weight("w", 1, 2)) }),
 			[]run{{alone(2, 1, 10, 2, 20), []float32{1.5, 9, 2.5, 19}, nil}}},
-		{"rows", model.Mul, []weight{{"w", 2, []float32{2, 0, 0, 3}}}, model.Room{},
+		{"rows", model.Mul, []weight{{name: "w", cols: 2, x: []float32{2, 0, 0, 3}}}, model.Room{},
 			receive(2, func(b *model.Builder, x model.ID) model.ID {
 				return b.Mul("y", x, b.MatMul("m", b.Weight("w", 2, 2), x))
 			}),
@@ -199,6 +215,48 @@ func rowOps() []golden {
 				{wanted(alone(3, 1, 2, 3, 4, 5, 6)), nil, nil},
 			}},
 	}
+}
+
+// one is n numbers, all 0 but a 1 at i.
+func one(n, i int) []float32 {
+	x := make([]float32, n)
+	x[i] = 1
+	return x
+}
+
+// q4 is two rows of a block of Q4_K with d = dmin = 1: group g has scale g+1, minimum 8−g
+// and integers g+1 in the first row, 15−g in the second.
+func q4() weight {
+	w := weight{name: "w", cols: 256, ty: quant.Q4_K}
+	for row := range 2 {
+		b := make([]byte, 144)
+		b[1], b[3] = 0x3c, 0x3c
+		for g := range 4 { // groups 0–3 in bytes of their own, 4–7 in nibbles: all are below 16
+			b[4+g], b[8+g] = byte(g+1), byte(8-g)
+			b[12+g] = byte(g+5) | byte(4-g)<<4
+		}
+		for g := range 8 {
+			q := byte(g + 1)
+			if row == 1 {
+				q = byte(15 - g)
+			}
+			for j := range 32 {
+				b[16+g/2*32+j] |= q << (4 * (g % 2))
+			}
+		}
+		w.blocks = append(w.blocks, b...)
+	}
+	return w
+}
+
+// q6 is a block of Q6_K with d = 1, integers −32 and scales from 1 to 16.
+func q6() weight {
+	b := make([]byte, 210)
+	for i := range 16 {
+		b[192+i] = byte(i + 1)
+	}
+	b[209] = 0x3c
+	return weight{name: "w", cols: 256, ty: quant.Q6_K, blocks: b}
 }
 
 // ropes turn by quarters and halves of a circle.
@@ -299,7 +357,7 @@ func attentions() (all []golden) {
 			[]float32{65504, -65504}, nil})
 	add("f32", model.Store, heads{1, 1, 1, 3}, quant.F32, 0, 1, model.Room{Pages: 1},
 		run{values(0, 1, []int32{0}, 0.1, 1e30, -7), []float32{0.1, 1e30, -7}, nil})
-	all = append(all, golden{"f32 infinity", model.Store, []weight{{"w", 1, []float32{inf}}, {"zero", 1, []float32{0}}}, model.Room{Pages: 1},
+	all = append(all, golden{"f32 infinity", model.Store, []weight{{name: "w", cols: 1, x: []float32{inf}}, {name: "zero", cols: 1, x: []float32{0}}}, model.Room{Pages: 1},
 		func(b *model.Builder) model.ID { // the bias makes the infinity; keys are zeros
 			x := b.Receive("x", 1)
 			keys := b.Memory(model.Memory{Name: "k", Type: quant.F32, Cols: 1})
@@ -310,6 +368,29 @@ func attentions() (all []golden) {
 			return b.Attention("y", zero, keys, vals, 1, 1, 1)
 		},
 		[]run{{paged(0, 1, []int32{0}, 1), []float32{math.MaxFloat32}, nil}}})
+
+	// Two spans of 256 positions: position 256 is the first of its span, and the last token
+	// gives position 299 the weight of 3⁸ others.
+	var long, want []float32
+	var pages []int32
+	for t := range 300 {
+		q, k, v, mean := float32(0), float32(0), float32(1), float32(1)
+		if t == 256 {
+			v = 258
+		}
+		if t >= 256 {
+			mean = float32(t+258) / float32(t+1)
+		}
+		if t == 299 {
+			q, k, v, mean = ln3, 8, 101, (298+258+6561*101)/(299+6561.0)
+		}
+		long, want = append(long, q, k, v), append(want, mean)
+		if t%model.PageLen == 0 {
+			pages = append(pages, int32(t/model.PageLen))
+		}
+	}
+	add("two spans", model.Attention, heads{1, 1, 1, 1}, quant.F16, 0, 1, model.Room{Pages: len(pages), Seqs: 1, Chunk: 300},
+		run{paged(0, 300, pages, long...), want, nil})
 
 	for _, ty := range []quant.Type{quant.F16, quant.F32} {
 		one := model.Room{Pages: 3, Seqs: 2, Chunk: 64}
@@ -385,9 +466,9 @@ func convs() []golden {
 		two, answer = append(two, float32(c+1)), append(answer, float32(c+10*(c+1)))
 	}
 	return []golden{
-		{"many channels", model.Conv, []weight{{"w", 2, filter}}, model.Room{Seqs: 1}, build(many, 2),
+		{"many channels", model.Conv, []weight{{name: "w", cols: 2, x: filter}}, model.Room{Seqs: 1}, build(many, 2),
 			[]run{{model.Batch{Rows: two, Pos: positions(0, 2), Seqs: []model.SeqRun{seq(2, 0)}}, answer, nil}}},
-		{"three taps", model.Conv, []weight{{"w", 3, []float32{1, 10, 100, 2, 20, 200}}}, model.Room{Seqs: 2}, build(2, 3),
+		{"three taps", model.Conv, []weight{{name: "w", cols: 3, x: []float32{1, 10, 100, 2, 20, 200}}}, model.Room{Seqs: 2}, build(2, 3),
 			[]run{
 				{model.Batch{Rows: []float32{1, 5, 2, 6}, Pos: positions(0, 2), Seqs: []model.SeqRun{seq(2, 1)}}, []float32{100, 1000, 210, 1300}, nil},
 				{model.Batch{Rows: []float32{3, 7}, Pos: positions(2, 1), Seqs: []model.SeqRun{seq(1, 1)}}, []float32{321, 1530}, nil},
@@ -396,7 +477,7 @@ func convs() []golden {
 				{model.Batch{Rows: []float32{7, 1}, Pos: positions(0, 1), Seqs: []model.SeqRun{seq(1, 1)}}, []float32{700, 200}, nil},
 				{model.Batch{Rows: []float32{8, 1}, Pos: positions(1, 1), Seqs: []model.SeqRun{seq(1, 1)}}, []float32{870, 220}, nil},
 			}},
-		{"four taps, a run longer than they", model.Conv, []weight{{"w", 4, []float32{1, 10, 100, 1000}}}, model.Room{Seqs: 1}, build(1, 4),
+		{"four taps, a run longer than they", model.Conv, []weight{{name: "w", cols: 4, x: []float32{1, 10, 100, 1000}}}, model.Room{Seqs: 1}, build(1, 4),
 			[]run{
 				{model.Batch{Rows: []float32{1, 2, 3, 4, 5}, Pos: positions(0, 5), Seqs: []model.SeqRun{seq(5, 0)}}, []float32{1000, 2100, 3210, 4321, 5432}, nil},
 				{model.Batch{Rows: []float32{6, 7}, Pos: positions(5, 2), Seqs: []model.SeqRun{seq(2, 0)}}, []float32{6543, 7654}, nil},

@@ -49,5 +49,15 @@ func conv() (cases []*Case) {
 		c.leave(0)
 		return append(runs, c.alone(1, 1, 2, 5)...)
 	})
-	return append(cases, compared("conv", "over old NaN", LimitExact, c))
+	cases = append(cases, compared("conv", "over old NaN", LimitExact, c))
+	c = convTest(64, 4, 8, 1) // sums around 2^-40, some of them flushed
+	c.runs = acted(func(c *cast) []*model.Batch {
+		c.load = func(row []float32, _, _ int) {
+			for i := range row {
+				row[i] *= 0x1p-41
+			}
+		}
+		return c.alone(0, 8, 1)
+	})
+	return append(cases, compared("conv", "small", LimitExact, c))
 }
