@@ -29,8 +29,9 @@ func (w *lowered) attention() error {
 		return err
 	}
 	local, subgroups, size := w.k.reduced(load, 4)
-	together := heads / kv // heads a workgroup takes, of those that share a key head
-	for most := max(1, 1024/max(dimK, dimV, 128)); together > most || heads/kv%together != 0; {
+	together := heads / kv                    // heads a workgroup takes, of those that share a key head
+	most := max(1, 1024/max(dimK, dimV, 128)) // rows whose queries and weights fit 16 KiB of shared memory
+	for together > most || heads/kv%together != 0 {
 		together--
 	}
 
@@ -50,7 +51,7 @@ func (w *lowered) attention() error {
 	}
 	batch := uint32(1) // neighbouring tokens a workgroup takes
 	if tokens >= splitTokens && !w.k.dev.Software {
-		batch = max(1, 8/together)
+		batch = max(1, most/together)
 	}
 	keys := uint32(1) // positions of an invocation: a page for a workgroup, at least
 	if load == LoadTexel {

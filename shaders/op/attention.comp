@@ -119,10 +119,11 @@ const uint PER = (EIGHTS + LOCAL - 1) / LOCAL;          // eights an invocation 
 const uint SHARE = EIGHTS < LOCAL ? LOCAL / EIGHTS : 1; // invocations that share an eight: each has every SHARE-th row
 const uint MINE = (ROWS + SHARE - 1) / SHARE;           // rows of an invocation
 const uint SUMS = MINE * PER * 2;                       // of four elements
+const uint FOURS = (ROWS + 3) / 4;                      // rows by fours
 const uint QUADS = (DIMK + 7) / 8 * 2;                  // of a query
 #define NONE uintBitsToFloat(0xff800000u)               // −∞, the score of what is not seen
 
-shared float a[ROWS * SPAN];  // (ROWS, SPAN) scores, then weights
+shared vec4 a[SPAN * FOURS];  // (SPAN, ROWS) scores, then weights, of four rows each
 shared uint place[SPAN];      // cache row of each position
 shared uint top[ROWS];        // ordered(the largest score)
 #ifndef TEXEL
@@ -135,6 +136,11 @@ uint ordered(float x) {
     return (b >> 31) != 0 ? ~b : b | 0x80000000u;
 }
 float float_of(uint b) { return uintBitsToFloat((b >> 31) != 0 ? b & 0x7fffffffu : ~b); }
+
+float add(float a, float b) {
+    precise float v = a + b;
+    return v;
+}
 
 // query_of returns four elements from d on of row r's query, which begins at element e.
 vec4 query_of(uint r, uint e, uint d) {
@@ -155,35 +161,30 @@ void add_keys(uint e[KEYS], uint head[ROWS], uint d, inout float chain[CELLS]) {
     }
 }
 
-// scores is q·k of KEYS keys with every row. Chains come in pairs, since neighbours
-// are added first.
-void scores(uint e[KEYS], uint head[ROWS], out float score[CELLS]) {
-    float two[CELLS], four[CELLS]; // the chains 2·pair and 2·pair + 1; 0–3
-    for (uint pair = 0; pair < 4; pair++) {
-        float even[CELLS], odd[CELLS];
-        for (uint i = 0; i < CELLS; i++) {
-            even[i] = 0;
-            odd[i] = 0;
-        }
-        for (uint d = 16 * pair; d < DIMK; d += 64) {
-            add_keys(e, head, d, even);
-            if (d + 8 < DIMK) add_keys(e, head, d + 8, odd);
-        }
-        for (uint i = 0; i < CELLS; i++) {
-            precise float sum = even[i] + odd[i];
-            if (pair % 2 == 0) {
-                two[i] = sum;
-                continue;
-            }
-            sum = two[i] + sum;
-            if (pair == 1) {
-                four[i] = sum;
-                continue;
-            }
-            sum = four[i] + sum;
-            score[i] = sum;
-        }
+// add_pair computes the chains c and c + 1 of KEYS keys with every row, and their sum.
+void add_pair(uint e[KEYS], uint head[ROWS], uint c, out float sum[CELLS]) {
+    float odd[CELLS];
+    for (uint i = 0; i < CELLS; i++) {
+        sum[i] = 0;
+        odd[i] = 0;
     }
+    for (uint d = 8 * c; d < DIMK; d += 64) {
+        add_keys(e, head, d, sum);
+        if (d + 8 < DIMK) add_keys(e, head, d + 8, odd);
+    }
+    for (uint i = 0; i < CELLS; i++) sum[i] = add(sum[i], odd[i]);
+}
+
+// scores is q·k of KEYS keys with every row, written out: drivers do not unroll a loop
+// of this length.
+void scores(uint e[KEYS], uint head[ROWS], out float score[CELLS]) {
+    float two[CELLS], four[CELLS];
+    add_pair(e, head, 0, four);
+    add_pair(e, head, 2, two);
+    for (uint i = 0; i < CELLS; i++) four[i] = add(four[i], two[i]);
+    add_pair(e, head, 4, score);
+    add_pair(e, head, 6, two);
+    for (uint i = 0; i < CELLS; i++) score[i] = add(four[i], add(score[i], two[i]));
 }
 
 // row_of is row m of an invocation's own.
@@ -238,12 +239,15 @@ void attend(uint first, uint last, uint table, uint kv, uint h0) {
             scores(e, head, score);
             for (uint j = 0; j < KEYS; j++) {
                 uint t = t0 + j * LOCAL + lane;
-                if (t >= t_to) break;
-                for (uint r = 0; r < ROWS; r++) {
-                    precise float s = score[r * KEYS + j] * uintBitsToFloat(p.scale);
-                    s = t >= seen[r] && t < until[r] ? flush(s) : NONE;
-                    a[r * SPAN + t - base] = s;
-                    best[r] = max(best[r], s);
+                for (uint f = 0; f < FOURS; f++) {
+                    vec4 four = vec4(NONE);
+                    for (uint r = 4 * f; r < min(4 * f + 4, ROWS); r++) {
+                        precise float s = score[r * KEYS + j] * uintBitsToFloat(p.scale);
+                        s = t >= seen[r] && t < until[r] ? flush(s) : NONE;
+                        four[r % 4] = s;
+                        best[r] = max(best[r], s);
+                    }
+                    if (t < t_to) a[(t - base) * FOURS + f] = four;
                 }
             }
         }
@@ -256,25 +260,36 @@ void attend(uint first, uint last, uint table, uint kv, uint h0) {
 #endif
         }
         barrier();
-        for (uint r = 0; r < ROWS; r++) {
-            float largest = ceil(float_of(top[r]));
-            for (uint t = t_from + lane; t < t_to; t += LOCAL) a[r * SPAN + t - base] = weight_of(a[r * SPAN + t - base], largest);
+        for (uint f = 0; f < FOURS; f++) {
+            vec4 m = vec4(0);
+            for (uint r = 4 * f; r < min(4 * f + 4, ROWS); r++) m[r % 4] = ceil(float_of(top[r]));
+            for (uint t = t_from + lane; t < t_to; t += LOCAL) {
+                uint at = (t - base) * FOURS + f;
+                vec4 s = a[at];
+                a[at] = vec4(weight_of(s.x, m.x), weight_of(s.y, m.y), weight_of(s.z, m.z), weight_of(s.w, m.w));
+            }
         }
         float own[MINE], l[MINE];
         vec4 o[SUMS];
         for (uint m = 0; m < MINE; m++) {
             own[m] = ceil(float_of(top[row_of(m)]));
-            l[m] = 0;
         }
-        for (uint s = 0; s < SUMS; s++) o[s] = vec4(0);
         barrier();
+        for (uint m = 0; m < MINE; m++) l[m] = 0;
+        for (uint s = 0; s < SUMS; s++) o[s] = vec4(0);
         for (uint t = t_from; t < t_to; t++) {
             uint e = (place[t - base] * p.kv + kv) * DIMV;
             float w[MINE];
+            vec4 four;
             for (uint m = 0; m < MINE; m++) {
-                w[m] = a[row_of(m) * SPAN + t - base];
-                precise float sum = l[m] + w[m];
-                l[m] = sum;
+                uint at = (t - base) * FOURS;
+                if (SHARE > 1) {
+                    w[m] = a[at + row_of(m) / 4][row_of(m) % 4];
+                } else {
+                    if (m % 4 == 0) four = a[at + m / 4];
+                    w[m] = four[m % 4];
+                }
+                l[m] = add(l[m], w[m]);
             }
             for (uint j = 0; j < PER; j++) {
                 uint d = 8 * (lane % EIGHTS + j * LOCAL);

@@ -16,5 +16,7 @@ layout(std430, binding = 3) readonly restrict buffer Y { float y[]; };
 
 void main() {
     uint e = gl_GlobalInvocationID.x, i = gl_WorkGroupID.y;
-    if (e < p.k && i < inputs[p.count]) z[i * p.k + e] = x[i * p.k + e] + flush(y[e]);
+    if (e >= p.k || i >= inputs[p.count]) return;
+    precise float v = x[i * p.k + e] + flush(y[e]);
+    z[i * p.k + e] = v;
 }

@@ -27,13 +27,18 @@ vec4 product(vec4 a, vec4 b) {
     return flush(v);
 }
 
+vec4 sum(vec4 a, vec4 b) {
+    precise vec4 v = a + b;
+    return v;
+}
+
 void main() {
     uint total = (inputs[p.count] * p.k + 3) / 4;
     for (uint e = gl_GlobalInvocationID.x; e < total; e += gl_NumWorkGroups.x * LOCAL) {
         if (OP == 0)
             z[e] = product(vec4(silu(x[e].x), silu(x[e].y), silu(x[e].z), silu(x[e].w)), y[e]);
         else if (OP == 1)
-            z[e] = x[e] + y[e];
+            z[e] = sum(x[e], y[e]);
         else
             z[e] = product(x[e], y[e]);
     }
