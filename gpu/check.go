@@ -67,7 +67,7 @@ func (p *program) examine() (again bool, err error) {
 		}
 	}
 	for i, a := range list {
-		ok, err := b.ask(a.q, a.as)
+		ok, used, err := b.ask(a.q, a.as)
 		if err != nil {
 			return false, err
 		}
@@ -75,7 +75,9 @@ func (p *program) examine() (again bool, err error) {
 			return true, nil
 		}
 		for _, key := range a.keys {
-			b.passed[key] = a.q.Right()
+			if kernel, _, _ := strings.Cut(key, "["); slices.Contains(used, kernel) {
+				b.passed[key] = a.q.Right()
+			}
 		}
 		b.progress("checks", int64(i+1), int64(len(list)))
 	}
@@ -85,13 +87,13 @@ func (p *program) examine() (again bool, err error) {
 	return false, nil
 }
 
-// ask reports whether the kernels answer a question rightly. Where they don't, the one at
+// ask reports whether the kernels answer a question rightly, and which of them did. Where they don't, the one at
 // fault is disabled: that without which they do. The error is a model.ErrNoDevice where
 // nothing helps.
-func (b *Backend) ask(q *conformance.Question, as *lower.Shape) (right bool, err error) {
+func (b *Backend) ask(q *conformance.Question, as *lower.Shape) (right bool, used []string, err error) {
 	hash, used, err := b.answer(q, b.kernels.As(as))
 	if err != nil || hash == q.Right() {
-		return err == nil, err
+		return err == nil, used, err
 	}
 	for _, kernel := range slices.Backward(used) {
 		k := b.kernels.As(as)
@@ -101,24 +103,36 @@ func (b *Backend) ask(q *conformance.Question, as *lower.Shape) (right bool, err
 		h, instead, err := b.answer(q, k)
 		switch {
 		case b.lost != nil:
-			return false, b.lost
+			return false, nil, b.lost
 		case err != nil || h != q.Right():
 			continue
 		}
 		b.kernels.Disable(kernel)
-		b.warn("kernel %s answers wrongly on %s (%s: %s, not %s); %s takes its place", kernel, b.info.Name, q.Name, hash, q.Right(), instead[len(instead)-1])
-		return false, nil
+		place := slices.DeleteFunc(instead, func(k string) bool { return slices.Contains(used, k) })
+		if len(place) == 0 {
+			place = []string{"a plainer one"}
+		}
+		b.warn("kernel %s answers wrongly on %s (%s: %s); %s takes its place", kernel, b.info.Name, q.Name, hash, place[0])
+		return false, nil, nil
 	}
 	// Two variants may be wrong: the last that can be replaced goes, and the next is asked.
 	for _, kernel := range slices.Backward(used) {
 		if b.kernels.As(nil).Disable(kernel) {
 			b.kernels.Disable(kernel)
-			b.warn("kernel %s answers wrongly on %s (%s: %s, not %s)", kernel, b.info.Name, q.Name, hash, q.Right())
-			return false, nil
+			b.warn("kernel %s answers wrongly on %s (%s: %s)", kernel, b.info.Name, q.Name, hash)
+			return false, nil, nil
 		}
 	}
-	return false, fmt.Errorf("gpu: %s is not usable, it computes wrongly: kernel %s (%s: %s, not %s): %w",
-		b.info.Name, strings.Join(used, " or "), q.Name, hash, q.Right(), model.ErrNoDevice)
+	suspects := slices.DeleteFunc(used, func(kernel string) bool { // those that passed are not at fault
+		for key := range b.passed {
+			if strings.HasPrefix(key, kernel+"[") {
+				return true
+			}
+		}
+		return false
+	})
+	return false, nil, fmt.Errorf("gpu: %s computes wrongly (%s: %s, kernel %s): %w",
+		b.info.Name, q.Name, hash, strings.Join(suspects[max(0, len(suspects)-3):], " or "), errWrong)
 }
 
 // answer asks a question of some kernels: the hash of what they say, and their names.
