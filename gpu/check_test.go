@@ -3,7 +3,9 @@
 package gpu
 
 import (
+	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -202,4 +204,88 @@ func (f *fault) compile(t *testing.T) map[string][]byte {
 		out[name] = data
 	}
 	return out
+}
+
+// TestChecksFile: a file of checks that is damaged, of another driver or hostile is left
+// aside and written anew; it cannot take a kernel away, nor pass one.
+func TestChecksFile(t *testing.T) {
+	o := options{}
+	o.CacheDir = t.TempDir()
+	ask := func() (asked int, path string) {
+		t.Helper()
+		c := openChecked(t, o)
+		if err := c.compileOnce(); err != nil || len(c.warned) > 0 {
+			t.Fatal(err, c.warned)
+		}
+		return c.asked, c.b.checksPath()
+	}
+	all, path := ask()
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept checks
+	if err := json.Unmarshal(good, &kept); err != nil || len(kept.Passed) == 0 {
+		t.Fatal(err, kept)
+	}
+	forged := maps.Clone(kept.Passed)
+	for key := range forged {
+		forged[key] = "0123456789abcdef"
+	}
+	file := func(c checks) string {
+		data, _ := json.Marshal(c)
+		return string(data)
+	}
+	for name, data := range map[string]string{
+		"cut short": string(good[:len(good)/2]), "empty": "", "null": "null", "a list": "[1, 2]",
+		"too long": string(good) + strings.Repeat(" ", mostChoices), "other driver": file(checks{"another", kept.Passed}),
+		"other answers": file(checks{kept.For, forged}),
+	} {
+		if err := os.WriteFile(path, []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if n, _ := ask(); n != all {
+			t.Errorf("%s: %d questions of %d", name, n, all)
+		}
+		if n, _ := ask(); n != 0 {
+			t.Errorf("%s: the file was not written anew", name)
+		}
+	}
+	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := ask(); n != all {
+		t.Error("a folder was read")
+	}
+}
+
+// TestLostInCheck: a device that is lost while it is asked is lost, not wrong: no kernel is
+// disabled, and a new backend asks again.
+func TestLostInCheck(t *testing.T) {
+	o := options{}
+	o.CacheDir = t.TempDir()
+	for _, after := range []int{0, 1, 7} {
+		armed := false
+		o.Fault = func(call, _ string) error {
+			if call == "submit" && armed {
+				if after--; after < 0 {
+					return vk.ErrDeviceLost
+				}
+			}
+			return nil
+		}
+		c := openChecked(t, o)
+		armed = true
+		err := c.compileOnce()
+		if !errors.Is(err, model.ErrLost) || errors.Is(err, model.ErrNoDevice) || len(c.warned) > 0 {
+			t.Errorf("the error is %v, warned %q", err, c.warned)
+		}
+		if err := c.compileOnce(); !errors.Is(err, model.ErrLost) {
+			t.Errorf("compiled on a lost device: %v", err)
+		}
+	}
+	o.Fault = nil
+	if c := openChecked(t, o); c.compileOnce() != nil || c.asked == 0 {
+		t.Error("nothing was asked after the loss")
+	}
 }
