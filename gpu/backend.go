@@ -15,10 +15,12 @@ import (
 // options are model.OpenOptions and what only this package's tests set.
 type options struct {
 	model.OpenOptions
-	validation bool                 // the validation layers, where they are installed
-	onMessage  func(message string) // validation messages, on any thread; may be nil
-	tune       tuning               // whether shapes of kernels are chosen by measuring
-	submitTime time.Duration        // bounds one submit by its estimated time; 0 for what Careful says
+	validation bool                                     // the validation layers, where they are installed
+	onMessage  func(message string)                     // validation messages, on any thread; may be nil
+	tune       tuning                                   // whether shapes of kernels are chosen by measuring
+	unchecked  bool                                     // whether kernels compute without having answered a question
+	spirv      func(kernel string, spirv []byte) []byte // what is compiled in a kernel's place; nil for itself
+	submitTime time.Duration                            // bounds one submit by its estimated time; 0 for what Careful says
 }
 
 // Backend implements model.Backend on one Vulkan device. Fault of its options is
@@ -26,25 +28,27 @@ type options struct {
 // call's; the subject is the kernel's name or the name of the first tensor that the
 // submit writes.
 type Backend struct {
-	opt      options
-	dev      *vk.Device
-	info     vk.Info
-	kernels  *lower.Kernels
-	rates    rates
-	state    state
-	pools    []model.Pool // of the loaded plan
-	weights  map[string]*weight
-	memories map[string]*memory
-	held     []*vk.Buffer // weights and memory
-	pipes    map[string]*vk.Pipeline
-	warmed   map[*vk.Pipeline]bool // that have run, see warm
-	programs map[*program]bool
-	work     workspace
-	pages    pages
-	submits  int
-	lost     error // set once the device is lost
-	faulty   sync.Mutex
-	unmapped bool // act as if no memory of the device were mapped; tests set it
+	opt        options
+	dev        *vk.Device
+	info       vk.Info
+	kernels    *lower.Kernels
+	rates      rates
+	state      state
+	pools      []model.Pool // of the loaded plan
+	weights    map[string]*weight
+	memories   map[string]*memory
+	held       []*vk.Buffer // weights and memory
+	pipes      map[string]*vk.Pipeline
+	warmed     map[*vk.Pipeline]bool // that have run, see warm
+	passed     map[string]string     // what answered its question, see check.go
+	remembered map[string]string     // of earlier starts
+	programs   map[*program]bool
+	work       workspace
+	pages      pages
+	submits    int
+	lost       error // set once the device is lost
+	faulty     sync.Mutex
+	unmapped   bool // act as if no memory of the device were mapped; tests set it
 }
 
 // state says how far a backend has come.
@@ -88,6 +92,7 @@ func open(info vk.Info, o options) (*Backend, error) {
 	b.rates = ratesOf(b.info)
 	b.work.b, b.pages.b = b, b
 	b.loadChoices()
+	b.loadChecks()
 	return b, nil
 }
 

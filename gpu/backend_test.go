@@ -19,10 +19,11 @@ func testDevice(t testing.TB) vk.Info {
 	return infos[0]
 }
 
-// strict is options with validation on; any message fails the test.
+// strict is options with validation on, any message of which fails the test, and without
+// questions to kernels, which check_test.go asks.
 func strict(t testing.TB, o options) options {
 	var lock sync.Mutex
-	o.validation = true
+	o.validation, o.unchecked = true, true
 	o.onMessage = func(m string) {
 		lock.Lock()
 		defer lock.Unlock()

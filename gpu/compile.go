@@ -129,7 +129,7 @@ func (p *program) lowering() *lower.Lowering {
 }
 
 // lower asks for the dispatches and compiles their pipelines. When a variant's
-// pipeline fails, the next plainer one is taken and all is lowered anew, because
+// pipeline fails, or computes wrongly, the next plainer one is taken and all is lowered anew, because
 // its sizes and bindings may differ.
 func (p *program) lower() error {
 	l := p.lowering()
@@ -162,7 +162,9 @@ again:
 		if p.Work, err = lower.WorkOf(l, p.groups); err != nil {
 			return err
 		}
-		return nil
+		if wrong, err := p.examine(); err != nil || !wrong {
+			return err
+		}
 	}
 }
 

@@ -35,6 +35,9 @@ type vkError struct {
 
 func (e vkError) Unwrap() []error { return []error{e.error, e.is} }
 
+// errWrong says that a device cannot be used, as one that is not there cannot.
+var errWrong = vkError{errors.New("no kernel takes its place"), model.ErrNoDevice}
+
 // named marks what package vk says with what model calls it.
 func named(err error) error {
 	for _, pair := range [...]struct{ vk, model error }{

@@ -64,10 +64,18 @@ func (b *Backend) newPipeline(d *lower.Dispatch) (*vk.Pipeline, error) {
 	if err := b.fault("pipeline", d.Kernel); err != nil {
 		return nil, err
 	}
-	return b.dev.NewPipeline(d.Kernel, d.SPIRV, layoutOf(d), d.Spec, d.Subgroup)
+	return b.dev.NewPipeline(d.Kernel, b.spirv(d), layoutOf(d), d.Spec, d.Subgroup)
 }
 
 func layoutOf(d *lower.Dispatch) vk.Layout {
 	v := d.Variant
 	return vk.Layout{Storage: v.Storage, Texel: v.Texel, PushWords: v.PushWords}
+}
+
+// spirv is what a dispatch's pipeline is compiled from.
+func (b *Backend) spirv(d *lower.Dispatch) []byte {
+	if b.opt.spirv != nil {
+		return b.opt.spirv(d.Kernel, d.SPIRV)
+	}
+	return d.SPIRV
 }

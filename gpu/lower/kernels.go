@@ -2,6 +2,7 @@ package lower
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,6 +18,15 @@ type Kernels struct {
 	loads []string        // suffixes of variants the device can run, the preferred first
 	off   map[string]bool // variants that failed
 	tuned Choices         // measured choice among shapes, by TuneKey
+	as    *Shape          // of every matmul that can have it, whatever was measured
+}
+
+// As returns kernels like these whose matmuls have a shape where they can; nil leaves
+// them as they are. What is disabled in the one is not in the other.
+func (k *Kernels) As(s *Shape) *Kernels {
+	c := *k
+	c.off, c.tuned, c.as = maps.Clone(k.off), maps.Clone(k.tuned), s
+	return &c
 }
 
 // Suffixes of variants: how they read and reduce (see shaders.Table).

@@ -3,6 +3,7 @@ package lower
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"eclat/loader/quant"
 	"eclat/model"
@@ -26,6 +27,37 @@ type Shape struct {
 }
 
 const tile = "tile"
+
+// Product is how a matmul's dispatch is cut and what is part of it.
+type Product struct {
+	Type quant.Type
+	Shape
+	Tail bool   // rows of W are not whole pieces
+	Add  uint32 // 1: a row of another activation is added to each row; 2: the same row to all
+	GLU  bool
+}
+
+// Tiled reports whether it goes through shared memory.
+func (p *Product) Tiled() bool { return p.Load == tile }
+
+// ProductOf says what product a dispatch is, false where it is none.
+func ProductOf(d *Dispatch) (p Product, ok bool) {
+	for _, p.Type = range shaders.Types {
+		name := shaders.TypeName(p.Type)
+		if d.Kernel == "matmul_"+name {
+			p.Shape = Shape{tile, d.Spec[1], d.Spec[2]}
+			p.Tail, p.Add = d.Spec[5] != 0, d.Spec[6]
+			return p, true
+		}
+		load, found := strings.CutPrefix(d.Kernel, "matvec_"+name)
+		if found && (load == LoadBuffer || load == LoadTexel) {
+			p.Shape = Shape{load, d.Spec[1], d.Spec[2]}
+			p.Tail, p.Add, p.GLU = d.Spec[3] != 0, d.Spec[4], d.Spec[5] != 0
+			return p, true
+		}
+	}
+	return p, false
+}
 
 // maxCols is the most rows of x that matvec takes at once.
 const maxCols = 8
@@ -106,6 +138,9 @@ func (k *Kernels) shapeFor(info *WeightInfo, n int) (Shape, error) {
 	list := k.Shapes(info, n)
 	if len(list) == 0 {
 		return Shape{}, fmt.Errorf("gpu: no kernel for weights of type %s works on %s", info.Type, k.dev.Name)
+	}
+	if k.as != nil && slices.Contains(list, *k.as) {
+		return *k.as, nil
 	}
 	if s := k.tuned[TuneKey(info, n)]; slices.Contains(list, s) {
 		return s, nil

@@ -34,7 +34,7 @@ float exp2_(float x) {
     return is_nan(x) ? x : x < -125.0 ? 0.0 : y;
 }
 
-// recip is 1/x for 2^-125 ≤ x ≤ 2^125.
+// recip is 1/x for 2^-101 ≤ x ≤ 2^101.
 float recip(float x) {
     precise float r = uintBitsToFloat(0x7EF311C7u - floatBitsToUint(x));
     for (int i = 0; i < 4; i++) {
