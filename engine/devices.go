@@ -103,7 +103,7 @@ func OpenDevice(ctx context.Context, o Options) (model.Backend, string, error) {
 
 // openOptions is how every device is opened.
 func (o *Options) openOptions() model.OpenOptions {
-	return model.OpenOptions{Threads: o.Threads, CacheDir: cacheDir(), Progress: o.Progress, Warn: o.notice, Fault: o.fault}
+	return model.OpenOptions{Threads: o.Threads, CacheDir: cacheDir(), Variant: o.Variant, Progress: o.Progress, Warn: o.notice, Fault: o.fault}
 }
 
 // cacheDir is where compiled kernels are kept, "" where the system names no place.

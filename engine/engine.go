@@ -35,9 +35,10 @@ type Options struct {
 	Parallel   int    // most sequences at work at a time; 0 for DefaultParallel
 	Queue      int    // most requests that wait; 0 for DefaultQueue
 	Threads    int    // of the processor; 0 for one a core
+	Variant    string // of the device's kernels, see model.OpenOptions; empty to run a model
 	// Progress and Notice are called on the goroutine that owns the devices: they must
 	// not wait for the engine. Either may be nil.
-	Progress func(what string, done, total int64) // told how far loading ("weights", in bytes) and compiling ("kernels") are
+	Progress func(what string, done, total int64) // told how far loading ("weights", in bytes) and compiling ("kernels", "checks") are
 	Notice   func(message string)                 // told which device was chosen and why, what lies where, and of faults overcome
 
 	// Probe says which probe will be opened beside the requests: its memory is planned

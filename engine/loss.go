@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -28,15 +29,23 @@ func (o *owner) ready() error {
 	return nil
 }
 
+// movable reports whether the layers may move to the processor when a device turns out
+// to be of no use: nobody asked for that device.
+func (o *owner) movable() bool {
+	d := o.e.options.Device
+	return (d == "" || d == "auto") && !o.e.options.RequireGPU && o.chain.onDevice()
+}
+
 // lost brings lost devices back: everything is closed and opened anew, and the
 // sequences run the tokens they have once more. After the third loss in one answer
-// the layers move to the processor.
+// the layers move to the processor, and at once where a device computes wrongly.
 func (o *owner) lost(err error) {
 	o.epoch++
 	o.careful++
 	o.calm = 0
 	o.e.losses.Add(1)
-	often := false
+	wrong := errors.Is(err, ErrDevice)
+	often := wrong
 	o.pages = newPages(o.chain.kinds)
 	o.index = newIndex(o.pages)
 	for i, q := range o.active {
@@ -45,19 +54,30 @@ func (o *owner) lost(err error) {
 		q.units, q.stored, q.shared, q.pages = nil, 0, nil, 0
 		o.follow(q, o.active[:i])
 	}
-	o.e.options.notice(fmt.Sprintf("%v; opening the device again", err))
+	next := "opening the device again"
+	if wrong {
+		next = "it is not used"
+	}
+	o.e.options.notice(fmt.Sprintf("%v; %s", err, next))
 	o.broken = err
 	o.chain.close() // a lost device may not even close; that matters less than going on
 	if often && o.chain.onDevice() {
 		links, fault := o.e.placeOnProcessor()
 		if fault == nil {
 			o.chain.links = links
-			o.e.options.notice(fmt.Sprintf("the device was lost %d times in one answer: all layers move to %s", maxLosses, links[0].device.Info().ID))
+			why := fmt.Sprintf("the device was lost %d times in one answer", maxLosses)
+			if wrong {
+				why = "the device computes wrongly"
+			}
+			o.e.options.notice(fmt.Sprintf("%s: all layers move to %s", why, links[0].device.Info().ID))
 		} else {
 			o.e.options.notice(fmt.Sprintf("the layers cannot move to the processor: %v", fault))
 		}
 	}
-	if err := o.ready(); err != nil {
+	if !wrong || !o.chain.onDevice() { // a device that computes wrongly would do so again
+		err = o.ready()
+	}
+	if err != nil {
 		for _, q := range slices.Clone(o.active) {
 			o.end(q, "", err)
 		}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -72,6 +73,36 @@ func TestLostAgainAndAgain(t *testing.T) {
 	}
 	if !slices.ContainsFunc(told, func(m string) bool { return strings.Contains(m, "all layers move to cpu") }) {
 		t.Errorf("told %q", told)
+	}
+}
+
+// TestWrongDevice: from a device that computes wrongly the layers move to the processor at
+// once, unless the user asked for it: then that is the answer.
+func TestWrongDevice(t *testing.T) {
+	for _, device := range []string{"auto", "sim"} {
+		runs := 0
+		s := &sim{kind: model.DiscreteGPU, fault: func(call string) error {
+			if call == "run" {
+				runs++
+				return fmt.Errorf("kernel rope: %w", model.ErrNoDevice)
+			}
+			return nil
+		}}
+		var told []string
+		e := open(t, builtIn, Options{
+			Device: device, devices: []model.Device{s, &sim{kind: model.Processor}}, Context: 512, open: memories(allPositions, someWindow),
+			Notice: func(m string) { told = append(told, m) },
+		})
+		p := prompt(50, 4)
+		q, err := e.Submit(context.Background(), Request{Tokens: p, MaxTokens: 10, IgnoreEOS: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := collect(q)
+		moved := slices.ContainsFunc(told, func(m string) bool { return strings.Contains(m, "computes wrongly: all layers move to cpu") })
+		if auto := device == "auto"; auto != (err == nil) || auto != slices.Equal(got, say(e, p, 10)) || auto != moved || runs != 1 || !auto && !errors.Is(err, ErrDevice) {
+			t.Errorf("%s: %v, %v after %d runs; told %q", device, got, err, runs, told)
+		}
 	}
 }
 

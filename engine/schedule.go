@@ -214,7 +214,7 @@ func (o *owner) step() bool {
 	out, err := o.chain.run(ctx, o.e.sizeFor(len(o.batch.Tokens)), &o.batch)
 	switch {
 	case err == nil:
-	case errors.Is(err, ErrLost):
+	case errors.Is(err, ErrLost), errors.Is(err, ErrDevice) && o.movable():
 		o.lost(err)
 		return true
 	case ctx.Err() != nil: // sweep ends it

@@ -89,6 +89,13 @@ func open(info vk.Info, o options) (*Backend, error) {
 		warmed:   map[*vk.Pipeline]bool{},
 		programs: map[*program]bool{},
 	}
+	if o.Variant != "" {
+		b.opt.unchecked, b.opt.tune = true, tuneNever
+		if !b.kernels.Prefer(o.Variant) {
+			dev.Close()
+			return nil, fmt.Errorf("gpu: %s has no kernels of kind %q", b.info.Name, o.Variant)
+		}
+	}
 	b.rates = ratesOf(b.info)
 	b.work.b, b.pages.b = b, b
 	b.loadChoices()

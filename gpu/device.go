@@ -64,6 +64,7 @@ func describe(i vk.Info) model.DeviceInfo {
 	d := model.DeviceInfo{
 		ID: fmt.Sprintf("vulkan:%d", i.Index), Backend: "Vulkan", Name: i.Name, Kind: kinds[i.Type], Driver: i.Driver,
 		Chunk: promptChunk, Ops: lower.Ops(), Types: shaders.Types, Details: details(i),
+		Variants: lower.NewKernels(lowerable(i)).Variants(),
 	}
 	if !hostBacked(i) {
 		d.Memory = ownMemory(i)

@@ -96,6 +96,8 @@ type DeviceInfo struct {
 	Ops   []Op         // what it can compute
 	Types []quant.Type // of the weights it can compute with
 
+	Variants []string // of kernels that it can be held to (OpenOptions.Variant), the preferred first; nil where there is one kind
+
 	Details []Detail // what else there is to say of it, for people
 }
 
@@ -143,9 +145,10 @@ type Device interface {
 // OpenOptions configures a backend. A device ignores what does not concern it.
 type OpenOptions struct {
 	Threads  int                                  // of the processor; 0 for one a core
-	CacheDir string                               // folder of compiled kernels and measured choices; empty for none
+	CacheDir string                               // folder of compiled kernels, measured choices and passed checks; empty for none
+	Variant  string                               // one of DeviceInfo.Variants: kernels are of it where there are such, and compute unchecked; empty for the best that answer rightly
 	Careful  int                                  // how often the device was lost lately: it takes shorter steps for it
-	Progress func(what string, done, total int64) // told how far loading ("weights", bytes) and compiling ("kernels", kernels) are; may be nil
+	Progress func(what string, done, total int64) // told how far loading ("weights", bytes) and compiling ("kernels", kernels; "checks", questions to them) are; may be nil
 	Warn     func(message string)                 // told when something falls back to something plainer; may be nil
 	Fault    func(call, subject string) error     // tests make a device fail with it; may be nil
 }

@@ -24,7 +24,9 @@ func newDoctor() *cobra.Command {
 		Use:   "doctor [MODEL]",
 		Short: "Check every kernel of a device against the reference",
 		Long: `Check every kernel, weight type and awkward shape of a device against the
-reference, and measure how fast each type is read. With a MODEL, its logits are
+reference, and measure how fast each type is read. Every variant of its kernels is
+asked the questions of the check before the first token, and its answers are told as
+bit-equal, within limits or wrong, with their hash. With a MODEL, its logits are
 compared too.
 
 The last line is a verdict to paste into a bug report. The exit code is 1 when
@@ -79,13 +81,18 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 	if err != nil {
 		return err
 	}
+	info := b.Info()
 	if err := b.Close(); err != nil {
 		return err
 	}
 	out.Fprintf(w, "device  %s\n\n", name)
+	wrong, err := askKernels(ctx, w, o, info.Variants, ref, quick)
+	if err != nil {
+		return err
+	}
 
 	var table []*finding
-	var failed, checked, lacking int
+	failed, checked, lacking := wrong, wrong, 0
 	cases := conformance.Cases()
 	bar := out.NewBar("checking", false)
 	defer bar.Clear()

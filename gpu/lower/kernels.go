@@ -1,6 +1,7 @@
 package lower
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,6 +42,24 @@ func (k *Kernels) Only(loads ...string) { k.loads = loads }
 
 // Texels reports whether a kernel may read texel buffers.
 func (k *Kernels) Texels() bool { return slices.Contains(k.loads, LoadTexel) }
+
+// Variants lists the ways to load that the device has, the preferred first, as people
+// call them.
+func (k *Kernels) Variants() (names []string) {
+	for _, load := range k.loads {
+		names = append(names, cmp.Or(strings.TrimPrefix(load, "_"), "buffer"))
+	}
+	return names
+}
+
+// Prefer has the kernels load in one of Variants where they can; false for another name.
+func (k *Kernels) Prefer(variant string) bool {
+	i := slices.Index(k.Variants(), variant)
+	if i >= 0 {
+		k.loads = append([]string{k.loads[i]}, slices.Delete(slices.Clone(k.loads), i, i+1)...)
+	}
+	return i >= 0
+}
 
 // NewKernels returns the kernels for a device.
 func NewKernels(d Device) *Kernels {
