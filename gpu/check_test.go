@@ -117,7 +117,7 @@ var faults = []fault{
 	{"off by one row", product, []string{"min(j0 + r % EACH, p.rows - 1)", "min(j0 + r % EACH + 1, p.rows - 1)"}, false},
 	{"NaN", product, []string{"y[at] = sum;", "y[at] = isnan(sum) ? 0 : sum;"}, false},
 	{"dropped dispatch", "round", []string{"void main() {", "void main() {\n    if (p.k > 0) return;"}, true},
-	{"denormals", "rmsnorm", []string{"        v = flush(v);\n", ""}, true},
+	{"denormals", "rmsnorm", []string{"    return flush(v);", "    return v;"}, true},
 	{"every variant", "attention attention_texel attention_plain", []string{"uintBitsToFloat(p.scale)", "uintBitsToFloat(p.scale + 1)"}, true},
 }
 
