@@ -48,7 +48,7 @@ func askKernels(ctx context.Context, w io.Writer, o engine.Options, variants []s
 		for i, q := range list {
 			if err := ctx.Err(); err != nil {
 				bar.Clear()
-				return wrong, interrupted(err, fmt.Sprintf("%d of %d questions were asked", v*len(list)+i, len(variants)*len(list)))
+				return wrong, interrupted(err, fmt.Sprintf("partial: %d of %d questions were asked", v*len(list)+i, len(variants)*len(list)))
 			}
 			bar.Set(int64(v*len(list)+i), int64(len(variants)*len(list)))
 			kernels, _, _ := strings.Cut(q.Name, ",")
