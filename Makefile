@@ -1,7 +1,7 @@
 # make run      builds eclat and prints a paragraph from the built-in model
-# make test     lint, every test, the race detector, other systems, and on every Vulkan
-#               driver the ops and a model; installs what the tests need where it may,
-#               and says at its end what was not checked
+# make test     lint, every test, the race detector, other systems; installs what the
+#               tests need where it may, and says at its end what was not checked
+# make test-drivers  the ops and a model on every other Vulkan driver
 # make test-long  all of the GPU's tests, the bits of every model in every way, and the
 #               doctor, on every driver
 #
@@ -21,15 +21,15 @@ VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo d
 # The processor's fast kernels need simd/archsimd; a build without it has plain ones.
 export GOEXPERIMENT = simd
 
-# LONG are tests that are left to test-long; SHARE are those of the GPU that make test runs
-# on each other driver, where test-long runs all of the GPU's.
+# LONG are tests that are left to test-long; SHARE are those of the GPU that test-drivers
+# runs on each other driver, where test-long runs all of the GPU's.
 LONG  = ^Test(Kernels|Fused|AttentionShapes|BitsOfAll)$$
 SHARE = Conformance|Golden/sotu-8m-q4_k_m|Enumerate|Dispatch|Validation
 
 RACE      = ./cpu ./gpu ./engine ./loader ./loader/fragment ./cmd/eclat/out
 PLATFORMS = linux/amd64 linux/arm64 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: build run test test-long lint unit long race cross bench golden fuzz deps drivers mutate clean
+.PHONY: build run test test-drivers test-long lint unit long race cross bench golden fuzz deps drivers mutate clean
 
 build:
 	go build -ldflags '-X main.version=$(VERSION)' -o bin/eclat ./cmd/eclat
@@ -41,10 +41,13 @@ run: build
 # loader's first device, which is lavapipe where there is no card.
 OTHERS = $(filter-out $(if $(wildcard /dev/dri/renderD*),,lavapipe),$(shell sh .ci/on))
 
-test: deps drivers build
+test: deps
 	@$(MAKE) --no-print-directory lint cross unit race
+	$(call skipped,unit race)
+
+test-drivers: deps drivers build
 	@$(MAKE) --no-print-directory -j 2 build $(OTHERS:%=driver-%)
-	$(call skipped,unit race $(OTHERS:%=driver-%))
+	$(call skipped,$(OTHERS:%=driver-%))
 
 test-long: deps drivers build
 	@$(MAKE) --no-print-directory -j 2 long $(OTHERS:%=long-%)
