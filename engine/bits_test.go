@@ -151,6 +151,7 @@ func (d chunked) Info() model.DeviceInfo {
 // cut, whatever else is in the batch, and wherever the layers lie. One way of each kind,
 // a short text, the models in testdata.
 func TestBits(t *testing.T) {
+	long(t)
 	models, err := filepath.Glob("../testdata/*.gguf")
 	if err != nil || len(models) == 0 {
 		t.Fatal("no models in testdata")

@@ -37,6 +37,7 @@ func TestCacheNotWritten(t *testing.T) {
 // damaged, foreign, too long or no file at all is left aside and written anew; a
 // shape that this program would not try is measured again.
 func TestChoicesFile(t *testing.T) {
+	long(t)
 	folder := t.TempDir()
 	compile := func() (measured int, c lower.Choices, path string) {
 		b := openTest(t, options{tune: tuneAlways, OpenOptions: model.OpenOptions{CacheDir: folder, Fault: func(_, subject string) error {

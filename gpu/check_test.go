@@ -11,9 +11,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"eclat/gpu/lower"
 	"eclat/gpu/vk"
 	"eclat/model"
 	"eclat/shaders"
@@ -97,12 +99,12 @@ func TestChecksPass(t *testing.T) {
 // fault is a kernel made wrong: texts of its source replaced by others.
 type fault struct {
 	name    string
-	kernels string   // variants that are wrong
+	kernels string   // that are wrong, in the variant that the device prefers, or in all
 	edits   []string // old, new …
-	refused bool     // nothing can take its place
+	all     bool     // all variants are wrong: nothing can take their place
 }
 
-const product = "matvec_q4_k_texel matvec_q6_k_texel matvec_q8_0_texel matvec_f32_texel matvec_f16_texel"
+const product = "matvec_q4_k matvec_q6_k matvec_q8_0 matvec_f32 matvec_f16"
 
 var faults = []fault{
 	{"tail", product, []string{"first_row + j >= p.rows) continue", "first_row + j + 1 >= p.rows) continue"}, false},
@@ -111,22 +113,21 @@ var faults = []fault{
 	{"subgroup width", product, []string{"const uint TEAMS = LOCAL / LANES", "const uint TEAMS = 32 / LANES"}, false},
 	{"stale buffer", "gather", []string{"writeonly restrict buffer Y", "restrict buffer Y", "inputs[1]) y[", "inputs[1] && isnan(y[i * p.k + e])) y["}, true},
 	{"rope", "rope_store", []string{"second ? v.y : v.x", "second ? v.x : v.y"}, false},
-	{"mask", "attention_texel", []string{"until[r] = pos + 1", "until[r] = max(pos, 1)"}, false},
+	{"mask", "attention", []string{"until[r] = pos + 1", "until[r] = max(pos, 1)"}, false},
 	{"f16 overflow", product, []string{"y[at] = sum;", "y[at] = abs(sum) > 65504 ? uintBitsToFloat(0x7f800000u) : sum;"}, false},
-	{"wrong scale", "attention_texel", []string{"uintBitsToFloat(p.scale)", "uintBitsToFloat(p.scale + 1)"}, false},
+	{"wrong scale", "attention", []string{"uintBitsToFloat(p.scale)", "uintBitsToFloat(p.scale + 1)"}, false},
 	{"off by one row", product, []string{"min(j0 + r % EACH, p.rows - 1)", "min(j0 + r % EACH + 1, p.rows - 1)"}, false},
 	{"NaN", product, []string{"y[at] = sum;", "y[at] = isnan(sum) ? 0 : sum;"}, false},
 	{"dropped dispatch", "round", []string{"void main() {", "void main() {\n    if (p.k > 0) return;"}, true},
 	{"denormals", "rmsnorm", []string{"    return flush(v);", "    return v;"}, true},
-	{"every variant", "attention attention_texel attention_plain", []string{"uintBitsToFloat(p.scale)", "uintBitsToFloat(p.scale + 1)"}, true},
+	{"every variant", "attention", []string{"uintBitsToFloat(p.scale)", "uintBitsToFloat(p.scale + 1)"}, true},
 }
 
 // TestFaults: a kernel that is wrong in any of these ways is found when a plan is
 // compiled; another takes its place and the answer is right, or the device is refused.
 func TestFaults(t *testing.T) {
-	if _, err := exec.LookPath("glslc"); err != nil {
-		t.Skipf("glslc is not there: %v", err)
-	}
+	long(t)
+	glslc := compiler(t)
 	right := openChecked(t, options{})
 	if right.b.info.Type != vk.Software {
 		t.Skipf("%s: the kernels that are made wrong are those of a software device", right.b.info.Name)
@@ -134,21 +135,21 @@ func TestFaults(t *testing.T) {
 	want := right.logits(right.program(len(prompt), 1, false))
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
-			wrong := f.compile(t)
-			used := map[string]bool{}
+			wrong, refused := f.compile(t, glslc, right.b.kernels)
+			var used atomic.Bool // pipelines are made side by side
 			c := openChecked(t, options{spirv: func(kernel string, spirv []byte) []byte {
 				if w := wrong[kernel]; w != nil {
-					used[kernel] = true
+					used.Store(true)
 					return w
 				}
 				return spirv
 			}})
 			err := c.compileOnce()
 			t.Logf("%v; %q", err, c.warned)
-			if len(used) == 0 {
+			if !used.Load() {
 				t.Fatal("the plan does not use the kernel")
 			}
-			if f.refused {
+			if refused {
 				if !errors.Is(err, model.ErrNoDevice) || len(err.Error()) > 200 || !strings.Contains(err.Error(), strings.Fields(f.kernels)[0]) {
 					t.Errorf("not refused by name: %v", err)
 				}
@@ -164,18 +165,43 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// compile makes the SPIR-V of the fault's variants.
-func (f *fault) compile(t *testing.T) map[string][]byte {
+// compiler is the command of the shaders' compiler: the one that made them (make
+// drivers), else one that is installed.
+func compiler(t *testing.T) []string {
+	t.Helper()
+	const folder = "../bin/drivers/glslc/"
+	if _, err := os.Stat(folder + "run"); err == nil {
+		var command []string
+		for _, file := range []string{"run", "root/usr/bin/glslc"} {
+			path, err := filepath.Abs(folder + file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			command = append(command, path)
+		}
+		return command
+	}
+	path, err := exec.LookPath("glslc")
+	if err != nil {
+		t.Skipf("glslc is not there: %v", err)
+	}
+	return []string{path}
+}
+
+// compile makes the SPIR-V of the fault's kernels in the variants that a device prefers,
+// and says whether no other can take their place.
+func (f *fault) compile(t *testing.T, glslc []string, k *lower.Kernels) (spirv map[string][]byte, refused bool) {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("../shaders")); err != nil {
 		t.Fatal(err)
 	}
-	out := map[string][]byte{}
-	for _, name := range strings.Fields(f.kernels) {
+	edited := map[string]bool{}
+	spirv = map[string][]byte{}
+	for _, name := range f.variants(k) {
 		v, _ := shaders.Find(name)
-		path := filepath.Join(dir, v.Source)
-		if len(out) == 0 {
+		if path := filepath.Join(dir, v.Source); !edited[path] {
+			edited[path] = true
 			text, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -192,7 +218,7 @@ func (f *fault) compile(t *testing.T) map[string][]byte {
 			}
 		}
 		spv := filepath.Join(dir, "wrong.spv")
-		cmd := exec.Command("glslc", shaders.Arguments(v, spv)...)
+		cmd := exec.Command(glslc[0], append(glslc[1:len(glslc):len(glslc)], shaders.Arguments(v, spv)...)...)
 		cmd.Dir = dir
 		if msg, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, msg)
@@ -201,14 +227,33 @@ func (f *fault) compile(t *testing.T) map[string][]byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out[name] = data
+		spirv[name] = data
 	}
-	return out
+	k = k.As(nil)
+	for name := range spirv {
+		refused = !k.Disable(name) || refused
+	}
+	return spirv, refused
+}
+
+// variants names what the device uses of the fault's kernels, or all that it could use.
+func (f *fault) variants(k *lower.Kernels) (names []string) {
+	for _, kernel := range strings.Fields(f.kernels) {
+		first := len(names)
+		for _, load := range k.Variants() {
+			name := strings.TrimSuffix(kernel+"_"+load, "_buffer")
+			if shaders.Has(name) && (f.all || len(names) == first) && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // TestChecksFile: a file of checks that is damaged, of another driver or hostile is left
 // aside and written anew; it cannot take a kernel away, nor pass one.
 func TestChecksFile(t *testing.T) {
+	long(t)
 	o := options{}
 	o.CacheDir = t.TempDir()
 	ask := func() (asked int, path string) {
