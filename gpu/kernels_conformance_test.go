@@ -20,7 +20,7 @@ func TestKernels(t *testing.T) {
 	for _, op := range model.Ops() {
 		ops = append(ops, op.String())
 	}
-	for _, load := range allLoads {
+	for _, load := range loadsOf(d) {
 		if load == lower.LoadTexel && lowerable(d.Info()).Software {
 			continue // what TestConformance runs there
 		}

@@ -39,7 +39,7 @@ func TestEveryShape(t *testing.T) {
 			in := benchBatch(0, n, 0)
 			in.Rows = random(uint64(n), n*c.k)
 			want := answer(t, reference(t), file, plan, rows(n), in)
-			for _, load := range allLoads {
+			for _, load := range loadsOf(d) {
 				info := &lower.WeightInfo{Type: c.ty, Rows: c.m, Cols: c.k}
 				for _, s := range kernelsWith(d, load).Shapes(info, n) {
 					k := kernelsWith(d, load)
