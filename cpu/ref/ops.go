@@ -88,8 +88,9 @@ func (p *program) sumTerms(t model.ID, j int) float32 {
 			row = row[bytes:]
 		}
 		var sum [2]int32 // of each half
-		for k := range numerics.BlockLen {
-			sum[k/16] += int32(p.ints.Q[g*numerics.BlockLen+k]) * int32(x.M[b*numerics.BlockLen+k])
+		m := x.M[b*numerics.BlockLen:][:numerics.BlockLen]
+		for k, q := range p.ints.Q[g*numerics.BlockLen:][:numerics.BlockLen] {
+			sum[k/16] += int32(q) * int32(m[k])
 		}
 		d, scale := p.ints.D[2*g:], x.Scale[b]
 		switch {
