@@ -5,7 +5,6 @@ package gpu
 import (
 	"testing"
 
-	"eclat/gpu/lower"
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
 	"eclat/loader/quant"
@@ -92,7 +91,10 @@ func TestFused(t *testing.T) {
 				return answer(t, be, file, plan, o, in).Rows
 			}
 			want := answer(reference(t), false)
-			for _, load := range []string{lower.LoadTexel, lower.LoadBuffer, lower.LoadPlain} {
+			for _, load := range allLoads {
+				if !has(d, load) {
+					continue
+				}
 				for _, c := range []struct {
 					split int64
 					trace bool
