@@ -92,6 +92,7 @@ func lowerable(i vk.Info) lower.Device {
 		Name: i.Name, Software: i.Type == vk.Software,
 		Subgroup: l.Subgroup, SubgroupMin: l.SubgroupMin, SubgroupMax: l.SubgroupMax,
 		SubgroupSize: i.Features.SubgroupSize, SubgroupArithmetic: i.Features.SubgroupArithmetic,
+		Dot: i.Features.IntDot, DotFast: i.Features.IntDotFast,
 		MaxStorageRange: l.MaxStorageRange, MaxTexelElements: l.MaxTexelElements,
 		MaxGroupInvocations: l.MaxGroupInvocations, SharedMemory: l.SharedMemory,
 	}

@@ -3,9 +3,11 @@
 package gpu
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"eclat/gpu/lower"
@@ -17,13 +19,16 @@ import (
 	"eclat/model/sample"
 )
 
+// has reports whether a device has kernels that load in a way.
+func has(d *vk.Device, load string) bool {
+	return slices.Contains(lower.NewKernels(lowerable(d.Info())).Variants(), cmp.Or(strings.TrimPrefix(load, "_"), "buffer"))
+}
+
 // loadsOf lists the ways of loading that a device's kernels may use: not texels where a
 // binding holds few.
 func loadsOf(d *vk.Device) []string {
-	if !lower.NewKernels(lowerable(d.Info())).Texels() {
-		return []string{lower.LoadBuffer, lower.LoadPlain}
-	}
-	return []string{lower.LoadTexel, lower.LoadBuffer, lower.LoadPlain}
+	all := []string{lower.LoadTexel, lower.LoadBuffer, lower.LoadPlain, lower.LoadDot}
+	return slices.DeleteFunc(all, func(load string) bool { return !has(d, load) })
 }
 
 // random returns n numbers in (−1, 1).
@@ -183,6 +188,9 @@ func TestAttentionShapes(t *testing.T) {
 			}
 			want := run(reference(t))
 			for _, load := range loadsOf(d) {
+				if load == lower.LoadDot {
+					continue // of products alone
+				}
 				got := run(newBench(d, kernelsWith(d, load)))
 				for i := range want {
 					if math.Float32bits(got[i]) != math.Float32bits(want[i]) {

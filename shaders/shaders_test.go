@@ -14,11 +14,18 @@ import (
 const (
 	variants = 16 // without those of the types of weights
 	perType  = 4
+	ofBytes  = 2 // more of a type of integers
 )
 
 func TestTable(t *testing.T) {
 	table := Table()
-	if want := variants + perType*len(Types); len(table) != want {
+	want := variants + perType*len(Types)
+	for _, t := range Types {
+		if t.Integers() {
+			want += ofBytes
+		}
+	}
+	if len(table) != want {
 		t.Errorf("%d variants, want %d", len(table), want)
 	}
 	seen := map[string]bool{}

@@ -43,6 +43,10 @@ var loads = []load{
 	{"_plain", nil, 0},
 }
 
+// Products with a type of integers may be of bytes, with x packed (lib/round.glsl):
+//
+//	dot     storage buffers, dot products of four bytes
+
 // Table lists all variants.
 func Table() []Variant {
 	table := []Variant{
@@ -71,6 +75,11 @@ func Table() []Variant {
 		for _, l := range loads[:2] { // it reduces in shared memory
 			table = append(table, Variant{"matvec_" + name + l.suffix, "op/matvec.comp", append([]string{define}, l.defines...),
 				6 - 3*l.fetchers, 3 * l.fetchers, 6})
+		}
+		if t.Integers() {
+			table = append(table,
+				Variant{"matvec_" + name + "_dot", "op/matvec.comp", []string{define, "DOT=1"}, 6, 0, 6},
+				Variant{"matmul_" + name + "_dot", "op/matmul.comp", []string{define, "DOT=1"}, 5, 0, 6})
 		}
 	}
 	return table

@@ -10,6 +10,8 @@ type Device struct {
 	SubgroupMax        int  //
 	SubgroupSize       bool // a pipeline may require its subgroup size
 	SubgroupArithmetic bool
+	Dot                bool // dot products of four bytes a word
+	DotFast            bool // and they are one instruction
 
 	MaxStorageRange     int64 // bytes of one storage buffer binding
 	MaxTexelElements    int64 // elements of one texel buffer binding

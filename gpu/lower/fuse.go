@@ -128,7 +128,7 @@ func (t *together) pair(k *Kernels, g, u int) bool {
 		}
 	}
 	s, err := k.shapeFor(wa, t.l.Plan.Rows(a.Dst, t.l.Size))
-	return err == nil && s.Load != tile && s.Rows%2 == 0
+	return err == nil && !s.tiled() && s.Rows%2 == 0
 }
 
 // writes returns the tensor that a step writes with all that is fused with it.
@@ -148,12 +148,12 @@ func (t *together) writes(i int) model.ID {
 func (k *Kernels) lowerTogether(l *Lowering, at int) (ds []Dispatch, steps int, err error) {
 	t := gather(l, at)
 	t.fuse(k)
-	rounds := map[model.ID]Bind{}
+	rounds := map[rows]Bind{}
 	for level, left := 0, t.n; left > 0; level++ {
 		for i := range t.n {
 			if t.level[i] == level && t.step(i).Op == model.MatMul {
 				w := newLowered(k, l, t.at+i)
-				if err := t.round(w, t.step(i).Src[1], rounds); err != nil {
+				if err := t.round(w, rounds); err != nil {
 					return nil, 0, err
 				}
 				ds = append(ds, w.ds...)
@@ -183,25 +183,26 @@ func (k *Kernels) lowerTogether(l *Lowering, at int) (ds []Dispatch, steps int, 
 	return ds, t.n, nil
 }
 
-// round has the rows that enter a product rounded, once for all of the steps: in place
-// where nobody else reads them, else to scratch memory.
-func (t *together) round(w *lowered, x model.ID, rounds map[model.ID]Bind) error {
+// round has the rows that enter a step's product rounded, once for all of the steps: in
+// place where nobody else reads them or in another form, else to scratch memory.
+func (t *together) round(w *lowered, rounds map[rows]Bind) error {
+	x := rows{w.s.Src[1], w.k.packs(t.l, w.s)}
 	if _, ok := rounds[x]; ok {
 		return nil
 	}
-	if t.l.rounds(x) {
-		rounds[x] = read(x)
+	if norm, _ := w.k.rounds(t.l, x.x); norm {
+		rounds[x] = read(x.x)
 		return nil
 	}
-	products := 0
+	floats := 0 // products that take the rows as floats
 	for i := range t.n {
-		if s := t.step(i); s.Op == model.MatMul && s.Src[1] == x {
-			products++
+		if s := t.step(i); s.Op == model.MatMul && s.Src[1] == x.x && !w.k.packs(t.l, s) {
+			floats++
 		}
 	}
-	to := read(x)
-	if t.l.Used[x] != products || x == t.l.Plan.Hidden {
-		to = Bind{Mem: Scratch, Offset: t.l.vectors, Size: (t.l.Bytes(x) + 255) &^ 255}
+	to := read(x.x)
+	if t.l.Used[x.x] != floats || x.x == t.l.Plan.Hidden {
+		to = Bind{Mem: Scratch, Offset: t.l.vectors, Size: (t.l.Bytes(x.x) + 255) &^ 255}
 		for _, b := range rounds {
 			to.Offset = max(to.Offset, b.Offset+b.Size)
 		}
@@ -210,17 +211,27 @@ func (t *together) round(w *lowered, x model.ID, rounds map[model.ID]Bind) error
 	return w.round(x, to)
 }
 
-// rounds reports whether the norm that makes x rounds its rows at once: where products
-// alone read them.
-func (l *Lowering) rounds(x model.ID) bool {
-	products, norm := 0, false
+// packs reports whether a step is a product that takes packed rows.
+func (k *Kernels) packs(l *Lowering, s *model.Step) bool {
+	shape, err := k.shapeFor(l.Weight(s.Src[0]), l.Plan.Rows(s.Dst, l.Size))
+	return err == nil && shape.packed()
+}
+
+// rounds reports whether the norm that makes x rounds its rows at once, and whether it
+// packs them: where products alone read them, in one form.
+func (k *Kernels) rounds(l *Lowering, x model.ID) (norm, packed bool) {
+	products, packing := 0, 0
 	for i := range l.Plan.Steps {
 		switch s := &l.Plan.Steps[i]; {
 		case s.Op == model.RMSNorm && s.Dst == x:
 			norm = s.Arg[1]%32 == 0
 		case s.Op == model.MatMul && s.Src[1] == x:
 			products++
+			if k.packs(l, s) {
+				packing++
+			}
 		}
 	}
-	return norm && products == l.Used[x]
+	norm = norm && products == l.Used[x] && (packing == 0 || packing == products)
+	return norm, norm && packing > 0
 }

@@ -35,6 +35,7 @@ const (
 	LoadBuffer = ""       // storage buffers, subgroup reductions
 	LoadTexel  = "_texel" // texel buffers, subgroup reductions
 	LoadPlain  = "_plain" // storage buffers, shared-memory reductions
+	LoadDot    = "_dot"   // of products: packed rows of x, dot products of bytes
 )
 
 // Only has the kernels load in the given ways alone, the preferred first.
@@ -75,6 +76,13 @@ func NewKernels(d Device) *Kernels {
 			k.loads = []string{LoadBuffer, LoadTexel}
 		}
 	}
+	if d.Dot {
+		at := len(k.loads)
+		if d.DotFast && !d.Software {
+			at = 0
+		}
+		k.loads = slices.Insert(k.loads, at, LoadDot)
+	}
 	k.loads = append(k.loads, LoadPlain)
 	return k
 }
@@ -89,16 +97,15 @@ func (k *Kernels) Disable(kernel string) bool {
 	if kernel == "rope_store" {
 		return true // rope and store
 	}
-	if ty, ok := strings.CutPrefix(kernel, "matmul_"); ok {
-		_, err := k.load("matvec_"+ty, anyLoad)
-		return err == nil
+	if ty, _, ok := productKernel(kernel); ok {
+		return slices.ContainsFunc(k.loads, func(load string) bool { return k.runs(matvecOf(ty, load)) })
 	}
-	base := strings.TrimSuffix(strings.TrimSuffix(kernel, LoadTexel), LoadPlain)
-	_, err := k.load(base, anyLoad)
+	_, err := k.load(strings.TrimSuffix(strings.TrimSuffix(kernel, LoadTexel), LoadPlain), func(string) bool { return true })
 	return err == nil
 }
 
-func anyLoad(string) bool { return true }
+// runs reports whether there is a kernel and it did not fail.
+func (k *Kernels) runs(kernel string) bool { return shaders.Has(kernel) && !k.off[kernel] }
 
 // load returns the preferred suffix of a base name among those that work and
 // that the caller can use.
@@ -107,7 +114,7 @@ func (k *Kernels) load(base string, can func(load string) bool) (string, error) 
 		if s == LoadPlain && !shaders.Has(base+s) {
 			s = LoadBuffer // a kernel without subgroups has no plainer form
 		}
-		if !k.off[base+s] && can(s) && shaders.Has(base+s) {
+		if k.runs(base+s) && can(s) {
 			return s, nil
 		}
 	}
@@ -141,17 +148,23 @@ type lowered struct {
 	l     *Lowering
 	s     *model.Step
 	dst   model.Tensor
-	fused []*model.Step     // steps that become part of this one's dispatch; see fuse.go
-	at    map[model.ID]Bind // where the rounded rows of an activation lie; nil: as they are
+	fused []*model.Step // steps that become part of this one's dispatch; see fuse.go
+	at    map[rows]Bind // where rounded rows lie; nil: as they are
 	ds    []Dispatch
 }
 
-// rounded binds the rows of an activation as a product takes them.
-func (w *lowered) rounded(x model.ID) Bind {
+// rows are the rounded rows of an activation, in one of the forms that products take.
+type rows struct {
+	x      model.ID
+	packed bool
+}
+
+// rounded binds rows as a product takes them.
+func (w *lowered) rounded(x rows) Bind {
 	if b, ok := w.at[x]; ok {
 		return b
 	}
-	return read(x)
+	return read(x.x)
 }
 
 func newLowered(k *Kernels, l *Lowering, at int) *lowered {

@@ -21,12 +21,50 @@ func pieceOf(t quant.Type) uint32 {
 
 // Shape is how a matmul kernel is cut: its specialization constants 1 and up.
 type Shape struct {
-	Load string // suffix of matvec; tile for the kernel that goes through shared memory
+	Load string // suffix of matvec; tile and what follows for a kernel that goes through shared memory
 	Rows uint32 // of W, and
 	Cols uint32 // of x: of an invocation
 }
 
+// tile is the kernel of many rows of x, with the suffix of how it loads.
 const tile = "tile"
+
+func (s *Shape) tiled() bool { return strings.HasPrefix(s.Load, tile) }
+
+// load is the suffix of the kernel.
+func (s *Shape) load() string { return strings.TrimPrefix(s.Load, tile) }
+
+// packed reports whether rows of x are bytes (shaders/lib/round.glsl), not floats.
+func (s *Shape) packed() bool { return s.load() == LoadDot }
+
+// kernel is the name of the variant.
+func (s *Shape) kernel(t quant.Type) string {
+	if s.tiled() {
+		return "matmul_" + shaders.TypeName(t) + s.load()
+	}
+	return matvecOf(t, s.Load)
+}
+
+// matvecOf names the matvec of a way to load. It reduces in shared memory, so the plain
+// one is that with buffers.
+func matvecOf(t quant.Type, load string) string {
+	if load == LoadPlain {
+		load = LoadBuffer
+	}
+	return "matvec_" + shaders.TypeName(t) + load
+}
+
+// productKernel is the type and the Shape.Load of a kernel's name, false for another kernel.
+func productKernel(name string) (t quant.Type, load string, ok bool) {
+	for _, t = range shaders.Types {
+		for _, load = range []string{LoadBuffer, LoadTexel, LoadDot, tile, tile + LoadDot} {
+			if s := (Shape{Load: load}); s.kernel(t) == name {
+				return t, load, true
+			}
+		}
+	}
+	return 0, "", false
+}
 
 // Product is how a matmul's dispatch is cut and what is part of it.
 type Product struct {
@@ -38,25 +76,20 @@ type Product struct {
 }
 
 // Tiled reports whether it goes through shared memory.
-func (p *Product) Tiled() bool { return p.Load == tile }
+func (p *Product) Tiled() bool { return p.tiled() }
 
 // ProductOf says what product a dispatch is, false where it is none.
 func ProductOf(d *Dispatch) (p Product, ok bool) {
-	for _, p.Type = range shaders.Types {
-		name := shaders.TypeName(p.Type)
-		if d.Kernel == "matmul_"+name {
-			p.Shape = Shape{tile, d.Spec[1], d.Spec[2]}
-			p.Tail, p.Add = d.Spec[5] != 0, d.Spec[6]
-			return p, true
-		}
-		load, found := strings.CutPrefix(d.Kernel, "matvec_"+name)
-		if found && (load == LoadBuffer || load == LoadTexel) {
-			p.Shape = Shape{load, d.Spec[1], d.Spec[2]}
-			p.Tail, p.Add, p.GLU = d.Spec[3] != 0, d.Spec[4], d.Spec[5] != 0
-			return p, true
-		}
+	if p.Type, p.Load, ok = productKernel(d.Kernel); !ok {
+		return p, false
 	}
-	return p, false
+	p.Rows, p.Cols = d.Spec[1], d.Spec[2]
+	if p.tiled() {
+		p.Tail, p.Add = d.Spec[5] != 0, d.Spec[6]
+	} else {
+		p.Tail, p.Add, p.GLU = d.Spec[3] != 0, d.Spec[4], d.Spec[5] != 0
+	}
+	return p, true
 }
 
 // maxCols is the most rows of x that matvec takes at once.
@@ -70,63 +103,70 @@ const tileX = 16
 var (
 	cardRows     = []uint32{2, 4, 1}
 	softwareRows = []uint32{8, 4, 2}
-	tiles        = []Shape{{tile, 8, 4}, {tile, 4, 4}, {tile, 4, 2}}
+	tiles        = [][2]uint32{{8, 4}, {4, 4}, {4, 2}} // Rows and Cols
 )
 
 // Shapes lists the ways a device can run a matmul of n rows of x, the presumably
 // best first.
-func (k *Kernels) Shapes(info *WeightInfo, n int) []Shape {
-	name, tail := shaders.TypeName(info.Type), info.tail()
-	cols := uint32(1)
-	for int(cols) < min(n, maxCols) {
-		cols *= 2 // few different pipelines
-	}
-	software := k.dev.Software
-	var list []Shape
-	if n > maxCols && !software && !k.off["matmul_"+name] && k.dev.MaxGroupInvocations >= tileX*tileX {
-		for _, s := range tiles {
-			if tileX*int(s.Rows*tileQuads(info.Type)+s.Cols*9+s.Rows+s.Cols)*16 <= k.dev.SharedMemory && int(s.Cols-1)*tileX < n {
-				list = append(list, s)
-			}
+func (k *Kernels) Shapes(info *WeightInfo, n int) (list []Shape) {
+	for _, load := range k.loads {
+		if load == LoadPlain {
+			load = LoadBuffer
 		}
-	}
-	rows, most := cardRows, uint32(32) // sums that fit an invocation's registers
-	if software {
-		rows, most = softwareRows, 64
-	}
-	for _, load := range k.matvecLoads() {
-		if k.off["matvec_"+name+load] || load == LoadTexel && tail {
-			continue
+		if n > maxCols {
+			list = append(list, k.tiles(info, n, load)...)
 		}
-		for _, r := range rows {
-			if r*cols <= most {
-				list = append(list, Shape{load, r, cols})
-			}
+		list = append(list, k.matvecs(info, n, load)...)
+	}
+	return list
+}
+
+// tiles lists the tiles that load in a way. A software device has none of floats, which
+// are slower there.
+func (k *Kernels) tiles(info *WeightInfo, n int, load string) (list []Shape) {
+	if k.dev.Software && load != LoadDot || k.dev.MaxGroupInvocations < tileX*tileX {
+		return nil
+	}
+	w, x := tileBytes(info.Type, load)
+	for _, t := range tiles {
+		s := Shape{tile + load, t[0], t[1]}
+		if k.runs(s.kernel(info.Type)) && tileX*int(s.Rows*w+s.Cols*x) <= k.dev.SharedMemory && int(s.Cols-1)*tileX < n {
+			list = append(list, s)
 		}
 	}
 	return list
 }
 
-// matvecLoads lists the variants of matvec that the device can run. It reduces in
-// shared memory, so the plain one is that with buffers.
-func (k *Kernels) matvecLoads() (loads []string) {
-	for _, load := range k.loads {
-		if load == LoadPlain {
-			load = LoadBuffer
-		}
-		if !slices.Contains(loads, load) {
-			loads = append(loads, load)
-		}
+// tileBytes is the shared memory of a tile's row of W and of x, with what goes with them.
+func tileBytes(t quant.Type, load string) (w, x uint32) {
+	switch {
+	case load == LoadDot:
+		return 9*4 + 16, 9*8 + 8
+	case t == quant.Q8_0 || t == quant.IQ4_NL: // WIDE
+		return 17*16 + 16, 9*16 + 16
 	}
-	return loads
+	return 9*16 + 16, 9*16 + 16
 }
 
-// tileQuads is how many quads of shared memory a row of a weight takes in a tile.
-func tileQuads(t quant.Type) uint32 {
-	if t == quant.Q8_0 || t == quant.IQ4_NL { // WIDE
-		return 17
+// matvecs lists the shapes of the matvec that loads in a way.
+func (k *Kernels) matvecs(info *WeightInfo, n int, load string) (list []Shape) {
+	if !k.runs(matvecOf(info.Type, load)) || load == LoadTexel && info.tail() {
+		return nil
 	}
-	return 9
+	cols := uint32(1)
+	for int(cols) < min(n, maxCols) {
+		cols *= 2 // few different pipelines
+	}
+	rows, most := cardRows, uint32(32) // sums that fit an invocation's registers
+	if k.dev.Software {
+		rows, most = softwareRows, 64
+	}
+	for _, r := range rows {
+		if r*cols <= most {
+			list = append(list, Shape{load, r, cols})
+		}
+	}
+	return list
 }
 
 // shapeFor returns the shape of a matmul of n rows of x: the measured one, else
@@ -158,7 +198,7 @@ func (k *Kernels) chosen(info *WeightInfo, n int) bool {
 func (i *WeightInfo) tail() bool { return uint32(i.Cols)%pieceOf(i.Type) != 0 }
 
 func (w *lowered) matmul() error {
-	m := product{w: w.s.Src[0], w2: model.None, x: w.rounded(w.s.Src[1]), y: write(w.s.Dst), z: noAddend}
+	m := product{w: w.s.Src[0], w2: model.None, x: w.s.Src[1], y: write(w.s.Dst), z: noAddend}
 	if len(w.fused) > 0 { // an Add
 		add := w.fused[0]
 		other := add.Src[0] + add.Src[1] - w.s.Dst
@@ -176,14 +216,15 @@ func (w *lowered) glu() error {
 	if gate.Dst != w.s.Src[0] {
 		gate, up = up, gate
 	}
-	return w.multiply(product{w: gate.Src[0], w2: up.Src[0], x: w.rounded(gate.Src[1]), y: write(w.s.Dst), z: noAddend})
+	return w.multiply(product{w: gate.Src[0], w2: up.Src[0], x: gate.Src[1], y: write(w.s.Dst), z: noAddend})
 }
 
 // product is what one matmul dispatch computes.
 type product struct {
-	w, w2   model.ID // weights; w2: of SwiGLU, else None
-	x, y, z Bind     // z is what is added
-	add     uint32   // 1: a row of z to each row of y; 2: the same row to all
+	w, w2 model.ID // weights; w2: of SwiGLU, else None
+	x     model.ID
+	y, z  Bind   // z is what is added
+	add   uint32 // 1: a row of z to each row of y; 2: the same row to all
 }
 
 // noAddend is bound where nothing is added: the binding must be something.
@@ -198,7 +239,7 @@ func (w *lowered) multiply(m product) error {
 	}
 	for i, part := range info.Parts {
 		var d *Dispatch
-		if s.Load == tile {
+		if s.tiled() {
 			d = w.tile(m, info, part, i, s)
 		} else {
 			d = w.matvec(m, info, part, i, s)
@@ -216,11 +257,11 @@ func (w *lowered) multiply(m product) error {
 func (w *lowered) tile(m product, info *WeightInfo, part Part, no int, s Shape) *Dispatch {
 	word, active := count(w.dst)
 	bm, bn := s.Rows*tileX, s.Cols*tileX
-	return w.launch("matmul_"+shaders.TypeName(info.Type),
+	return w.launch(s.kernel(info.Type),
 		[]uint32{tileX * tileX, s.Rows, s.Cols, bm, bn, boolWord(info.tail()), m.add},
 		info.push(part, word),
 		func(r Run) [3]uint32 { return [3]uint32{ceilDiv(uint32(part.Rows), bm), ceilDiv(active(r), bn), 1} },
-		m.y, m.z, Bind{Mem: WeightOf, Tensor: m.w, Part: no}, m.x)
+		m.y, m.z, Bind{Mem: WeightOf, Tensor: m.w, Part: no}, w.rounded(rows{m.x, s.packed()}))
 }
 
 func (w *lowered) matvec(m product, info *WeightInfo, part Part, no int, s Shape) *Dispatch {
@@ -233,11 +274,11 @@ func (w *lowered) matvec(m product, info *WeightInfo, part Part, no int, s Shape
 	}
 	groups := ceilDiv(uint32(part.Rows), each)
 	x := min(groups, 32768)
-	return w.launch("matvec_"+shaders.TypeName(info.Type)+s.Load,
+	return w.launch(s.kernel(info.Type),
 		[]uint32{local, s.Rows, s.Cols, boolWord(info.tail()), m.add, boolWord(m.w2 != model.None)},
 		info.push(part, word),
 		func(r Run) [3]uint32 { return [3]uint32{x, ceilDiv(groups, x), ceilDiv(active(r), s.Cols)} },
-		m.y, m.z, first, second, m.x)
+		m.y, m.z, first, second, w.rounded(rows{m.x, s.packed()}))
 }
 
 // lanesOf is how many invocations of matvec share a row of a weight (LANES).
@@ -250,15 +291,16 @@ func lanesOf(t quant.Type) uint32 {
 }
 
 // round dispatches the rounding of rows, from one place to another or in place.
-func (w *lowered) round(x model.ID, to Bind) error {
+func (w *lowered) round(x rows, to Bind) error {
 	if err := w.k.works("round"); err != nil {
 		return err
 	}
-	t := w.l.Plan.Tensors[x]
+	t := w.l.Plan.Tensors[x.x]
 	local, cols := w.k.local(), uint32(t.Cols)
 	word, _ := count(t)
 	to.Write = true
-	w.launch("round", []uint32{local, boolWord(cols%4 != 0)}, []uint32{cols, word}, perRow(t, ceilDiv(ceilDiv(cols, 32), local)), to, read(x))
+	w.launch("round", []uint32{local, boolWord(cols%4 != 0), boolWord(x.packed)}, []uint32{cols, word},
+		perRow(t, ceilDiv(ceilDiv(cols, 32), local)), to, read(x.x))
 	return nil
 }
 

@@ -59,8 +59,9 @@ func (w *lowered) rmsnorm() error {
 		local *= 2 // four elements an invocation
 	}
 	word, rows := count(w.dst)
+	round, pack := w.k.rounds(w.l, w.s.Dst)
 	w.launch("rmsnorm",
-		[]uint32{local, boolWord(group%4 != 0), boolWord(w.l.rounds(w.s.Dst))},
+		[]uint32{local, boolWord(group%4 != 0), boolWord(round), boolWord(pack)},
 		[]uint32{cols, w.s.Arg[0], word, group, FloatWord(float32(1 / float64(group)))},
 		func(r Run) [3]uint32 { return [3]uint32{rows(r), cols / group, 1} },
 		write(w.s.Dst), read(w.s.Src[0]), weight)

@@ -20,7 +20,7 @@ func (k *Kernels) Choices() Choices { return maps.Clone(k.tuned) }
 func (k *Kernels) SetChoices(c Choices) { maps.Copy(k.tuned, c) }
 
 // tuneVersion changes when what a shape means, or how it is measured, does.
-const tuneVersion = 3
+const tuneVersion = 4
 
 // Signature names the Go side of the kernels that choices are made for: shapes
 // measured under another one say nothing.
@@ -93,7 +93,7 @@ func (k *Kernels) tune(l *Lowering, key string, steps []measured, time func([]Di
 		var ds []Dispatch
 		for _, m := range steps {
 			w := newLowered(k, l, m.at)
-			err := w.multiply(product{w: w.s.Src[0], w2: model.None, x: read(w.s.Src[1]), y: write(m.y), z: noAddend})
+			err := w.multiply(product{w: w.s.Src[0], w2: model.None, x: w.s.Src[1], y: write(m.y), z: noAddend})
 			if err != nil {
 				return err
 			}

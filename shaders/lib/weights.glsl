@@ -6,15 +6,26 @@
 //	GROUPS, CHUNKS               1 and 1, or 2 and 2
 //	block_of(u, g)               block g of unit u; in 2 × 2, chunk j has elements 16j … 16j + 15 of each
 //	unit_of(b)                   unit and group of block b
-//	load_chunk(row, u, j, k, q)  the integers of chunk j, group by group
+//	load_bytes(row, u, j, k, q)  the integers of chunk j, group by group, a byte each, in
+//	                             the order of memory; their lowest is the first
 //	load_scales(row, u, k, s)    of each group (d·sc, d·sc of elements 16–31, dmin·mn)
+//	OFFSET       what is to be subtracted from the bytes, which are below 128
 //	HALVES       1 where elements 0–15 and 16–31 have scales of their own
 //	MINS         1 where there is a minimum: W = s.x·q − s.z
-//	WIDE         1 where integers have 8 bits: then q[0…7] are their low halves, from 0
-//	             to 15, and q[8…15] their high ones, q = 16·high + low
+//	WIDE         1 where integers have 8 bits and a sign
 //
 // and a type of floats (FLOATS 1) load_octet(row, o, k, q): elements 8o … 8o + 7,
 // flushed, zeros beyond k. row is the row's first quad, k its number of elements.
+//
+// A kernel computes with floats or, with DOT or COOP, with signed bytes:
+//
+//	       WFOUR (integers)  XFOUR (of x)        SUM (of products)  XSUM (of a block of x)
+//	       vec4              vec4, m·2^e         float              2^e·Σm
+//	DOT    uint              uvec2, hi and lo    ivec2              vec2(2^e, 2^e·Σm)
+//
+// x = (256·hi + lo)·2^e lies as lib/round.glsl writes it, and both sums are exact. So are
+// those of floats, WIDE integers being 16·high + low: q[0…7] are the low halves, from 0 to
+// 15, and q[8…15] the high ones.
 //
 // The row lies as in the file where blocks are whole quads (Q4_K, Q5_K) and as
 // package gpu packs it otherwise: padded to a quad, scales behind the numbers.
@@ -45,6 +56,16 @@
 #ifndef FLOATS
 #define FLOATS 0
 #endif
+#ifndef DOT
+#define DOT 0
+#endif
+#ifndef COOP
+#define COOP 0
+#endif
+#define SIGNED (DOT || COOP)
+#ifndef OFFSET
+#define OFFSET 0
+#endif
 #ifndef HALVES
 #define HALVES 0
 #endif
@@ -63,44 +84,51 @@ uvec2 unit_of(uint b) { return uvec2(b, 0); }
 
 #if FLOATS
 const uint PIECE = 8; // elements that one load gives
-const uint NQ = 2;    // vec4s of them
+const uint NQ = 2;    // FOURs of them
+#elif SIGNED
+const uint PIECE = 32;
+const uint NQ = 8;
 #else
 const uint PIECE = 32;
 const uint NQ = 8 * (1 + WIDE);
 #endif
 
-#if !FLOATS
-// quads_sum is Σ q·x of n quads, from quad i of q and quad j of x on, x being rounded
-// elements m·2^e: integers below 2^24 times 2^e, and so exact in any order.
-float quads_sum(vec4 q[NQ], uint i, vec4 x[8], uint j, uint n) {
-    vec4 a = vec4(0);
-    [[unroll]] for (uint v = 0; v < n; v++) a += q[i + v] * x[j + v];
-    return sum4(a);
-}
-
-// term is what a block adds to its chain: a and b are the sums of its halves, or of the
-// low and high halves of its WIDE integers, or a is the sum and b nothing; xs is the sum
-// of its x.
-float term(float a, float b, vec3 s, float xs) {
-#if HALVES
-    precise float t0 = s.x * a;
-    precise float t1 = s.y * b;
-    precise float t = t0 + t1;
-#elif WIDE
-    precise float i = 16.0 * b + a; // 16·b is exact: one rounding
-    precise float t = s.x * i;
+#if SIGNED
+#define WFOUR uint
+#define XFOUR uvec2
+#define SUM ivec2
+#define XSUM vec2
 #else
-    precise float t = s.x * a;
-#if MINS
-    precise float m = s.z * xs;
-    t = t - m;
+#define WFOUR vec4
+#define XFOUR vec4
+#define SUM float
+#define XSUM float
 #endif
+
+#if !FLOATS
+// load_chunk reads the integers of chunk j of unit u, group by group.
+void load_chunk(uint row, uint u, uint j, uint k, out WFOUR q[NQ]) {
+    uint w[8];
+    load_bytes(row, u, j, k, w);
+    [[unroll]] for (uint v = 0; v < 8; v++) {
+#if SIGNED && OFFSET
+        q[v] = ((w[v] | 0x80808080u) - OFFSET * 0x01010101u) ^ 0x80808080u; // nothing borrows
+#elif SIGNED
+        q[v] = w[v];
+#elif WIDE
+        uint b = w[v] ^ 0x80808080u; // 128 more: no signs
+        q[v] = bytes(b & 0x0f0f0f0fu);
+        q[v + 8] = bytes((b >> 4) & 0x0f0f0f0fu) - 8;
+#elif OFFSET
+        q[v] = bytes(w[v]) - OFFSET;
+#else
+        q[v] = bytes(w[v]);
 #endif
-    return t;
+    }
 }
 
 // load_block reads block b of a row, in the order of its elements.
-void load_block(uint row, uint b, uint k, out vec4 q[NQ], out vec3 s) {
+void load_block(uint row, uint b, uint k, out WFOUR q[NQ], out vec3 s) {
     uvec2 u = unit_of(b);
     vec3 scales[GROUPS];
     load_scales(row, u.x, k, scales);
@@ -109,7 +137,7 @@ void load_block(uint row, uint b, uint k, out vec4 q[NQ], out vec3 s) {
     s = scales[0];
 #else
     for (uint j = 0; j < 2; j++) {
-        vec4 c[8];
+        WFOUR c[8];
         load_chunk(row, u.x, j, k, c);
         for (uint v = 0; v < 4; v++) q[4 * j + v] = u.y == 0 ? c[v] : c[v + 4];
     }
@@ -117,14 +145,64 @@ void load_block(uint row, uint b, uint k, out vec4 q[NQ], out vec3 s) {
 #endif
 }
 
-// block_term is the term of a whole block.
-float block_term(vec4 q[NQ], vec3 s, vec4 x[8], float xs) {
-#if HALVES
-    return term(quads_sum(q, 0, x, 0, 4), quads_sum(q, 4, x, 4, 4), s, xs);
-#elif WIDE
-    return term(quads_sum(q, 0, x, 0, 8), quads_sum(q, 8, x, 0, 8), s, xs);
+#if !COOP
+// quads_sum is Σ q·x of 4n elements, from q[i] and x[j] on. x is rounded, m·2^e, and |m|
+// and the sums are such that it is exact in any order.
+SUM quads_sum(WFOUR q[NQ], uint i, XFOUR x[8], uint j, uint n) {
+#if DOT
+    ivec2 a = ivec2(0);
+    [[unroll]] for (uint v = 0; v < n; v++)
+        a += ivec2(dotPacked4x8EXT(int(q[i + v]), int(x[j + v].x)), dotPacked4x8EXT(int(q[i + v]), int(x[j + v].y)));
+    return a;
 #else
-    return term(quads_sum(q, 0, x, 0, 8), 0, s, xs);
+    vec4 a = vec4(0);
+    [[unroll]] for (uint v = 0; v < n; v++) a += q[i + v] * x[j + v];
+    return sum4(a);
 #endif
 }
+
+// sum_of is 2^e·I: a is a sum, b that of the high halves of WIDE integers.
+float sum_of(SUM a, SUM b, XSUM xs) {
+#if DOT
+    precise float i = 256.0 * float(a.x) + float(a.y); // 256·hi is exact: one rounding
+    i = xs.x * i;
+#elif WIDE
+    precise float i = 16.0 * b + a; // 16·b is exact: one rounding
+#else
+    float i = a;
+#endif
+    return i;
+}
+
+// term is what a block adds to its chain: a and b are the sums of its halves, or of the
+// low and high halves of its WIDE integers, or a is the sum and b nothing.
+float term(SUM a, SUM b, vec3 s, XSUM xs) {
+#if HALVES
+    precise float t0 = s.x * sum_of(a, a, xs);
+    precise float t1 = s.y * sum_of(b, b, xs);
+    precise float t = t0 + t1;
+#else
+    precise float t = s.x * sum_of(a, b, xs);
+#if MINS && DOT
+    precise float m = s.z * xs.y;
+    t = t - m;
+#elif MINS
+    precise float m = s.z * xs;
+    t = t - m;
+#endif
+#endif
+    return t;
+}
+
+// block_term is the term of a whole block.
+float block_term(WFOUR q[NQ], vec3 s, XFOUR x[8], XSUM xs) {
+#if HALVES
+    return term(quads_sum(q, 0, x, 0, 4), quads_sum(q, 4, x, 4, 4), s, xs);
+#elif WIDE && !DOT
+    return term(quads_sum(q, 0, x, 0, 8), quads_sum(q, 8, x, 0, 8), s, xs);
+#else
+    return term(quads_sum(q, 0, x, 0, 8), SUM(0), s, xs);
+#endif
+}
+#endif
 #endif

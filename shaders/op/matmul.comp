@@ -1,6 +1,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#ifdef DOT
+#extension GL_EXT_integer_dot_product : require
+#endif
 #include "lib/common.glsl"
 
 // MatMul for many rows of x, which are rounded (round.comp): a workgroup computes a
@@ -11,8 +14,8 @@
 //
 // in the order of package numerics: one chain after the other, 32 of its elements at a
 // time through shared memory. An invocation's rows and columns are TX and TY apart, so
-// that neighbours read neighbouring quads and write neighbouring elements of y. A row
-// of the tile takes one quad more than it holds, which spreads neighbouring rows over
+// that neighbours read neighbouring fours and write neighbouring elements of y. A row
+// of the tile takes one four more than it holds, which spreads neighbouring rows over
 // all banks.
 
 layout(constant_id = 1) const uint TM = 4;
@@ -34,9 +37,12 @@ layout(push_constant) uniform Push {
 layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
 layout(std430, binding = 2) readonly restrict buffer Z { float z[]; };
 layout(std430, binding = 3) readonly restrict buffer W { uvec4 w_quads[]; };
+uvec4 quad(uint i) { return w_quads[i]; }
+#ifdef DOT
+layout(std430, binding = 4) readonly restrict buffer X { uvec4 x_quads[]; };
+#else
 layout(std430, binding = 4) readonly buffer X { vec4 x_quads[]; };
 layout(std430, binding = 4) readonly buffer X1 { float x_floats[]; };
-uvec4 quad(uint i) { return w_quads[i]; }
 vec4 x_at(uint e, uint row) {
     if (TAIL) {
         vec4 v = vec4(0);
@@ -45,24 +51,28 @@ vec4 x_at(uint e, uint row) {
     }
     return x_quads[(row * p.k + e) >> 2];
 }
+#endif
 
 #include "lib/weights.glsl"
+#if DOT
+#include "lib/packed.glsl"
+#endif
 
 const uint TX = BM / TM, TY = BN / TN;
 #if FLOATS
 const uint STEP = 4; // octets of a chain at a time
-const uint WQ = 8;
+const uint WQ = 8; // fours of a row of W
 #else
 const uint STEP = 1;
 const uint WQ = NQ;
 #endif
-const uint W_PITCH = WQ + 1, X_PITCH = 9; // quads from row to row
+const uint W_PITCH = WQ + 1, X_PITCH = 9; // fours from row to row
 
-shared vec4 ws[BM * W_PITCH];
-shared vec4 xs[BN * X_PITCH];
+shared WFOUR ws[BM * W_PITCH];
+shared XFOUR xs[BN * X_PITCH];
 #if !FLOATS
 shared vec3 scales[BM];
-shared float sums[BN];
+shared XSUM sums[BN];
 #endif
 
 // stage brings a step's part of the rows to shared memory: pieces b, b + 8, ….
@@ -78,7 +88,7 @@ void stage(uint j0, uint i0, uint n, uint b, uint pieces) {
                 ws[task * W_PITCH + 2 * o + 1] = q[1];
             }
 #else
-            vec4 q[NQ];
+            WFOUR q[NQ];
             vec3 s;
             load_block(row, b, p.k, q, s);
             for (uint v = 0; v < NQ; v++) ws[task * W_PITCH + v] = q[v];
@@ -87,6 +97,13 @@ void stage(uint j0, uint i0, uint n, uint b, uint pieces) {
             continue;
         }
         uint i = task - BM, row = min(i0 + i, n - 1);
+#if DOT
+        uint at = packed_at(p.k, row, b);
+        uvec2 x[8];
+        for (uint t = 0; t < 2; t++) load_packed(at, t, 4 * t, x);
+        for (uint v = 0; v < 8; v++) xs[i * X_PITCH + v] = x[v];
+        sums[i] = packed_sum(at);
+#else
         float sum = 0;
         for (uint v = 0; v < 8; v++) {
             uint piece = b + (v * 4 / PIECE) * 8;
@@ -96,6 +113,7 @@ void stage(uint j0, uint i0, uint n, uint b, uint pieces) {
         }
 #if !FLOATS
         sums[i] = sum;
+#endif
 #endif
     }
 }
@@ -115,7 +133,7 @@ void main() {
             stage(j0, i0, n, b, pieces);
             barrier();
             for (uint i = 0; i < TN; i++) {
-                vec4 x[8];
+                XFOUR x[8];
                 for (uint v = 0; v < 8; v++) x[v] = xs[(ty + i * TY) * X_PITCH + v];
                 for (uint j = 0; j < TM; j++) {
 #if FLOATS
@@ -124,7 +142,7 @@ void main() {
                         acc[i * TM + j] = acc[i * TM + j] + t;
                     }
 #else
-                    vec4 q[NQ];
+                    WFOUR q[NQ];
                     for (uint v = 0; v < NQ; v++) q[v] = ws[(tx + j * TX) * W_PITCH + v];
                     acc[i * TM + j] = acc[i * TM + j] + block_term(q, scales[tx + j * TX], x, sums[ty + i * TY]);
 #endif

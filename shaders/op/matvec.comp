@@ -1,6 +1,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#ifdef DOT
+#extension GL_EXT_integer_dot_product : require
+#endif
 #include "lib/common.glsl"
 
 // MatMul for few rows of x, which are rounded (round.comp): a workgroup computes rows
@@ -50,9 +53,12 @@ vec4 x_at(uint e, uint row) { return uintBitsToFloat(texelFetch(x_quads, int((ro
 #else
 layout(std430, binding = 3) readonly restrict buffer W { uvec4 w_quads[]; };
 layout(std430, binding = 4) readonly restrict buffer W2 { uvec4 w2_quads[]; };
+uvec4 quad(uint i) { return second ? w2_quads[i] : w_quads[i]; }
+#ifdef DOT
+layout(std430, binding = 5) readonly restrict buffer X { uvec4 x_quads[]; };
+#else
 layout(std430, binding = 5) readonly buffer X { vec4 x_quads[]; };
 layout(std430, binding = 5) readonly buffer X1 { float x_floats[]; };
-uvec4 quad(uint i) { return second ? w2_quads[i] : w_quads[i]; }
 vec4 x_at(uint e, uint row) {
     if (TAIL) {
         vec4 v = vec4(0);
@@ -62,8 +68,21 @@ vec4 x_at(uint e, uint row) {
     return x_quads[(row * p.k + e) >> 2];
 }
 #endif
+#endif
 
 #include "lib/weights.glsl"
+
+#if DOT
+#include "lib/packed.glsl"
+void load_x(uint row, uint b, uint h, uint to, inout uvec2 x[8]) { load_packed(packed_at(p.k, row, b), h, to, x); }
+vec2 x_sum(uint row, uint b) { return packed_sum(packed_at(p.k, row, b)); }
+#elif !FLOATS
+// load_x reads elements 16h … 16h + 15 of block b of a row into x[to] and after.
+void load_x(uint row, uint b, uint h, uint to, inout vec4 x[8]) {
+    [[unroll]] for (uint v = 0; v < 4; v++) x[to + v] = x_at(b * 32 + 16 * h + 4 * v, row);
+}
+float x_sum(uint row, uint b) { return 0; } // what is to be added up
+#endif
 
 const uint LANES = 8 / GROUPS;
 const uint TEAMS = LOCAL / LANES;            // invocations that share a row
@@ -114,27 +133,28 @@ void main() {
 #else
     for (uint u = unit; u * GROUPS * 32 < p.k; u += LANES) {
         if (COLS == 1) { // x stays in registers while the rows of W pass
-            float a[ROWS * GROUPS], b[ROWS * GROUPS], xs[GROUPS];
-            [[unroll]] for (uint g = 0; g < GROUPS; g++) xs[g] = 0;
+            SUM a[ROWS * GROUPS], b[ROWS * GROUPS];
+            XSUM xs[GROUPS];
+            [[unroll]] for (uint g = 0; g < GROUPS; g++) xs[g] = x_sum(i0, block_of(u, g));
             [[unroll]] for (uint j = 0; j < CHUNKS; j++) {
-                vec4 x[8];
-                [[unroll]] for (uint v = 0; v < 8; v++) {
-                    x[v] = x_at(block_of(u, v / EIGHTH) * 32 + 16 * j + 4 * (v % EIGHTH), i0);
-                    if (MINS == 1) xs[v / EIGHTH] += sum4(x[v]);
-                }
+                XFOUR x[8];
+                [[unroll]] for (uint t = 0; t < 2; t++) load_x(i0, block_of(u, 4 * t / EIGHTH), GROUPS == 2 ? j : t, 4 * t, x);
+#if MINS && !DOT
+                [[unroll]] for (uint v = 0; v < 8; v++) xs[v / EIGHTH] += sum4(x[v]);
+#endif
                 [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                    vec4 q[NQ];
+                    WFOUR q[NQ];
                     load_chunk(row_of(j0, r), u, j, p.k, q);
                     [[unroll]] for (uint g = 0; g < GROUPS; g++) {
                         uint o = r * GROUPS + g;
-                        float sum = quads_sum(q, g * EIGHTH, x, g * EIGHTH, EIGHTH);
+                        SUM sum = quads_sum(q, g * EIGHTH, x, g * EIGHTH, EIGHTH);
                         if (j == 0)
                             a[o] = sum;
                         else if (HALVES == 1)
                             b[o] = sum;
                         else
                             a[o] += sum;
-#if WIDE
+#if WIDE && !DOT
                         b[o] = quads_sum(q, 8, x, 0, 8);
 #endif
                     }
@@ -152,16 +172,17 @@ void main() {
         }
         for (uint g = 0; g < GROUPS; g++) { // the rows of W stay while x passes
             uint b = block_of(u, g);
-            vec4 q[ROWS][NQ];
+            WFOUR q[ROWS][NQ];
             vec3 s[ROWS];
             for (uint r = 0; r < ROWS; r++) load_block(row_of(j0, r), b, p.k, q[r], s[r]);
             for (uint i = 0; i < COLS; i++) {
-                vec4 x[8];
-                float xs = 0;
-                for (uint v = 0; v < 8; v++) {
-                    x[v] = x_at(b * 32 + 4 * v, min(i0 + i, n - 1));
-                    if (MINS == 1) xs += sum4(x[v]);
-                }
+                uint row = min(i0 + i, n - 1);
+                XFOUR x[8];
+                XSUM xs = x_sum(row, b);
+                for (uint t = 0; t < 2; t++) load_x(row, b, t, 4 * t, x);
+#if MINS && !DOT
+                for (uint v = 0; v < 8; v++) xs += sum4(x[v]);
+#endif
                 for (uint r = 0; r < ROWS; r++)
                     acc[(i * ROWS + r) * GROUPS + g] = acc[(i * ROWS + r) * GROUPS + g] + block_term(q[r], s[r], x, xs);
             }

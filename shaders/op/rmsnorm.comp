@@ -11,10 +11,11 @@
 // Σx² has 256 chains: element e is added to chain e mod 256, e rising; then neighbours
 // are added until one is left (numerics.SumSquares). An invocation takes four
 // neighbouring chains at a time, whatever the workgroup's size. With ROUND the rows go to
-// products alone and are rounded at once, as round.comp does.
+// products alone and are rounded at once (lib/round.glsl).
 
 layout(constant_id = 1) const bool TAIL = false;  // a group is not a multiple of 4
 layout(constant_id = 2) const bool ROUND = false; // blocks of 32, of which a group is whole ones
+layout(constant_id = 3) const bool PACK = false;  // with ROUND
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row
@@ -26,10 +27,13 @@ layout(push_constant) uniform Push {
 
 layout(std430, binding = 1) writeonly buffer Y { vec4 y[]; };
 layout(std430, binding = 1) writeonly buffer Y1 { float y_floats[]; };
+layout(std430, binding = 1) writeonly buffer Y4 { uvec4 y_quads[]; };
 layout(std430, binding = 2) readonly buffer X { vec4 x[]; };
 layout(std430, binding = 2) readonly buffer X1 { float x_floats[]; };
 layout(std430, binding = 3) readonly buffer W { vec4 w[]; };
 layout(std430, binding = 3) readonly buffer W1 { float w_floats[]; };
+
+#include "lib/round.glsl"
 
 const uint FOURS = 64;  // of chains
 shared float fours[FOURS]; // the sums of four neighbours; of eight times as many at every eighth
@@ -86,17 +90,8 @@ void main() {
     if (ROUND) {
         for (uint b = lane; b < p.group / 32; b += LOCAL) {
             vec4 v[8];
-            uint largest = 0;
-            for (uint e = 0; e < 8; e++) {
-                v[e] = normed(x_at(at, 32 * b + 4 * e), r, w[8 * b + e]);
-                uvec4 bits = floatBitsToUint(v[e]) & 0x7fffffffu;
-                largest = max(largest, max(max(bits.x, bits.y), max(bits.z, bits.w)));
-            }
-            float scale, inverse;
-            block_scale(largest, scale, inverse);
-            for (uint e = 0; e < 8; e++)
-                y[at / 4 + 8 * b + e] = vec4(rounded(v[e].x, scale, inverse), rounded(v[e].y, scale, inverse),
-                                             rounded(v[e].z, scale, inverse), rounded(v[e].w, scale, inverse));
+            for (uint e = 0; e < 8; e++) v[e] = normed(x_at(at, 32 * b + 4 * e), r, w[8 * b + e]);
+            put_block(at + 32 * b, v, 8);
         }
         return;
     }

@@ -5,7 +5,7 @@
 //	y[j]    = d · level[qs[j] & 15]
 //	y[j+16] = d · level[qs[j] >> 4]      j = 0…15
 #include "lib/halves.glsl"
-#include "lib/wide.glsl"
+#define WIDE 1
 
 // levels returns those of the four nibbles in the low halves of w's bytes, a byte each.
 // The table is four words of four signed bytes, chosen by comparing: an array indexed
@@ -21,10 +21,10 @@ uint levels(uint w) {
     return level.x | (level.y << 8) | (level.z << 16) | (level.w << 24);
 }
 
-void load_chunk(uint row, uint b, uint j, uint k, out vec4 q[16]) {
+void load_bytes(uint row, uint b, uint j, uint k, out uint q[8]) {
     uvec4 v = quad(row + b), hi = v >> 4;
-    wide(uvec4(levels(v.x), levels(v.y), levels(v.z), levels(v.w)),
-         uvec4(levels(hi.x), levels(hi.y), levels(hi.z), levels(hi.w)), q);
+    q = uint[8](levels(v.x), levels(v.y), levels(v.z), levels(v.w),
+                levels(hi.x), levels(hi.y), levels(hi.z), levels(hi.w));
 }
 
 void load_scales(uint row, uint b, uint k, out vec3 s[1]) {

@@ -4,18 +4,12 @@
 //	y[j]    = d · ((qs[j] & 15) − 8)
 //	y[j+16] = d · ((qs[j] >> 4) − 8)      j = 0…15
 #include "lib/halves.glsl"
+#define OFFSET 8
 
-void load_chunk(uint row, uint b, uint j, uint k, out vec4 q[8]) {
+void load_bytes(uint row, uint b, uint j, uint k, out uint q[8]) {
     uvec4 v = quad(row + b);
     uvec4 lo = v & 0x0f0f0f0fu, hi = (v >> 4) & 0x0f0f0f0fu;
-    q[0] = bytes(lo.x) - 8;
-    q[1] = bytes(lo.y) - 8;
-    q[2] = bytes(lo.z) - 8;
-    q[3] = bytes(lo.w) - 8;
-    q[4] = bytes(hi.x) - 8;
-    q[5] = bytes(hi.y) - 8;
-    q[6] = bytes(hi.z) - 8;
-    q[7] = bytes(hi.w) - 8;
+    q = uint[8](lo.x, lo.y, lo.z, lo.w, hi.x, hi.y, hi.z, hi.w);
 }
 
 void load_scales(uint row, uint b, uint k, out vec3 s[1]) {

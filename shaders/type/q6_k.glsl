@@ -7,6 +7,7 @@
 //	y = d · scale · (q − 32)
 #include "lib/halves.glsl"
 #define HALVES 1
+#define OFFSET 32
 #define GROUPS 2
 #define CHUNKS 2
 
@@ -15,19 +16,12 @@
 uint block_of(uint u, uint g) { return (u >> 1) * 4 + (u & 1) + 2 * g; }
 uvec2 unit_of(uint b) { return uvec2((b >> 2) * 2 + (b & 1), (b >> 1) & 1); }
 
-void load_chunk(uint row, uint u, uint j, uint k, out vec4 q[8]) {
+void load_bytes(uint row, uint u, uint j, uint k, out uint q[8]) {
     uint block = row + (u >> 2) * 13;
     uvec4 v = quad(block + 2 * (u & 3) + j), high = quad(block + 8 + (u & 2) + j) >> (2 * (u & 1));
     uvec4 lo = (v & 0x0f0f0f0fu) | ((high & 0x03030303u) << 4);
     uvec4 hi = ((v >> 4) & 0x0f0f0f0fu) | (high & 0x30303030u);
-    q[0] = bytes(lo.x) - 32;
-    q[1] = bytes(lo.y) - 32;
-    q[2] = bytes(lo.z) - 32;
-    q[3] = bytes(lo.w) - 32;
-    q[4] = bytes(hi.x) - 32;
-    q[5] = bytes(hi.y) - 32;
-    q[6] = bytes(hi.z) - 32;
-    q[7] = bytes(hi.w) - 32;
+    q = uint[8](lo.x, lo.y, lo.z, lo.w, hi.x, hi.y, hi.z, hi.w);
 }
 
 void load_scales(uint row, uint u, uint k, out vec3 s[2]) {

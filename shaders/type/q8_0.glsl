@@ -3,10 +3,11 @@
 //
 //	y[j] = d · qs[j]
 #include "lib/halves.glsl"
-#include "lib/wide.glsl"
+#define WIDE 1
 
-void load_chunk(uint row, uint b, uint j, uint k, out vec4 q[16]) {
-    wide(quad(row + 2 * b), quad(row + 2 * b + 1), q);
+void load_bytes(uint row, uint b, uint j, uint k, out uint q[8]) {
+    uvec4 v = quad(row + 2 * b), w = quad(row + 2 * b + 1);
+    q = uint[8](v.x, v.y, v.z, v.w, w.x, w.y, w.z, w.w);
 }
 
 void load_scales(uint row, uint b, uint k, out vec3 s[1]) {
