@@ -176,7 +176,7 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 	}
 	switch d.Kernel {
 	case "rmsnorm":
-		return conformance.NormQuestion(int(d.Push[3]), d.Spec[1] != 0), nil
+		return conformance.NormQuestion(int(d.Push[3]), d.Spec[1] != 0, into(d, 2)), nil
 	case "elementwise":
 		return [...]model.Op{model.SwiGLU, model.Add, model.Mul}[d.Spec[1]].String(), nil
 	case "gather", "bias", "conv":
@@ -186,12 +186,27 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 	case "round":
 		return "", nil
 	}
-	return p.attentionQuestion(g.Step), nil
+	follows := conformance.Itself
+	if strings.HasPrefix(d.Kernel, "attention") {
+		follows = into(d, 10)
+	}
+	return p.attentionQuestion(g.Step, follows), nil
+}
+
+// into says what reads what a dispatch leaves, by its constants ROUND, the at-th, and PACK.
+func into(d *lower.Dispatch, at int) conformance.Into {
+	switch {
+	case d.Spec[at] == 0:
+		return conformance.Itself
+	case d.Spec[at+1] == 0:
+		return conformance.Rounded
+	}
+	return conformance.Packed
 }
 
 // attentionQuestion names the question of the first attention from a step on: what turns
 // and stores its keys is asked with it.
-func (p *program) attentionQuestion(from int) string {
+func (p *program) attentionQuestion(from int, into conformance.Into) string {
 	halves := slices.ContainsFunc(p.plan.Ropes, func(r model.Rope) bool { return r.Halves })
 	dim, share, ty := 64, 1, quant.F16
 	for i := range p.plan.Steps[from:] {
@@ -200,7 +215,7 @@ func (p *program) attentionQuestion(from int) string {
 			break
 		}
 	}
-	return conformance.AttentionQuestion(dim, share, p.opt.Tokens >= 16, ty, halves)
+	return conformance.AttentionQuestion(dim, share, p.opt.Tokens >= 16, ty, halves, into)
 }
 
 // guest is a backend on the device and with the pipelines of another, whose Close leaves

@@ -59,8 +59,9 @@ func (w *lowered) attention() error {
 	}
 	number := func(r Run) uint32 { return max(1, min(spans, ceilDiv(uint32(r.Len), numerics.Span))) }
 
+	round, pack := w.k.rounds(w.l, w.s.Dst)
 	d := w.launch("attention"+load,
-		[]uint32{local, subgroups, together, batch, dimK, dimV, boolWord(tail), keys, boolWord(wideK), boolWord(wideV)},
+		[]uint32{local, subgroups, together, batch, dimK, dimV, boolWord(tail), keys, boolWord(wideK), boolWord(wideV), boolWord(round), boolWord(pack)},
 		[]uint32{heads, kv, FloatWord(numerics.ScoreScale(w.s.ArgFloat(4))), spans, w.l.In.Pos, w.table(w.s.Src[1]), window},
 		func(r Run) [3]uint32 { return [3]uint32{ceilDiv(uint32(r.Tokens), batch), number(r), heads / together} },
 		write(w.s.Dst), part, read(w.s.Src[0]), Bind{Mem: KeptIn, Tensor: w.s.Src[1]}, Bind{Mem: KeptIn, Tensor: w.s.Src[2]})
@@ -73,7 +74,7 @@ func (w *lowered) attention() error {
 	}
 	part.Write = false
 	w.launch("attention_reduce",
-		[]uint32{w.k.local(), 0, 0, 0, 0, dimV},
+		[]uint32{w.k.local(), 0, 0, 0, 0, dimV, 0, 0, 0, 0, boolWord(round), boolWord(pack)},
 		[]uint32{heads, spans, w.l.In.Pos, window},
 		func(r Run) [3]uint32 {
 			if number(r) == 1 {

@@ -3,6 +3,7 @@ package lower
 import (
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/numerics"
 )
 
 // A matmul and the steps around it are lowered together, for two reasons. Steps
@@ -190,7 +191,7 @@ func (t *together) round(w *lowered, rounds map[rows]Bind) error {
 	if _, ok := rounds[x]; ok {
 		return nil
 	}
-	if norm, _ := w.k.rounds(t.l, x.x); norm {
+	if made, _ := w.k.rounds(t.l, x.x); made {
 		rounds[x] = read(x.x)
 		return nil
 	}
@@ -217,14 +218,16 @@ func (k *Kernels) packs(l *Lowering, s *model.Step) bool {
 	return err == nil && shape.packed()
 }
 
-// rounds reports whether the norm that makes x rounds its rows at once, and whether it
-// packs them: where products alone read them, in one form.
-func (k *Kernels) rounds(l *Lowering, x model.ID) (norm, packed bool) {
+// rounds reports whether the norm or the attention that makes x rounds its rows at once,
+// and whether it packs them: where products alone read them, in one form.
+func (k *Kernels) rounds(l *Lowering, x model.ID) (made, packed bool) {
 	products, packing := 0, 0
 	for i := range l.Plan.Steps {
 		switch s := &l.Plan.Steps[i]; {
 		case s.Op == model.RMSNorm && s.Dst == x:
-			norm = s.Arg[1]%32 == 0
+			made = s.Arg[1]%32 == 0
+		case s.Op == model.Attention && s.Dst == x:
+			made = s.Arg[3]%32 == 0 && s.Arg[3] <= numerics.Span
 		case s.Op == model.MatMul && s.Src[1] == x:
 			products++
 			if k.packs(l, s) {
@@ -232,6 +235,6 @@ func (k *Kernels) rounds(l *Lowering, x model.ID) (norm, packed bool) {
 			}
 		}
 	}
-	norm = norm && products == l.Used[x] && (packing == 0 || packing == products)
-	return norm, norm && packing > 0
+	made = made && products == l.Used[x] && (packing == 0 || packing == products)
+	return made, made && packing > 0
 }

@@ -119,7 +119,11 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 	}
 	for _, group := range groups {
 		for _, tail := range []bool{false, true} {
-			add(NormQuestion(group, tail), func() *test { return normQuestion(group, tail) })
+			for _, into := range intos {
+				if !tail || into == Itself {
+					add(NormQuestion(group, tail, into), func() *test { return normQuestion(group, tail, into) })
+				}
+			}
 		}
 	}
 	for _, op := range []model.Op{model.SwiGLU, model.Add, model.Mul, model.Gather} {
@@ -142,9 +146,13 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 						if halves && ty == quant.F32 {
 							continue
 						}
-						add(AttentionQuestion(dim, share, many, ty, halves), func() *test {
-							return attentionQuestion(dim, share, many, ty, halves)
-						})
+						for _, into := range intos {
+							if into == Itself || dim%32 == 0 && !halves && ty == quant.F16 {
+								add(AttentionQuestion(dim, share, many, ty, halves, into), func() *test {
+									return attentionQuestion(dim, share, many, ty, halves, into)
+								})
+							}
+						}
 					}
 				}
 			}
@@ -174,6 +182,34 @@ const (
 	Bias     Form = ", bias"
 	GLU      Form = ", glu"
 )
+
+// Into is what reads the rows that are asked for: products alone may have them rounded at
+// once, as floats or, where they are of integers, packed.
+type Into string
+
+const (
+	Itself  Into = ""
+	Rounded Into = ", rounded"
+	Packed  Into = ", packed"
+)
+
+var intos = []Into{Itself, Rounded, Packed}
+
+// weight adds the weight of the product that reads rows of cols elements. It is large, so
+// that what should have been flushed is seen.
+func (i Into) weight(c *test, cols int) {
+	if ty, ok := map[Into]quant.Type{Rounded: quant.F16, Packed: quant.Q8_0}[i]; ok {
+		c.tensor("into", ty, 8, cols, values(11, 8*cols, 1000))
+	}
+}
+
+// of is the product of x, or x.
+func (i Into) of(b *model.Builder, x model.ID, cols int) model.ID {
+	if i == Itself {
+		return x
+	}
+	return b.MatMul("product", b.Weight("into", 8, cols), x)
+}
 
 // productRows are the rows of x of questions about products: of kernels for one, two,
 // four and eight rows, and of those for many.
@@ -285,14 +321,14 @@ func vectorQuestion(ty quant.Type) *test {
 var groups = []int{32, 64, 128, 256, 512, 1536}
 
 // NormQuestion names the question of an RMSNorm of n elements; tail: not whole fours.
-func NormQuestion(n int, tail bool) string {
+func NormQuestion(n int, tail bool, into Into) string {
 	if tail {
 		return fmt.Sprintf("rmsnorm %d, tail", class(groups, n))
 	}
-	return fmt.Sprintf("rmsnorm %d", class(groups, n))
+	return fmt.Sprintf("rmsnorm %d%s", class(groups, n), into)
 }
 
-func normQuestion(group int, tail bool) *test {
+func normQuestion(group int, tail bool, into Into) *test {
 	if tail {
 		group--
 	}
@@ -305,12 +341,17 @@ func normQuestion(group int, tail bool) *test {
 	}
 	c.tensor("w", quant.F32, 1, group, w)
 	c.build = func(b *model.Builder) model.ID {
-		return b.RMSNorm("y", b.Receive("x", 2*group), b.Weight("w", 1, group), 1e-5)
+		return into.of(b, b.RMSNorm("y", b.Receive("x", 2*group), b.Weight("w", 1, group), 1e-5), 2*group)
 	}
+	into.weight(c, 2*group)
 	last := rowsOnly(0, 4, 2*group, 5)
 	last.Rows[7*group] = nan
+	small := tiny(rowsOnly(0, 4, 2*group, 3))
+	if into != Itself { // below what is flushed, and above what is rounded to nothing
+		small = scaled(rowsOnly(0, 4, 2*group, 3), 3e-16)
+	}
 	c.runs = fixed(rowsOnly(0, 4, 2*group, 1), scaled(rowsOnly(0, 4, 2*group, 2), 1e5),
-		tiny(rowsOnly(0, 4, 2*group, 3)), rowsOnly(0, 3, 2*group, 4), last)
+		small, rowsOnly(0, 3, 2*group, 4), last)
 	return c
 }
 
@@ -393,8 +434,15 @@ func class(list []int, n int) int {
 
 // AttentionQuestion names the question of keys turned and stored and of attention over
 // them, for heads of dim elements of which share read the same keys; many: of prompts.
-// What is not among the questions goes by the next larger, or the largest.
-func AttentionQuestion(dim, share int, many bool, ty quant.Type, halves bool) string {
+// What is not among the questions goes by the next larger, or the largest; what is
+// rounded, by the keys of float16 that are turned by neighbours.
+func AttentionQuestion(dim, share int, many bool, ty quant.Type, halves bool, into Into) string {
+	if into != Itself {
+		ty, halves = quant.F16, false
+		if class(headDims, dim)%32 != 0 {
+			dim = 128
+		}
+	}
 	name := fmt.Sprintf("attention %d÷%d in %s", class(headDims, dim), class(shares, share), ty)
 	if many {
 		name += ", many"
@@ -402,10 +450,10 @@ func AttentionQuestion(dim, share int, many bool, ty quant.Type, halves bool) st
 	if halves && ty != quant.F32 {
 		name += ", halves"
 	}
-	return name
+	return name + string(into)
 }
 
-func attentionQuestion(dim, share int, many bool, ty quant.Type, halves bool) *test {
+func attentionQuestion(dim, share int, many bool, ty quant.Type, halves bool, into Into) *test {
 	const vocab, cols = 61, 32
 	n, lengths := 15, slices.Repeat([]int{15}, 18) // beyond the first span of 256 positions
 	if many {
@@ -435,8 +483,9 @@ func attentionQuestion(dim, share int, many bool, ty quant.Type, halves bool) *t
 		q := b.RoPE("qr", b.Embed("q", b.Weight("q_table", vocab, kv*share*dim)), dim, rope)
 		b.Store(kc, b.RoPE("kr", b.MatMul("kx", b.Weight("k", kv*dim, cols), x), dim, rope))
 		b.Store(vc, b.Embed("v", b.Weight("v_table", vocab, kv*dim)))
-		return b.Attention("a", q, kc, vc, kv*share, kv, float32(1/math.Sqrt(float64(dim))))
+		return into.of(b, b.Attention("a", q, kc, vc, kv*share, kv, float32(1/math.Sqrt(float64(dim)))), kv*share*dim)
 	}
+	into.weight(c, kv*share*dim)
 	c.runs = acted(func(c *cast) []*model.Batch {
 		runs := c.alone(0, lengths...)
 		c.leave(0) // its pages are another's

@@ -26,7 +26,8 @@
 //
 // Where workgroups take one span each, a token's spans go to `part` and
 // attention_reduce merges them; TOKENS is 1 there, since what the first span is follows
-// from the token.
+// from the token. With ROUND the rows of y go to products alone and are rounded at once
+// (lib/round.glsl).
 
 layout(constant_id = 2) const uint HEADS = 1;
 layout(constant_id = 3) const uint TOKENS = 1;
@@ -36,6 +37,8 @@ layout(constant_id = 6) const bool TAIL = false; // a head is not a multiple of 
 layout(constant_id = 7) const uint KEYS = 1;
 layout(constant_id = 8) const bool WIDEK = false; // keys are F32, not F16
 layout(constant_id = 9) const bool WIDEV = false; // values are
+layout(constant_id = 10) const bool ROUND = false; // blocks of 32, of which a head is whole ones, at most SPAN elements
+layout(constant_id = 11) const bool PACK = false;  // with ROUND
 
 layout(push_constant) uniform Push {
     uint heads;    // nHead
@@ -47,7 +50,9 @@ layout(push_constant) uniform Push {
     uint window;   // positions a token sees, its own included; 0 for all
 } p;
 
-layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
+layout(std430, binding = 1) writeonly buffer Y { vec4 y[]; };
+layout(std430, binding = 1) writeonly buffer Y1 { float y_floats[]; };
+layout(std430, binding = 1) writeonly buffer Y4 { uvec4 y_quads[]; };
 layout(std430, binding = 2) writeonly restrict buffer Part { float part[]; }; // (tokens·heads, spans, DIMV + 2): M, L, O
 
 void halves_of(uvec4 q, out vec4 lo, out vec4 hi) {
@@ -110,6 +115,7 @@ EIGHT(value, v_words, v_quads, DIMV, WIDEV)
 #endif
 
 #include "lib/window.glsl"
+#include "lib/round.glsl"
 
 const uint ROWS = HEADS * TOKENS;
 const uint TILE = LOCAL * KEYS;
@@ -139,6 +145,11 @@ float float_of(uint b) { return uintBitsToFloat((b >> 31) != 0 ? b & 0x7fffffffu
 
 float add(float a, float b) {
     precise float v = a + b;
+    return v;
+}
+
+vec4 times(vec4 x, float y) {
+    precise vec4 v = x * y;
     return v;
 }
 
@@ -327,6 +338,15 @@ void attend(uint first, uint last, uint table, uint kv, uint h0) {
             part[out_ + 1] = total[m];
         }
         float share = recip(total[m]);
+        if (ROUND && whole) {
+            for (uint j = 0; j < PER; j++) {
+                uint d = 8 * (lane % EIGHTS + j * LOCAL), s = (m * PER + j) * 2;
+                if (PER > 1 && d >= DIMV) break;
+                a[(r * DIMV + d) / 4] = flush(times(values[s], share));
+                a[(r * DIMV + d) / 4 + 1] = flush(times(values[s + 1], share));
+            }
+            continue;
+        }
         for (uint j = 0; j < PER; j++)
             for (uint b = 0; b < 8; b++) {
                 uint d = 8 * (lane % EIGHTS + j * LOCAL) + b;
@@ -334,11 +354,21 @@ void attend(uint first, uint last, uint table, uint kv, uint h0) {
                 precise float v = values[(m * PER + j) * 2 + b / 4][b % 4];
                 if (whole) {
                     v = v * share;
-                    y[out_ + d] = flush(v);
+                    y_floats[out_ + d] = flush(v);
                 } else {
                     part[out_ + 2 + d] = v;
                 }
             }
+    }
+    if (!ROUND || !whole) return;
+    barrier();
+    const uint BLOCKS = DIMV / 32;
+    for (uint b = lane; b < ROWS * BLOCKS; b += LOCAL) {
+        uint r = b / BLOCKS, i = first + r / HEADS;
+        if (i > last) continue;
+        vec4 v[8];
+        for (uint e = 0; e < 8; e++) v[e] = a[b * 8 + e];
+        put_block(((i * p.heads + h0 + r % HEADS) * BLOCKS + b % BLOCKS) * 32, v, 8);
     }
 }
 

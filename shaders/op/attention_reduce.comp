@@ -9,8 +9,12 @@
 //
 //	M, a, b = merge(M, M[s]);  L = L·a + L[s]·b;  O = flush(O·a + O[s]·b)    s rising
 //	y[d] = flush(O·recip(L))
+//
+// rounded at once with ROUND, as attention does.
 
 layout(constant_id = 5) const uint DIMV = 64;
+layout(constant_id = 10) const bool ROUND = false;
+layout(constant_id = 11) const bool PACK = false;
 
 layout(push_constant) uniform Push {
     uint heads;  // nHead
@@ -19,10 +23,15 @@ layout(push_constant) uniform Push {
     uint window; // positions a token sees, its own included; 0 for all
 } p;
 
-layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
+layout(std430, binding = 1) writeonly buffer Y { vec4 y[]; };
+layout(std430, binding = 1) writeonly buffer Y1 { float y_floats[]; };
+layout(std430, binding = 1) writeonly buffer Y4 { uvec4 y_quads[]; };
 layout(std430, binding = 2) readonly restrict buffer Part { float part[]; }; // (tokens·heads, spans, DIMV + 2): M, L, O
 
 #include "lib/window.glsl"
+#include "lib/round.glsl"
+
+shared vec4 row_of_y[ROUND ? DIMV / 4 : 1];
 
 void main() {
     uint i = gl_WorkGroupID.y;
@@ -40,6 +49,16 @@ void main() {
             value = flush(merged(value, f.y, part[o + 2 + d], f.z));
         }
         precise float v = value * recip(total);
-        y[row * DIMV + d] = flush(v);
+        if (ROUND)
+            row_of_y[d / 4][d % 4] = flush(v);
+        else
+            y_floats[row * DIMV + d] = flush(v);
+    }
+    if (!ROUND) return;
+    barrier();
+    for (uint b = gl_LocalInvocationID.x; b < DIMV / 32; b += LOCAL) {
+        vec4 v[8];
+        for (uint e = 0; e < 8; e++) v[e] = row_of_y[b * 8 + e];
+        put_block(row * DIMV + b * 32, v, 8);
     }
 }
