@@ -3,6 +3,7 @@
 package gpu
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -100,33 +101,42 @@ type fault struct {
 	kernels string   // variants that are wrong
 	edits   []string // old, new …
 	refused bool     // nothing can take its place
+	variant string   // of kernels to prefer; "" for the device's own preference
+	file    string   // that is edited; "" for the kernels' source
 }
 
+// Kernels of products of the built-in model, and those of bytes.
+const ofDot = "matvec_q4_k_dot matvec_q6_k_dot matvec_q8_0_dot matmul_q4_k_dot matmul_q6_k_dot matmul_q8_0_dot"
+const ofCoop = "matmul_q4_k_coop matmul_q6_k_coop matmul_q8_0_coop"
 const product = "matvec_q4_k_texel matvec_q6_k_texel matvec_q8_0_texel matvec_f32_texel matvec_f16_texel"
 
 var faults = []fault{
-	{"tail", product, []string{"first_row + j >= p.rows) continue", "first_row + j + 1 >= p.rows) continue"}, false},
+	{"tail", product, []string{"first_row + j >= p.rows) continue", "first_row + j + 1 >= p.rows) continue"}, false, "", ""},
 	{"barrier", "sample_pick", []string{"pair[lane] = b;\n    barrier();", "pair[lane] = b;",
-		"pair[lane] = pair[lane + n];\n        barrier();", "pair[lane] = pair[lane + n];"}, true},
-	{"subgroup width", product, []string{"const uint TEAMS = LOCAL / LANES", "const uint TEAMS = 32 / LANES"}, false},
-	{"stale buffer", "gather", []string{"writeonly restrict buffer Y", "restrict buffer Y", "inputs[1]) y[", "inputs[1] && isnan(y[i * p.k + e])) y["}, true},
-	{"rope", "rope_store", []string{"second ? v.y : v.x", "second ? v.x : v.y"}, false},
-	{"mask", "attention_texel", []string{"until[r] = pos + 1", "until[r] = max(pos, 1)"}, false},
-	{"f16 overflow", product, []string{"y[at] = sum;", "y[at] = abs(sum) > 65504 ? uintBitsToFloat(0x7f800000u) : sum;"}, false},
-	{"wrong scale", "attention_texel", []string{"uintBitsToFloat(p.scale)", "uintBitsToFloat(p.scale + 1)"}, false},
-	{"off by one row", product, []string{"min(j0 + r % EACH, p.rows - 1)", "min(j0 + r % EACH + 1, p.rows - 1)"}, false},
-	{"NaN", product, []string{"y[at] = sum;", "y[at] = isnan(sum) ? 0 : sum;"}, false},
-	{"dropped dispatch", "round", []string{"void main() {", "void main() {\n    if (p.k > 0) return;"}, true},
-	{"denormals", "rmsnorm", []string{"    return flush(v);", "    return v;"}, true},
-	{"every variant", "attention attention_texel attention_plain", []string{"uintBitsToFloat(p.scale)", "uintBitsToFloat(p.scale + 1)"}, true},
+		"pair[lane] = pair[lane + n];\n        barrier();", "pair[lane] = pair[lane + n];"}, true, "", ""},
+	{"subgroup width", product, []string{"const uint TEAMS = LOCAL / LANES", "const uint TEAMS = 32 / LANES"}, false, "", ""},
+	{"stale buffer", "gather", []string{"writeonly restrict buffer Y", "restrict buffer Y", "inputs[1]) y[", "inputs[1] && isnan(y[i * p.k + e])) y["}, true, "", ""},
+	{"rope", "rope_store", []string{"second ? v.y : v.x", "second ? v.x : v.y"}, false, "", ""},
+	{"mask", "attention_texel", []string{"until[r] = pos + 1", "until[r] = max(pos, 1)"}, false, "", ""},
+	{"f16 overflow", product, []string{"y[at] = sum;", "y[at] = abs(sum) > 65504 ? uintBitsToFloat(0x7f800000u) : sum;"}, false, "", ""},
+	{"wrong scale", "attention_texel", []string{"uintBitsToFloat(p.scale)", "uintBitsToFloat(p.scale + 1)"}, false, "", ""},
+	{"off by one row", product, []string{"min(j0 + r % EACH, p.rows - 1)", "min(j0 + r % EACH + 1, p.rows - 1)"}, false, "", ""},
+	{"NaN", product, []string{"y[at] = sum;", "y[at] = isnan(sum) ? 0 : sum;"}, false, "", ""},
+	{"dropped dispatch", "round", []string{"void main() {", "void main() {\n    if (p.k > 0) return;"}, true, "", ""},
+	{"denormals", "rmsnorm", []string{"    return flush(v);", "    return v;"}, true, "", ""},
+	{"every variant", "attention attention_texel attention_plain", []string{"uintBitsToFloat(p.scale)", "uintBitsToFloat(p.scale + 1)"}, true, "", ""},
+	{"dot: high bytes", ofDot, []string{"256.0 * float(a.x)", "255.0 * float(a.x)"}, false, "dot", "lib/weights.glsl"},
+	{"dot: a block further", ofDot, []string{"(row * (k / 32) + b) * 5", "(row * (k / 32) + b) * 5 + 5"}, false, "dot", "lib/packed.glsl"},
+	{"dot: packing", "round rmsnorm", []string{"m - 256 * h", "m - 255 * h"}, false, "dot", "lib/round.glsl"},
+	{"coop: high bytes", ofCoop, []string{"256.0 * hi", "255.0 * hi"}, false, "coop", ""},
+	{"coop: scales along x", ofCoop, []string{"x_scale, i, 0,", "x_scale, i, 1,"}, false, "coop", ""},
+	{"coop: half", ofCoop, []string{"? 2 * part :", "? part :", "(4 * part +", "(3 * part +"}, false, "coop", ""},
+	{"coop: edge", ofCoop, []string{"col >= p.rows) continue", "col + 1 >= p.rows) continue"}, false, "coop", ""},
 }
 
 // TestFaults: a kernel that is wrong in any of these ways is found when a plan is
 // compiled; another takes its place and the answer is right, or the device is refused.
 func TestFaults(t *testing.T) {
-	if _, err := exec.LookPath("glslc"); err != nil {
-		t.Skipf("glslc is not there: %v", err)
-	}
 	right := openChecked(t, options{})
 	if right.b.info.Type != vk.Software {
 		t.Skipf("%s: the kernels that are made wrong are those of a software device", right.b.info.Name)
@@ -143,6 +153,9 @@ func TestFaults(t *testing.T) {
 				}
 				return spirv
 			}})
+			if f.variant != "" && !c.b.kernels.Prefer(f.variant) {
+				t.Skipf("%s has no kernels of kind %s", c.b.info.Name, f.variant)
+			}
 			err := c.compileOnce()
 			t.Logf("%v; %q", err, c.warned)
 			if len(used) == 0 {
@@ -171,11 +184,19 @@ func (f *fault) compile(t *testing.T) map[string][]byte {
 	if err := os.CopyFS(dir, os.DirFS("../shaders")); err != nil {
 		t.Fatal(err)
 	}
+	glslc := []string{"glslc"}
+	if pinned, err := filepath.Abs("../bin/drivers/glslc"); err == nil && f.variant != "" { // others may not know bytes
+		glslc = []string{filepath.Join(pinned, "run"), filepath.Join(pinned, "root/usr/bin/glslc")}
+	}
+	if _, err := exec.LookPath(glslc[0]); err != nil {
+		t.Skipf("glslc is not there: %v; make drivers fetches one", err)
+	}
+	done := map[string]int{}
 	out := map[string][]byte{}
 	for _, name := range strings.Fields(f.kernels) {
 		v, _ := shaders.Find(name)
-		path := filepath.Join(dir, v.Source)
-		if len(out) == 0 {
+		path := filepath.Join(dir, cmp.Or(f.file, v.Source))
+		if done[path]++; done[path] == 1 {
 			text, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -192,7 +213,7 @@ func (f *fault) compile(t *testing.T) map[string][]byte {
 			}
 		}
 		spv := filepath.Join(dir, "wrong.spv")
-		cmd := exec.Command("glslc", shaders.Arguments(v, spv)...)
+		cmd := exec.Command(glslc[0], append(glslc[1:], shaders.Arguments(v, spv)...)...)
 		cmd.Dir = dir
 		if msg, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, msg)

@@ -19,7 +19,7 @@ import (
 	"eclat/model/sample"
 )
 
-var allLoads = []string{lower.LoadTexel, lower.LoadBuffer, lower.LoadPlain, lower.LoadDot}
+var allLoads = []string{lower.LoadTexel, lower.LoadBuffer, lower.LoadPlain, lower.LoadDot, lower.LoadCoop}
 
 // has reports whether a device has kernels that load in a way.
 func has(d *vk.Device, load string) bool {
