@@ -109,7 +109,7 @@ type way struct {
 }
 
 // waysOf lists the ways of computing a model of so many layers, the reference first.
-func waysOf(layers int, gpu string) []way {
+func waysOf(layers int, gpu model.DeviceInfo) []way {
 	ways := []way{{name: "ref", o: Options{Device: "ref"}}}
 	for _, form := range kernel.Names() {
 		for _, n := range []int{1, 2, 3, 8} {
@@ -117,10 +117,13 @@ func waysOf(layers int, gpu string) []way {
 		}
 	}
 	devices := []string{"cpu"}
-	if gpu != "" {
-		devices = append(devices, gpu)
+	if gpu.ID != "" {
+		devices = append(devices, gpu.ID)
 		for n := layers; n >= 0; n-- {
-			ways = append(ways, way{name: fmt.Sprintf("%s, %d of %d layers", gpu, n, layers), o: Options{Device: gpu, GPULayers: strconv.Itoa(n)}, long: n != layers && n != 1})
+			ways = append(ways, way{name: fmt.Sprintf("%s, %d of %d layers", gpu.ID, n, layers), o: Options{Device: gpu.ID, GPULayers: strconv.Itoa(n)}, long: n != layers && n != 1})
+		}
+		for i, v := range gpu.Variants {
+			ways = append(ways, way{name: fmt.Sprintf("%s, %s kernels", gpu.ID, v), o: Options{Device: gpu.ID, Variant: v}, long: i == 0 || v != "dot" && v != "coop"})
 		}
 	}
 	for _, d := range devices {
@@ -172,8 +175,8 @@ func TestBitsOfAll(t *testing.T) {
 }
 
 func sameBits(t *testing.T, models []string, few bool) {
-	gpu := ""
-	t.Run("GPU", func(t *testing.T) { gpu = gpuName(t) }) // says why there is none
+	var gpu model.DeviceInfo
+	t.Run("GPU", func(t *testing.T) { gpu = theGPU(t) }) // says why there is none
 	seen := map[string]bool{}
 	for _, path := range models {
 		name := filepath.Base(path)

@@ -15,14 +15,20 @@ import (
 // gpuName is the Vulkan device the tests run on, a software one included.
 func gpuName(t *testing.T) string {
 	t.Helper()
+	return theGPU(t).ID
+}
+
+// theGPU is the first Vulkan device; without one the test is skipped.
+func theGPU(t *testing.T) model.DeviceInfo {
+	t.Helper()
 	list, err := Devices(0)
 	for _, d := range list {
 		if info := d.Info(); info.GPU() {
-			return info.ID
+			return info
 		}
 	}
 	t.Skipf("no Vulkan device: %v", err)
-	return ""
+	return model.DeviceInfo{}
 }
 
 // TestGPUGreedyAgrees: the GPU writes the reference's text, wherever the layers

@@ -3,6 +3,7 @@
 package gpu
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -102,25 +103,38 @@ type fault struct {
 	kernels string   // that are wrong, in the variant that the device prefers, or in all
 	edits   []string // old, new …
 	all     bool     // all variants are wrong: nothing can take their place
+	variant string   // of products, to prefer; kernels are then variants
+	file    string   // that is edited; "" for the kernels' source
 }
 
+// Kernels of products of the built-in model, and those of bytes.
 const product = "matvec_q4_k matvec_q6_k matvec_q8_0 matvec_f32 matvec_f16"
+const ofDot = "matvec_q4_k_dot matvec_q6_k_dot matvec_q8_0_dot matmul_q4_k_dot matmul_q6_k_dot matmul_q8_0_dot"
+const ofCoop = "matmul_q4_k_coop matmul_q6_k_coop matmul_q8_0_coop"
 
 var faults = []fault{
-	{"tail", product, []string{"first_row + j >= p.rows) continue", "first_row + j + 1 >= p.rows) continue"}, false},
+	{"tail", product, []string{"first_row + j >= p.rows) continue", "first_row + j + 1 >= p.rows) continue"}, false, "", ""},
 	{"barrier", "sample_pick", []string{"pair[lane] = b;\n    barrier();", "pair[lane] = b;",
-		"pair[lane] = pair[lane + n];\n        barrier();", "pair[lane] = pair[lane + n];"}, true},
-	{"subgroup width", product, []string{"const uint TEAMS = LOCAL / LANES", "const uint TEAMS = 32 / LANES"}, false},
-	{"stale buffer", "gather", []string{"writeonly restrict buffer Y", "restrict buffer Y", "inputs[1]) y[", "inputs[1] && isnan(y[i * p.k + e])) y["}, true},
-	{"rope", "rope_store", []string{"second ? v.y : v.x", "second ? v.x : v.y"}, false},
-	{"mask", "attention", []string{"until[r] = pos + 1", "until[r] = max(pos, 1)"}, false},
-	{"f16 overflow", product, []string{"y[at] = sum;", "y[at] = abs(sum) > 65504 ? uintBitsToFloat(0x7f800000u) : sum;"}, false},
-	{"wrong scale", "attention", []string{"uintBitsToFloat(p.scale)", "uintBitsToFloat(p.scale + 1)"}, false},
-	{"off by one row", product, []string{"min(j0 + r % EACH, p.rows - 1)", "min(j0 + r % EACH + 1, p.rows - 1)"}, false},
-	{"NaN", product, []string{"y[at] = sum;", "y[at] = isnan(sum) ? 0 : sum;"}, false},
-	{"dropped dispatch", "round", []string{"void main() {", "void main() {\n    if (p.k > 0) return;"}, true},
-	{"denormals", "rmsnorm", []string{"    return flush(v);", "    return v;"}, true},
-	{"every variant", "attention", []string{"uintBitsToFloat(p.scale)", "uintBitsToFloat(p.scale + 1)"}, true},
+		"pair[lane] = pair[lane + n];\n        barrier();", "pair[lane] = pair[lane + n];"}, true, "", ""},
+	{"subgroup width", product, []string{"const uint TEAMS = LOCAL / LANES", "const uint TEAMS = 32 / LANES"}, false, "", ""},
+	{"stale buffer", "gather", []string{"writeonly restrict buffer Y", "restrict buffer Y", "inputs[1]) y[", "inputs[1] && isnan(y[i * p.k + e])) y["}, true, "", ""},
+	{"rope", "rope_store", []string{"second ? v.y : v.x", "second ? v.x : v.y"}, false, "", ""},
+	{"mask", "attention", []string{"until[r] = pos + 1", "until[r] = max(pos, 1)"}, false, "", ""},
+	{"f16 overflow", product, []string{"y[at] = sum;", "y[at] = abs(sum) > 65504 ? uintBitsToFloat(0x7f800000u) : sum;"}, false, "", ""},
+	{"wrong scale", "attention", []string{"uintBitsToFloat(p.scale)", "uintBitsToFloat(p.scale + 1)"}, false, "", ""},
+	{"off by one row", product, []string{"min(j0 + r % EACH, p.rows - 1)", "min(j0 + r % EACH + 1, p.rows - 1)"}, false, "", ""},
+	{"NaN", product, []string{"y[at] = sum;", "y[at] = isnan(sum) ? 0 : sum;"}, false, "", ""},
+	{"dropped dispatch", "round", []string{"void main() {", "void main() {\n    if (p.k > 0) return;"}, true, "", ""},
+	{"denormals", "rmsnorm", []string{"    return flush(v);", "    return v;"}, true, "", ""},
+	{"rounding", "attention", []string{"v[e] = a[b * 8 + e]", "v[e] = a[b * 8 + max(e, 1)]"}, false, "", ""},
+	{"every variant", "attention", []string{"uintBitsToFloat(p.scale)", "uintBitsToFloat(p.scale + 1)"}, true, "", ""},
+	{"dot: high bytes", ofDot, []string{"256.0 * float(a.x)", "255.0 * float(a.x)"}, false, "dot", "lib/weights.glsl"},
+	{"dot: a block further", ofDot, []string{"(row * (k / 32) + b) * 5", "(row * (k / 32) + b) * 5 + 5"}, false, "dot", "lib/packed.glsl"},
+	{"dot: packing", "round rmsnorm", []string{"m - 256 * h", "m - 255 * h"}, false, "dot", "lib/round.glsl"},
+	{"coop: high bytes", ofCoop, []string{"256.0 * hi", "255.0 * hi"}, false, "coop", ""},
+	{"coop: scales along x", ofCoop, []string{"x_scale, i, 0,", "x_scale, i, 1,"}, false, "coop", ""},
+	{"coop: half", ofCoop, []string{"? 2 * part :", "? part :", "(4 * part +", "(3 * part +"}, false, "coop", ""},
+	{"coop: edge", ofCoop, []string{"col >= p.rows) continue", "col + 1 >= p.rows) continue"}, false, "coop", ""},
 }
 
 // TestFaults: a kernel that is wrong in any of these ways is found when a plan is
@@ -144,6 +158,9 @@ func TestFaults(t *testing.T) {
 				}
 				return spirv
 			}})
+			if f.variant != "" && !c.b.kernels.Prefer(f.variant) {
+				t.Skipf("%s has no kernels of kind %s", c.b.info.Name, f.variant)
+			}
 			err := c.compileOnce()
 			t.Logf("%v; %q", err, c.warned)
 			if !used.Load() {
@@ -200,7 +217,7 @@ func (f *fault) compile(t *testing.T, glslc []string, k *lower.Kernels) (spirv m
 	spirv = map[string][]byte{}
 	for _, name := range f.variants(k) {
 		v, _ := shaders.Find(name)
-		if path := filepath.Join(dir, v.Source); !edited[path] {
+		if path := filepath.Join(dir, cmp.Or(f.file, v.Source)); !edited[path] {
 			edited[path] = true
 			text, err := os.ReadFile(path)
 			if err != nil {
@@ -229,6 +246,9 @@ func (f *fault) compile(t *testing.T, glslc []string, k *lower.Kernels) (spirv m
 		}
 		spirv[name] = data
 	}
+	if f.variant != "" {
+		return spirv, false // the device's own preference is right
+	}
 	k = k.As(nil)
 	for name := range spirv {
 		refused = !k.Disable(name) || refused
@@ -238,6 +258,9 @@ func (f *fault) compile(t *testing.T, glslc []string, k *lower.Kernels) (spirv m
 
 // variants names what the device uses of the fault's kernels, or all that it could use.
 func (f *fault) variants(k *lower.Kernels) (names []string) {
+	if f.variant != "" {
+		return strings.Fields(f.kernels)
+	}
 	for _, kernel := range strings.Fields(f.kernels) {
 		first := len(names)
 		for _, load := range k.Variants() {

@@ -88,7 +88,7 @@ func ownMemory(i vk.Info) (size int64) {
 // lowerable is what package lower must know of a device.
 func lowerable(i vk.Info) lower.Device {
 	l := i.Limits
-	return lower.Device{
+	d := lower.Device{
 		Name: i.Name, Software: i.Type == vk.Software,
 		Subgroup: l.Subgroup, SubgroupMin: l.SubgroupMin, SubgroupMax: l.SubgroupMax,
 		SubgroupSize: i.Features.SubgroupSize, SubgroupArithmetic: i.Features.SubgroupArithmetic,
@@ -96,6 +96,12 @@ func lowerable(i vk.Info) lower.Device {
 		MaxStorageRange: l.MaxStorageRange, MaxTexelElements: l.MaxTexelElements,
 		MaxGroupInvocations: l.MaxGroupInvocations, SharedMemory: l.SharedMemory,
 	}
+	if i.Features.Coopmat && i.Features.Int8 && i.Features.MemoryModel {
+		for _, s := range i.Features.CoopmatShapes {
+			d.Matrices = append(d.Matrices, lower.Matrix(s))
+		}
+	}
+	return d
 }
 
 // CopyRate measures how fast the device copies its own memory: bytes read plus

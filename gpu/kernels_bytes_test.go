@@ -15,7 +15,7 @@ import (
 )
 
 // byteLoads are the loads of products of bytes.
-var byteLoads = []string{lower.LoadDot}
+var byteLoads = []string{lower.LoadDot, lower.LoadCoop}
 
 // extremes are n rows of k elements: at the limit of 15 bits, of one sign and of both,
 // zeros, beside the least power of two, not a number in one block, infinite, random.

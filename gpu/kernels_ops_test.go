@@ -27,7 +27,7 @@ func has(d *vk.Device, load string) bool {
 // loadsOf lists the ways of loading that a device's kernels may use: not texels where a
 // binding holds few.
 func loadsOf(d *vk.Device) []string {
-	all := []string{lower.LoadTexel, lower.LoadBuffer, lower.LoadPlain, lower.LoadDot}
+	all := []string{lower.LoadTexel, lower.LoadBuffer, lower.LoadPlain, lower.LoadDot, lower.LoadCoop}
 	return slices.DeleteFunc(all, func(load string) bool { return !has(d, load) })
 }
 
@@ -188,7 +188,7 @@ func TestAttentionShapes(t *testing.T) {
 			}
 			want := run(reference(t))
 			for _, load := range loadsOf(d) {
-				if load == lower.LoadDot {
+				if load == lower.LoadDot || load == lower.LoadCoop {
 					continue // of products alone
 				}
 				got := run(newBench(d, kernelsWith(d, load)))

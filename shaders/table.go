@@ -31,6 +31,11 @@ func TypeName(t quant.Type) string { return strings.ToLower(t.String()) }
 //	(none)  storage buffers, subgroup reductions
 //	texel   texel buffers, which some drivers read faster, subgroup reductions
 //	plain   storage buffers, shared-memory reductions: any device
+//
+// and products with a type of integers of bytes, with x packed (lib/round.glsl):
+//
+//	dot     storage buffers, dot products of four bytes
+//	coop    storage buffers, products of a subgroup's matrices
 type load struct {
 	suffix   string
 	defines  []string
@@ -42,10 +47,6 @@ var loads = []load{
 	{"_texel", []string{"SUBGROUP=1", "TEXEL=1"}, 1},
 	{"_plain", nil, 0},
 }
-
-// Products with a type of integers may be of bytes, with x packed (lib/round.glsl):
-//
-//	dot     storage buffers, dot products of four bytes
 
 // Table lists all variants.
 func Table() []Variant {
@@ -79,7 +80,8 @@ func Table() []Variant {
 		if t.Integers() {
 			table = append(table,
 				Variant{"matvec_" + name + "_dot", "op/matvec.comp", []string{define, "DOT=1"}, 6, 0, 6},
-				Variant{"matmul_" + name + "_dot", "op/matmul.comp", []string{define, "DOT=1"}, 5, 0, 6})
+				Variant{"matmul_" + name + "_dot", "op/matmul.comp", []string{define, "DOT=1"}, 5, 0, 6},
+				Variant{"matmul_" + name + "_coop", "op/matmul_coop.comp", []string{define, "COOP=1"}, 5, 0, 6})
 		}
 	}
 	return table

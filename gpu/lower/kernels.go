@@ -36,6 +36,7 @@ const (
 	LoadTexel  = "_texel" // texel buffers, subgroup reductions
 	LoadPlain  = "_plain" // storage buffers, shared-memory reductions
 	LoadDot    = "_dot"   // of products: packed rows of x, dot products of bytes
+	LoadCoop   = "_coop"  // of products of many rows: packed rows of x, products of a subgroup's matrices
 )
 
 // Only has the kernels load in the given ways alone, the preferred first.
@@ -76,12 +77,18 @@ func NewKernels(d Device) *Kernels {
 			k.loads = []string{LoadBuffer, LoadTexel}
 		}
 	}
-	if d.Dot {
+	offer := func(load string, first bool) {
 		at := len(k.loads)
-		if d.DotFast && !d.Software {
+		if first && !d.Software {
 			at = 0
 		}
-		k.loads = slices.Insert(k.loads, at, LoadDot)
+		k.loads = slices.Insert(k.loads, at, load)
+	}
+	if d.Dot {
+		offer(LoadDot, d.DotFast)
+	}
+	if d.matrix() != (Matrix{}) {
+		offer(LoadCoop, true)
 	}
 	k.loads = append(k.loads, LoadPlain)
 	return k

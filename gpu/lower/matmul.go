@@ -23,7 +23,7 @@ func pieceOf(t quant.Type) uint32 {
 type Shape struct {
 	Load string // suffix of matvec; tile and what follows for a kernel that goes through shared memory
 	Rows uint32 // of W, and
-	Cols uint32 // of x: of an invocation
+	Cols uint32 // of x: of an invocation; with LoadCoop, matrices of a subgroup
 }
 
 // tile is the kernel of many rows of x, with the suffix of how it loads.
@@ -35,7 +35,7 @@ func (s *Shape) tiled() bool { return strings.HasPrefix(s.Load, tile) }
 func (s *Shape) load() string { return strings.TrimPrefix(s.Load, tile) }
 
 // packed reports whether rows of x are bytes (shaders/lib/round.glsl), not floats.
-func (s *Shape) packed() bool { return s.load() == LoadDot }
+func (s *Shape) packed() bool { return s.load() == LoadDot || s.load() == LoadCoop }
 
 // kernel is the name of the variant.
 func (s *Shape) kernel(t quant.Type) string {
@@ -57,7 +57,7 @@ func matvecOf(t quant.Type, load string) string {
 // productKernel is the type and the Shape.Load of a kernel's name, false for another kernel.
 func productKernel(name string) (t quant.Type, load string, ok bool) {
 	for _, t = range shaders.Types {
-		for _, load = range []string{LoadBuffer, LoadTexel, LoadDot, tile, tile + LoadDot} {
+		for _, load = range []string{LoadBuffer, LoadTexel, LoadDot, tile, tile + LoadDot, tile + LoadCoop} {
 			if s := (Shape{Load: load}); s.kernel(t) == name {
 				return t, load, true
 			}
@@ -84,9 +84,12 @@ func ProductOf(d *Dispatch) (p Product, ok bool) {
 		return p, false
 	}
 	p.Rows, p.Cols = d.Spec[1], d.Spec[2]
-	if p.tiled() {
+	switch {
+	case p.load() == LoadCoop:
+		p.Add = d.Spec[5]
+	case p.tiled():
 		p.Tail, p.Add = d.Spec[5] != 0, d.Spec[6]
-	} else {
+	default:
 		p.Tail, p.Add, p.GLU = d.Spec[3] != 0, d.Spec[4], d.Spec[5] != 0
 	}
 	return p, true
@@ -95,8 +98,12 @@ func ProductOf(d *Dispatch) (p Product, ok bool) {
 // maxCols is the most rows of x that matvec takes at once.
 const maxCols = 8
 
-// tileX is how many invocations of a tile's workgroup lie along W, and along x.
-const tileX = 16
+// tileX is how many invocations of a tile's workgroup lie along W, and along x; with
+// LoadCoop coopX are so many subgroups.
+const (
+	tileX = 16
+	coopX = 2
+)
 
 // Rows of W that an invocation of matvec takes. A card hides the latency of loads by
 // many workgroups; a processor gains from rows that share x.
@@ -104,6 +111,7 @@ var (
 	cardRows     = []uint32{2, 4, 1}
 	softwareRows = []uint32{8, 4, 2}
 	tiles        = [][2]uint32{{8, 4}, {4, 4}, {4, 2}} // Rows and Cols
+	coopTiles    = [][2]uint32{{2, 2}, {4, 2}, {2, 1}, {1, 1}}
 )
 
 // Shapes lists the ways a device can run a matmul of n rows of x, the presumably
@@ -124,28 +132,43 @@ func (k *Kernels) Shapes(info *WeightInfo, n int) (list []Shape) {
 // tiles lists the tiles that load in a way. A software device has none of floats, which
 // are slower there.
 func (k *Kernels) tiles(info *WeightInfo, n int, load string) (list []Shape) {
-	if k.dev.Software && load != LoadDot || k.dev.MaxGroupInvocations < tileX*tileX {
+	from, invocations := tiles, tileX*tileX
+	if load == LoadCoop {
+		from, invocations = coopTiles, coopX*coopX*k.dev.Subgroup
+	}
+	if k.dev.Software && load == LoadBuffer || load == LoadTexel || k.dev.MaxGroupInvocations < invocations {
 		return nil
 	}
-	w, x := tileBytes(info.Type, load)
-	for _, t := range tiles {
+	for _, t := range from {
 		s := Shape{tile + load, t[0], t[1]}
-		if k.runs(s.kernel(info.Type)) && tileX*int(s.Rows*w+s.Cols*x) <= k.dev.SharedMemory && int(s.Cols-1)*tileX < n {
+		bm, bn := k.tile(s)
+		if k.runs(s.kernel(info.Type)) && k.tileBytes(info.Type, load, bm, bn) <= k.dev.SharedMemory && int(bn)-int(bn)/int(s.Cols) < n {
 			list = append(list, s)
 		}
 	}
 	return list
 }
 
-// tileBytes is the shared memory of a tile's row of W and of x, with what goes with them.
-func tileBytes(t quant.Type, load string) (w, x uint32) {
-	switch {
-	case load == LoadDot:
-		return 9*4 + 16, 9*8 + 8
-	case t == quant.Q8_0 || t == quant.IQ4_NL: // WIDE
-		return 17*16 + 16, 9*16 + 16
+// tile is how many rows of W and of x a workgroup of a tiled shape takes.
+func (k *Kernels) tile(s Shape) (bm, bn uint32) {
+	if m := k.dev.matrix(); s.load() == LoadCoop {
+		return coopX * s.Rows * m.M, coopX * s.Cols * m.N
 	}
-	return 9*16 + 16, 9*16 + 16
+	return tileX * s.Rows, tileX * s.Cols
+}
+
+// tileBytes is the shared memory of a tile of bm rows of W and bn of x.
+func (k *Kernels) tileBytes(t quant.Type, load string, bm, bn uint32) int {
+	switch {
+	case load == LoadCoop: // two blocks of each, and a matrix a subgroup
+		m := k.dev.matrix()
+		return int(2*(bm*(48+8)+bn*(80+8)) + coopX*coopX*m.M*m.N*4)
+	case load == LoadDot:
+		return int(bm*(9*4+16) + bn*(9*8+8))
+	case t == quant.Q8_0 || t == quant.IQ4_NL: // WIDE
+		return int(bm*(17+1)+bn*(9+1)) * 16
+	}
+	return int(bm*(9+1)+bn*(9+1)) * 16
 }
 
 // matvecs lists the shapes of the matvec that loads in a way.
@@ -256,12 +279,19 @@ func (w *lowered) multiply(m product) error {
 
 func (w *lowered) tile(m product, info *WeightInfo, part Part, no int, s Shape) *Dispatch {
 	word, active := count(w.dst)
-	bm, bn := s.Rows*tileX, s.Cols*tileX
-	return w.launch(s.kernel(info.Type),
-		[]uint32{tileX * tileX, s.Rows, s.Cols, bm, bn, boolWord(info.tail()), m.add},
+	bm, bn := w.k.tile(s)
+	spec, subgroup := []uint32{tileX * tileX, s.Rows, s.Cols, bm, bn, boolWord(info.tail()), m.add}, uint32(0)
+	if s.load() == LoadCoop {
+		c := w.k.dev.matrix()
+		subgroup = uint32(w.k.dev.Subgroup)
+		spec = []uint32{coopX * coopX * subgroup, s.Rows, s.Cols, coopX, coopX, m.add, c.M, c.N, c.K}
+	}
+	d := w.launch(s.kernel(info.Type), spec,
 		info.push(part, word),
 		func(r Run) [3]uint32 { return [3]uint32{ceilDiv(uint32(part.Rows), bm), ceilDiv(active(r), bn), 1} },
 		m.y, m.z, Bind{Mem: WeightOf, Tensor: m.w, Part: no}, w.rounded(rows{m.x, s.packed()}))
+	d.Subgroup = subgroup
+	return d
 }
 
 func (w *lowered) matvec(m product, info *WeightInfo, part Part, no int, s Shape) *Dispatch {

@@ -267,17 +267,24 @@ int32_t ev_query(void *getproc, ev_handle instance, ev_handle physical, uint32_t
 	if (o->coopmat && shapes) {
 		count = 0;
 		shapes(physical, &count, NULL);
+		if (count > 1024)
+			count = 1024;
 		CoopmatProperties *all = calloc(count + 1, sizeof *all);
 		for (uint32_t i = 0; i < count; i++)
 			all[i].type = 1000506001;
 		shapes(physical, &count, all);
-		for (uint32_t i = 0; i < count && o->shapes < 32; i++)
-			if (all[i].a == 0 && all[i].b == 0 && all[i].c == 1 && all[i].result == 1 && all[i].scope == 3) { // f16·f16 → f32 in a subgroup
-				uint32_t *s = o->shape[o->shapes++];
-				s[0] = all[i].m;
-				s[1] = all[i].n;
-				s[2] = all[i].k;
+		for (uint32_t i = 0; i < count && o->shapes < 32; i++) {
+			const CoopmatProperties *s = &all[i];
+			int real = 0; // float32 sums of the same size
+			for (uint32_t j = 0; j < count; j++)
+				real |= all[j].m == s->m && all[j].n == s->n && all[j].result == 1 && all[j].scope == 3;
+			if (real && s->a == 3 && s->b == 3 && s->c == 5 && s->result == 5 && !s->saturating && s->scope == 3) { // s8·s8 → s32 in a subgroup
+				uint32_t *to = o->shape[o->shapes++];
+				to[0] = s->m;
+				to[1] = s->n;
+				to[2] = s->k;
 			}
+		}
 		free(all);
 	}
 	return 0;

@@ -96,8 +96,8 @@ type Features struct {
 	CoopmatShapes      []CoopmatShape
 }
 
-// CoopmatShape is one supported matrix product: (M, K) × (K, N), f16 inputs and
-// f32 sums over a subgroup.
+// CoopmatShape is one supported matrix product: (M, K) × (K, N) over a subgroup, of
+// signed bytes with int32 sums; there are float32 sums of (M, N) too.
 type CoopmatShape struct{ M, N, K uint32 }
 
 // Options configures Open.

@@ -6,8 +6,8 @@
 //	GROUPS, CHUNKS               1 and 1, or 2 and 2
 //	block_of(u, g)               block g of unit u; in 2 × 2, chunk j has elements 16j … 16j + 15 of each
 //	unit_of(b)                   unit and group of block b
-//	load_bytes(row, u, j, k, q)  the integers of chunk j, group by group, a byte each, in
-//	                             the order of memory; their lowest is the first
+//	load_bytes(row, u, j, k, q)  the integers of chunk j, group by group, a byte each, the
+//	                             lowest of a word first
 //	load_scales(row, u, k, s)    of each group (d·sc, d·sc of elements 16–31, dmin·mn)
 //	OFFSET       what is to be subtracted from the bytes, which are below 128
 //	HALVES       1 where elements 0–15 and 16–31 have scales of their own
@@ -108,23 +108,33 @@ const uint NQ = 8 * (1 + WIDE);
 #if !FLOATS
 // load_chunk reads the integers of chunk j of unit u, group by group.
 void load_chunk(uint row, uint u, uint j, uint k, out WFOUR q[NQ]) {
-    uint w[8];
+    uvec4 w[2];
     load_bytes(row, u, j, k, w);
-    [[unroll]] for (uint v = 0; v < 8; v++) {
-#if SIGNED && OFFSET
-        q[v] = ((w[v] | 0x80808080u) - OFFSET * 0x01010101u) ^ 0x80808080u; // nothing borrows
-#elif SIGNED
-        q[v] = w[v];
-#elif WIDE
-        uint b = w[v] ^ 0x80808080u; // 128 more: no signs
-        q[v] = bytes(b & 0x0f0f0f0fu);
-        q[v + 8] = bytes((b >> 4) & 0x0f0f0f0fu) - 8;
-#elif OFFSET
-        q[v] = bytes(w[v]) - OFFSET;
-#else
-        q[v] = bytes(w[v]);
+#if SIGNED
+#if OFFSET
+    for (uint h = 0; h < 2; h++) w[h] = ((w[h] | 0x80808080u) - OFFSET * 0x01010101u) ^ 0x80808080u; // nothing borrows
 #endif
+    for (uint v = 0; v < 8; v++) q[v] = w[v / 4][v % 4];
+#elif WIDE
+    w[0] ^= 0x80808080u; // 128 more: no signs
+    w[1] ^= 0x80808080u;
+    for (uint i = 0; i < 4; i++) {
+        uint u = w[0][i], v = w[1][i];
+        q[i] = bytes(u & 0x0f0f0f0fu);
+        q[i + 4] = bytes(v & 0x0f0f0f0fu);
+        q[i + 8] = bytes((u >> 4) & 0x0f0f0f0fu) - 8;
+        q[i + 12] = bytes((v >> 4) & 0x0f0f0f0fu) - 8;
     }
+#else
+    q[0] = bytes(w[0].x) - OFFSET;
+    q[1] = bytes(w[0].y) - OFFSET;
+    q[2] = bytes(w[0].z) - OFFSET;
+    q[3] = bytes(w[0].w) - OFFSET;
+    q[4] = bytes(w[1].x) - OFFSET;
+    q[5] = bytes(w[1].y) - OFFSET;
+    q[6] = bytes(w[1].z) - OFFSET;
+    q[7] = bytes(w[1].w) - OFFSET;
+#endif
 }
 
 // load_block reads block b of a row, in the order of its elements.

@@ -99,9 +99,7 @@ void stage(uint j0, uint i0, uint n, uint b, uint pieces) {
         uint i = task - BM, row = min(i0 + i, n - 1);
 #if DOT
         uint at = packed_at(p.k, row, b);
-        uvec2 x[8];
-        for (uint t = 0; t < 2; t++) load_packed(at, t, 4 * t, x);
-        for (uint v = 0; v < 8; v++) xs[i * X_PITCH + v] = x[v];
+        for (uint v = 0; v < 8; v++) xs[i * X_PITCH + v] = packed_four(at, v);
         sums[i] = packed_sum(at);
 #else
         float sum = 0;

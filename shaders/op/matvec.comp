@@ -72,16 +72,17 @@ vec4 x_at(uint e, uint row) {
 
 #include "lib/weights.glsl"
 
+// four is elements 4v … 4v + 3 of block b of a row of x. x_sum is what is known of the
+// block's sum, and add_sum adds what is not.
 #if DOT
 #include "lib/packed.glsl"
-void load_x(uint row, uint b, uint h, uint to, inout uvec2 x[8]) { load_packed(packed_at(p.k, row, b), h, to, x); }
+uvec2 four(uint row, uint b, uint v) { return packed_four(packed_at(p.k, row, b), v); }
 vec2 x_sum(uint row, uint b) { return packed_sum(packed_at(p.k, row, b)); }
+#define add_sum(xs, x)
 #elif !FLOATS
-// load_x reads elements 16h … 16h + 15 of block b of a row into x[to] and after.
-void load_x(uint row, uint b, uint h, uint to, inout vec4 x[8]) {
-    [[unroll]] for (uint v = 0; v < 4; v++) x[to + v] = x_at(b * 32 + 16 * h + 4 * v, row);
-}
-float x_sum(uint row, uint b) { return 0; } // what is to be added up
+vec4 four(uint row, uint b, uint v) { return x_at(b * 32 + 4 * v, row); }
+#define x_sum(row, b) 0
+#define add_sum(xs, x) if (MINS == 1) xs += sum4(x)
 #endif
 
 const uint LANES = 8 / GROUPS;
@@ -138,10 +139,10 @@ void main() {
             [[unroll]] for (uint g = 0; g < GROUPS; g++) xs[g] = x_sum(i0, block_of(u, g));
             [[unroll]] for (uint j = 0; j < CHUNKS; j++) {
                 XFOUR x[8];
-                [[unroll]] for (uint t = 0; t < 2; t++) load_x(i0, block_of(u, 4 * t / EIGHTH), GROUPS == 2 ? j : t, 4 * t, x);
-#if MINS && !DOT
-                [[unroll]] for (uint v = 0; v < 8; v++) xs[v / EIGHTH] += sum4(x[v]);
-#endif
+                [[unroll]] for (uint v = 0; v < 8; v++) {
+                    x[v] = four(i0, block_of(u, v / EIGHTH), 4 * j + v % EIGHTH);
+                    add_sum(xs[v / EIGHTH], x[v]);
+                }
                 [[unroll]] for (uint r = 0; r < ROWS; r++) {
                     WFOUR q[NQ];
                     load_chunk(row_of(j0, r), u, j, p.k, q);
@@ -179,10 +180,10 @@ void main() {
                 uint row = min(i0 + i, n - 1);
                 XFOUR x[8];
                 XSUM xs = x_sum(row, b);
-                for (uint t = 0; t < 2; t++) load_x(row, b, t, 4 * t, x);
-#if MINS && !DOT
-                for (uint v = 0; v < 8; v++) xs += sum4(x[v]);
-#endif
+                for (uint v = 0; v < 8; v++) {
+                    x[v] = four(row, b, v);
+                    add_sum(xs, x[v]);
+                }
                 for (uint r = 0; r < ROWS; r++)
                     acc[(i * ROWS + r) * GROUPS + g] = acc[(i * ROWS + r) * GROUPS + g] + block_term(q[r], s[r], x, xs);
             }

@@ -21,10 +21,10 @@ uint levels(uint w) {
     return level.x | (level.y << 8) | (level.z << 16) | (level.w << 24);
 }
 
-void load_bytes(uint row, uint b, uint j, uint k, out uint q[8]) {
+void load_bytes(uint row, uint b, uint j, uint k, out uvec4 q[2]) {
     uvec4 v = quad(row + b), hi = v >> 4;
-    q = uint[8](levels(v.x), levels(v.y), levels(v.z), levels(v.w),
-                levels(hi.x), levels(hi.y), levels(hi.z), levels(hi.w));
+    q[0] = uvec4(levels(v.x), levels(v.y), levels(v.z), levels(v.w));
+    q[1] = uvec4(levels(hi.x), levels(hi.y), levels(hi.z), levels(hi.w));
 }
 
 void load_scales(uint row, uint b, uint k, out vec3 s[1]) {

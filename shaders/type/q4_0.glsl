@@ -6,10 +6,10 @@
 #include "lib/halves.glsl"
 #define OFFSET 8
 
-void load_bytes(uint row, uint b, uint j, uint k, out uint q[8]) {
+void load_bytes(uint row, uint b, uint j, uint k, out uvec4 q[2]) {
     uvec4 v = quad(row + b);
-    uvec4 lo = v & 0x0f0f0f0fu, hi = (v >> 4) & 0x0f0f0f0fu;
-    q = uint[8](lo.x, lo.y, lo.z, lo.w, hi.x, hi.y, hi.z, hi.w);
+    q[0] = v & 0x0f0f0f0fu;
+    q[1] = (v >> 4) & 0x0f0f0f0fu;
 }
 
 void load_scales(uint row, uint b, uint k, out vec3 s[1]) {

@@ -16,12 +16,11 @@
 uint block_of(uint u, uint g) { return (u >> 1) * 4 + (u & 1) + 2 * g; }
 uvec2 unit_of(uint b) { return uvec2((b >> 2) * 2 + (b & 1), (b >> 1) & 1); }
 
-void load_bytes(uint row, uint u, uint j, uint k, out uint q[8]) {
+void load_bytes(uint row, uint u, uint j, uint k, out uvec4 q[2]) {
     uint block = row + (u >> 2) * 13;
     uvec4 v = quad(block + 2 * (u & 3) + j), high = quad(block + 8 + (u & 2) + j) >> (2 * (u & 1));
-    uvec4 lo = (v & 0x0f0f0f0fu) | ((high & 0x03030303u) << 4);
-    uvec4 hi = ((v >> 4) & 0x0f0f0f0fu) | (high & 0x30303030u);
-    q = uint[8](lo.x, lo.y, lo.z, lo.w, hi.x, hi.y, hi.z, hi.w);
+    q[0] = (v & 0x0f0f0f0fu) | ((high & 0x03030303u) << 4);
+    q[1] = ((v >> 4) & 0x0f0f0f0fu) | (high & 0x30303030u);
 }
 
 void load_scales(uint row, uint u, uint k, out vec3 s[2]) {

@@ -5,9 +5,9 @@
 #include "lib/halves.glsl"
 #define WIDE 1
 
-void load_bytes(uint row, uint b, uint j, uint k, out uint q[8]) {
-    uvec4 v = quad(row + 2 * b), w = quad(row + 2 * b + 1);
-    q = uint[8](v.x, v.y, v.z, v.w, w.x, w.y, w.z, w.w);
+void load_bytes(uint row, uint b, uint j, uint k, out uvec4 q[2]) {
+    q[0] = quad(row + 2 * b);
+    q[1] = quad(row + 2 * b + 1);
 }
 
 void load_scales(uint row, uint b, uint k, out vec3 s[1]) {

@@ -1,0 +1,211 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_KHR_cooperative_matrix : require
+#extension GL_KHR_memory_scope_semantics : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_EXT_shader_explicit_arithmetic_types_int8 : require
+#include "lib/common.glsl"
+
+// MatMul for many rows of packed x (lib/round.glsl), of matrices of bytes that a subgroup
+// multiplies: a workgroup computes a tile of BM rows of W times BN rows of x, each of its
+// SM × SN subgroups TM × TN matrices (M, N) of it. Workgroups (rows of W / BM, rows of x / BN).
+//
+//	for j in BM, i in BN: y[i][j] = Σ_k x[i][k]·W[j][k]
+//
+// in the order of package numerics: one chain after the other, DEPTH of its blocks at a
+// time through shared memory. The sums of hi and of lo are exact; what follows is done
+// element by element, wherever a subgroup keeps an element: its row's and its column's
+// factors come as matrices of the same kind, loaded with stride 0.
+//
+// A row of bytes in shared memory takes 48 for W and 80 for x, which spreads neighbouring
+// rows over all banks. With HALVES the row of W is its first half, 16 zeros, and its second
+// half, so that each half can meet 32 bytes of x.
+
+layout(constant_id = 1) const uint TM = 2; // matrices of a subgroup, along W
+layout(constant_id = 2) const uint TN = 2; // and along x
+layout(constant_id = 3) const uint SM = 2; // subgroups of a workgroup, along W
+layout(constant_id = 4) const uint SN = 2; // and along x
+layout(constant_id = 5) const uint ADD = 0; // 1: y += z[i][j]; 2: y += z[j]
+layout(constant_id = 6) const uint M = 8;  // the device multiplies (M, K) by (K, N)
+layout(constant_id = 7) const uint N = 8;
+layout(constant_id = 8) const uint K = 8;  // 8, 16 or 32
+
+layout(push_constant) uniform Push {
+    uint k;     // elements in a row of W and x
+    uint m;     // elements in a row of y: all rows of the weight
+    uint first; // rows first … first + rows − 1 of the weight are in this part of it
+    uint rows;
+    uint quads; // of 16 bytes in a row of W
+    uint count; // word of the inputs with the number of rows of x
+} p;
+
+layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
+layout(std430, binding = 2) readonly restrict buffer Z { float z[]; };
+layout(std430, binding = 3) readonly restrict buffer W { uvec4 w_quads[]; };
+layout(std430, binding = 4) readonly restrict buffer X { uvec4 x_quads[]; };
+uvec4 quad(uint i) { return w_quads[i]; }
+
+#include "lib/weights.glsl"
+#include "lib/packed.glsl"
+
+const uint DEPTH = 2;
+const uint BM = SM * TM * M, BN = SN * TN * N;
+const uint W_PITCH = 6, X_PITCH = 10;                // eights of bytes from row to row
+const uint PARTS = 1 + HALVES;                       // of a block, each with sums of its own
+const uint STEPS = HALVES == 1 && K == 32 ? 1 : 32 / PARTS / K; // products of a part
+
+shared uvec2 ws[DEPTH * BM * W_PITCH];
+shared uvec2 xs[DEPTH * BN * X_PITCH];
+shared float w_scale[DEPTH * BM], w_more[DEPTH * BM]; // d·sc; the second d·sc, or dmin·mn
+shared float x_scale[DEPTH * BN], x_sum[DEPTH * BN];  // 2^e, 2^e·Σm
+shared float finished[SM * SN * M * N];                  // one matrix a subgroup
+
+#define BYTES_W coopmat<int8_t, gl_ScopeSubgroup, M, K, gl_MatrixUseA>
+#define BYTES_X coopmat<int8_t, gl_ScopeSubgroup, K, N, gl_MatrixUseB>
+#define INTS coopmat<int, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator>
+#define REALS coopmat<float, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator>
+
+// stage brings blocks b, b + 8 … of the tile's rows to shared memory.
+void stage(uint j0, uint i0, uint n, uint b, uint blocks) {
+    for (uint task = gl_LocalInvocationID.x; task < DEPTH * BM; task += LOCAL) {
+        uint block = b + task / BM * 8;
+        if (block >= blocks) break;
+        uint q[NQ], at = task * W_PITCH;
+        vec3 s;
+        load_block(min(j0 + task % BM, p.rows - 1) * p.quads, block, p.k, q, s);
+        ws[at] = uvec2(q[0], q[1]);
+        ws[at + 1] = uvec2(q[2], q[3]);
+#if HALVES
+        ws[at + 2] = ws[at + 3] = uvec2(0);
+        ws[at + 4] = uvec2(q[4], q[5]);
+        ws[at + 5] = uvec2(q[6], q[7]);
+        w_more[task] = s.y;
+#else
+        ws[at + 2] = uvec2(q[4], q[5]);
+        ws[at + 3] = uvec2(q[6], q[7]);
+        w_more[task] = s.z;
+#endif
+        w_scale[task] = s.x;
+    }
+    for (uint task = gl_LocalInvocationID.x; task < DEPTH * BN * 5; task += LOCAL) {
+        uint row = task / 5, q = task % 5, block = b + row / BN * 8;
+        if (block >= blocks) break;
+        uvec4 v = x_quads[packed_at(p.k, min(i0 + row % BN, n - 1), block) + q];
+        if (q == 4) {
+            x_scale[row] = uintBitsToFloat(v.x);
+            x_sum[row] = uintBitsToFloat(v.y);
+        } else {
+            xs[row * X_PITCH + 2 * q] = v.xy;
+            xs[row * X_PITCH + 2 * q + 1] = v.zw;
+        }
+    }
+}
+
+// w_at and x_at are the eights of bytes of a row that a step of a part begins with.
+uint w_at(uint part, uint step) { return K == 32 ? 2 * part : (4 * part + step * (K / 8)); }
+uint x_at(uint part, uint step) { return HALVES == 1 && K == 32 ? 0 : (4 / PARTS * part + step * (K / 8)); }
+
+// sum_of is 2^e·I of an element.
+float sum_of(float hi, float lo, float scale) {
+    precise float i = 256.0 * hi + lo; // 256·hi is exact: one rounding
+    i = scale * i;
+    return i;
+}
+
+REALS plus(REALS a, REALS b) {
+    for (int i = 0; i < a.length(); i++) {
+        precise float s = a[i] + b[i];
+        a[i] = s;
+    }
+    return a;
+}
+
+void main() {
+    uint j0 = gl_WorkGroupID.x * BM, i0 = gl_WorkGroupID.y * BN, n = inputs[p.count];
+    if (i0 >= n) return;
+    uint js = gl_SubgroupID % SM * TM * M, is = gl_SubgroupID / SM * TN * N; // the subgroup's part of the tile
+    // Sums of one, two and four chains that wait for their neighbours.
+    REALS one[TM * TN], two[TM * TN], four[TM * TN];
+
+    uint blocks = p.k / 32;
+    for (uint chain = 0; chain < 8; chain++) {
+        REALS acc[TM * TN];
+        [[unroll]] for (uint t = 0; t < TM * TN; t++) acc[t] = REALS(0);
+        for (uint b = chain; b < blocks; b += 8 * DEPTH) {
+            stage(j0, i0, n, b, blocks);
+            barrier();
+            for (uint d = 0; d < DEPTH && b + 8 * d < blocks; d++) {
+                uint jd = d * BM + js, id = d * BN + is;
+                [[unroll]] for (uint t = 0; t < TM * TN; t++) {
+                    uint j = jd + t % TM * M, i = id + t / TM * N;
+                    INTS hi[PARTS], lo[PARTS];
+                    [[unroll]] for (uint part = 0; part < PARTS; part++) {
+                        hi[part] = lo[part] = INTS(0);
+                        [[unroll]] for (uint step = 0; step < STEPS; step++) {
+                            BYTES_W w;
+                            BYTES_X h, l;
+                            coopMatLoad(w, ws, j * W_PITCH + w_at(part, step), W_PITCH, gl_CooperativeMatrixLayoutRowMajor);
+                            coopMatLoad(h, xs, i * X_PITCH + x_at(part, step), X_PITCH, gl_CooperativeMatrixLayoutColumnMajor);
+                            coopMatLoad(l, xs, i * X_PITCH + x_at(part, step) + 4, X_PITCH, gl_CooperativeMatrixLayoutColumnMajor);
+                            hi[part] = coopMatMulAdd(w, h, hi[part]);
+                            lo[part] = coopMatMulAdd(w, l, lo[part]);
+                        }
+                    }
+                    REALS sw, more, sx, h0 = REALS(hi[0]), l0 = REALS(lo[0]);
+                    coopMatLoad(sw, w_scale, j, 0, gl_CooperativeMatrixLayoutColumnMajor);
+                    coopMatLoad(sx, x_scale, i, 0, gl_CooperativeMatrixLayoutRowMajor);
+#if HALVES || MINS
+                    coopMatLoad(more, w_more, j, 0, gl_CooperativeMatrixLayoutColumnMajor);
+#endif
+#if HALVES
+                    REALS h1 = REALS(hi[1]), l1 = REALS(lo[1]);
+#elif MINS
+                    REALS sum;
+                    coopMatLoad(sum, x_sum, i, 0, gl_CooperativeMatrixLayoutRowMajor);
+#endif
+                    for (int e = 0; e < h0.length(); e++) {
+                        precise float s = sw[e] * sum_of(h0[e], l0[e], sx[e]);
+#if HALVES
+                        precise float s1 = more[e] * sum_of(h1[e], l1[e], sx[e]);
+                        s = s + s1;
+#elif MINS
+                        precise float least = more[e] * sum[e];
+                        s = s - least;
+#endif
+                        s = acc[t][e] + s;
+                        acc[t][e] = s;
+                    }
+                }
+            }
+            barrier();
+        }
+        [[unroll]] for (uint t = 0; t < TM * TN; t++) {
+            if ((chain & 1) == 0) {
+                one[t] = acc[t];
+                continue;
+            }
+            acc[t] = plus(one[t], acc[t]);
+            if ((chain & 2) == 0) {
+                two[t] = acc[t];
+                continue;
+            }
+            acc[t] = plus(two[t], acc[t]);
+            four[t] = (chain & 4) == 0 ? acc[t] : plus(four[t], acc[t]);
+        }
+    }
+    [[unroll]] for (uint t = 0; t < TM * TN; t++) {
+        uint at = gl_SubgroupID * M * N;
+        coopMatStore(four[t], finished, at, M, gl_CooperativeMatrixLayoutColumnMajor);
+        barrier();
+        for (uint e = gl_SubgroupInvocationID; e < M * N; e += gl_SubgroupSize) {
+            uint col = j0 + js + t % TM * M + e % M, row = i0 + is + t / TM * N + e / M;
+            if (row >= n || col >= p.rows) continue;
+            precise float sum = flush(finished[at + e]);
+            if (ADD == 1) sum = sum + z[row * p.m + p.first + col];
+            if (ADD == 2) sum = sum + flush(z[p.first + col]);
+            y[row * p.m + p.first + col] = sum;
+        }
+        barrier();
+    }
+}
