@@ -191,7 +191,7 @@ func convPart(p *program, s *step, _, part int) {
 			if at := n - taps + 1 + k; at < 0 {
 				slot[k*cols+c] = slot[(at+taps-1)*cols+c]
 			} else {
-				slot[k*cols+c] = clamp(s.src[0][(first+at)*cols+c])
+				slot[k*cols+c] = numerics.Single(s.src[0][(first+at)*cols+c])
 			}
 		}
 	}

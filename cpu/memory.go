@@ -3,7 +3,6 @@ package cpu
 import (
 	"context"
 	"fmt"
-	"math"
 	"unsafe"
 
 	"eclat/cpu/host"
@@ -50,8 +49,7 @@ func (b *Backend) makeMemory(p *model.Plan) (err error) {
 	return nil
 }
 
-// set writes x, (Cols), to a row of a unit, rounded to the memory's type and clamped to
-// its range: an infinite key or value would turn every later softmax into NaN.
+// set writes x, (Cols), to a row of a unit as memory holds it.
 func (m *memory) set(unit int32, r int, x []float32) {
 	at, step := r*len(x), 1
 	if m.keys {
@@ -65,12 +63,9 @@ func (m *memory) set(unit int32, r int, x []float32) {
 		return
 	}
 	for i, v := range x {
-		m.full[at+i*step] = clamp(v)
+		m.full[at+i*step] = numerics.Single(v)
 	}
 }
-
-// clamp keeps x finite, and NaN.
-func clamp(x float32) float32 { return min(math.MaxFloat32, max(-math.MaxFloat32, x)) }
 
 // from returns a unit's elements from element at on.
 func (m *memory) from(unit int32, at int) kernel.Kept {

@@ -32,6 +32,9 @@ type owner struct {
 	fault   error // a loss that filling the batch met
 	changed bool  // a sequence ended or gave way since the last step
 
+	looked  bool  // for a weight that is not finite, in all of the file
+	unsound error // that there is one; nil for none
+
 	computed, copied int // tokens run and pages copied so far, for tests and reports
 }
 
@@ -278,7 +281,7 @@ func (o *owner) took(p part, out *model.Outputs) {
 		id = out.Tokens[p.want]
 	}
 	if id < 0 {
-		o.end(q, "", q.notFinite(pos))
+		o.end(q, "", o.notFinite(q.ctx, int(pos)))
 		return
 	}
 	q.last = time.Now()

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 
 	"eclat/engine/stats"
@@ -56,8 +55,10 @@ func (e *Engine) Score(ctx context.Context, ids []int32, o ScoreOptions, each fu
 		if row.Pos+1 < len(ids) {
 			row.Next = ids[row.Pos+1]
 		}
-		if fault = rank(&row, o.Top); fault == nil {
+		if rank(&row, o.Top) {
 			fault = each(row)
+		} else {
+			fault = e.NotFinite(ctx, row.Pos)
 		}
 		if fault != nil {
 			cancel()
@@ -75,11 +76,12 @@ func stopped(ctx context.Context, st Stats) error {
 	return nil
 }
 
-// rank fills the probabilities of a row from its logits, in float64.
-func rank(row *Row, top int) error {
+// rank fills the probabilities of a row from its logits, in float64; false where one of
+// them is not finite.
+func rank(row *Row, top int) bool {
 	logSum, ok := stats.LogSumExp(row.Logits)
 	if !ok {
-		return fmt.Errorf("%w at position %d", ErrNotFinite, row.Pos)
+		return false
 	}
 	if row.Next >= 0 {
 		row.LogProb = float64(row.Logits[row.Next]) - logSum
@@ -88,7 +90,7 @@ func rank(row *Row, top int) error {
 	for i := range row.Top {
 		row.Top[i].LogProb -= logSum
 	}
-	return nil
+	return true
 }
 
 // topOf returns the n largest logits, equals by id.

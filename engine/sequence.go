@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"eclat/model/sample"
@@ -106,9 +105,4 @@ func (q *sequence) stop(context int) StopReason {
 		return StopContext
 	}
 	return ""
-}
-
-// notFinite is the error of an answer with a NaN or an infinity.
-func (q *sequence) notFinite(pos int32) error {
-	return fmt.Errorf("%w at position %d", ErrNotFinite, pos)
 }

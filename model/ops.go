@@ -27,7 +27,7 @@ const (
 	// Arg: headDim, index into Plan.Ropes.
 	RoPE
 	// Store: the memory row of token i's position = x[i], rounded to the memory's type
-	// and clamped to its range.
+	// and clamped to its range; an infinity becomes NaN.
 	Store
 	// Attention, causal, with grouped heads: head h of token i with position p
 	// reads key head g = h / (nHead/nHeadKV) at positions t = t0…p of its sequence,

@@ -29,7 +29,8 @@ func gpuName(t *testing.T) string {
 	return ""
 }
 
-// TestNotFinite: no command takes an infinite logit for a prediction.
+// TestNotFinite: no command takes an infinite logit for a prediction, and each names the
+// weight that makes it.
 func TestNotFinite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "infinite.gguf")
 	if err := os.WriteFile(path, enginetest.Infinite(), 0o600); err != nil {
@@ -58,7 +59,8 @@ func TestNotFinite(t *testing.T) {
 			args = append(args[:1:1], append([]string{path, "--device", device}, args[1:]...)...)
 			out, errs, code := eclat(t, "", args...)
 			lines := strings.Split(strings.TrimSpace(errs), "\n")
-			if code != 1 || strings.TrimSpace(out) != "" || !strings.Contains(lines[len(lines)-1], engine.ErrNotFinite.Error()) {
+			last := lines[len(lines)-1]
+			if code != 3 || strings.TrimSpace(out) != "" || !strings.Contains(last, engine.ErrNotFinite.Error()) || !strings.Contains(last, "output.weight") || !strings.Contains(last, "row 7, element 0 is +Inf") {
 				t.Errorf("%v: exit code %d, stdout %q, stderr %q", args, code, out, errs)
 			}
 		}

@@ -18,7 +18,7 @@ import (
 )
 
 func newInspect() *cobra.Command {
-	var asJSON, plan bool
+	var asJSON, plan, check bool
 	cmd := &cobra.Command{
 		Use:   "inspect [MODEL]",
 		Short: "Show what a model file holds",
@@ -29,26 +29,34 @@ beside them: a quantised row of 5120 elements may take 2880 bytes. Only the head
 is read, so this takes no longer for a large file.
 
 With --plan every step that the model computes is shown instead, with the shapes
-of what it reads and writes; layers that are alike are shown once.`,
+of what it reads and writes; layers that are alike are shown once.
+
+With --check all weights are read instead. Each block with a scale, a minimum or a
+weight that is NaN or an infinity is listed, a line each; the exit code is 3 then.`,
 		Example: `  eclat inspect model.gguf
   eclat inspect model.gguf --plan
+  eclat inspect model.gguf --check
   eclat inspect model.gguf --json | jq .config`,
 		Args:              atMostOneModel,
 		ValidArgsFunction: completeModel,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if plan && asJSON {
-				return usagef("--plan and --json exclude each other")
+			if plan && asJSON || check && (plan || asJSON) {
+				return usagef("--plan, --json and --check exclude each other")
 			}
 			f, err := openFile(args)
 			if err != nil {
 				return err
 			}
 			defer f.Close()
+			if check {
+				return inspectCheck(cmd.Context(), f)
+			}
 			return loader.Guard(func() error { return inspect(f, asJSON, plan) })
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&plan, "plan", false, "show every step that the model computes")
+	cmd.Flags().BoolVar(&check, "check", false, "look for weights that are no finite numbers")
 	return cmd
 }
 

@@ -56,6 +56,8 @@ device or not enough memory, 130 interrupted by Ctrl-C.`,
 	root.SetOut(stdout)
 	root.SetErr(os.Stderr)
 	root.SetVersionTemplate(build() + "\n")
+	// At most 100 columns, of which pflag keeps to all but five.
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 95"))
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(newRun(), newInspect(), newTokenize(), newLogprobs(), newBench(), newCompare(), newPerplexity(), newDevices(), newDoctor(),

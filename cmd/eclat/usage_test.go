@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -79,6 +80,11 @@ func TestHelp(t *testing.T) {
 		help := ok(t, "", append(words, "--help")...)
 		if !strings.Contains(help, cmd.Example) || !strings.Contains(help, "Usage:") {
 			t.Errorf("%v --help: %q", words, help)
+		}
+		for line := range strings.Lines(help) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 100 {
+				t.Errorf("%v --help: a line of %d columns: %q", words, n, line)
+			}
 		}
 		if got := ok(t, "", append([]string{"help"}, words...)...); got != help {
 			t.Errorf("help %v differs from --help: %q", words, got)

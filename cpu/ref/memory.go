@@ -74,14 +74,13 @@ func (b *Backend) get(p place, at, n int) []float32 {
 	return b.got[:n]
 }
 
-// put writes a whole row, rounded to the memory's type and clamped to its range.
+// put writes a whole row as memory holds it.
 func (b *Backend) put(p place, x []float32) {
 	for i, v := range x {
 		if p.tensor.Type == quant.F16 {
 			binary.LittleEndian.PutUint16(p.data[2*i:], numerics.Half(v))
 		} else {
-			v = max(-math.MaxFloat32, min(math.MaxFloat32, v))
-			binary.LittleEndian.PutUint32(p.data[4*i:], math.Float32bits(v))
+			binary.LittleEndian.PutUint32(p.data[4*i:], math.Float32bits(numerics.Single(v)))
 		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"math"
 	"slices"
 
-	"eclat/engine"
 	"eclat/engine/stats"
 	"eclat/model/sample"
 )
@@ -127,9 +126,7 @@ func Run(ctx context.Context, got, want Side, limits Limits, progress func(done,
 			c.row(i, pos, a[i], b[i])
 		}
 		last := len(a) - 1
-		if err := c.logits(pos, a[last], b[last]); err != nil {
-			return nil, err
-		}
+		c.logits(pos, a[last], b[last])
 		if progress != nil {
 			progress(int64(pos+1), int64(len(g.Tokens)))
 		}
@@ -247,15 +244,11 @@ func ratio(diff, norm float64) float64 {
 	}
 }
 
-// logits takes the predictions at a position.
-func (c *comparison) logits(pos int, a, b []float32) error {
+// logits takes the predictions at a position, which a Side has seen to be finite.
+func (c *comparison) logits(pos int, a, b []float32) {
 	l := &c.Logits
-	if !stats.LogSoftmax(c.logP, b) {
-		return fmt.Errorf("%s: %w at position %d", c.Want.Device, engine.ErrNotFinite, pos)
-	}
-	if !stats.LogSoftmax(c.logQ, a) {
-		return fmt.Errorf("%s: %w at position %d", c.Got.Device, engine.ErrNotFinite, pos)
-	}
+	stats.LogSoftmax(c.logP, b)
+	stats.LogSoftmax(c.logQ, a)
 	for i := range a {
 		l.MaxDiff = math.Max(l.MaxDiff, math.Abs(float64(a[i])-float64(b[i])))
 	}
@@ -270,7 +263,6 @@ func (c *comparison) logits(pos int, a, b []float32) error {
 			l.FirstFlip = &Flip{pos, other, top, c.logP[top] - c.logP[other]}
 		}
 	}
-	return nil
 }
 
 // finish computes what needs all positions.

@@ -16,8 +16,7 @@ const kind = "run" // of the record
 // Save writes a side to a file, for a comparison at another time or on another
 // machine. limit bounds the file, in bytes: the logits are kept whole, and where
 // all of the activations do not fit, every second, third … element of them.
-// progress is told positions and may be nil. Logits that are not finite are
-// engine.ErrNotFinite, as in Run.
+// progress is told positions and may be nil.
 func Save(ctx context.Context, path string, s Side, limit int64, progress func(done, total int64)) error {
 	head := *s.Header()
 	head.Tensors = append([]Tensor(nil), head.Tensors...)
@@ -40,10 +39,6 @@ func Save(ctx context.Context, path string, s Side, limit int64, progress func(d
 		if err != nil {
 			w.Abort()
 			return err
-		}
-		if logits := rows[len(rows)-1]; !sample.Finite(logits) {
-			w.Abort()
-			return fmt.Errorf("%s: %w at position %d", head.Device, engine.ErrNotFinite, pos)
 		}
 		for i := range rows {
 			t := &head.Tensors[i]
@@ -168,6 +163,9 @@ func (s *Saved) Row(_ context.Context, pos int) ([][]float32, error) {
 		if err := s.file.Floats(s.out[i]); err != nil {
 			return nil, err
 		}
+	}
+	if logits := s.out[len(s.out)-1]; !sample.Finite(logits) {
+		return nil, fmt.Errorf("%s: %w at position %d", s.path, engine.ErrNotFinite, pos)
 	}
 	return s.out, nil
 }

@@ -2,10 +2,13 @@ package compare
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"eclat/engine"
+	"eclat/model/sample"
 )
 
 // Header says what a side computes.
@@ -42,7 +45,8 @@ func (t *Tensor) kept(pos int) int {
 
 // Side is one of two computations. Row returns the known values of every tensor
 // at a position; positions come in order from 0, and the values stand until the
-// next call. After an error, of ctx for one, the same position can be asked for again.
+// next call. Logits that are not finite are engine.ErrNotFinite. After an error, of ctx
+// for one, the same position can be asked for again.
 type Side interface {
 	Header() *Header
 	Row(ctx context.Context, pos int) ([][]float32, error)
@@ -50,6 +54,7 @@ type Side interface {
 
 // Live is a side that computes.
 type Live struct {
+	e     *engine.Engine
 	head  Header
 	probe *engine.Probe
 	steps []int       // index in probe.Steps of each tensor
@@ -86,7 +91,7 @@ func NewLive(ctx context.Context, e *engine.Engine, tokens []int32, batch int) (
 	if err != nil {
 		return nil, err
 	}
-	l := &Live{probe: probe, head: Header{
+	l := &Live{e: e, probe: probe, head: Header{
 		Model:  e.Model.Config.Name,
 		File:   filepath.Base(e.Model.File.Path),
 		Device: e.Device,
@@ -144,6 +149,10 @@ func (l *Live) Row(ctx context.Context, pos int) ([][]float32, error) {
 	for i := range l.out {
 		n := l.head.Tensors[i].Cols
 		l.out[i] = l.data[i][(pos-l.first)*n:][:n]
+	}
+	if logits := l.out[len(l.out)-1]; !sample.Finite(logits) {
+		device, _, _ := strings.Cut(l.head.Device, " ") // which side it is
+		return nil, fmt.Errorf("%s: %w", device, l.e.NotFinite(ctx, pos))
 	}
 	return l.out, nil
 }

@@ -125,6 +125,25 @@ func attention() (cases []*Case) {
 	return append(cases, sharedPrefix())
 }
 
+// putInfinities puts two infinities into a row of more than ten.
+func putInfinities(row []float32) { row[3], row[10] = inf, -inf }
+
+// nanAfter is compared for runs from first on, whose answers must be NaN where
+// putInfinities has put infinities into memory, and finite everywhere else.
+func nanAfter(op, name string, first int, c *test) *Case {
+	return looked(op, name, LimitExact, c.answers, func(want, got []answer) error {
+		for i, a := range got[first:] {
+			for j, x := range a.rows {
+				j %= a.cols
+				if is := x-x != 0; is != (j == 3 || j == 10) || is && x == x {
+					return fmt.Errorf("run %d: column %d is %g", first+i, j, x)
+				}
+			}
+		}
+		return nil
+	})
+}
+
 // finiteAfter is compared for runs from first on, whose answers must be finite; those
 // before are of NaN.
 func finiteAfter(name string, first int, c *test) *Case {
@@ -267,5 +286,31 @@ func store() (cases []*Case) {
 		}
 		return []*model.Batch{c.batch(turn{0, 3})}
 	})
-	return append(cases, compared("store", "F16 beyond its range", LimitStore, c))
+	cases = append(cases, compared("store", "F16 beyond its range", LimitStore, c))
+	for _, ty := range []quant.Type{quant.F16, quant.F32} {
+		cases = append(cases, nanAfter("store", "infinities in "+ty.String(), 0, infiniteValues(ty)))
+	}
+	return cases
+}
+
+// infiniteValues stores rows of 64 as values, with a bias that makes some of them
+// infinite, and reads them back: all keys are zeros.
+func infiniteValues(ty quant.Type) *test {
+	const cols = 64
+	bias := make([]float32, cols)
+	putInfinities(bias)
+	c := &test{opts: sized(4), room: model.Room{Pages: 1, Seqs: 1, Chunk: 4}}
+	c.tensor("bias", quant.F32, 1, cols, bias)
+	c.tensor("zero", quant.F32, cols, cols, make([]float32, cols*cols))
+	c.build = func(b *model.Builder) model.ID {
+		x := b.Receive("x", cols)
+		kc := b.Memory(model.Memory{Name: "k_cache", Type: ty, Cols: cols})
+		vc := b.Memory(model.Memory{Name: "v_cache", Type: ty, Cols: cols})
+		zero := b.MatMul("zeros", b.Weight("zero", cols, cols), x)
+		b.Store(kc, zero)
+		b.Store(vc, b.Add("v", x, b.Weight("bias", 1, cols)))
+		return b.Attention("a", zero, kc, vc, 1, 1, 0.125)
+	}
+	c.runs = acted(func(c *cast) []*model.Batch { return c.alone(0, 4) })
+	return c
 }

@@ -50,6 +50,16 @@ func conv() (cases []*Case) {
 		return append(runs, c.alone(1, 1, 2, 5)...)
 	})
 	cases = append(cases, compared("conv", "over old NaN", LimitExact, c))
+	c = convTest(64, 4, 8, 1) // the slot holds NaN for an infinity
+	c.runs = acted(func(c *cast) []*model.Batch {
+		c.load = func(row []float32, _, pos int) {
+			if pos == 0 {
+				putInfinities(row)
+			}
+		}
+		return c.alone(0, 1, 1, 2)
+	})
+	cases = append(cases, nanAfter("conv", "infinities", 1, c))
 	c = convTest(64, 4, 8, 1) // sums around 2^-40, some of them flushed
 	c.runs = acted(func(c *cast) []*model.Batch {
 		c.load = func(row []float32, _, _ int) {

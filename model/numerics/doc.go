@@ -18,6 +18,10 @@
 // NaN stays NaN; which of the NaNs is not defined, so a NaN in logits is an error,
 // never an answer.
 //
+// Memory holds a value rounded to its type and clamped to its range ([Half]), and NaN for
+// an infinity ([Single]): clamped, or the least score of all, it would be lost on its way
+// to the logits, and what they say no answer of the model.
+//
 // # Products with a matrix
 //
 // A row that enters a product is rounded once, by [Round], to blocks of [BlockLen]

@@ -106,12 +106,12 @@ func Softplus(x float32) float32 {
 }
 
 // Half rounds to the bits of the nearest IEEE 754 half, ties to even, within ±65504;
-// NaN becomes 0x7e00.
+// NaN and the infinities become 0x7e00, which is NaN.
 func Half(x float32) uint16 {
 	b := math.Float32bits(x)
 	sign, a := uint16(b>>16&0x8000), b&0x7fffffff
 	switch {
-	case a > 0x7f800000:
+	case a >= 0x7f800000:
 		return 0x7e00
 	case a >= 0x477fe000: // 65504
 		return sign | 0x7bff
@@ -123,6 +123,14 @@ func Half(x float32) uint16 {
 		return sign | uint16(nearest(m, shift))
 	}
 	return sign | uint16(nearest(a-112<<23, 13))
+}
+
+// Single is what memory of float32 holds of x: x, and NaN for an infinity.
+func Single(x float32) float32 {
+	if math.Float32bits(x)&0x7fffffff == 0x7f800000 {
+		return math.Float32frombits(0x7fc00000)
+	}
+	return x
 }
 
 // nearest is m/2^shift to the nearest integer, ties to even.

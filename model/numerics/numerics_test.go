@@ -96,9 +96,19 @@ func TestHalf(t *testing.T) {
 			}
 		}
 	}
-	for x, want := range map[float32]uint16{float32(math.Inf(-1)): 0xfbff, 1e30: 0x7bff, float32(math.NaN()): 0x7e00} {
+	for x, want := range map[float32]uint16{float32(math.Inf(-1)): 0x7e00, float32(math.Inf(1)): 0x7e00, 1e30: 0x7bff, float32(math.NaN()): 0x7e00} {
 		if got := Half(x); got != want {
 			t.Errorf("Half(%g) = %#x, want %#x", x, got, want)
+		}
+	}
+	for _, x := range []float32{0, -1, Least, math.MaxFloat32, -math.MaxFloat32} {
+		if got := Single(x); got != x {
+			t.Errorf("Single(%g) = %g", x, got)
+		}
+	}
+	for _, x := range []float32{float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN())} {
+		if got := Single(x); got == got {
+			t.Errorf("Single(%g) = %g, want NaN", x, got)
 		}
 	}
 }

@@ -1,9 +1,9 @@
 // half_bits is numerics.Half: the bits of the nearest half, ties to even, within
-// ±65504; NaN becomes 0x7e00. (packHalf2x16 may round either way.)
+// ±65504; NaN and the infinities become 0x7e00. (packHalf2x16 may round either way.)
 uint half_bits(float f) {
     uint b = floatBitsToUint(f), sign = (b >> 16) & 0x8000u;
     b &= 0x7fffffffu;
-    if (b > 0x7f800000u) return 0x7e00u;
+    if (b >= 0x7f800000u) return 0x7e00u;
     if (b >= 0x477fe000u) return sign | 0x7bffu; // 65504 and more
     if (b < 0x38800000u) { // subnormal: units of 2^-24, rounded with a 24-bit fraction in place
         uint exponent = b >> 23;

@@ -2,6 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 #include "lib/common.glsl"
 #include "lib/numerics.glsl"
+#include "lib/single_bits.glsl"
 
 // Conv, a causal convolution along each run of tokens of one sequence, a filter of
 // `taps` ≥ 2 a channel:
@@ -53,6 +54,6 @@ void main() {
     if (from > 0) return;
     for (uint j = 0; j < before; j++) { // upwards: a row that moves comes from above
         uint r = n + j;
-        slots[slot + j * p.k] = r >= before ? x[(first + r - before) * p.k + c] : fresh ? 0 : slots[slot + r * p.k];
+        slots[slot + j * p.k] = r >= before ? uintBitsToFloat(single_bits(x[(first + r - before) * p.k + c])) : fresh ? 0 : slots[slot + r * p.k];
     }
 }

@@ -26,6 +26,7 @@ var refMutations = []mutation{
 	{"store", ref, "the row before", "p.b.put(p.memoryRow(s.Dst, seq, p.position(i))", "p.b.put(p.memoryRow(s.Dst, seq, max(0, p.position(i)-1))"},
 	{"store", ref, "the first sequence's pages for all", "p.b.put(p.memoryRow(s.Dst, seq, p", "p.b.put(p.memoryRow(s.Dst, 0*seq, p"},
 	{"store, bits", "cpu/ref/memory.go", "halves cut off, not rounded", "numerics.Half(v)", "numerics.Half(math.Float32frombits(math.Float32bits(v) &^ 0x1fff))"},
+	{"store, bits", "cpu/ref/memory.go", "an infinity kept", "numerics.Single(v)", "v"},
 	{"attention", ref, "a token does not see itself", "for from := t0; from <= pos; {", "for from := t0; from < max(1, pos); {"},
 	{"attention", ref, "the window one longer", "t0 = max(0, pos-window+1)", "t0 = max(0, pos-window)"},
 	{"attention", ref, "the window one shorter", "t0 = max(0, pos-window+1)", "t0 = min(pos, max(0, pos-window+2))"},
