@@ -89,7 +89,7 @@ func ownMemory(i vk.Info) (size int64) {
 func lowerable(i vk.Info) lower.Device {
 	l := i.Limits
 	d := lower.Device{
-		Name: i.Name, Software: i.Type == vk.Software,
+		Name: i.Name, Vendor: i.VendorID, Software: i.Type == vk.Software,
 		Subgroup: l.Subgroup, SubgroupMin: l.SubgroupMin, SubgroupMax: l.SubgroupMax,
 		SubgroupSize: i.Features.SubgroupSize, SubgroupArithmetic: i.Features.SubgroupArithmetic,
 		Dot: i.Features.IntDot, DotFast: i.Features.IntDotFast,

@@ -51,6 +51,9 @@ func (w *lowered) attention() error {
 	}
 	batch := uint32(1) // neighbouring tokens a workgroup takes
 	if tokens >= splitTokens && !w.k.dev.Software {
+		if w.k.dev.SharedMemory >= 32<<10 {
+			most *= 2 // keys and values are read half as often
+		}
 		batch = max(1, most/together)
 	}
 	keys := uint32(1) // positions of an invocation: a page for a workgroup, at least

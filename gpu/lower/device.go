@@ -3,7 +3,8 @@ package lower
 // Device is what lowering knows of a device.
 type Device struct {
 	Name     string
-	Software bool // a driver that computes on the processor
+	Vendor   uint32 // PCI number
+	Software bool   // a driver that computes on the processor
 
 	Subgroup           int  // invocations of a subgroup unless one is required
 	SubgroupMin        int  // least and most that can be required; Subgroup where none can

@@ -288,13 +288,20 @@ func (k *Kernels) local() uint32 {
 	return 128
 }
 
-// subgroup is the size of a subgroup to ask for.
+// subgroup is the size of a subgroup to ask for: more than 32 would idle on short rows,
+// and Intel's have 128 registers of 32 invocations, too few for the sums of a product.
 func (k *Kernels) subgroup() uint32 {
-	if k.dev.SubgroupSize && k.dev.SubgroupMin <= 32 && 32 <= k.dev.SubgroupMax {
-		return 32 // more would idle on short rows
+	want := 32
+	if k.dev.Vendor == intel {
+		want = 16
+	}
+	if k.dev.SubgroupSize && k.dev.SubgroupMin <= want && want <= k.dev.SubgroupMax {
+		return uint32(want)
 	}
 	return uint32(k.dev.Subgroup)
 }
+
+const intel = 0x8086 // PCI vendor
 
 // reduced returns the workgroup of a kernel that reduces, with the given number of
 // subgroups; one on software devices, where barriers cost more than lanes bring.
