@@ -167,7 +167,8 @@ func TestFaults(t *testing.T) {
 				t.Fatal("the plan does not use the kernel")
 			}
 			if refused {
-				if !errors.Is(err, model.ErrNoDevice) || len(err.Error()) > 200 || !strings.Contains(err.Error(), strings.Fields(f.kernels)[0]) {
+				// A product that is wrong may be met in the question of another kernel.
+				if !errors.Is(err, model.ErrNoDevice) || len(err.Error()) > 200 || f.all && !strings.Contains(err.Error(), f.kernels) {
 					t.Errorf("not refused by name: %v", err)
 				}
 				return
