@@ -65,18 +65,18 @@ func TestWorkspace(t *testing.T) {
 		want := r.logits(r.program(len(prompt), 1, false))
 		for _, n := range sizes {
 			programs = append(programs, r.program(n, 1, false))
-			near(t, r.logits(programs[0]), want)
+			equal(t, r.logits(programs[0]), want)
 		}
 		rnd := rand.New(rand.NewPCG(1, 2))
 		for range 12 {
-			near(t, r.logits(programs[rnd.IntN(len(programs))]), want)
+			equal(t, r.logits(programs[rnd.IntN(len(programs))]), want)
 		}
 		shared := b.work.mem
 		trace := r.compile(model.CompileOptions{Size: model.Size{Tokens: 100, Want: 1}, Trace: true}, false)
 		if trace.(*program).ws == &b.work || b.work.mem != shared {
 			t.Error("a program with Trace shares its activations")
 		}
-		near(t, r.logits(trace), want)
+		equal(t, r.logits(trace), want)
 		held := b.Info().Held
 		if _, err := b.Compile(trace.(*program).plan, model.CompileOptions{Size: model.Size{Tokens: 1 << 23, Want: 1}}); !errors.Is(err, model.ErrNoMemory) {
 			t.Errorf("a program of millions of tokens: %v", err)
@@ -84,11 +84,11 @@ func TestWorkspace(t *testing.T) {
 		if now := b.Info().Held; now != held {
 			t.Errorf("%d bytes are held after a failed compile, %d before", now, held)
 		}
-		near(t, r.logits(programs[1]), want)
+		equal(t, r.logits(programs[1]), want)
 		for _, p := range programs {
 			p.Close()
 		}
-		near(t, r.logits(trace), want)
+		equal(t, r.logits(trace), want)
 	}
 }
 
@@ -149,7 +149,7 @@ func TestPages(t *testing.T) {
 			}
 			return slices.Clone(out.Rows)
 		}
-		near(t, last(), want)
+		equal(t, last(), want)
 		plan := p.(*program).plan
 		if n := io.UnitBytes(0); n != int(plan.UnitBytes(0)) || n == 0 {
 			t.Errorf("a unit is %d bytes", n)
@@ -176,12 +176,12 @@ func TestPages(t *testing.T) {
 			t.Error("the memory is lost, and the answer the same")
 		}
 		r.units[0][0] = 1
-		near(t, last(), want)
+		equal(t, last(), want)
 		must(io.Restore(ctx, 0, 2, saved))
 		r.units[0][0] = 2
-		near(t, last(), want)
+		equal(t, last(), want)
 		must(io.Copy(ctx, 0, 2, 2))
-		near(t, last(), want)
+		equal(t, last(), want)
 
 		ended, end := context.WithCancel(ctx)
 		end()
