@@ -232,6 +232,6 @@ func (k *Kernels) rounds(l *Lowering, x model.ID) (norm, packed bool) {
 			}
 		}
 	}
-	norm = norm && products == l.Used[x] && (packing == 0 || packing == products)
+	norm = norm && !k.off["rmsnorm_round"] && products == l.Used[x] && (packing == 0 || packing == products)
 	return norm, norm && packing > 0
 }

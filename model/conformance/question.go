@@ -121,6 +121,9 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 		for _, tail := range []bool{false, true} {
 			add(NormQuestion(group, tail), func() *test { return normQuestion(group, tail) })
 		}
+		for _, n := range []int{1, 65} {
+			add(RoundedQuestion(group, n), func() *test { return roundedQuestion(group, n) })
+		}
 	}
 	for _, op := range []model.Op{model.SwiGLU, model.Add, model.Mul, model.Gather} {
 		add(op.String(), func() *test { return elementQuestion(op) })
@@ -311,6 +314,39 @@ func normQuestion(group int, tail bool) *test {
 	last.Rows[7*group] = nan
 	c.runs = fixed(rowsOnly(0, 4, 2*group, 1), scaled(rowsOnly(0, 4, 2*group, 2), 1e5),
 		tiny(rowsOnly(0, 4, 2*group, 3)), rowsOnly(0, 3, 2*group, 4), last)
+	return c
+}
+
+// RoundedQuestion names the question of n rows of an RMSNorm of some elements, whole blocks,
+// that go to a product alone: backends round them at once.
+func RoundedQuestion(group, n int) string {
+	return fmt.Sprintf("rmsnorm %d, %d rows to a product", class(groups, group), n)
+}
+
+func roundedQuestion(group, n int) *test {
+	const rows = 40
+	c := matmulTest(rows, 2*group, n)
+	w := values(4, group, 1)
+	for i := range w {
+		if i%4 == 1 {
+			w[i] *= 3e-12 // about the least that is not taken for zero, where nothing else is in a row
+		}
+	}
+	c.tensor("norm", quant.F32, 1, group, w)
+	c.tensor("w", quant.Q4_0, rows, 2*group, values(5, rows*2*group, 1e4))
+	c.build = func(b *model.Builder) model.ID {
+		x := b.RMSNorm("x", b.Receive("in", 2*group), b.Weight("norm", 1, group), 1e-5)
+		return b.MatMul("y", b.Weight("w", rows, 2*group), x)
+	}
+	last := rowsOnly(0, n, 2*group, 5)
+	last.Rows[n*2*group-group] = nan
+	few := rowsOnly(0, n, 2*group, 4)
+	for i := range few.Rows {
+		if i%4 != 1 {
+			few.Rows[i] = 0
+		}
+	}
+	c.runs = fixed(rowsOnly(0, n, 2*group, 1), few, scaled(rowsOnly(0, n, 2*group, 2), 1e5), tiny(rowsOnly(0, n, 2*group, 3)), last)
 	return c
 }
 
