@@ -67,7 +67,7 @@ func (p *program) examine() (again bool, err error) {
 		}
 	}
 	for i, a := range list {
-		ok, used, err := b.ask(a.q, a.as)
+		ok, used, err := b.ask(a.q, a.as, a.keys)
 		if err != nil {
 			return false, err
 		}
@@ -87,15 +87,24 @@ func (p *program) examine() (again bool, err error) {
 	return false, nil
 }
 
-// ask reports whether the kernels answer a question rightly, and which of them did. Where they don't, the one at
-// fault is disabled: that without which they do. The error is a model.ErrNoDevice where
-// nothing helps.
-func (b *Backend) ask(q *conformance.Question, as *lower.Shape) (right bool, used []string, err error) {
+// ask reports whether the kernels answer a question rightly, and which of them did. Where
+// they don't, the one at fault is disabled: that without which they do, first of those that
+// it is asked for (keys), then of the others, the last first. The error is a
+// model.ErrNoDevice where nothing helps.
+func (b *Backend) ask(q *conformance.Question, as *lower.Shape, keys []string) (right bool, used []string, err error) {
 	hash, used, err := b.answer(q, b.kernels.As(as))
 	if err != nil || hash == q.Right() {
 		return err == nil, used, err
 	}
-	for _, kernel := range slices.Backward(used) {
+	var suspected []string
+	for _, key := range keys {
+		kernel, _, _ := strings.Cut(key, "[")
+		suspected = append(suspected, kernel)
+	}
+	slices.Reverse(used)
+	suspected = append(suspected, used...)
+	slices.Reverse(used)
+	for _, kernel := range suspected {
 		k := b.kernels.As(as)
 		if !k.Disable(kernel) {
 			continue
@@ -175,8 +184,14 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 		}
 	}
 	switch d.Kernel {
+	case "rmsnorm_round":
+		m, n := p.taker(d.Bind[1].Tensor), 65
+		if !m.Tiled() {
+			n, m.Cols = 1, 1
+		}
+		return conformance.RoundedQuestion(int(d.Push[3]), n), &m.Shape
 	case "rmsnorm":
-		return conformance.NormQuestion(int(d.Push[3]), d.Spec[1] != 0, into(d, 2)), nil
+		return conformance.NormQuestion(int(d.Push[3]), d.Spec[1] != 0), nil
 	case "elementwise":
 		return [...]model.Op{model.SwiGLU, model.Add, model.Mul}[d.Spec[1]].String(), nil
 	case "gather", "bias", "conv":
@@ -186,22 +201,27 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 	case "round":
 		return "", nil
 	}
-	follows := conformance.Itself
-	if strings.HasPrefix(d.Kernel, "attention") {
-		follows = into(d, 10)
+	if strings.HasPrefix(d.Kernel, "attention") && d.Spec[10] != 0 { // it rounds
+		m, into := p.taker(d.Bind[1].Tensor), conformance.Rounded
+		if d.Spec[11] != 0 {
+			into = conformance.Packed
+		}
+		return p.attentionQuestion(g.Step, into), &m.Shape
 	}
-	return p.attentionQuestion(g.Step, follows), nil
+	return p.attentionQuestion(g.Step, conformance.Itself), nil
 }
 
-// into says what reads what a dispatch leaves, by its constants ROUND, the at-th, and PACK.
-func into(d *lower.Dispatch, at int) conformance.Into {
-	switch {
-	case d.Spec[at] == 0:
-		return conformance.Itself
-	case d.Spec[at+1] == 0:
-		return conformance.Rounded
+// taker is a product that takes the rows of an activation.
+func (p *program) taker(x model.ID) (m lower.Product) {
+	for _, g := range p.groups {
+		for i := range g.Dispatches {
+			d := &g.Dispatches[i]
+			if m, ok := lower.ProductOf(d); ok && slices.ContainsFunc(d.Bind[2:], func(b lower.Bind) bool { return b.Mem == lower.Act && b.Tensor == x }) {
+				return m
+			}
+		}
 	}
-	return conformance.Packed
+	return m
 }
 
 // attentionQuestion names the question of the first attention from a step on: what turns

@@ -64,6 +64,7 @@ func Table() []Variant {
 		{"sample_best", "op/sample_best.comp", nil, 3, 0, 2},
 		{"sample_pick", "op/sample_pick.comp", nil, 4, 0, 3},
 		{"rmsnorm", "op/rmsnorm.comp", nil, 4, 0, 5},
+		{"rmsnorm_round", "op/rmsnorm.comp", []string{"ROUND=1"}, 4, 0, 5},
 	}
 	for _, l := range loads {
 		table = append(table, Variant{"attention" + l.suffix, "op/attention.comp", l.defines, 6 - 3*l.fetchers, 3 * l.fetchers, 7})

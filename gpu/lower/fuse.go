@@ -225,7 +225,7 @@ func (k *Kernels) rounds(l *Lowering, x model.ID) (made, packed bool) {
 	for i := range l.Plan.Steps {
 		switch s := &l.Plan.Steps[i]; {
 		case s.Op == model.RMSNorm && s.Dst == x:
-			made = s.Arg[1]%32 == 0
+			made = s.Arg[1]%32 == 0 && !k.off["rmsnorm_round"]
 		case s.Op == model.Attention && s.Dst == x:
 			made = s.Arg[3]%32 == 0 && s.Arg[3] <= numerics.Span
 		case s.Op == model.MatMul && s.Src[1] == x:

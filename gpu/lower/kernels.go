@@ -101,8 +101,8 @@ func (k *Kernels) Disable(kernel string) bool {
 		return false
 	}
 	k.off[kernel] = true
-	if kernel == "rope_store" {
-		return true // rope and store
+	if kernel == "rope_store" || kernel == "rmsnorm_round" {
+		return true // rope and store, rmsnorm and round
 	}
 	if ty, _, ok := productKernel(kernel); ok {
 		return slices.ContainsFunc(k.loads, func(load string) bool { return k.runs(matvecOf(ty, load)) })

@@ -105,6 +105,21 @@ const (
 	coopX = 2
 )
 
+// What tiles of bytes ask of a card, reckoned and not measured: no card has run them. A
+// matrix of sums is M·N / subgroup registers an invocation, and four sets wait for each
+// other beside the two of a product; {2, 2} of coopTiles then takes
+//
+//	H100, RTX 4070 (16, 16, 32), subgroups of 32    190 registers, 22 KiB: 2 workgroups a unit
+//	RX 7900        (16, 16, 16), of 64              110 registers, 22 KiB: 5
+//	Arc B580       (8, 16, 32), of 16               190 registers, which {2, 1} with 110 spares it
+//	M-series       none: MoltenVK has neither matrices nor fast dots; floats come first
+//
+// An element of a block of 32 costs a conversion and 5 to 8 operations, where floats cost
+// 32: the float units bound it, at about a quarter of an H100's rate of byte matrices and
+// near that of an RTX 4070. Of memory a weight of Q4_K is 0.56 bytes, read once for all
+// columns of a tile, and through the caches about 1.5, each pair of chains reading its bytes
+// twice; an element of x is 2.5 bytes, not 4.
+
 // Rows of W that an invocation of matvec takes. A card hides the latency of loads by
 // many workgroups; a processor gains from rows that share x.
 var (

@@ -46,7 +46,12 @@ func (w *lowered) decode(id model.ID, info *WeightInfo, part Part, no int, vecto
 }
 
 func (w *lowered) rmsnorm() error {
-	if err := w.k.works("rmsnorm"); err != nil {
+	kernel := "rmsnorm"
+	round, pack := w.k.rounds(w.l, w.s.Dst)
+	if round {
+		kernel = "rmsnorm_round"
+	}
+	if err := w.k.works(kernel); err != nil {
 		return err
 	}
 	weight, err := w.vector(w.s.Src[1])
@@ -59,9 +64,11 @@ func (w *lowered) rmsnorm() error {
 		local *= 2 // four elements an invocation
 	}
 	word, rows := count(w.dst)
-	round, pack := w.k.rounds(w.l, w.s.Dst)
-	w.launch("rmsnorm",
-		[]uint32{local, boolWord(group%4 != 0), boolWord(round), boolWord(pack)},
+	spec := []uint32{local, boolWord(group%4 != 0)}
+	if round {
+		spec = append(spec, boolWord(pack))
+	}
+	w.launch(kernel, spec,
 		[]uint32{cols, w.s.Arg[0], word, group, FloatWord(float32(1 / float64(group)))},
 		func(r Run) [3]uint32 { return [3]uint32{rows(r), cols / group, 1} },
 		write(w.s.Dst), read(w.s.Src[0]), weight)

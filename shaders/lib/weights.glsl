@@ -173,9 +173,11 @@ SUM quads_sum(WFOUR q[NQ], uint i, XFOUR x[8], uint j, uint n) {
 
 // sum_of is 2^e·I: a is a sum, b that of the high halves of WIDE integers.
 float sum_of(SUM a, SUM b, XSUM xs) {
-#if DOT
+#if DOT && WIDE
     precise float i = 256.0 * float(a.x) + float(a.y); // 256·hi is exact: one rounding
     i = xs.x * i;
+#elif DOT
+    precise float i = xs.x * float(256 * a.x + a.y); // |I| < 2^24
 #elif WIDE
     precise float i = 16.0 * b + a; // 16·b is exact: one rounding
 #else

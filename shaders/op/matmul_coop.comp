@@ -102,21 +102,15 @@ void stage(uint j0, uint i0, uint n, uint b, uint blocks) {
     }
 }
 
-// w_at and x_at are the eights of bytes of a row that a step of a part begins with.
-uint w_at(uint part, uint step) { return K == 32 ? 2 * part : (4 * part + step * (K / 8)); }
-uint x_at(uint part, uint step) { return HALVES == 1 && K == 32 ? 0 : (4 / PARTS * part + step * (K / 8)); }
-
-// sum_of is 2^e·I of an element.
-float sum_of(float hi, float lo, float scale) {
-    precise float i = 256.0 * hi + lo; // 256·hi is exact: one rounding
-    i = scale * i;
-    return i;
-}
+// w_at and x_at are the eights of bytes of a row that a product begins with, STEPS of
+// each part.
+uint w_at(uint s) { return HALVES == 1 && K == 32 ? 2 * s : HALVES == 1 ? 4 * (s / STEPS) + s % STEPS * (K / 8) : s * (K / 8); }
+uint x_at(uint s) { return HALVES == 1 && K == 32 ? 0 : s * (K / 8); }
 
 REALS plus(REALS a, REALS b) {
-    for (int i = 0; i < a.length(); i++) {
-        precise float s = a[i] + b[i];
-        a[i] = s;
+    for (int e = 0; e < a.length(); e++) {
+        precise float s = a[e] + b[e];
+        a[e] = s;
     }
     return a;
 }
@@ -136,45 +130,61 @@ void main() {
             stage(j0, i0, n, b, blocks);
             barrier();
             for (uint d = 0; d < DEPTH && b + 8 * d < blocks; d++) {
-                uint jd = d * BM + js, id = d * BN + is;
-                [[unroll]] for (uint t = 0; t < TM * TN; t++) {
-                    uint j = jd + t % TM * M, i = id + t / TM * N;
-                    INTS hi[PARTS], lo[PARTS];
-                    [[unroll]] for (uint part = 0; part < PARTS; part++) {
-                        hi[part] = lo[part] = INTS(0);
-                        [[unroll]] for (uint step = 0; step < STEPS; step++) {
-                            BYTES_W w;
-                            BYTES_X h, l;
-                            coopMatLoad(w, ws, j * W_PITCH + w_at(part, step), W_PITCH, gl_CooperativeMatrixLayoutRowMajor);
-                            coopMatLoad(h, xs, i * X_PITCH + x_at(part, step), X_PITCH, gl_CooperativeMatrixLayoutColumnMajor);
-                            coopMatLoad(l, xs, i * X_PITCH + x_at(part, step) + 4, X_PITCH, gl_CooperativeMatrixLayoutColumnMajor);
-                            hi[part] = coopMatMulAdd(w, h, hi[part]);
-                            lo[part] = coopMatMulAdd(w, l, lo[part]);
-                        }
+                [[unroll]] for (uint c = 0; c < TN; c++) {
+                    uint i = d * BN + is + c * N;
+                    BYTES_X hi[PARTS * STEPS], lo[PARTS * STEPS];
+                    [[unroll]] for (uint s = 0; s < PARTS * STEPS; s++) {
+                        coopMatLoad(hi[s], xs, i * X_PITCH + x_at(s), X_PITCH, gl_CooperativeMatrixLayoutColumnMajor);
+                        coopMatLoad(lo[s], xs, i * X_PITCH + x_at(s) + 4, X_PITCH, gl_CooperativeMatrixLayoutColumnMajor);
                     }
-                    REALS sw, more, sx, h0 = REALS(hi[0]), l0 = REALS(lo[0]);
-                    coopMatLoad(sw, w_scale, j, 0, gl_CooperativeMatrixLayoutColumnMajor);
-                    coopMatLoad(sx, x_scale, i, 0, gl_CooperativeMatrixLayoutRowMajor);
-#if HALVES || MINS
-                    coopMatLoad(more, w_more, j, 0, gl_CooperativeMatrixLayoutColumnMajor);
-#endif
-#if HALVES
-                    REALS h1 = REALS(hi[1]), l1 = REALS(lo[1]);
-#elif MINS
-                    REALS sum;
+                    REALS power, sum;
+                    coopMatLoad(power, x_scale, i, 0, gl_CooperativeMatrixLayoutRowMajor);
+#if MINS
                     coopMatLoad(sum, x_sum, i, 0, gl_CooperativeMatrixLayoutRowMajor);
 #endif
-                    for (int e = 0; e < h0.length(); e++) {
-                        precise float s = sw[e] * sum_of(h0[e], l0[e], sx[e]);
-#if HALVES
-                        precise float s1 = more[e] * sum_of(h1[e], l1[e], sx[e]);
-                        s = s + s1;
-#elif MINS
-                        precise float least = more[e] * sum[e];
-                        s = s - least;
+                    [[unroll]] for (uint r = 0; r < TM; r++) {
+                        uint j = d * BM + js + r * M;
+                        REALS ints[PARTS], highs, factor, more; // I of each part; of WIDE, Σ lo and Σ hi
+                        [[unroll]] for (uint part = 0; part < PARTS; part++) {
+                            BYTES_W w[STEPS];
+                            INTS high = INTS(0);
+                            [[unroll]] for (uint s = 0; s < STEPS; s++) {
+                                coopMatLoad(w[s], ws, j * W_PITCH + w_at(part * STEPS + s), W_PITCH, gl_CooperativeMatrixLayoutRowMajor);
+                                high = coopMatMulAdd(w[s], hi[part * STEPS + s], high);
+                            }
+#if WIDE
+                            INTS low = INTS(0);
+#else
+                            INTS low = high * 256; // |I| < 2^24
 #endif
-                        s = acc[t][e] + s;
-                        acc[t][e] = s;
+                            [[unroll]] for (uint s = 0; s < STEPS; s++) low = coopMatMulAdd(w[s], lo[part * STEPS + s], low);
+                            ints[part] = REALS(low);
+#if WIDE
+                            highs = REALS(high);
+#endif
+                        }
+                        coopMatLoad(factor, w_scale, j, 0, gl_CooperativeMatrixLayoutColumnMajor);
+#if HALVES || MINS
+                        coopMatLoad(more, w_more, j, 0, gl_CooperativeMatrixLayoutColumnMajor);
+#endif
+                        for (int e = 0; e < factor.length(); e++) {
+                            precise float t = ints[0][e];
+#if WIDE
+                            t = 256.0 * highs[e] + t; // 256·highs is exact: one rounding
+#endif
+                            t = power[e] * t;
+                            t = factor[e] * t;
+#if HALVES
+                            precise float t1 = power[e] * ints[1][e];
+                            t1 = more[e] * t1;
+                            t = t + t1;
+#elif MINS
+                            precise float least = more[e] * sum[e];
+                            t = t - least;
+#endif
+                            t = acc[c * TM + r][e] + t;
+                            acc[c * TM + r][e] = t;
+                        }
                     }
                 }
             }

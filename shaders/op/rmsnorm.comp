@@ -11,11 +11,13 @@
 // Σx² has 256 chains: element e is added to chain e mod 256, e rising; then neighbours
 // are added until one is left (numerics.SumSquares). An invocation takes four
 // neighbouring chains at a time, whatever the workgroup's size. With ROUND the rows go to
-// products alone and are rounded at once (lib/round.glsl).
+// products alone and are rounded at once (lib/round.glsl): blocks of 32, of which a group
+// is whole ones.
 
 layout(constant_id = 1) const bool TAIL = false;  // a group is not a multiple of 4
-layout(constant_id = 2) const bool ROUND = false; // blocks of 32, of which a group is whole ones
-layout(constant_id = 3) const bool PACK = false;  // with ROUND
+#ifdef ROUND
+layout(constant_id = 2) const bool PACK = false;
+#endif
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row
@@ -33,7 +35,9 @@ layout(std430, binding = 2) readonly buffer X1 { float x_floats[]; };
 layout(std430, binding = 3) readonly buffer W { vec4 w[]; };
 layout(std430, binding = 3) readonly buffer W1 { float w_floats[]; };
 
+#ifdef ROUND
 #include "lib/round.glsl"
+#endif
 
 const uint FOURS = 64;  // of chains
 shared float fours[FOURS]; // the sums of four neighbours; of eight times as many at every eighth
@@ -87,14 +91,13 @@ void main() {
     precise float mean = eight(0, 8) * uintBitsToFloat(p.inv);
     mean = mean + uintBitsToFloat(p.eps);
     float r = rsqrt(mean);
-    if (ROUND) {
-        for (uint b = lane; b < p.group / 32; b += LOCAL) {
-            vec4 v[8];
-            for (uint e = 0; e < 8; e++) v[e] = normed(x_at(at, 32 * b + 4 * e), r, w[8 * b + e]);
-            put_block(at + 32 * b, v, 8);
-        }
-        return;
+#ifdef ROUND
+    for (uint b = lane; b < p.group / 32; b += LOCAL) {
+        vec4 v[8];
+        for (uint e = 0; e < 8; e++) v[e] = normed(x_at(at, 32 * b + 4 * e), r, w[8 * b + e]);
+        put_block(at + 32 * b, v, 8);
     }
+#else
     for (uint e = 4 * lane; e < p.group; e += 4 * LOCAL) {
         vec4 weight = vec4(0);
         if (TAIL) {
@@ -109,4 +112,5 @@ void main() {
             y[(at + e) / 4] = v;
         }
     }
+#endif
 }
