@@ -25,6 +25,7 @@ type chain struct {
 type link struct {
 	stage    model.Stage
 	device   model.Device
+	fit      *model.Fitting // what the device was found to hold
 	plan     *model.Plan
 	backend  model.Backend // nil until load
 	programs map[model.Size]model.Program

@@ -81,11 +81,11 @@ func (e *Engine) place() ([]link, error) {
 			return nil, err
 		}
 		fitLines(&notice, left, e.Model, rest.Info())
-		links = append(links, link{stage: st, device: rest})
+		links = append(links, link{stage: st, device: rest, fit: left})
 	}
 	if fit.Layers > 0 {
 		fitLines(&notice, fit, e.Model, info)
-		links = append(links, link{stage: fit.Stage, device: d})
+		links = append(links, link{stage: fit.Stage, device: d, fit: fit})
 	}
 	if e.Context < 0 {
 		e.Context = fit.Pages * model.PageLen
@@ -137,10 +137,11 @@ func (e *Engine) fit(d model.Device, r model.FitRequest) (*model.Fitting, error)
 func (e *Engine) placeOnProcessor() ([]link, error) {
 	d, st := processor(&e.options), e.Model.Whole()
 	r := model.FitRequest{Stage: &st, Pages: model.Pages(e.Context), Host: e.options.memory()}
-	if _, err := e.fit(d, r); err != nil {
+	fit, err := e.fit(d, r)
+	if err != nil {
 		return nil, err
 	}
-	return []link{{stage: st, device: d}}, nil
+	return []link{{stage: st, device: d, fit: fit}}, nil
 }
 
 // fitLines prints what lies on a device as a table, sizes in MiB.

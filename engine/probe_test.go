@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"eclat/loader"
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/testdata"
 )
 
 // TestProbe: a probe computes what a request does, and its steps are the model's.
@@ -131,6 +133,44 @@ func TestMatMulRate(t *testing.T) {
 	rate, err := e.MatMulRate(context.Background(), e.Chunk, 0)
 	if err != nil || !(rate > 0) || math.IsInf(rate, 0) {
 		t.Errorf("%g operations a second, %v", rate, err)
+	}
+}
+
+// TestMatMulRateFits: what the rate takes is bounded by what is asked for before, and where
+// a device has no room for it beside the model, it takes nothing.
+func TestMatMulRateFits(t *testing.T) {
+	ctx := context.Background()
+	list, _ := Devices(2)
+	for _, d := range list {
+		info := d.Info()
+		f, err := loader.FromBytes(testdata.ModelName, testdata.Model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := openOn(t, f, Options{Device: info.ID, Context: 1024, devices: []model.Device{d}})
+		held := func() int64 {
+			facts, err := e.Facts(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return facts[0].Held
+		}
+		fit := e.owner.chain.links[0].fit
+		w := e.Model.File.Tensor("blk.0.ffn_down.weight")
+		need, before := productBytes(e.Chunk, w.Rows(), w.Dims[0], 4), held()
+		spare := fit.Spare()
+		for _, less := range []int64{1, 0} { // one byte too few, and enough
+			fit.Available -= spare - need + less
+			spare = need - less
+			_, err := e.MatMulRate(ctx, e.Chunk, 0)
+			grown := held() - before
+			if (less > 0) != errors.Is(err, ErrMemory) || less > 0 && grown != 0 || less == 0 && err != nil {
+				t.Errorf("%s: %d bytes of %d are there, %d more are held: %v", info.ID, spare, need, grown, err)
+			}
+			if grown > need {
+				t.Errorf("%s: %d bytes more are held, %d were asked for", info.ID, grown, need)
+			}
+		}
 	}
 }
 

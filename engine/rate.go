@@ -42,7 +42,8 @@ func (e *Engine) Facts(ctx context.Context) (out []Facts, err error) {
 // other than the output matrix, by tokens rows of activations, in floating-point
 // operations a second: 2·rows·cols a token. One run of several products in a row
 // keeps what is not the product (starting, copying back) small; the best of the
-// runs within the time limit counts. 0 where the first device's layers have no matrix.
+// runs within the time limit counts. 0 where the first device's layers have no matrix;
+// ErrMemory where the products need more than the device has beside all that was planned.
 func (e *Engine) MatMulRate(ctx context.Context, tokens int, limit time.Duration) (rate float64, err error) {
 	err = e.do(ctx, func() error {
 		if err := e.owner.ready(); err != nil {
@@ -72,6 +73,9 @@ func (c *chain) matMulRate(ctx context.Context, tokens int, limit time.Duration)
 	}
 	tokens = min(tokens, c.room.Pages*model.PageLen) // a batch has memory, also where no step looks at it
 	const products = 4
+	if need, spare := productBytes(tokens, w.Rows, w.Cols, products), l.fit.Spare(); need > spare {
+		return 0, fmt.Errorf("engine: %d products of %d tokens take %d MiB, %d MiB are left beside the model: %w", products, tokens, need>>20, max(0, spare)>>20, ErrMemory)
+	}
 	b := c.model.Builder(c.room)
 	x := b.Receive("x", w.Cols)
 	y := x
@@ -116,4 +120,10 @@ func (c *chain) matMulRate(ctx context.Context, tokens int, limit time.Duration)
 		}
 	}
 	return 2 * products * float64(tokens) * float64(w.Rows) * float64(w.Cols) / best, nil
+}
+
+// productBytes bounds the memory of so many products of a rows × cols matrix: what they
+// are given, as it is and rounded, on the host too, and what each gives.
+func productBytes(tokens, rows, cols, products int) int64 {
+	return 4 * int64(tokens) * (4*int64(cols) + int64(products)*int64(rows))
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -30,6 +31,63 @@ func TestCacheNotWritten(t *testing.T) {
 	}
 	if len(told) != 1 || !strings.Contains(told[0], "not kept") {
 		t.Errorf("told %q", told)
+	}
+}
+
+// hostileFile is something else in the place of a cache file.
+type hostileFile struct {
+	name  string
+	plant func(path string) error
+	stays bool // nothing can be written in its place
+}
+
+// hostileFiles are those that no cache may stumble over. good is what a file holds.
+func hostileFiles(t *testing.T, good string) (all []hostileFile) {
+	beside := filepath.Join(t.TempDir(), "beside")
+	holds := func(name, data string) {
+		all = append(all, hostileFile{name, func(path string) error { return os.WriteFile(path, []byte(data), 0o644) }, false})
+	}
+	holds("cut short", good[:len(good)/2])
+	holds("null", "null")
+	holds("too long", good+strings.Repeat(" ", mostChoices))
+	holds("deep", strings.Repeat(`{"For":`, mostChoices/8))
+	link := func(name, to string) {
+		all = append(all, hostileFile{name, func(path string) error { return os.Symlink(to, path) }, false})
+	}
+	if err := os.WriteFile(beside, []byte("somebody's"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if data, _ := os.ReadFile(beside); string(data) != "somebody's" {
+			t.Error("what a link leads to was written")
+		}
+	})
+	link("a link to another file", beside)
+	link("a link to a folder", filepath.Dir(beside))
+	if mkfifo, err := exec.LookPath("mkfifo"); err == nil {
+		all = append(all, hostileFile{"a FIFO", func(path string) error { return exec.Command(mkfifo, path).Run() }, false})
+	}
+	return append(all, hostileFile{"a folder", func(path string) error { return os.Mkdir(path, 0o755) }, true})
+}
+
+// testCacheFile holds what is done, which counts what it did, against all hostile files
+// at path: all of it is done again, once.
+func testCacheFile(t *testing.T, path string, files []hostileFile, all int, done func() int) {
+	t.Helper()
+	for _, f := range files {
+		os.RemoveAll(path)
+		if err := f.plant(path); err != nil {
+			t.Fatal(f.name, err)
+		}
+		if n := done(); n != all {
+			t.Errorf("%s: %d of %d were done", f.name, n, all)
+		}
+		if n := done(); (n == 0) == f.stays {
+			t.Errorf("%s: %d were done the second time", f.name, n)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*.part")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
 
@@ -63,32 +121,21 @@ func TestChoicesFile(t *testing.T) {
 	if n, c, _ := compile(); n != 0 || !maps.Equal(c, want) {
 		t.Errorf("%d measurements with the file there", n)
 	}
-	foreign := strings.ReplaceAll(string(good), `"Rows": `, `"Rows": 7`)
-	for name, data := range map[string]string{
-		"cut short": string(good[:len(good)/2]), "empty": "", "an index": `{"Q4_K 1×1 1": 2}`,
-		"too long": string(good) + strings.Repeat(" ", mostChoices), "foreign": foreign, "null": "null",
-	} {
-		if err := os.WriteFile(path, []byte(data), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if n, _, _ := compile(); n == 0 {
-			t.Errorf("%s: nothing was measured", name)
-		}
-		if n, _, _ := compile(); n != 0 {
-			t.Errorf("%s: the file was not written anew", name)
-		}
+	others := func(name, data string) hostileFile {
+		return hostileFile{name, func(path string) error { return os.WriteFile(path, []byte(data), 0o644) }, false}
 	}
-	// Folders in the place of files: nothing is kept, all works.
-	for _, p := range []string{path, strings.Replace(path, "kernels", "pipelines", 1)} {
-		os.Remove(p)
-		if err := os.Mkdir(p, 0o755); err != nil {
-			t.Fatal(err)
-		}
+	foreign := strings.ReplaceAll(string(good), `"Rows": `, `"Rows": 7`)
+	files := append(hostileFiles(t, string(good)), others("an index", `{"Q4_K 1×1 1": 2}`), others("foreign", foreign))
+	// How often a shape is measured depends on how long it takes.
+	testCacheFile(t, path, files, 1, func() int { n, _, _ := compile(); return min(n, 1) })
+	// A folder in the place of pipelines too: nothing is kept, all works.
+	p := strings.Replace(path, "kernels", "pipelines", 1)
+	os.RemoveAll(path)
+	os.Remove(p)
+	if err := os.Mkdir(p, 0o755); err != nil {
+		t.Fatal(err)
 	}
 	if n, _, _ := compile(); n == 0 {
-		t.Error("a folder was read")
-	}
-	if left, _ := filepath.Glob(filepath.Join(folder, "*.part")); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+		t.Error("nothing was measured beside a folder")
 	}
 }

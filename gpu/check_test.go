@@ -303,31 +303,12 @@ func TestChecksFile(t *testing.T) {
 	for key := range forged {
 		forged[key] = "0123456789abcdef"
 	}
-	file := func(c checks) string {
+	other := func(name string, c checks) hostileFile {
 		data, _ := json.Marshal(c)
-		return string(data)
+		return hostileFile{name, func(path string) error { return os.WriteFile(path, data, 0o644) }, false}
 	}
-	for name, data := range map[string]string{
-		"cut short": string(good[:len(good)/2]), "empty": "", "null": "null", "a list": "[1, 2]",
-		"too long": string(good) + strings.Repeat(" ", mostChoices), "other driver": file(checks{"another", kept.Passed}),
-		"other answers": file(checks{kept.For, forged}),
-	} {
-		if err := os.WriteFile(path, []byte(data), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if n, _ := ask(); n != all {
-			t.Errorf("%s: %d questions of %d", name, n, all)
-		}
-		if n, _ := ask(); n != 0 {
-			t.Errorf("%s: the file was not written anew", name)
-		}
-	}
-	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o755)); err != nil {
-		t.Fatal(err)
-	}
-	if n, _ := ask(); n != all {
-		t.Error("a folder was read")
-	}
+	files := append(hostileFiles(t, string(good)), other("other driver", checks{"another", kept.Passed}), other("other answers", checks{kept.For, forged}))
+	testCacheFile(t, path, files, all, func() int { n, _ := ask(); return n })
 }
 
 // TestLostInCheck: a device that is lost while it is asked is lost, not wrong: no kernel is

@@ -1,5 +1,7 @@
 package model
 
+import "math"
+
 // Numbers of layers with a meaning of their own.
 const (
 	AutoLayers = -1 // as many as fit
@@ -67,4 +69,13 @@ type Fitting struct {
 	Work      int64  // activations, inputs and scratch of all programs
 	Available int64  // that the device can give; 0 where it cannot be told
 	Why       string // what kept one more layer off the device; empty where all are on it or fewer were asked for
+}
+
+// Spare is how many bytes the device can give beside what was planned; as many as one
+// likes where it cannot be told.
+func (f *Fitting) Spare() int64 {
+	if f.Available == 0 {
+		return math.MaxInt64
+	}
+	return f.Available - f.Weights - f.Memory - f.Work
 }

@@ -86,7 +86,7 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 		return err
 	}
 	out.Fprintf(w, "device  %s\n\n", name)
-	wrong, err := askKernels(ctx, w, o, info.Variants, ref, quick)
+	wrong, err := askKernels(ctx, w, o, info, ref, quick)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func printFindings(w io.Writer, table []*finding) {
 	for _, f := range table {
 		errs, limit, speed, verdict := "–", "–", "–", "ok"
 		if f.limit > 0 {
-			errs, limit = fmt.Sprintf("%.1e", f.worst), fmt.Sprintf("%.0e", f.limit)
+			errs, limit = sci(f.worst), fmt.Sprintf("%.0e", f.limit)
 		}
 		if f.gbps > 0 {
 			speed = fmt.Sprintf("%.1f", f.gbps)

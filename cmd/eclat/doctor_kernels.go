@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -26,9 +27,48 @@ type asked struct {
 	different          []string
 }
 
+// reply is how a variant of the kernels answered a question.
+type reply struct {
+	question, answer, right string  // answer and right are hashes
+	off                     float64 // normalised mean squared error of an answer that is not right
+	err                     error   // nothing was answered
+}
+
+// add counts a reply of a variant and reports whether it is wrong. Questions about the
+// same kernels come one after the other.
+func add(table *[]*asked, variant string, r reply) (wrong bool) {
+	kernels, _, _ := strings.Cut(r.question, ",")
+	if kernels, _, _ = strings.Cut(kernels, " in "); strings.HasPrefix(kernels, "attention") {
+		kernels = "attention"
+	}
+	if n := len(*table); n == 0 || (*table)[n-1].kernels != kernels || (*table)[n-1].variant != variant {
+		*table = append(*table, &asked{kernels: kernels, variant: variant, hash: sha256.New()})
+	}
+	a := (*table)[len(*table)-1]
+	a.hash.Write([]byte(r.answer))
+	switch {
+	case r.err != nil:
+		a.wrong++
+		a.different = append(a.different, r.err.Error())
+		return true
+	case r.answer == r.right:
+		a.equal++
+	case r.off <= conformance.LimitQuant:
+		a.near++
+		a.worst = max(a.worst, r.off)
+		a.different = append(a.different, fmt.Sprintf("%s: within limits, error %.1e (%s, not %s)", r.question, r.off, r.answer, r.right))
+	default:
+		a.wrong++
+		a.different = append(a.different, fmt.Sprintf("%s: WRONG, error %.1e (%s, not %s)", r.question, r.off, r.answer, r.right))
+		return true
+	}
+	return false
+}
+
 // askKernels asks every question of every variant of a device's kernels, prints how they
 // answered, and returns how many answers are wrong. Quick asks the preferred variant alone.
-func askKernels(ctx context.Context, w io.Writer, o engine.Options, variants []string, ref conformance.Opener, quick bool) (wrong int, err error) {
+func askKernels(ctx context.Context, w io.Writer, o engine.Options, info model.DeviceInfo, ref conformance.Opener, quick bool) (wrong int, err error) {
+	variants := info.Variants
 	if len(variants) == 0 {
 		variants = []string{""}
 	} else if quick {
@@ -51,35 +91,12 @@ func askKernels(ctx context.Context, w io.Writer, o engine.Options, variants []s
 				return wrong, interrupted(err, fmt.Sprintf("partial: %d of %d questions were asked", v*len(list)+i, len(variants)*len(list)))
 			}
 			bar.Set(int64(v*len(list)+i), int64(len(variants)*len(list)))
-			kernels, _, _ := strings.Cut(q.Name, ",")
-			if kernels, _, _ = strings.Cut(kernels, " in "); strings.HasPrefix(kernels, "attention") {
-				kernels = "attention"
+			r := reply{question: q.Name, right: q.Right()}
+			if r.answer, r.err = q.Answer(open); r.err == nil && r.answer != r.right {
+				r.off, r.err = q.Compare(ref, open)
 			}
-			if len(table) == 0 || table[len(table)-1].kernels != kernels || table[len(table)-1].variant != variant {
-				table = append(table, &asked{kernels: kernels, variant: variant, hash: sha256.New()})
-			}
-			a := table[len(table)-1]
-			answer, err := q.Answer(open)
-			a.hash.Write([]byte(answer))
-			if err == nil && answer == q.Right() {
-				a.equal++
-				continue
-			}
-			var e float64
-			if err == nil {
-				e, err = q.Compare(ref, open)
-			}
-			switch {
-			case err != nil:
-				a.wrong, wrong = a.wrong+1, wrong+1
-				a.different = append(a.different, err.Error())
-			case e <= conformance.LimitQuant:
-				a.near++
-				a.worst = max(a.worst, e)
-				a.different = append(a.different, fmt.Sprintf("%s: within limits, error %.1e (%s, not %s)", q.Name, e, answer, q.Right()))
-			default:
-				a.wrong, wrong = a.wrong+1, wrong+1
-				a.different = append(a.different, fmt.Sprintf("%s: WRONG, error %.1e (%s, not %s)", q.Name, e, answer, q.Right()))
+			if add(&table, cmp.Or(variant, info.Kernels), r) {
+				wrong++
 			}
 		}
 	}
@@ -88,7 +105,7 @@ func askKernels(ctx context.Context, w io.Writer, o engine.Options, variants []s
 
 func printAsked(w io.Writer, table []*asked) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	out.Fprintf(t, "KERNELS\tVARIANT\tQUESTIONS\tANSWERS\tHASH\t\n")
+	out.Fprintf(t, "KERNELS\tVARIANT\tQUESTIONS\tANSWERS\tHASH\n")
 	for _, a := range table {
 		verdict := "bit-equal"
 		switch {
@@ -97,17 +114,13 @@ func printAsked(w io.Writer, table []*asked) {
 		case a.near > 0:
 			verdict = fmt.Sprintf("%d within limits, error %.1e", a.near, a.worst)
 		}
-		variant := a.variant
-		if variant == "" {
-			variant = "–"
-		}
-		out.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t\n", a.kernels, variant, a.equal+a.near+a.wrong, verdict, hex.EncodeToString(a.hash.Sum(nil)[:8]))
+		out.Fprintf(t, "%s\t%s\t%d\t%s\t%s\n", a.kernels, cmp.Or(a.variant, "–"), a.equal+a.near+a.wrong, verdict, hex.EncodeToString(a.hash.Sum(nil)[:8]))
 	}
 	t.Flush()
 	for _, a := range table {
 		for _, d := range a.different {
-			out.Fprintf(w, "  %s %s\n", a.variant, d)
+			out.Fprintf(w, "  %s: %s\n", cmp.Or(a.variant, a.kernels), d)
 		}
 	}
-	out.Fprintf(w, "\n")
+	out.Fprintf(w, "A hash is of all answers in its line: where it is the same on two devices, every bit is.\n\n")
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"eclat/engine"
 	"eclat/loader"
 )
 
@@ -13,5 +14,12 @@ func TestExitCodeFault(t *testing.T) {
 	err := fmt.Errorf("m.gguf: %w", loader.ErrFault)
 	if code := exitCode(fmt.Errorf("open: %w", err)); code != exitFailed {
 		t.Errorf("exit code %d, want %d", code, exitFailed)
+	}
+}
+
+// TestExitCodeLost: a lost device has the exit code of a missing one, wherever it was lost.
+func TestExitCodeLost(t *testing.T) {
+	if code := exitCode(fmt.Errorf("engine: compile for measuring: %w", engine.ErrLost)); code != exitDevice {
+		t.Errorf("exit code %d, want %d", code, exitDevice)
 	}
 }

@@ -100,7 +100,7 @@ func (d *Device) measureLimits(ctx context.Context, e *engine.Engine) error {
 	for _, n := range []int{32, 64, 128, e.Chunk} {
 		rate, err := e.MatMulRate(ctx, n, 200*time.Millisecond)
 		if err != nil {
-			return note("matmul rate", err)
+			return note(fmt.Sprintf("matmul rate of %d tokens", n), err)
 		}
 		d.MatMul = max(d.MatMul, rate)
 	}
