@@ -7,9 +7,6 @@ import (
 	"unsafe"
 )
 
-// upTo is n rounded up to a multiple of a power of two.
-func upTo(n, of int) int { return (n + of - 1) &^ (of - 1) }
-
 // queries512 repeats every element of q in 16 lanes, and fills a head up to 64 elements
 // with zeros, whose products change no chain.
 func queries512(q []float32, heads, dim int, s *Scratch) {

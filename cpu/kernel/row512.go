@@ -10,12 +10,10 @@ import (
 )
 
 var avx512 = Form{
-	Name:  "avx512",
-	Round: func(in *Input, i int, x []float32) { roundVector(in, i, x, true, &order6of512) },
-	Product: (&vectorKernels{
-		row: row512, step: 64, cols: cols512, odd: 8, other: 16,
-	}).product,
-	Norm: normVector, SwiGLU: swiGLUVector,
+	Name:    "avx512",
+	Round:   func(in *Input, i int, x []float32) { roundVector(in, i, x, 2, &order6of512) },
+	Product: (&vectorKernels{row: row512, step: 64, cols: cols512}).product,
+	Norm:    normVector, SwiGLU: swiGLUVector,
 	Queries: queries512, Scores: scores512, Weights: weightsVector, Mix: mix512,
 }
 
