@@ -34,8 +34,21 @@ func float256(dst at, k Kept, rows, n, stride, full int) {
 	p := at(unsafe.SliceData(k.Half))
 	for r := range rows {
 		from, to := add(p, r*stride*2), add(dst, r*full*4)
-		for range n / 8 {
-			putF8(to, 0, halves8(v.LoadInt16x8((*[8]int16)(from)).ExtendToInt32()))
+		for range n / 32 {
+			a, b := i16x16(from, 0), i16x16(from, 32)
+			if normal(a, b) {
+				for o := 0; o < 64; o += 16 {
+					putF8(to, 2*o, normal8(i16x8(from, o).ExtendToInt32()))
+				}
+			} else {
+				for o := 0; o < 64; o += 16 {
+					putF8(to, 2*o, halves8(i16x8(from, o).ExtendToInt32()))
+				}
+			}
+			from, to = add(from, 64), add(to, 128)
+		}
+		for range n % 32 / 8 {
+			putF8(to, 0, halves8(i16x8(from, 0).ExtendToInt32()))
 			from, to = add(from, 16), add(to, 32)
 		}
 	}
