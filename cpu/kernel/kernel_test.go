@@ -279,7 +279,7 @@ func TestAttention(t *testing.T) {
 				s := new(Scratch)
 				s.Set(need, nans(need.Len()))
 				out[i], mixed[i] = nans(heads*Span), make([]float32, heads*dim)
-				f.Queries(q, heads, dim, s)
+				f.Queries(q, 0, heads, dim, s)
 				f.Scores(out[i], k, heads, dim, scale, s)
 				f.Mix(mixed[i], a, v, n, stride, heads, dim, s)
 			}

@@ -13,7 +13,7 @@ var avx2 = Form{
 	Round:   func(in *Input, i int, x []float32) { roundVector(in, i, x, 1, &order6of256) },
 	Product: (&vectorKernels{row: row256, step: 32, cols: cols256}).product,
 	Norm:    normVector, SwiGLU: swiGLUVector,
-	Queries: queries256, Scores: scores256, Weights: weightsVector, Mix: mix256,
+	Queries: queriesVector, Scores: scores256, Weights: weightsVector, Mix: mix256,
 }
 
 // row256 adds the terms of a row of weights at k to eight chains.

@@ -14,7 +14,7 @@ var avx512 = Form{
 	Round:   func(in *Input, i int, x []float32) { roundVector(in, i, x, 2, &order6of512) },
 	Product: (&vectorKernels{row: row512, step: 64, cols: cols512}).product,
 	Norm:    normVector, SwiGLU: swiGLUVector,
-	Queries: queries512, Scores: scores512, Weights: weightsVector, Mix: mix512,
+	Queries: queriesVector, Scores: scores512, Weights: weightsVector, Mix: mix512,
 }
 
 // row512 adds the terms of a row of weights at k to eight chains.

@@ -12,7 +12,6 @@ const vectorBuild = true
 
 const (
 	tileRows = 24 // of a weight, in a tile
-	lanes    = 16 // floats of a query's element
 )
 
 func vectorForms() (forms []*Form) {
@@ -46,6 +45,7 @@ func f32x16(p at, o int) v.Float32x16 { return v.LoadFloat32x16((*[16]float32)(u
 func f32x8(p at, o int) v.Float32x8   { return v.LoadFloat32x8((*[8]float32)(unsafe.Add(p, o))) }
 func u32x4(p at, o int) v.Uint32x4    { return v.LoadUint32x4((*[4]uint32)(unsafe.Add(p, o))) }
 func u16(p at, o int) uint16          { return *(*uint16)(unsafe.Add(p, o)) }
+func f32(p at, o int) float32         { return *(*float32)(unsafe.Add(p, o)) }
 func u32(p at, o int) uint32          { return *(*uint32)(unsafe.Add(p, o)) }
 
 func putF8(p at, o int, x v.Float32x8)   { x.Store((*[8]float32)(unsafe.Add(p, o))) }
