@@ -6,76 +6,138 @@ import (
 	"eclat/model/numerics"
 )
 
-// attentionParts is one part a token and head of the keys: the query heads that share
-// it read its keys and values together.
-func attentionParts(p *program, s *step) int { return p.rows(s) * int(s.Arg[1]) }
+// together is how many tokens make one part: those that see the same spans read their
+// keys and values together.
+const together = 4
 
-// attentionPart computes the heads that share head g of the keys, for token i, over the
-// positions t that it sees:
+// attentionParts is one part a few tokens and head of the keys: the query heads that share
+// it read its keys and values together.
+func attentionParts(p *program, s *step) int {
+	return (p.rows(s) + together - 1) / together * int(s.Arg[1])
+}
+
+func attentionPart(p *program, s *step, worker, part int) {
+	nKV := int(s.Arg[1])
+	first := part / nKV * together
+	for i, last := first, min(first+together, p.rows(s)); i < last; {
+		n := 1
+		for i+n < last && p.alike(s, i, i+n) {
+			n++
+		}
+		attend(p, s, &p.b.scratch[worker], i, n, part%nKV)
+		i += n
+	}
+}
+
+// sees are the positions that token i sees: from t0 on, before end.
+func (p *program) sees(s *step, i int) (t0, end int) {
+	end = p.position(i) + 1
+	if window := int(s.Arg[5]); window > 0 {
+		t0 = max(0, end-window)
+	}
+	return t0, end
+}
+
+// alike reports that tokens i and j > i are of one sequence and see the same spans.
+func (p *program) alike(s *step, i, j int) bool {
+	t0, end := p.sees(s, i)
+	u0, uend := p.sees(s, j)
+	return p.seq[i] == p.seq[j] && t0/kernel.Span == u0/kernel.Span && (end-1)/kernel.Span == (uend-1)/kernel.Span
+}
+
+// attend computes the heads that share head g of the keys, for n tokens from token i on
+// that are alike, each over the positions t that it sees:
 //
 //	a[t] = softmax_t(scale · q·K[t]),  dst = Σ_t a[t]·V[t]
 //
 // in spans of the sequence's positions, as the definition has it (model/numerics).
-func attentionPart(p *program, s *step, worker, part int) {
+func attend(p *program, s *step, w *worked, i, n, g int) {
 	nKV, dimK, dimV := int(s.Arg[1]), int(s.Arg[2]), int(s.Arg[3])
 	heads := int(s.Arg[0]) / nKV
-	i, g, t0, end := part/nKV, part%nKV, 0, p.position(part/nKV)+1
-	if window := int(s.Arg[5]); window > 0 {
-		t0 = max(0, end-window)
+	for r := range n {
+		p.b.form.Queries(row(s.src[0], (i+r)*nKV+g, heads*dimK), r*heads, heads, dimK, &w.Scratch)
 	}
-	w := &p.b.scratch[worker]
-	p.b.form.Queries(row(s.src[0], part, heads*dimK), heads, dimK, &w.Scratch)
-	for h := range heads {
-		w.top[h], w.sum[h] = 0, 0
+	t0, _ := p.sees(s, i)
+	_, end := p.sees(s, i+n-1)
+	for span := t0 / kernel.Span; span*kernel.Span < end; span++ {
+		scoreSpan(p, s, w, i, n, g, span)
+		mixSpan(p, s, w, i, n, g, span)
+		if span == t0/kernel.Span {
+			copy(w.Out[:n*heads*dimV], w.Span)
+			copy(w.top, w.spanTop[:n*heads])
+			copy(w.sum, w.spanSum[:n*heads])
+			continue
+		}
+		for h := range n * heads {
+			w.merge(h, dimV)
+		}
 	}
-	for from := t0; from < end; {
-		to := min(end, (from/kernel.Span+1)*kernel.Span)
-		scoreSpan(p, s, w, i, g, from, to)
-		mixSpan(p, s, w, i, g, from, to)
+	for r := range n {
+		dst := row(s.dst, (i+r)*nKV+g, heads*dimV)
 		for h := range heads {
-			if from == t0 {
-				copy(w.Out[h*dimV:][:dimV], w.Span[h*dimV:][:dimV])
-				w.top[h], w.sum[h] = w.spanTop[h], w.spanSum[h]
-			} else {
-				w.merge(h, dimV)
+			h += r * heads
+			by := numerics.Recip(w.sum[h])
+			for d, v := range w.Out[h*dimV:][:dimV] {
+				dst[h%heads*dimV+d] = numerics.Flush(float32(v * by))
 			}
 		}
-		from = to
-	}
-	dst := row(s.dst, part, heads*dimV)
-	for h := range heads {
-		r := numerics.Recip(w.sum[h])
-		for d, v := range w.Out[h*dimV:][:dimV] {
-			dst[h*dimV+d] = numerics.Flush(float32(v * r))
-		}
 	}
 }
 
-// scoreSpan computes the scores of positions from … to−1, of one span, a page at a time.
-func scoreSpan(p *program, s *step, w *worked, i, g, from, to int) {
+// within are the positions of a span that token i sees.
+func (p *program) within(s *step, i, span int) (from, to int) {
+	t0, end := p.sees(s, i)
+	return max(t0, span*kernel.Span), min(end, (span+1)*kernel.Span)
+}
+
+// scoreSpan computes the scores of n tokens from i on, a page at a time; some may be of
+// positions that a token does not see.
+func scoreSpan(p *program, s *step, w *worked, i, n, g, span int) {
 	keys, heads, dim := s.kept[1], int(s.Arg[0]/s.Arg[1]), int(s.Arg[2])
 	table := p.table(i, keys)
+	from, _ := p.within(s, i, span)
+	_, to := p.within(s, i+n-1, span)
 	for page := from / model.PageLen; page*model.PageLen < to; page++ {
 		at := page * model.PageLen % kernel.Span
-		p.b.form.Scores(w.Scores[at:], keys.from(table[page], g*dim*model.PageLen), heads, dim, s.scale, &w.Scratch)
+		p.b.form.Scores(w.Scores[at:], keys.from(table[page], g*dim*model.PageLen), n*heads, dim, s.scale, &w.Scratch)
 	}
 }
 
-// mixSpan weighs the values of positions from … to−1, of one span, by their scores.
-func mixSpan(p *program, s *step, w *worked, i, g, from, to int) {
+// mixSpan weighs the values of a span by the scores of n tokens from i on. What all of
+// them see they read together; a value that one does not see may be no number, so it is
+// not for a weight of zero either.
+func mixSpan(p *program, s *step, w *worked, i, n, g, span int) {
+	heads, dim := int(s.Arg[0]/s.Arg[1]), int(s.Arg[3])
+	clear(w.Span[:n*heads*dim])
+	_, end := p.within(s, i, span)       // the first sees least at the end
+	begin, _ := p.within(s, i+n-1, span) // and the last at the beginning
+	end = max(begin, end)
+	for r := range n {
+		from, to := p.within(s, i+r, span)
+		p.b.form.Weights(w.Scores[r*heads*kernel.Span+from%kernel.Span:], to-from, heads, w.spanTop[r*heads:], w.spanSum[r*heads:])
+		mix(p, s, w, i, r, 1, g, from, min(begin, to))
+	}
+	mix(p, s, w, i, 0, n, g, begin, end)
+	for r := range n {
+		_, to := p.within(s, i+r, span)
+		mix(p, s, w, i, r, 1, g, end, to)
+	}
+	for d, v := range w.Span[:n*heads*dim] {
+		w.Span[d] = numerics.Flush(v)
+	}
+}
+
+// mix adds the values of positions from … to−1, of one span, to the sums of n tokens from
+// token i+r on.
+func mix(p *program, s *step, w *worked, i, r, n, g, from, to int) {
 	values, heads, dim := s.kept[2], int(s.Arg[0]/s.Arg[1]), int(s.Arg[3])
 	table, stride := p.table(i, values), values.tensor.Cols
-	p.b.form.Weights(w.Scores[from%kernel.Span:], to-from, heads, w.spanTop, w.spanSum)
-	out := w.Span[:heads*dim]
-	clear(out)
+	out, weights := w.Span[r*heads*dim:], w.Scores[r*heads*kernel.Span:]
 	for t := from; t < to; {
 		at := t % model.PageLen
-		n := min(model.PageLen-at, to-t)
-		p.b.form.Mix(out, w.Scores[t%kernel.Span:], values.from(table[t/model.PageLen], at*stride+g*dim), n, stride, heads, dim, &w.Scratch)
-		t += n
-	}
-	for d, v := range out {
-		out[d] = numerics.Flush(v)
+		few := min(model.PageLen-at, to-t)
+		p.b.form.Mix(out, weights[t%kernel.Span:], values.from(table[t/model.PageLen], at*stride+g*dim), few, stride, n*heads, dim, &w.Scratch)
+		t += few
 	}
 }
 

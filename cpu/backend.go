@@ -35,6 +35,7 @@ type Backend struct {
 	inputMem []float32        // of input
 	scratch  []worked         // one a worker
 	need     kernel.Need      // that each scratch has room for
+	each     int              // floats of a scratch
 	samplers []sample.Sampler // one a worker
 	vocab    int              // that the samplers have room for
 }
@@ -207,8 +208,8 @@ func (b *Backend) reserve(n layout) error {
 			}
 			b.scratch[w].set(need, mem)
 		}
-		b.held.Add(4 * int64(each-floats(b.need)) * int64(len(b.scratch)))
-		b.need = need
+		b.held.Add(4 * int64(each-b.each) * int64(len(b.scratch)))
+		b.need, b.each = need, each
 	}
 	if more := n.input - len(b.inputMem); more > 0 {
 		var err error

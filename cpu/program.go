@@ -80,7 +80,7 @@ func layoutOf(p *model.Plan, o model.CompileOptions) (n layout) {
 			n.need = n.need.Max(need)
 			n.input = max(n.input, kernel.InputLen(cols, rows))
 		case model.Attention:
-			n.need = n.need.Max(kernel.Need{Heads: int(s.Arg[0] / s.Arg[1]), DimK: int(s.Arg[2]), DimV: int(s.Arg[3])})
+			n.need = n.need.Max(kernel.Need{Heads: int(s.Arg[0]/s.Arg[1]) * min(together, o.Tokens), DimK: int(s.Arg[2]), DimV: int(s.Arg[3])})
 		case model.Sample:
 			n.tokens, n.vocab = o.Want, p.Tensors[s.Src[0]].Cols
 		}

@@ -41,9 +41,9 @@ is in no rate.
 
 The last column sets the rate against what the device can do, measured on the
 spot: generating has to read all weights once a token, so it is bound by how fast
-the device copies memory (bytes read plus bytes written); reading a prompt is
-bound by how fast it multiplies the model's largest matrix, at the best of several
-numbers of tokens.
+the processor reads memory, or a GPU copies it (bytes read plus bytes written);
+reading a prompt is bound by how fast the device multiplies the model's largest
+matrix, at the best of several numbers of tokens.
 
 --proof runs each test once more, untimed, and tells the SHA-256 of the logits that
 its tokens were chosen from: equal on two devices where every bit was.

@@ -51,10 +51,11 @@ type benchRow struct {
 	Device    string  `json:"device"`
 	Driver    string  `json:"driver"`
 	LoadNS    int64   `json:"load_ns"`
-	FirstNS   int64   `json:"ttft_ns"` // time to first token after this prompt; 0 for generating
-	Copy      float64 `json:"copy_bandwidth"`
+	FirstNS   int64   `json:"ttft_ns"`        // time to first token after this prompt; 0 for generating
+	Read      float64 `json:"read_bandwidth"` // of the processor, bytes a second; 0 without
+	Copy      float64 `json:"copy_bandwidth"` // of a GPU, read plus written
 	MatMul    float64 `json:"matmul_flops"`
-	OfLimit   float64 `json:"of_limit"` // share of copy_bandwidth or matmul_flops reached; 0 unknown
+	OfLimit   float64 `json:"of_limit"` // share of the bandwidth or of matmul_flops reached; 0 unknown
 	PerJoule  float64 `json:"tokens_per_joule,omitempty"`
 	HostPeak  int64   `json:"peak_memory_host"`
 	GPUMemory int64   `json:"memory_device"`
@@ -121,7 +122,7 @@ func (b *benchRun) row(d *bench.Device, r *bench.Result) benchRow {
 	for _, p := range d.Parts {
 		names = append(names, p.Backend)
 		row.Threads = max(row.Threads, p.Threads)
-		row.Copy = max(row.Copy, p.Copy)
+		row.Read, row.Copy = max(row.Read, p.Read), max(row.Copy, p.Copy)
 		if p.GPU() {
 			row.GPUInfo, row.Driver = p.Name, p.Driver
 			row.GPULayers += p.Layers
@@ -232,8 +233,11 @@ func (b *benchRun) cells(r *benchRow, joules bool) []string {
 	limit := "–"
 	if r.OfLimit > 0 {
 		what := "matmul"
-		if r.NGen > 0 {
+		switch {
+		case r.NGen > 0 && r.Copy > 0: // beside which what the processor reads counts too
 			what = "copy"
+		case r.NGen > 0:
+			what = "read"
 		}
 		limit = fmt.Sprintf("%.0f %% of %s", 100*r.OfLimit, what)
 	}
@@ -289,6 +293,9 @@ func (b *benchRun) deviceLines(w io.Writer, d *bench.Device) {
 		}
 		if p.Driver != "" {
 			line += ", driver " + p.Driver
+		}
+		if p.Read > 0 {
+			line += fmt.Sprintf(", reads %.1f GB/s", p.Read/1e9)
 		}
 		if p.Copy > 0 {
 			line += fmt.Sprintf(", copies %.1f GB/s", p.Copy/1e9)

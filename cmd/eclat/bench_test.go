@@ -44,7 +44,7 @@ func TestBenchMarkdown(t *testing.T) {
 			t.Errorf("line %d is not aligned: %q", i, line)
 		}
 	}
-	for _, want := range []string{"llama 8.0M Q4_K - Medium", "4.69 MiB", "8.00 M", "CPU", "% of matmul", "% of copy", "GB/s", "FLOP/s",
+	for _, want := range []string{"llama 8.0M Q4_K - Medium", "4.69 MiB", "8.00 M", "CPU", "% of matmul", "% of read", "reads", "GB/s", "FLOP/s",
 		"device: cpu", "loaded in", "first token of pp16", "main memory", "build: eclat", "ffn_down", "between the ops"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the output lacks %q:\n%s", want, out)
@@ -79,13 +79,15 @@ type llamaBench struct {
 	SamplesTS   []float64 `json:"samples_ts"`
 
 	Sum     string           `json:"model_sha256"`
+	Read    float64          `json:"read_bandwidth"`
+	OfLimit float64          `json:"of_limit"`
 	Kernels []map[string]any `json:"kernels"`
 }
 
 func (r *llamaBench) check(t *testing.T) {
 	t.Helper()
 	if r.Backends != "CPU" || r.Type != "llama 8.0M Q4_K - Medium" || r.Size != 4916224 || r.Params != 7998720 ||
-		r.BuildCommit == "" || r.CPUInfo == "" || r.TestTime == "" || r.Threads < 1 || r.Batch < 1 {
+		r.BuildCommit == "" || r.CPUInfo == "" || r.TestTime == "" || r.Threads < 1 || r.Batch < 1 || !(r.Read > 0) || !(r.OfLimit > 0) {
 		t.Errorf("%+v", r)
 	}
 	n := float64(r.NPrompt + r.NGen)

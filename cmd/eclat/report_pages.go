@@ -83,6 +83,9 @@ func deviceFacts(d *bench.Device) []report.Fact {
 			s += ", driver " + p.Driver
 		}
 		facts = append(facts, report.Fact{Name: "Device, " + p.Backend, Value: s})
+		if p.Read > 0 {
+			facts = append(facts, report.Fact{Name: p.Backend + " reads memory at", Value: fmt.Sprintf("%.1f GB/s", p.Read/1e9)})
+		}
 		if p.Copy > 0 {
 			facts = append(facts, report.Fact{Name: p.Backend + " copies memory at", Value: fmt.Sprintf("%.1f GB/s (read + written)", p.Copy/1e9)})
 		}

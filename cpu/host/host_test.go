@@ -161,8 +161,24 @@ func TestArithmetic(t *testing.T) {
 	}
 }
 
-func TestCopyRate(t *testing.T) {
-	if rate, err := CopyRate(2); err != nil || !(rate > 0) || math.IsInf(rate, 0) {
-		t.Errorf("%g bytes a second, %v", rate, err)
+func TestRates(t *testing.T) {
+	for name, measure := range map[string]func(int) (float64, error){"copies": CopyRate, "reads": ReadRate} {
+		for _, threads := range []int{1, 3} {
+			if rate, err := measure(threads); err != nil || !(rate > 0) || math.IsInf(rate, 0) {
+				t.Errorf("%s %g bytes a second with %d threads, %v", name, rate, threads, err)
+			}
+		}
+	}
+}
+
+// TestSumWords: every byte is read.
+func TestSumWords(t *testing.T) {
+	x := make([]byte, 256)
+	for i := range x {
+		x[i] = 1
+		if got, want := sumWords(x), uint64(1)<<(i%8*8); got != want {
+			t.Errorf("byte %d: sum %#x, want %#x", i, got, want)
+		}
+		x[i] = 0
 	}
 }

@@ -7,22 +7,6 @@ import (
 	"unsafe"
 )
 
-// queries256 is queries512 with 8 lanes.
-func queries256(q []float32, heads, dim int, s *Scratch) {
-	p, full := at(unsafe.SliceData(s.q)), upTo(dim, 64)
-	for h := range heads {
-		for _, x := range q[h*dim:][:dim] {
-			putF8(p, 0, v.BroadcastFloat32x8(x))
-			p = add(p, 32)
-		}
-		for range full - dim {
-			putF8(p, 0, v.BroadcastFloat32x8(0))
-			p = add(p, 32)
-		}
-	}
-	v.ClearAVXUpperBits()
-}
-
 // float256 is float512; n is a multiple of 8.
 func float256(dst at, k Kept, rows, n, stride, full int) {
 	if k.Full != nil {
@@ -34,8 +18,21 @@ func float256(dst at, k Kept, rows, n, stride, full int) {
 	p := at(unsafe.SliceData(k.Half))
 	for r := range rows {
 		from, to := add(p, r*stride*2), add(dst, r*full*4)
-		for range n / 8 {
-			putF8(to, 0, halves8(v.LoadInt16x8((*[8]int16)(from)).ExtendToInt32()))
+		for range n / 32 {
+			a, b := i16x16(from, 0), i16x16(from, 32)
+			if normal(a, b) {
+				for o := 0; o < 64; o += 16 {
+					putF8(to, 2*o, normal8(i16x8(from, o).ExtendToInt32()))
+				}
+			} else {
+				for o := 0; o < 64; o += 16 {
+					putF8(to, 2*o, halves8(i16x8(from, o).ExtendToInt32()))
+				}
+			}
+			from, to = add(from, 64), add(to, 128)
+		}
+		for range n % 32 / 8 {
+			putF8(to, 0, halves8(i16x8(from, 0).ExtendToInt32()))
 			from, to = add(from, 16), add(to, 32)
 		}
 	}
@@ -51,9 +48,9 @@ func scores256(a []float32, k Kept, heads, dim int, scale float32, s *Scratch) {
 	c := at(&chains)
 	by := v.BroadcastFloat32x8(scale)
 	for h := range heads {
-		q := at(&s.q[h*full*8])
+		q := at(&s.q[h*full])
 		for i := range 4 {
-			two256(add(c, i*2*Page*4), add(q, i*16*32), add(page, i*16*Page*4), full/64)
+			two256(add(c, i*2*Page*4), add(q, i*16*4), add(page, i*16*Page*4), full/64)
 		}
 		out := at(&a[h*Span])
 		for i := 0; i < Page*4; i += 32 {
@@ -70,15 +67,15 @@ func two256(out, q, k at, n int) {
 	var a0, a1, a2, a3, b0, b1, b2, b3 v.Float32x8
 	for range n {
 		for range 8 {
-			x := f32x8(q, 0)
+			x := v.BroadcastFloat32x8(f32(q, 0))
 			a0, a1 = a0.Add(x.Mul(f32x8(k, 0))), a1.Add(x.Mul(f32x8(k, 32)))
 			a2, a3 = a2.Add(x.Mul(f32x8(k, 64))), a3.Add(x.Mul(f32x8(k, 96)))
-			x = f32x8(q, 8*32)
+			x = v.BroadcastFloat32x8(f32(q, 32))
 			b0, b1 = b0.Add(x.Mul(f32x8(k, 8*128))), b1.Add(x.Mul(f32x8(k, 8*128+32)))
 			b2, b3 = b2.Add(x.Mul(f32x8(k, 8*128+64))), b3.Add(x.Mul(f32x8(k, 8*128+96)))
-			q, k = add(q, 32), add(k, 128)
+			q, k = add(q, 4), add(k, 128)
 		}
-		q, k = add(q, 56*32), add(k, 56*128)
+		q, k = add(q, 56*4), add(k, 56*128)
 	}
 	putF8(out, 0, a0)
 	putF8(out, 32, a1)
@@ -105,7 +102,7 @@ func mix256(o, a []float32, k Kept, n, stride, heads, dim int, s *Scratch) {
 		for ; d < dim; d += 8 {
 			x := f32x8(out, 4*d)
 			for t := range n {
-				x = x.Add(v.BroadcastFloat32x8(*(*float32)(add(w, 4*t))).Mul(f32x8(page, 4*(t*dim+d))))
+				x = x.Add(v.BroadcastFloat32x8(f32(w, 4*t)).Mul(f32x8(page, 4*(t*dim+d))))
 			}
 			putF8(out, 4*d, x)
 		}
@@ -118,7 +115,7 @@ func eight256(o, w, x at, n, dim int) {
 	a0, a1, a2, a3 := f32x8(o, 0), f32x8(o, 32), f32x8(o, 64), f32x8(o, 96)
 	a4, a5, a6, a7 := f32x8(o, 128), f32x8(o, 160), f32x8(o, 192), f32x8(o, 224)
 	for range n {
-		p := v.BroadcastFloat32x8(*(*float32)(w))
+		p := v.BroadcastFloat32x8(f32(w, 0))
 		a0, a1 = a0.Add(p.Mul(f32x8(x, 0))), a1.Add(p.Mul(f32x8(x, 32)))
 		a2, a3 = a2.Add(p.Mul(f32x8(x, 64))), a3.Add(p.Mul(f32x8(x, 96)))
 		a4, a5 = a4.Add(p.Mul(f32x8(x, 128))), a5.Add(p.Mul(f32x8(x, 160)))

@@ -7,26 +7,6 @@ import (
 	"unsafe"
 )
 
-// upTo is n rounded up to a multiple of a power of two.
-func upTo(n, of int) int { return (n + of - 1) &^ (of - 1) }
-
-// queries512 repeats every element of q in 16 lanes, and fills a head up to 64 elements
-// with zeros, whose products change no chain.
-func queries512(q []float32, heads, dim int, s *Scratch) {
-	p, full := at(unsafe.SliceData(s.q)), upTo(dim, 64)
-	for h := range heads {
-		for _, x := range q[h*dim:][:dim] {
-			putF16(p, 0, v.BroadcastFloat32x16(x))
-			p = add(p, 64)
-		}
-		for range full - dim {
-			putF16(p, 0, v.BroadcastFloat32x16(0))
-			p = add(p, 64)
-		}
-	}
-	v.ClearAVXUpperBits()
-}
-
 // float512 converts rows of n elements, a multiple of 16, stride apart, to rows of full
 // elements.
 func float512(dst at, k Kept, rows, n, stride, full int) {
@@ -39,9 +19,19 @@ func float512(dst at, k Kept, rows, n, stride, full int) {
 	p := at(unsafe.SliceData(k.Half))
 	for r := range rows {
 		from, to := add(p, r*stride*2), add(dst, r*full*4)
-		for range n / 16 {
+		for range n / 32 {
+			a, b := i16x16(from, 0), i16x16(from, 32)
+			if x, y := a.ExtendToInt32(), b.ExtendToInt32(); normal(a, b) {
+				putF16(to, 0, normal16(x))
+				putF16(to, 64, normal16(y))
+			} else {
+				putF16(to, 0, halves16(x))
+				putF16(to, 64, halves16(y))
+			}
+			from, to = add(from, 64), add(to, 128)
+		}
+		if n%32 != 0 {
 			putF16(to, 0, halves16(i16x16(from, 0).ExtendToInt32()))
-			from, to = add(from, 32), add(to, 64)
 		}
 	}
 }
@@ -56,9 +46,9 @@ func scores512(a []float32, k Kept, heads, dim int, scale float32, s *Scratch) {
 	c := at(&chains)
 	by := v.BroadcastFloat32x16(scale)
 	for h := range heads {
-		q := at(&s.q[h*full*16])
+		q := at(&s.q[h*full])
 		four512(c, q, page, full/64)
-		four512(add(c, 4*Page*4), add(q, 32*64), add(page, 32*Page*4), full/64)
+		four512(add(c, 4*Page*4), add(q, 32*4), add(page, 32*Page*4), full/64)
 		out := at(&a[h*Span])
 		for i := 0; i < Page*4; i += 64 {
 			l := f32x16(c, i).Add(f32x16(c, i+128)).Add(f32x16(c, i+256).Add(f32x16(c, i+384)))
@@ -75,17 +65,17 @@ func four512(out, q, k at, n int) {
 	var a0, a1, b0, b1, c0, c1, d0, d1 v.Float32x16
 	for range n {
 		for range 8 {
-			x := f32x16(q, 0)
+			x := v.BroadcastFloat32x16(f32(q, 0))
 			a0, a1 = a0.Add(x.Mul(f32x16(k, 0))), a1.Add(x.Mul(f32x16(k, 64)))
-			x = f32x16(q, 8*64)
+			x = v.BroadcastFloat32x16(f32(q, 32))
 			b0, b1 = b0.Add(x.Mul(f32x16(k, 8*128))), b1.Add(x.Mul(f32x16(k, 8*128+64)))
-			x = f32x16(q, 16*64)
+			x = v.BroadcastFloat32x16(f32(q, 64))
 			c0, c1 = c0.Add(x.Mul(f32x16(k, 16*128))), c1.Add(x.Mul(f32x16(k, 16*128+64)))
-			x = f32x16(q, 24*64)
+			x = v.BroadcastFloat32x16(f32(q, 96))
 			d0, d1 = d0.Add(x.Mul(f32x16(k, 24*128))), d1.Add(x.Mul(f32x16(k, 24*128+64)))
-			q, k = add(q, 64), add(k, 128)
+			q, k = add(q, 4), add(k, 128)
 		}
-		q, k = add(q, 56*64), add(k, 56*128)
+		q, k = add(q, 56*4), add(k, 56*128)
 	}
 	putF16(out, 0, a0)
 	putF16(out, 64, a1)
@@ -112,7 +102,7 @@ func mix512(o, a []float32, k Kept, n, stride, heads, dim int, s *Scratch) {
 		for ; d < dim; d += 16 {
 			x := f32x16(out, 4*d)
 			for t := range n {
-				x = x.Add(v.BroadcastFloat32x16(*(*float32)(add(w, 4*t))).Mul(f32x16(page, 4*(t*dim+d))))
+				x = x.Add(v.BroadcastFloat32x16(f32(w, 4*t)).Mul(f32x16(page, 4*(t*dim+d))))
 			}
 			putF16(out, 4*d, x)
 		}
@@ -125,7 +115,7 @@ func eight512(o, w, x at, n, dim int) {
 	a0, a1, a2, a3 := f32x16(o, 0), f32x16(o, 64), f32x16(o, 128), f32x16(o, 192)
 	a4, a5, a6, a7 := f32x16(o, 256), f32x16(o, 320), f32x16(o, 384), f32x16(o, 448)
 	for range n {
-		p := v.BroadcastFloat32x16(*(*float32)(w))
+		p := v.BroadcastFloat32x16(f32(w, 0))
 		a0, a1 = a0.Add(p.Mul(f32x16(x, 0))), a1.Add(p.Mul(f32x16(x, 64)))
 		a2, a3 = a2.Add(p.Mul(f32x16(x, 128))), a3.Add(p.Mul(f32x16(x, 192)))
 		a4, a5 = a4.Add(p.Mul(f32x16(x, 256))), a5.Add(p.Mul(f32x16(x, 320)))

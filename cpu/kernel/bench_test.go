@@ -77,7 +77,7 @@ func BenchmarkAttention(b *testing.B) {
 			}
 			top, sum := make([]float32, heads), make([]float32, heads)
 			for b.Loop() {
-				f.Queries(q, heads, dim, s)
+				f.Queries(q, 0, heads, dim, s)
 				for t := 0; t < Span; t += Page {
 					f.Scores(a[t:], k, heads, dim, 0.1, s)
 				}

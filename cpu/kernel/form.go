@@ -33,7 +33,7 @@ type Form struct {
 
 	// Scores multiplies heads by the keys of a page:
 	//	a[h·Span + t] = Flush(Dot(q[h], k[t])·scale)    t = 0 … Page−1
-	// q has heads rows of dim elements; s must have been given them by Queries.
+	// s must have been given the heads, of dim elements each, by Queries.
 	Scores func(a []float32, k Kept, heads, dim int, scale float32, s *Scratch)
 	// Weights turns n scores of each head into weights, and gives for each head their
 	// maximum, rounded up, and the sum of the weights; where the sum is NaN the maximum
@@ -42,8 +42,8 @@ type Form struct {
 	// Mix adds n positions to the sums of a span, in order:
 	//	o[h·dim + d] += a[h·Span + t]·v[t·stride + d]
 	Mix func(o, a []float32, v Kept, n, stride, heads, dim int, s *Scratch)
-	// Queries makes q, (heads, dim), ready for Scores.
-	Queries func(q []float32, heads, dim int, s *Scratch)
+	// Queries makes q, (heads, dim), ready for Scores, as the heads from first on.
+	Queries func(q []float32, first, heads, dim int, s *Scratch)
 }
 
 // Kept is a part of a memory of one of two types; the other slice is nil. Keys lie

@@ -31,9 +31,9 @@ type Input struct {
 	blocks  int // of wide elements, of a row
 	order   order
 	padded  int       // blocks that lie from one row to the next: kernels may take four at a time
-	m       []int16   // (N, padded, wide), or (blocks, N, 2·wide) in order spread
+	m       []int16   // (N, padded, wide), or (padded/w, N, w·wide) in order spread, w blocks side by side
 	f       []float32 // (N, padded, wide); the same memory
-	e       []float32 // (N, padded, 32), or (blocks, N, 32): what terms need of the exponents
+	e       []float32 // (N, padded, 32), or (padded/w, N, w·16): what terms need of the exponents
 }
 
 // blockFloats is what wide elements of one row take.
@@ -43,7 +43,7 @@ const blockFloats = wide + 32
 func blocksOf(cols int) int { return (cols + wide - 1) / wide }
 
 // InputLen is how many floats an input of n rows of cols elements takes.
-func InputLen(cols, n int) int { return (n*blocksOf(cols) + 3*min(n, few)) * blockFloats }
+func InputLen(cols, n int) int { return line + (n*blocksOf(cols)+3*min(n, few))*blockFloats }
 
 // Set makes in an input of n rows of cols elements for products with weights of type t,
 // in mem, which has InputLen or more. What Round does not write is whatever was there.
@@ -54,6 +54,7 @@ func (f *Form) Set(in *Input, mem []float32, t quant.Type, cols, n int) {
 		in.padded = (b + 3) &^ 3
 	}
 	all := n * in.padded
+	mem = aligned(mem)
 	in.f, in.e = mem[:all*wide], mem[all*wide:][:all*32]
 	if all == 0 {
 		return

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"eclat/loader"
 	"eclat/loader/gguf"
@@ -278,7 +279,7 @@ func TestAttention(t *testing.T) {
 				s := new(Scratch)
 				s.Set(need, nans(need.Len()))
 				out[i], mixed[i] = nans(heads*Span), make([]float32, heads*dim)
-				f.Queries(q, heads, dim, s)
+				f.Queries(q, 0, heads, dim, s)
 				f.Scores(out[i], k, heads, dim, scale, s)
 				f.Mix(mixed[i], a, v, n, stride, heads, dim, s)
 			}
@@ -287,6 +288,25 @@ func TestAttention(t *testing.T) {
 			}
 			if err := same(mixed[1], mixed[0]); err != nil {
 				t.Fatalf("%s, values of %d positions, %d heads of %d: %v", f.Name, n, heads, dim, err)
+			}
+		}
+	}
+}
+
+// TestAligned: whatever the memory, what vectors are read from begins with a line of the
+// cache.
+func TestAligned(t *testing.T) {
+	n := Need{Cols: 7, Rows: 5, Heads: 3, DimK: 20, DimV: 20}
+	for skip := range 20 {
+		s, in := new(Scratch), new(Input)
+		s.Set(n, make([]float32, n.Len()+skip)[skip:])
+		Forms()[0].Set(in, make([]float32, InputLen(300, 5)+skip)[skip:], quant.Q4_K, 300, 5)
+		for i, p := range []unsafe.Pointer{
+			unsafe.Pointer(s.tile), unsafe.Pointer(&s.acc[0]), unsafe.Pointer(&s.q[0]), unsafe.Pointer(&s.page[0]),
+			unsafe.Pointer(&s.Scores[0]), unsafe.Pointer(&s.Span[0]), unsafe.Pointer(&in.m[0]), unsafe.Pointer(&in.e[0]),
+		} {
+			if uintptr(p)%64 != 0 {
+				t.Errorf("memory from float %d on: array %d begins at %p", skip, i, p)
 			}
 		}
 	}

@@ -7,7 +7,6 @@ const vectorBuild = false
 
 const (
 	tileRows = 1 // of a weight, in a tile
-	lanes    = 1 // floats of a query's element
 )
 
 type tile struct{}

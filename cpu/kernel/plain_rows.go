@@ -50,7 +50,9 @@ func swiGLUPlain(dst, gate, up []float32) {
 	}
 }
 
-func queriesPlain(q []float32, heads, dim int, s *Scratch) { copy(s.q, q[:heads*dim]) }
+func queriesPlain(q []float32, first, heads, dim int, s *Scratch) {
+	copy(s.q[first*dim:], q[:heads*dim])
+}
 
 // scoresPlain keeps the eight chains of all positions of the page.
 func scoresPlain(a []float32, k Kept, heads, dim int, scale float32, s *Scratch) {

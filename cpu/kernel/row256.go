@@ -9,13 +9,11 @@ import (
 )
 
 var avx2 = Form{
-	Name:  "avx2",
-	Round: func(in *Input, i int, x []float32) { roundVector(in, i, x, false, &order6of256) },
-	Product: (&vectorKernels{
-		row: row256, step: 32, cols: cols256, odd: 16, other: 8,
-	}).product,
-	Norm: normVector, SwiGLU: swiGLUVector,
-	Queries: queries256, Scores: scores256, Weights: weightsVector, Mix: mix256,
+	Name:    "avx2",
+	Round:   func(in *Input, i int, x []float32) { roundVector(in, i, x, 1, &order6of256) },
+	Product: (&vectorKernels{row: row256, step: 32, cols: cols256}).product,
+	Norm:    normVector, SwiGLU: swiGLUVector,
+	Queries: queriesVector, Scores: scores256, Weights: weightsVector, Mix: mix256,
 }
 
 // row256 adds the terms of a row of weights at k to eight chains.

@@ -10,13 +10,11 @@ import (
 )
 
 var avx512 = Form{
-	Name:  "avx512",
-	Round: func(in *Input, i int, x []float32) { roundVector(in, i, x, true, &order6of512) },
-	Product: (&vectorKernels{
-		row: row512, step: 64, cols: cols512, odd: 8, other: 16,
-	}).product,
-	Norm: normVector, SwiGLU: swiGLUVector,
-	Queries: queries512, Scores: scores512, Weights: weightsVector, Mix: mix512,
+	Name:    "avx512",
+	Round:   func(in *Input, i int, x []float32) { roundVector(in, i, x, 2, &order6of512) },
+	Product: (&vectorKernels{row: row512, step: 64, cols: cols512}).product,
+	Norm:    normVector, SwiGLU: swiGLUVector,
+	Queries: queriesVector, Scores: scores512, Weights: weightsVector, Mix: mix512,
 }
 
 // row512 adds the terms of a row of weights at k to eight chains.

@@ -12,7 +12,6 @@ const vectorBuild = true
 
 const (
 	tileRows = 24 // of a weight, in a tile
-	lanes    = 16 // floats of a query's element
 )
 
 func vectorForms() (forms []*Form) {
@@ -37,6 +36,7 @@ func add(p at, n int) at { return unsafe.Add(p, n) }
 
 func i16x32(p at, o int) v.Int16x32   { return v.LoadInt16x32((*[32]int16)(unsafe.Add(p, o))) }
 func i16x16(p at, o int) v.Int16x16   { return v.LoadInt16x16((*[16]int16)(unsafe.Add(p, o))) }
+func i16x8(p at, o int) v.Int16x8     { return v.LoadInt16x8((*[8]int16)(unsafe.Add(p, o))) }
 func i32x16(p at, o int) v.Int32x16   { return v.LoadInt32x16((*[16]int32)(unsafe.Add(p, o))) }
 func i32x8(p at, o int) v.Int32x8     { return v.LoadInt32x8((*[8]int32)(unsafe.Add(p, o))) }
 func i8x16(p at, o int) v.Int8x16     { return v.LoadInt8x16((*[16]int8)(unsafe.Add(p, o))) }
@@ -45,6 +45,7 @@ func f32x16(p at, o int) v.Float32x16 { return v.LoadFloat32x16((*[16]float32)(u
 func f32x8(p at, o int) v.Float32x8   { return v.LoadFloat32x8((*[8]float32)(unsafe.Add(p, o))) }
 func u32x4(p at, o int) v.Uint32x4    { return v.LoadUint32x4((*[4]uint32)(unsafe.Add(p, o))) }
 func u16(p at, o int) uint16          { return *(*uint16)(unsafe.Add(p, o)) }
+func f32(p at, o int) float32         { return *(*float32)(unsafe.Add(p, o)) }
 func u32(p at, o int) uint32          { return *(*uint32)(unsafe.Add(p, o)) }
 
 func putF8(p at, o int, x v.Float32x8)   { x.Store((*[8]float32)(unsafe.Add(p, o))) }
@@ -94,6 +95,27 @@ func halves16(h v.Int32x16) v.Float32x16 {
 	m = m.Add(small.And(v.LoadInt32x16(&c[5]))).Add(large.And(v.LoadInt32x16(&c[4])))
 	f := m.AsFloat32x16().Sub(small.And(v.LoadInt32x16(&c[6])).AsFloat32x16())
 	return f.AsInt32x16().Or(h.ShiftAllRight(15).ShiftAllLeft(31)).AsFloat32x16()
+}
+
+// Most vectors of halves have neither zeros and denormal numbers nor infinities and NaN;
+// those take a quarter of the steps.
+
+// normal reports that all halves in a and b are normal numbers: their exponents, plus one,
+// are neither 1 nor 32, of which the bits looked at are zero.
+func normal(a, b v.Int16x16) bool {
+	one, bits := v.BroadcastInt16x16(0x0400), v.BroadcastInt16x16(0x7800)
+	var zero v.Int16x16
+	return a.Add(one).And(bits).Min(b.Add(one).And(bits)).Equal(zero).ToInt16x16().IsZero()
+}
+
+// normal8 is halves8 of normal numbers with their sign in the upper 16 bits of the lane.
+func normal8(h v.Int32x8) v.Float32x8 {
+	return h.ShiftAllLeft(13).And(v.BroadcastInt32x8(-0x70002000)).Add(v.BroadcastInt32x8(112 << 23)).AsFloat32x8()
+}
+
+// normal16 is normal8 of 16 lanes.
+func normal16(h v.Int32x16) v.Float32x16 {
+	return h.ShiftAllLeft(13).And(v.BroadcastInt32x16(-0x70002000)).Add(v.BroadcastInt32x16(112 << 23)).AsFloat32x16()
 }
 
 // least is the bits of numerics.Least.

@@ -3,7 +3,6 @@
 package kernel
 
 import (
-	v "simd/archsimd"
 	"unsafe"
 
 	"eclat/loader"
@@ -34,7 +33,7 @@ func productFloats(in *Input, w *loader.Tensor, from, n int, dst []float32, ld i
 			}
 		}
 		for c := range in.N {
-			finish(dst[c*ld+from+r:][:rows], at(&s.acc[c*32]), 8, 16)
+			finish(dst[c*ld+from+r:][:rows], at(&s.acc[c*32]), 8)
 		}
 	}
 }
@@ -56,11 +55,11 @@ func decodeChained(dst at, t quant.Type, src at, n, size int) {
 			}
 		case quant.F16:
 			for o := 0; o < 256; o += 32 {
-				putF8(p, o, halves8(v.LoadInt16x8((*[8]int16)(add(src, o/2))).ExtendToInt32()))
+				putF8(p, o, halves8(i16x8(src, o/2).ExtendToInt32()))
 			}
 		default: // BF16
 			for o := 0; o < 256; o += 32 {
-				putF8(p, o, flush8(v.LoadInt16x8((*[8]int16)(add(src, o/2))).ExtendToInt32().ShiftAllLeft(16).AsFloat32x8()))
+				putF8(p, o, flush8(i16x8(src, o/2).ExtendToInt32().ShiftAllLeft(16).AsFloat32x8()))
 			}
 		}
 		transpose8(dst, 32, p, 32)

@@ -110,22 +110,19 @@ func split(dst, m at, place *[8][2]int) {
 // spreadTo writes the natural integers at m, (wide), in the order of a tile: 16 steps,
 // step bytes apart, of eight lanes, the groups. Of each four elements of a group a step
 // takes 0 and 2, the next 1 and 3.
-func spreadTo(dst, m at, step int, twice bool) {
+func spreadTo(dst, m at, step int) {
 	var mixed [wide]int16
 	for o := 0; o < 2*wide; o += 32 {
 		putW16(at(&mixed), o, i16x16(m, o).PermuteScalarsLoGrouped(0, 2, 1, 3).PermuteScalarsHiGrouped(0, 2, 1, 3))
 	}
 	for half := range 2 {
 		transpose8(add(dst, half*8*step), step, at(&mixed[16*half]), 64)
-		if twice {
-			transpose8(add(dst, half*8*step+32), step, at(&mixed[16*half]), 64)
-		}
 	}
 }
 
-// roundVector is Round for a form whose tile has every column twice or once, and whose
-// Q6_K has its terms in an order.
-func roundVector(in *Input, i int, x []float32, twice bool, o6 *order6) {
+// roundVector is Round for a form whose tile has a number of blocks side by side, and
+// whose Q6_K has its terms in an order.
+func roundVector(in *Input, i int, x []float32, side int, o6 *order6) {
 	var g groups
 	var m [wide]int16
 	var tail [wide]float32
@@ -134,12 +131,16 @@ func roundVector(in *Input, i int, x []float32, twice bool, o6 *order6) {
 	if in.order != spread && in.order != floats {
 		row, e = in.m[i*in.padded*wide:][:in.padded*wide], in.e[i*in.padded*32:][:in.padded*32]
 	}
-	for b := range in.blocks {
+	blocks := in.blocks
+	if in.order == spread {
+		blocks = (blocks + side - 1) / side * side
+	}
+	for b := range blocks {
 		src := at(&tail)
-		if rest := x[b*wide:]; len(rest) >= wide {
+		if rest := x[min(b*wide, len(x)):]; len(rest) >= wide {
 			src = at(unsafe.SliceData(rest))
 		} else {
-			copy(tail[:], rest)
+			clear(tail[copy(tail[:], rest):])
 		}
 		g.round(natural16, src)
 		switch in.order {
@@ -158,16 +159,10 @@ func roundVector(in *Input, i int, x []float32, twice bool, o6 *order6) {
 			split(at(&row[b*wide]), natural16, &place6)
 			g.terms6(e[b*32:][:32], o6)
 		case spread:
-			at := b*in.N + i
-			step, e := 32, in.e[at*32:][:32]
-			if twice {
-				step = 64
-				g.terms(e[8:], e[24:])
-				g.terms(e, e[16:])
-			} else {
-				g.terms(e, e[8:])
-			}
-			spreadTo(unsafe.Pointer(&in.m[at*2*wide]), natural16, step, twice)
+			beside, at := b%side, (b/side*in.N+i)*side
+			e := in.e[at*16:][:side*16]
+			g.terms(e[beside*8:], e[(side+beside)*8:])
+			spreadTo(unsafe.Pointer(&in.m[at*wide+16*beside]), natural16, 32*side)
 		}
 	}
 	v.ClearAVXUpperBits()

@@ -103,6 +103,15 @@ func near(p at) v.Float32x4 {
 	return t.GetLo().Add(t.GetHi())
 }
 
+// queriesVector fills a head up to 64 elements with zeros, whose products change no chain.
+func queriesVector(q []float32, first, heads, dim int, s *Scratch) {
+	full := upTo(dim, 64)
+	for h := range heads {
+		to := s.q[(first+h)*full:][:full]
+		clear(to[copy(to, q[h*dim:][:dim]):])
+	}
+}
+
 func weightsVector(a []float32, n, heads int, top, sum []float32) {
 	for h := range heads {
 		top[h] = weigh(a[h*Span:][:n])

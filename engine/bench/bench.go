@@ -84,7 +84,7 @@ type Result struct {
 	Joules  float64         // energy of all repetitions; 0 where the system does not tell
 	Proof   engine.Proof    // of one more repetition, which is not timed; zero where Options.Proof is not set
 	// OfLimit is the share (0…1) of the device's measured limit that the mean rate
-	// reaches: of the copy bandwidth for generating, of the matmul rate for reading
+	// reaches: of the memory's bandwidth for generating, of the matmul rate for reading
 	// a prompt. 0 where it is not known.
 	OfLimit float64
 }

@@ -84,7 +84,7 @@ func TestMeasure(t *testing.T) {
 			t.Errorf("%s: %g of the limit", r.Name(), r.OfLimit)
 		}
 	}
-	if !(d.Parts[0].Copy > 0) || !(d.MatMul > 0) || d.Load <= 0 || d.HostPeak < 1<<20 || d.GPUMemory != 0 || d.Unknown != nil {
+	if !(d.Parts[0].Read > 0) || d.Parts[0].Copy != 0 || !(d.MatMul > 0) || d.Load <= 0 || d.HostPeak < 1<<20 || d.GPUMemory != 0 || d.Unknown != nil {
 		t.Errorf("%+v", d)
 	}
 }

@@ -8,7 +8,7 @@
 // warmed up, then repeated; a rate is the mean of the repetitions' rates.
 //
 // Beside the rates stand the device's own limits, measured and not looked up: how
-// fast it copies memory, which bounds decoding, and how fast it multiplies the
+// fast it reads or copies memory, which bounds decoding, and how fast it multiplies the
 // model's largest matrix, which bounds reading a prompt. Profile breaks one token
 // down by op. Synthetic writes models of well-known shapes with random weights.
 //

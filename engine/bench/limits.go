@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"eclat/cpu/host"
 	"eclat/engine"
 	"eclat/model"
 )
@@ -27,7 +28,9 @@ type Device struct {
 // Part is one device of a chain.
 type Part struct {
 	engine.Facts
-	Copy float64 // bytes a second, each copied byte counted as read and written; 0 where not measured
+	// How fast it moves its main memory, in bytes a second; 0 where not measured.
+	Read float64 // of the processor: reads
+	Copy float64 // of a GPU: copies, each copied byte counted as read and written
 }
 
 // Measure runs the tests on an open model and sets them against the limits of its
@@ -85,13 +88,18 @@ func (d *Device) measureLimits(ctx context.Context, e *engine.Engine) error {
 	}
 	for i := range d.Parts {
 		p := &d.Parts[i]
-		rate, err := CopyRate(ctx, p.CopyRate)
+		what, measure, best := "copy bandwidth of ", p.CopyRate, &p.Copy
+		if !p.GPU() {
+			what, best = "read bandwidth of ", &p.Read
+			measure = func() (float64, error) { return host.ReadRate(max(1, p.Threads)) }
+		}
+		rate, err := CopyRate(ctx, measure)
 		if err != nil {
-			if err := note("copy bandwidth of "+p.Name, err); err != nil {
+			if err := note(what+p.Name, err); err != nil {
 				return err
 			}
 		}
-		p.Copy = max(p.Copy, rate)
+		*best = max(*best, rate)
 	}
 	if len(d.Parts) > 1 {
 		return nil // a prompt has no one device's rate
@@ -136,7 +144,7 @@ func (d *Device) setLimits(e *engine.Engine) error {
 		r := &d.Results[i]
 		var least float64 // seconds that the limit would allow
 		if r.Gen > 0 {
-			least = w.copyTime(d.Parts, r.Test)
+			least = w.readTime(d.Parts, r.Test)
 		} else if d.MatMul > 0 {
 			least = w.flops(r.Test) / d.MatMul
 		}
@@ -206,14 +214,15 @@ func (w *work) flops(t Test) float64 {
 	return sum
 }
 
-// copyTime is how long the devices would take to read, at their copy bandwidth,
+// readTime is how long the devices would take to read, at their bandwidth,
 // all that a text's tokens have to read: the weights once a token, and keys and
 // values of all positions before. 0 where a bandwidth is not known.
-func (w *work) copyTime(parts []Part, t Test) float64 {
+func (w *work) readTime(parts []Part, t Test) float64 {
 	var seconds float64
 	at := 0
 	for i, p := range parts {
-		if p.Copy == 0 {
+		rate := max(p.Read, p.Copy)
+		if rate == 0 {
 			return 0
 		}
 		var bytes float64
@@ -226,7 +235,7 @@ func (w *work) copyTime(parts []Part, t Test) float64 {
 		if i == len(parts)-1 {
 			bytes += float64(w.ends[1]) * float64(t.Gen)
 		}
-		seconds += bytes / p.Copy
+		seconds += bytes / rate
 	}
 	return seconds
 }
