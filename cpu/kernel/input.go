@@ -16,7 +16,7 @@ type order uint8
 const (
 	natural order = iota // as they come
 	floats               // no integers: elements m·2^e
-	k4                   // for Q4_K, few rows
+	k4                   // for Q4_K and Q5_K, few rows
 	k6                   // for Q6_K, few rows
 	spread               // many rows, for a tile
 )
@@ -73,7 +73,7 @@ func (f *Form) orderOf(t quant.Type, n int) order {
 		return natural
 	case n > few:
 		return spread
-	case t == quant.Q4_K:
+	case t == quant.Q4_K || t == quant.Q5_K:
 		return k4
 	case t == quant.Q6_K:
 		return k6

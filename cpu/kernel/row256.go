@@ -22,6 +22,8 @@ func row256(t quant.Type, k at, in *Input, i int, acc at, s *Scratch) {
 	switch t {
 	case quant.Q4_K:
 		q4k256(k, in.blocks, m, e, add(e, 32*in.padded), acc, &s.tile.block)
+	case quant.Q5_K:
+		q5k256(k, in.blocks, m, e, add(e, 32*in.padded), acc, &s.tile.block)
 	case quant.Q6_K:
 		q6k256(k, in.blocks, m, e, acc)
 	default:
@@ -55,6 +57,36 @@ func pair256(k at, ko int, x at, xo int, low, high v.Int16x16) (a, b v.Int32x8) 
 	u := w.ShiftAllRight(8)
 	a = w.And(low).DotProductPairs(i16x16(x, xo)).Add(u.And(low).DotProductPairs(i16x16(x, xo+128)))
 	b = w.And(high).DotProductPairs(i16x16(x, xo+64)).Add(u.And(high).DotProductPairs(i16x16(x, xo+192)))
+	return a, b
+}
+
+// q5k256 is q5k512, a block at a time.
+func q5k256(k at, n int, x, e, sums, acc at, o *block) {
+	c := f32x8(acc, 0)
+	for range n {
+		o.groupsK(k)
+		z := i16x16(k, 16)
+		a, b := pair5(k, 48, z, x, 0)
+		a1, b1 := pair5(k, 80, z.ShiftAllRight(2), x, 32)
+		p := add8(a, b, a1, b1)
+		a, b = pair5(k, 112, z.ShiftAllRight(4), x, 256)
+		a1, b1 = pair5(k, 144, z.ShiftAllRight(6), x, 288)
+		q := add8(a, b, a1, b1)
+		sum := p.Select128FromPair(0, 2, q).Add(p.Select128FromPair(1, 3, q))
+		t := sum.ConvertToFloat32().Mul(f32x8(e, 0)).Mul(f32x8(at(&o.a), 0)).Sub(f32x8(at(&o.b), 0).Mul(f32x8(sums, 0)))
+		c = c.Add(t)
+		k, x, e, sums = add(k, 176), add(x, 512), add(e, 32), add(sums, 32)
+	}
+	putF8(acc, 0, c)
+}
+
+// pair5 is half5 of two groups that share 32 bytes.
+func pair5(k at, ko int, z v.Int16x16, x at, xo int) (a, b v.Int32x8) {
+	low, high, bit, bits := v.BroadcastInt16x16(15), v.BroadcastInt16x16(0xf0), v.BroadcastInt16x16(0x10), v.BroadcastInt16x16(0x100)
+	w := i16x16(k, ko)
+	u := w.ShiftAllRight(8)
+	a = w.And(low).Or(z.ShiftAllLeft(4).And(bit)).DotProductPairs(i16x16(x, xo)).Add(u.And(low).Or(z.ShiftAllRight(4).And(bit)).DotProductPairs(i16x16(x, xo+128)))
+	b = w.And(high).Or(z.ShiftAllLeft(7).And(bits)).DotProductPairs(i16x16(x, xo+64)).Add(u.And(high).Or(z.ShiftAllRight(1).And(bits)).DotProductPairs(i16x16(x, xo+192)))
 	return a, b
 }
 
@@ -96,21 +128,33 @@ func pair6(w, up, down v.Int16x16, x at, o int) (a, b v.Int32x8) {
 
 // natural256 is natural512.
 func natural256(t quant.Type, k at, in *Input, x, e, acc at, s *Scratch) {
-	b, sums := &s.tile.block, add(e, 32*in.padded)
-	c := f32x8(acc, 0)
+	b, c := &s.tile.block, f32x8(acc, 0)
 	for i, size := 0, bytesOf(t); i < in.blocks; i++ {
-		w, step := at(&b.q), 32
-		if left := in.Cols - i*wide; t == quant.Q8_0 && left >= wide {
-			b.scales8(k)
-			w, step = add(k, 2), 34
-		} else {
-			b.unpack(t, k, min(wide, left))
+		var p, q v.Int32x8
+		var d v.Float32x8
+		switch left := in.Cols - i*wide; {
+		case left < wide:
+			b.small(t, k, left/32)
+			w := at(&b.q)
+			p = add8(bytes256(w, 0, x, 0), bytes256(w, 32, x, 64), bytes256(w, 64, x, 128), bytes256(w, 96, x, 192))
+			q = add8(bytes256(w, 128, x, 256), bytes256(w, 160, x, 320), bytes256(w, 192, x, 384), bytes256(w, 224, x, 448))
+			d = f32x8(at(&b.a), 0)
+		case t == quant.Q8_0:
+			p = add8(bytes256(k, 2, x, 0), bytes256(k, 36, x, 64), bytes256(k, 70, x, 128), bytes256(k, 104, x, 192))
+			q = add8(bytes256(k, 138, x, 256), bytes256(k, 172, x, 320), bytes256(k, 206, x, 384), bytes256(k, 240, x, 448))
+			d = scales8(k, 34)
+		default:
+			n := v.LoadInt8x32(&valuesQ4_0)
+			if t == quant.IQ4_NL {
+				n = v.LoadInt8x32(&valuesIQ4NL)
+			}
+			p = add8(nibbles256(n, k, 2, x, 0), nibbles256(n, k, 20, x, 64), nibbles256(n, k, 38, x, 128), nibbles256(n, k, 56, x, 192))
+			q = add8(nibbles256(n, k, 74, x, 256), nibbles256(n, k, 92, x, 320), nibbles256(n, k, 110, x, 384), nibbles256(n, k, 128, x, 448))
+			d = scales8(k, 18)
 		}
-		p := add8(bytes256(w, 0, x, 0), bytes256(w, step, x, 64), bytes256(w, 2*step, x, 128), bytes256(w, 3*step, x, 192))
-		q := add8(bytes256(w, 4*step, x, 256), bytes256(w, 5*step, x, 320), bytes256(w, 6*step, x, 384), bytes256(w, 7*step, x, 448))
 		sum := p.Select128FromPair(0, 2, q).Add(p.Select128FromPair(1, 3, q))
-		c = c.Add(sum.ConvertToFloat32().Mul(f32x8(e, 0)).Mul(f32x8(at(&b.a), 0)).Sub(f32x8(at(&b.b), 0).Mul(f32x8(sums, 0))))
-		k, x, e, sums = add(k, size), add(x, 512), add(e, 32), add(sums, 32)
+		c = c.Add(sum.ConvertToFloat32().Mul(f32x8(e, 0)).Mul(d))
+		k, x, e = add(k, size), add(x, 512), add(e, 32)
 	}
 	putF8(acc, 0, c)
 }
@@ -119,4 +163,11 @@ func natural256(t quant.Type, k at, in *Input, x, e, acc at, s *Scratch) {
 func bytes256(q at, o int, x at, xo int) v.Int32x8 {
 	a := i8x16(q, o).ExtendToInt16().DotProductPairs(i16x16(x, xo))
 	return a.Add(i8x16(q, o+16).ExtendToInt16().DotProductPairs(i16x16(x, xo+32)))
+}
+
+// nibbles256 is nibbles512.
+func nibbles256(values v.Int8x32, k at, o int, x at, xo int) v.Int32x8 {
+	q := values.PermuteOrZeroGrouped(nibbles(i8x16(k, o)))
+	a := q.GetLo().ExtendToInt16().DotProductPairs(i16x16(x, xo))
+	return a.Add(q.GetHi().ExtendToInt16().DotProductPairs(i16x16(x, xo+32)))
 }

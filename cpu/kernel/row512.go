@@ -21,13 +21,17 @@ var avx512 = Form{
 func row512(t quant.Type, k at, in *Input, i int, acc at, s *Scratch) {
 	m, e := at(&in.m[i*in.padded*wide]), at(&in.e[i*in.padded*32])
 	switch t {
-	case quant.Q4_K:
+	case quant.Q4_K, quant.Q5_K:
+		add4, size := q4k512, 144
+		if t == quant.Q5_K {
+			add4, size = q5k512, 176
+		}
 		n := in.blocks &^ 3
 		sums := add(e, 32*in.padded)
-		q4k512(k, n, m, e, sums, acc, at(&s.tile.ab))
+		add4(k, n, m, e, sums, acc, at(&s.tile.ab))
 		if n < in.blocks {
-			tail := s.tail(k, n, in.blocks, 144)
-			q4k512(tail, 4, add(m, n*512), add(e, n*32), add(sums, n*32), acc, at(&s.tile.ab))
+			tail := s.tail(k, n, in.blocks, size)
+			add4(tail, 4, add(m, n*512), add(e, n*32), add(sums, n*32), acc, at(&s.tile.ab))
 		}
 	case quant.Q6_K:
 		n := in.blocks &^ 1
@@ -84,10 +88,10 @@ var eight = func() (a [2][16]uint32) {
 	return
 }()
 
-// headers4 reads the headers of four blocks of Q4_K: the scales and minimums of two
+// headers4 reads the headers of four blocks of Q4_K or Q5_K, size bytes each: the scales and minimums of two
 // blocks, d·sc (16) and dmin·mn (16), then of the other two.
-func headers4(k, out at) {
-	h0, h1, h2, h3 := u32x4(k, 0), u32x4(k, 144), u32x4(k, 288), u32x4(k, 432)
+func headers4(k at, size int, out at) {
+	h0, h1, h2, h3 := u32x4(k, 0), u32x4(k, size), u32x4(k, 2*size), u32x4(k, 3*size)
 	t0, t1 := h0.InterleaveLo(h1).AsUint64x2(), h0.InterleaveHi(h1).AsUint64x2()
 	t2, t3 := h2.InterleaveLo(h3).AsUint64x2(), h2.InterleaveHi(h3).AsUint64x2()
 	d, u0 := t0.InterleaveLo(t2).AsInt32x4(), t0.InterleaveHi(t2).AsInt32x4()
@@ -131,7 +135,7 @@ func q4k512(k at, n int, x, e, sums, acc, tmp at) {
 	c := f32x8(acc, 0)
 	p, q := v.LoadUint32x16(&pair4a), v.LoadUint32x16(&pair4b)
 	for ; n > 0; n -= 4 {
-		headers4(k, tmp)
+		headers4(k, 144, tmp)
 		for i := 0; i < 256; i += 128 {
 			a := sums4(k, x, low, high)
 			b := sums4(add(k, 144), add(x, 512), low, high)
@@ -143,6 +147,41 @@ func q4k512(k at, n int, x, e, sums, acc, tmp at) {
 		}
 	}
 	putF8(acc, 0, c)
+}
+
+// q5k512 is q4k512 of Q5_K.
+func q5k512(k at, n int, x, e, sums, acc, tmp at) {
+	c := f32x8(acc, 0)
+	p, q := v.LoadUint32x16(&pair4a), v.LoadUint32x16(&pair4b)
+	for ; n > 0; n -= 4 {
+		headers4(k, 176, tmp)
+		for i := 0; i < 256; i += 128 {
+			a := sums5(k, x)
+			b := sums5(add(k, 176), add(x, 512))
+			k, x = add(k, 352), add(x, 1024)
+			sum := a.ConcatPermute(b, p).Add(a.ConcatPermute(b, q))
+			t := sum.ConvertToFloat32().Mul(f32x16(e, 0)).Mul(f32x16(tmp, i)).Sub(f32x16(tmp, i+64).Mul(f32x16(sums, 0)))
+			c = c.Add(t.GetLo()).Add(t.GetHi())
+			e, sums = add(e, 64), add(sums, 64)
+		}
+	}
+	putF8(acc, 0, c)
+}
+
+// sums5 is sums4 of a block of Q5_K, of whose fifth bits a byte has those of eight groups.
+func sums5(k, x at) v.Int32x16 {
+	z := high6(k, 16)
+	a, b := half5(i16x32(k, 48), z, x)
+	c, d := half5(i16x32(k, 112), z.ShiftAllRight(4), add(x, 256))
+	return add16(a, b, c, d)
+}
+
+func half5(w, z v.Int16x32, x at) (a, b v.Int32x16) {
+	low, high, bit, bits := v.BroadcastInt16x32(15), v.BroadcastInt16x32(0xf0), v.BroadcastInt16x32(0x10), v.BroadcastInt16x32(0x100)
+	u := w.ShiftAllRight(8)
+	a = w.And(low).Or(z.ShiftAllLeft(4).And(bit)).DotProductPairs(i16x32(x, 0)).Add(u.And(low).Or(z.ShiftAllRight(4).And(bit)).DotProductPairs(i16x32(x, 128)))
+	b = w.And(high).Or(z.ShiftAllLeft(7).And(bits)).DotProductPairs(i16x32(x, 64)).Add(u.And(high).Or(z.ShiftAllRight(1).And(bits)).DotProductPairs(i16x32(x, 192)))
+	return a, b
 }
 
 // scales6 puts the 16 scales of a block in the order of its sums.
@@ -187,25 +226,37 @@ func half6(w, z v.Int16x32, x at, low, high, pair, pairs v.Int16x32) (a, b v.Int
 // half is quant.HalfToFloat.
 func half(h uint16) float32 { return quant.HalfToFloat(h) }
 
-// natural512 adds the terms of a row of any type but the two above to eight chains.
+// natural512 adds the terms of a row of a type with a half for each 32 weights to eight chains.
 func natural512(t quant.Type, k at, in *Input, x, e, acc at, s *Scratch) {
-	b, sums := &s.tile.block, add(e, 32*in.padded)
-	c := f32x8(acc, 0)
+	b, c := &s.tile.block, f32x8(acc, 0)
 	p, q := v.LoadUint32x16(&pair0a), v.LoadUint32x16(&pair0b)
 	for i, size := 0, bytesOf(t); i < in.blocks; i++ {
-		w, step := at(&b.q), 32
-		if left := in.Cols - i*wide; t == quant.Q8_0 && left >= wide {
-			b.scales8(k)
-			w, step = add(k, 2), 34
-		} else {
-			b.unpack(t, k, min(wide, left))
+		var lo, hi v.Int32x16
+		var d v.Float32x8
+		switch left := in.Cols - i*wide; {
+		case left < wide:
+			b.small(t, k, left/32)
+			w := at(&b.q)
+			lo = add16(bytes512(w, 0, x, 0), bytes512(w, 32, x, 64), bytes512(w, 64, x, 128), bytes512(w, 96, x, 192))
+			hi = add16(bytes512(w, 128, x, 256), bytes512(w, 160, x, 320), bytes512(w, 192, x, 384), bytes512(w, 224, x, 448))
+			d = f32x8(at(&b.a), 0)
+		case t == quant.Q8_0:
+			lo = add16(bytes512(k, 2, x, 0), bytes512(k, 36, x, 64), bytes512(k, 70, x, 128), bytes512(k, 104, x, 192))
+			hi = add16(bytes512(k, 138, x, 256), bytes512(k, 172, x, 320), bytes512(k, 206, x, 384), bytes512(k, 240, x, 448))
+			d = scales8(k, 34)
+		default:
+			n := v.LoadInt8x32(&valuesQ4_0)
+			if t == quant.IQ4_NL {
+				n = v.LoadInt8x32(&valuesIQ4NL)
+			}
+			lo = add16(nibbles512(n, k, 2, x, 0), nibbles512(n, k, 20, x, 64), nibbles512(n, k, 38, x, 128), nibbles512(n, k, 56, x, 192))
+			hi = add16(nibbles512(n, k, 74, x, 256), nibbles512(n, k, 92, x, 320), nibbles512(n, k, 110, x, 384), nibbles512(n, k, 128, x, 448))
+			d = scales8(k, 18)
 		}
-		lo := add16(bytes512(w, 0, x, 0), bytes512(w, step, x, 64), bytes512(w, 2*step, x, 128), bytes512(w, 3*step, x, 192))
-		hi := add16(bytes512(w, 4*step, x, 256), bytes512(w, 5*step, x, 320), bytes512(w, 6*step, x, 384), bytes512(w, 7*step, x, 448))
 		four := lo.ConcatPermute(hi, p).Add(lo.ConcatPermute(hi, q))
 		sum := four.GetLo().Add(four.GetHi())
-		c = c.Add(sum.ConvertToFloat32().Mul(f32x8(e, 0)).Mul(f32x8(at(&b.a), 0)).Sub(f32x8(at(&b.b), 0).Mul(f32x8(sums, 0))))
-		k, x, e, sums = add(k, size), add(x, 512), add(e, 32), add(sums, 32)
+		c = c.Add(sum.ConvertToFloat32().Mul(f32x8(e, 0)).Mul(d))
+		k, x, e = add(k, size), add(x, 512), add(e, 32)
 	}
 	putF8(acc, 0, c)
 }
@@ -213,4 +264,9 @@ func natural512(t quant.Type, k at, in *Input, x, e, acc at, s *Scratch) {
 // bytes512 multiplies the 32 bytes at q+o by the 32 integers at x+xo.
 func bytes512(q at, o int, x at, xo int) v.Int32x16 {
 	return i8x32(q, o).ExtendToInt16().DotProductPairs(i16x32(x, xo))
+}
+
+// nibbles512 is bytes512 of the values of the 32 nibbles at k+o.
+func nibbles512(values v.Int8x32, k at, o int, x at, xo int) v.Int32x16 {
+	return values.PermuteOrZeroGrouped(nibbles(i8x16(k, o))).ExtendToInt16().DotProductPairs(i16x32(x, xo))
 }

@@ -59,13 +59,13 @@ func (o *block) small(t quant.Type, k at, n int) {
 	clear(o.q[32*n:])
 }
 
-// scales8 reads the scales of eight blocks of Q8_0.
-func (o *block) scales8(k at) {
+// scales8 is the scales of eight blocks of size bytes, which begin with them.
+func scales8(k at, size int) v.Float32x8 {
 	var h v.Int16x8
-	h = h.SetElem(0, int16(u16(k, 0))).SetElem(1, int16(u16(k, 34))).SetElem(2, int16(u16(k, 68))).SetElem(3, int16(u16(k, 102)))
-	h = h.SetElem(4, int16(u16(k, 136))).SetElem(5, int16(u16(k, 170))).SetElem(6, int16(u16(k, 204))).SetElem(7, int16(u16(k, 238)))
-	putF8(at(&o.a), 0, halves8(h.ExtendToInt32()))
-	o.b = [8]float32{}
+	h = h.SetElem(0, int16(u16(k, 0))).SetElem(1, int16(u16(k, size))).SetElem(2, int16(u16(k, 2*size))).SetElem(3, int16(u16(k, 3*size)))
+	k = add(k, 4*size)
+	h = h.SetElem(4, int16(u16(k, 0))).SetElem(5, int16(u16(k, size))).SetElem(6, int16(u16(k, 2*size))).SetElem(7, int16(u16(k, 3*size)))
+	return halves8(h.ExtendToInt32())
 }
 
 // nibbles is the low nibbles of 16 bytes, then the high ones.
@@ -75,18 +75,20 @@ func nibbles(w v.Int8x16) v.Int8x32 {
 	return both.And(v.BroadcastInt8x32(15))
 }
 
-// valuesIQ4NL are IQ4_NL's values of the nibbles, twice.
-var valuesIQ4NL = func() (values [32]int8) {
+// valuesQ4_0 and valuesIQ4NL are what the nibbles of a type stand for, twice.
+var valuesQ4_0, valuesIQ4NL = valuesOf(quant.Q4_0), valuesOf(quant.IQ4_NL)
+
+func valuesOf(t quant.Type) (values [32]int8) {
 	src := make([]byte, 18)
 	for i := range 16 {
 		src[2+i] = byte(i)
 	}
 	var q quant.Ints
-	quant.Unpack(quant.IQ4_NL, &q, src)
+	quant.Unpack(t, &q, src)
 	copy(values[:], q.Q[:16])
 	copy(values[16:], q.Q[:16])
 	return
-}()
+}
 
 func (o *block) q4k(k at) {
 	o.groupsK(k)
@@ -104,10 +106,11 @@ func (o *block) q5k(k at) {
 	h := i8x32(k, 16).AsInt16x16()
 	for i := range 4 {
 		w := i8x32(k, 48+32*i)
-		bit := h.ShiftAllRight(uint64(2 * i)).ShiftAllLeft(4).AsInt8x32().And(one)
+		bit := h.ShiftAllLeft(4).AsInt8x32().And(one)
 		putB32(at(&o.q), 64*i, w.And(m).Or(bit))
-		bit = h.ShiftAllRight(uint64(2*i + 1)).ShiftAllLeft(4).AsInt8x32().And(one)
+		bit = h.ShiftAllLeft(3).AsInt8x32().And(one)
 		putB32(at(&o.q), 64*i+32, w.AsInt16x16().ShiftAllRight(4).AsInt8x32().And(m).Or(bit))
+		h = h.ShiftAllRight(2)
 	}
 }
 
