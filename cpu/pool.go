@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"cmp"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -23,17 +24,23 @@ type pool struct {
 	_    [64]byte // what all write to has cache lines of its own
 	next atomic.Int64
 	_    [64]byte
-	left atomic.Int32 // helpers that are not yet done
-	_    [64]byte
 }
 
 type worker struct {
 	waiter
-	jobs  atomic.Uint32 // that it was called for, or one more when the pool closes
+	duty  atomic.Uint32 // idle, called or working
 	share func() error  // takes parts until none are left; bound once, so that run allocates nothing
-	err   error
+	err   error         // of its last share, until run has taken it
 	_     [64]byte
 }
+
+// A helper is called by run and goes to work by itself. Who comes late, for the system has
+// not woken it or has given its core to another program, finds that the call was taken back.
+const (
+	idle uint32 = iota
+	called
+	working
+)
 
 // waiter is a goroutine that waits for an atomic value to change.
 type waiter struct {
@@ -100,15 +107,15 @@ func newPoolOf(threads, looks int) *pool {
 
 // help does the worker's share of one job after the other.
 func (p *pool) help(w *worker) {
-	var done uint32
-	called := func() bool { return w.jobs.Load() != done }
+	ready := func() bool { return w.duty.Load() == called || p.closed.Load() }
 	for {
-		w.until(p.looks, called)
-		if done++; p.closed.Load() {
+		w.until(p.looks, ready)
+		if p.closed.Load() {
 			return
 		}
-		w.work()
-		if p.left.Add(-1) == 0 {
+		if w.duty.CompareAndSwap(called, working) {
+			w.work()
+			w.duty.Store(idle)
 			p.workers[0].wake()
 		}
 	}
@@ -127,25 +134,35 @@ func (p *pool) run(parts int, part func(worker, part int)) (err error) {
 	p.part, p.parts = part, int64(parts)
 	p.next.Store(0)
 	helpers := p.workers[1:min(len(p.workers), parts)]
-	p.left.Store(int32(len(helpers)))
 	for i := range helpers {
-		helpers[i].jobs.Add(1)
+		helpers[i].duty.Store(called)
 		helpers[i].wake()
 	}
 	p.workers[0].work()
+	for i := range helpers { // all parts are taken: nobody else need begin
+		helpers[i].duty.CompareAndSwap(called, idle)
+	}
 	if len(helpers) > 0 {
 		p.workers[0].until(p.looks, p.allDone)
 	}
 	for i := range p.workers[:len(helpers)+1] {
-		if err == nil {
-			err = p.workers[i].err
+		if w := &p.workers[i]; w.err != nil {
+			err, w.err = cmp.Or(err, w.err), nil
 		}
 	}
 	p.part = nil
 	return err
 }
 
-func (p *pool) allDone() bool { return p.left.Load() == 0 }
+// allDone reports that no helper works.
+func (p *pool) allDone() bool {
+	for i := range p.workers[1:] {
+		if p.workers[1+i].duty.Load() != idle {
+			return false
+		}
+	}
+	return true
+}
 
 // do runs f as a job of one part.
 func (p *pool) do(f func()) error { return p.run(1, func(_, _ int) { f() }) }
@@ -156,9 +173,7 @@ func (p *pool) close() {
 		return
 	}
 	for i := range p.workers[1:] {
-		w := &p.workers[1+i]
-		w.jobs.Add(1)
-		w.wake()
+		p.workers[1+i].wake()
 	}
 	p.alive.Wait()
 }

@@ -43,6 +43,18 @@ func TestPool(t *testing.T) {
 	}
 }
 
+// TestLateHelper: run does not wait for a helper that has not begun.
+func TestLateHelper(t *testing.T) {
+	p := newPoolOf(1, 0)
+	p.workers = append(p.workers, worker{waiter: waiter{call: make(chan struct{}, 1)}}) // nobody
+	for range 3 {
+		done := 0
+		if err := p.run(10, func(int, int) { done++ }); err != nil || done != 10 {
+			t.Errorf("%d parts were done, %v", done, err)
+		}
+	}
+}
+
 // TestPoolAllocatesNothing: run is called hundreds of times a token.
 func TestPoolAllocatesNothing(t *testing.T) {
 	p := newPool(3)

@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	v "simd/archsimd"
 	"unsafe"
 
 	"eclat/loader"
@@ -28,8 +29,12 @@ func productFloats(in *Input, w *loader.Tensor, from, n int, dst []float32, ld i
 				decodeChained(at(&part[i*floatsPart]), w.Type, at(&w.Data[j*w.RowBytes+k*size]), elems, size)
 			}
 			for c := 0; c < in.N; c += 2 {
-				x, y := c*in.padded*wide+k, min(c+1, in.N-1)*in.padded*wide+k
-				dotChained(at(&s.acc[c*32]), at(&part), upTo(elems, 64), at(&in.f[x]), at(&in.f[y]))
+				x, acc := c*in.padded*wide+k, at(&s.acc[c*32])
+				if c+1 < in.N {
+					dotChained(acc, at(&part), upTo(elems, 64), at(&in.f[x]), at(&in.f[x+in.padded*wide]))
+				} else {
+					dotChained1(acc, at(&part), upTo(elems, 64), at(&in.f[x]))
+				}
 			}
 		}
 		for c := range in.N {
@@ -50,10 +55,20 @@ func decodeChained(dst at, t quant.Type, src at, n, size int) {
 		p := at(&x)
 		switch t {
 		case quant.F32:
+			if large(src) {
+				p = src
+				break
+			}
 			for o := 0; o < 256; o += 32 {
 				putF8(p, o, flush8(f32x8(src, o)))
 			}
 		case quant.F16:
+			if normal(i16x16(src, 0), i16x16(src, 32)) && normal(i16x16(src, 64), i16x16(src, 96)) {
+				for o := 0; o < 256; o += 32 {
+					putF8(p, o, normal8(i16x8(src, o/2).ExtendToInt32()))
+				}
+				break
+			}
 			for o := 0; o < 256; o += 32 {
 				putF8(p, o, halves8(i16x8(src, o/2).ExtendToInt32()))
 			}
@@ -65,6 +80,31 @@ func decodeChained(dst at, t quant.Type, src at, n, size int) {
 		transpose8(dst, 32, p, 32)
 		dst, src = add(dst, 256), add(src, 64*size)
 	}
+}
+
+// large reports that flush8 leaves 64 floats as they are: none is below Least.
+func large(p at) bool {
+	m := v.BroadcastInt32x8(0x7fffffff)
+	a, b := f32x8(p, 0).AsInt32x8().And(m), f32x8(p, 32).AsInt32x8().And(m)
+	for o := 64; o < 256; o += 64 {
+		a, b = a.Min(f32x8(p, o).AsInt32x8().And(m)), b.Min(f32x8(p, o+32).AsInt32x8().And(m))
+	}
+	return v.BroadcastInt32x8(least).Greater(a.Min(b)).ToInt32x8().IsZero()
+}
+
+// dotChained1 is dotChained of one column.
+func dotChained1(acc, w at, n int, x at) {
+	a0, a1, a2, a3 := f32x8(acc, 0), f32x8(acc, 32), f32x8(acc, 64), f32x8(acc, 96)
+	for range n / 8 {
+		l := f32x8(x, 0)
+		a0, a1 = a0.Add(f32x8(w, 0).Mul(l)), a1.Add(f32x8(w, 4*floatsPart).Mul(l))
+		a2, a3 = a2.Add(f32x8(w, 8*floatsPart).Mul(l)), a3.Add(f32x8(w, 12*floatsPart).Mul(l))
+		w, x = add(w, 32), add(x, 32)
+	}
+	putF8(acc, 0, a0)
+	putF8(acc, 32, a1)
+	putF8(acc, 64, a2)
+	putF8(acc, 96, a3)
 }
 
 // dotChained multiplies four rows of n floats at w, floatsPart apart, by x and by y, all
