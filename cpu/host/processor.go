@@ -11,7 +11,7 @@ import (
 
 // Chunk is how many tokens of a prompt go through the model at once: enough to
 // decode each weight once for many, few enough that progress shows.
-const Chunk = 64
+const Chunk = 128
 
 // Processor returns the name of the machine's processor, or of its architecture
 // where the system does not tell.
