@@ -23,7 +23,7 @@ export GOEXPERIMENT = simd
 
 # LONG are tests that are left to test-long; SHARE are those of the GPU that test-drivers
 # runs on each other driver, where test-long runs all of the GPU's.
-LONG  = ^Test(Kernels|Fused|AttentionShapes|Faults|Answers|FitIsWhatIsHeld|OpenCloseCycles|ChoicesFile|ChecksFile|AskKernels|NoCache|Sound|BitsOfAll)$$
+LONG  = ^Test(Kernels|Fused|AttentionShapes|Faults|Answers|FitIsWhatIsHeld|OpenCloseCycles|ChoicesFile|ChecksFile|AskKernels|NoCache|Sound|GPUGreedyAgrees|BitsOfAll)$$
 SHARE = Conformance|Golden/sotu-8m-q4_k_m|Enumerate|Dispatch|Validation
 
 RACE      = ./cpu ./gpu ./engine ./loader ./loader/fragment ./cmd/eclat/out
