@@ -26,7 +26,7 @@ export GOEXPERIMENT = simd
 LONG  = ^Test(Kernels|Fused|AttentionShapes|Faults|Answers|FitIsWhatIsHeld|OpenCloseCycles|ChoicesFile|ChecksFile|AskKernels|NoCache|Sound|GPUGreedyAgrees|BitsOfAll)$$
 SHARE = Conformance|Golden/sotu-8m-q4_k_m|Enumerate|Dispatch|Validation
 
-RACE      = ./cpu ./gpu ./engine ./loader ./loader/fragment ./cmd/eclat/out
+RACE      = ./engine ./gpu ./cpu ./loader ./loader/fragment ./cmd/eclat/out
 PLATFORMS = linux/amd64 linux/arm64 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
 
 .PHONY: build run test test-drivers test-long lint unit long race cross bench golden fuzz deps drivers mutate clean
@@ -74,8 +74,8 @@ define tested
 	if [ -e bin/failed.$(1) ]; then rm bin/failed.$(1); exit 1; fi
 endef
 
-unit:
-	$(call tested,unit,-timeout 30m -skip '$(LONG)' ./...)
+unit: # the longest first, so that the others run beside them
+	$(call tested,unit,-timeout 30m -skip '$(LONG)' ./gpu ./cmd/eclat ./engine ./...)
 
 race:
 	$(call tested,race,-race -short -timeout 30m $(RACE))
