@@ -65,3 +65,6 @@ func workBytes(programs []model.Planned, threads int) (n int64) {
 }
 
 func (d device) CopyRate() (float64, error) { return host.CopyRate(d.threads) }
+
+// ReadRate implements model.Device.
+func (d device) ReadRate() (float64, error) { return host.ReadRate(d.threads) }

@@ -17,9 +17,7 @@ type Facts struct {
 	model.DeviceInfo
 	Layers int // of the model that the device computes
 
-	// CopyRate measures how fast the device copies its main memory, in bytes a
-	// second, each copied byte counted as read and as written.
-	CopyRate func() (float64, error)
+	CopyRate, ReadRate func() (float64, error) // of model.Device
 }
 
 // Facts describes the devices of the chain in its order.
@@ -27,7 +25,7 @@ func (e *Engine) Facts(ctx context.Context) (out []Facts, err error) {
 	err = e.do(ctx, func() error {
 		for i := range e.owner.chain.links {
 			l := &e.owner.chain.links[i]
-			f := Facts{DeviceInfo: l.device.Info(), Layers: l.stage.Layers(), CopyRate: l.device.CopyRate}
+			f := Facts{DeviceInfo: l.device.Info(), Layers: l.stage.Layers(), CopyRate: l.device.CopyRate, ReadRate: l.device.ReadRate}
 			if l.backend != nil {
 				f.DeviceInfo = l.backend.Info()
 			}

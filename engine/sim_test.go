@@ -45,6 +45,7 @@ func (s *sim) Info() model.DeviceInfo {
 }
 
 func (s *sim) CopyRate() (float64, error) { return 1, nil }
+func (s *sim) ReadRate() (float64, error) { return 0, nil }
 
 func (s *sim) Fit(m *model.Model, r model.FitRequest) (*model.Fitting, error) {
 	st := m.Whole()

@@ -104,6 +104,9 @@ func lowerable(i vk.Info) lower.Device {
 	return d
 }
 
+// ReadRate implements model.Device.
+func (d device) ReadRate() (float64, error) { return 0, nil }
+
 // CopyRate measures how fast the device copies its own memory: bytes read plus
 // bytes written a second. It is the yardstick of every kernel that is bound by
 // memory.

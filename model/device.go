@@ -140,6 +140,9 @@ type Device interface {
 	// CopyRate measures how fast the device copies its main memory, in bytes a second,
 	// each copied byte counted as read and as written.
 	CopyRate() (float64, error)
+	// ReadRate measures how fast it reads its main memory, in bytes a second; 0 of a
+	// device that is known by its copies alone.
+	ReadRate() (float64, error)
 }
 
 // OpenOptions configures a backend. A device ignores what does not concern it.

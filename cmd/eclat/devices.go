@@ -75,7 +75,7 @@ func listDevices(ctx context.Context, measure bool) (list []deviceEntry, err err
 		d.Auto = i == auto
 		if measure && info.Kind != model.Reference { // which has the processor's memory
 			var err error
-			if d.Bandwidth, err = bench.CopyRate(ctx, devices[i].CopyRate); err != nil {
+			if d.Bandwidth, err = bench.Rate(ctx, devices[i].CopyRate); err != nil {
 				d.Error = err.Error()
 			}
 		}

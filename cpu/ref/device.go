@@ -45,3 +45,6 @@ func (device) Fit(m *model.Model, r model.FitRequest) (*model.Fitting, error) {
 }
 
 func (device) CopyRate() (float64, error) { return host.CopyRate(1) }
+
+// ReadRate implements model.Device.
+func (device) ReadRate() (float64, error) { return host.ReadRate(1) }

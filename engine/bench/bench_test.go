@@ -89,15 +89,15 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-// TestCopyRate: measuring holds nobody up who does not want to wait any more.
-func TestCopyRate(t *testing.T) {
-	if rate, err := CopyRate(context.Background(), func() (float64, error) { return 7, nil }); rate != 7 || err != nil {
+// TestRate: measuring holds nobody up who does not want to wait any more.
+func TestRate(t *testing.T) {
+	if rate, err := Rate(context.Background(), func() (float64, error) { return 7, nil }); rate != 7 || err != nil {
 		t.Errorf("%g, %v", rate, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	forever := make(chan struct{})
 	defer close(forever)
-	_, err := CopyRate(ctx, func() (float64, error) { cancel(); <-forever; return 7, nil })
+	_, err := Rate(ctx, func() (float64, error) { cancel(); <-forever; return 7, nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want %v", err, context.Canceled)
 	}

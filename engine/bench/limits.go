@@ -7,7 +7,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"eclat/cpu/host"
 	"eclat/engine"
 	"eclat/model"
 )
@@ -28,9 +27,9 @@ type Device struct {
 // Part is one device of a chain.
 type Part struct {
 	engine.Facts
-	// How fast it moves its main memory, in bytes a second; 0 where not measured.
-	Read float64 // of the processor: reads
-	Copy float64 // of a GPU: copies, each copied byte counted as read and written
+	// How fast it moves its main memory, in bytes a second: one of the two, or neither.
+	Read float64 // by reads, where the device has such a rate
+	Copy float64 // else by copies, each copied byte counted as read and written
 }
 
 // Measure runs the tests on an open model and sets them against the limits of its
@@ -88,12 +87,12 @@ func (d *Device) measureLimits(ctx context.Context, e *engine.Engine) error {
 	}
 	for i := range d.Parts {
 		p := &d.Parts[i]
-		what, measure, best := "copy bandwidth of ", p.CopyRate, &p.Copy
-		if !p.GPU() {
-			what, best = "read bandwidth of ", &p.Read
-			measure = func() (float64, error) { return host.ReadRate(max(1, p.Threads)) }
+		what, best := "read bandwidth of ", &p.Read
+		rate, err := Rate(ctx, p.ReadRate)
+		if err == nil && rate == 0 {
+			what, best = "copy bandwidth of ", &p.Copy
+			rate, err = Rate(ctx, p.CopyRate)
 		}
-		rate, err := CopyRate(ctx, measure)
 		if err != nil {
 			if err := note(what+p.Name, err); err != nil {
 				return err
@@ -115,9 +114,9 @@ func (d *Device) measureLimits(ctx context.Context, e *engine.Engine) error {
 	return nil
 }
 
-// CopyRate is what measure returns, or ctx's error as soon as ctx ends: measuring
+// Rate is what measure returns, or ctx's error as soon as ctx ends: measuring
 // cannot be cancelled and may take seconds on a slow device.
-func CopyRate(ctx context.Context, measure func() (float64, error)) (rate float64, err error) {
+func Rate(ctx context.Context, measure func() (float64, error)) (rate float64, err error) {
 	done := make(chan struct{})
 	var r float64
 	var fault error
