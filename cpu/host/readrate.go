@@ -2,19 +2,13 @@ package host
 
 import (
 	"encoding/binary"
-	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // ReadRate measures how fast a number of threads together read main memory, in bytes a
-// second. The buffer is far larger than any cache; the best of several passes counts,
-// because anything else that runs can only make a pass slower.
+// second. The buffer is far larger than any cache.
 func ReadRate(threads int) (float64, error) {
-	const (
-		size   = 256 << 20 // bytes
-		passes = 6
-	)
+	const size = 256 << 20 // bytes
 	mem, err := Make[byte](1, size, "measuring")
 	if err != nil {
 		return 0, err
@@ -22,18 +16,9 @@ func ReadRate(threads int) (float64, error) {
 	for i := 0; i < size; i += 4096 { // pages of zeros share one page of memory
 		mem[i] = byte(i >> 12)
 	}
-	best, part := 0.0, size/threads&^63
+	part := size / threads &^ 63
 	var all atomic.Uint64 // what is read must be used
-	for range passes {
-		start := time.Now()
-		var done sync.WaitGroup
-		for t := range threads {
-			done.Go(func() { all.Add(sumWords(mem[part*t:][:part])) })
-		}
-		done.Wait()
-		best = max(best, float64(part*threads)/time.Since(start).Seconds())
-	}
-	return best, nil
+	return bestRate(threads, part, func(t int) { all.Add(sumWords(mem[part*t:][:part])) }), nil
 }
 
 // sumWords adds the words of x, whose length is a multiple of 64.
