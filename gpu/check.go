@@ -185,11 +185,11 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 	}
 	switch d.Kernel {
 	case "rmsnorm_round":
-		m, n := p.taker(d.Bind[1].Tensor), 65
-		if !m.Tiled() {
-			n, m.Cols = 1, 1
+		as, n := p.taker(d.Bind[1].Tensor, 1), 1
+		if as.Tiled() {
+			n = 65
 		}
-		return conformance.RoundedQuestion(int(d.Push[3]), n), &m.Shape
+		return conformance.RoundedQuestion(int(d.Push[3]), n), as
 	case "rmsnorm":
 		return conformance.NormQuestion(int(d.Push[3]), d.Spec[1] != 0), nil
 	case "elementwise":
@@ -202,31 +202,31 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 		return "", nil
 	}
 	if strings.HasPrefix(d.Kernel, "attention") && d.Spec[10] != 0 { // it rounds
-		m, into := p.taker(d.Bind[1].Tensor), conformance.Rounded
-		if d.Spec[11] != 0 {
-			into = conformance.Packed
-		}
-		return p.attentionQuestion(g.Step, into), &m.Shape
+		return p.attentionQuestion(g.Step, true), p.taker(d.Bind[1].Tensor, lower.MaxCols)
 	}
-	return p.attentionQuestion(g.Step, conformance.Itself), nil
+	return p.attentionQuestion(g.Step, false), nil
 }
 
-// taker is a product that takes the rows of an activation.
-func (p *program) taker(x model.ID) (m lower.Product) {
+// taker is the shape of a product that takes the rows of an activation, as it is in a
+// question whose matvecs take cols rows at once.
+func (p *program) taker(x model.ID, cols uint32) *lower.Shape {
 	for _, g := range p.groups {
 		for i := range g.Dispatches {
 			d := &g.Dispatches[i]
 			if m, ok := lower.ProductOf(d); ok && slices.ContainsFunc(d.Bind[2:], func(b lower.Bind) bool { return b.Mem == lower.Act && b.Tensor == x }) {
-				return m
+				if !m.Tiled() {
+					m.Cols = cols
+				}
+				return &m.Shape
 			}
 		}
 	}
-	return m
+	panic("gpu: rows that are rounded for nobody")
 }
 
 // attentionQuestion names the question of the first attention from a step on: what turns
 // and stores its keys is asked with it.
-func (p *program) attentionQuestion(from int, into conformance.Into) string {
+func (p *program) attentionQuestion(from int, rounded bool) string {
 	halves := slices.ContainsFunc(p.plan.Ropes, func(r model.Rope) bool { return r.Halves })
 	dim, share, ty := 64, 1, quant.F16
 	for i := range p.plan.Steps[from:] {
@@ -235,7 +235,7 @@ func (p *program) attentionQuestion(from int, into conformance.Into) string {
 			break
 		}
 	}
-	return conformance.AttentionQuestion(dim, share, p.opt.Tokens >= 16, ty, halves, into)
+	return conformance.AttentionQuestion(dim, share, p.opt.Tokens >= 16, ty, halves, rounded)
 }
 
 // guest is a backend on the device and with the pipelines of another, whose Close leaves

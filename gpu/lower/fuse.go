@@ -129,7 +129,7 @@ func (t *together) pair(k *Kernels, g, u int) bool {
 		}
 	}
 	s, err := k.shapeFor(wa, t.l.Plan.Rows(a.Dst, t.l.Size))
-	return err == nil && !s.tiled() && s.Rows%2 == 0
+	return err == nil && !s.Tiled() && s.Rows%2 == 0
 }
 
 // writes returns the tensor that a step writes with all that is fused with it.

@@ -29,7 +29,8 @@ type Shape struct {
 // tile is the kernel of many rows of x, with the suffix of how it loads.
 const tile = "tile"
 
-func (s *Shape) tiled() bool { return strings.HasPrefix(s.Load, tile) }
+// Tiled reports whether it goes through shared memory.
+func (s *Shape) Tiled() bool { return strings.HasPrefix(s.Load, tile) }
 
 // load is the suffix of the kernel.
 func (s *Shape) load() string { return strings.TrimPrefix(s.Load, tile) }
@@ -39,7 +40,7 @@ func (s *Shape) packed() bool { return s.load() == LoadDot || s.load() == LoadCo
 
 // kernel is the name of the variant.
 func (s *Shape) kernel(t quant.Type) string {
-	if s.tiled() {
+	if s.Tiled() {
 		return "matmul_" + shaders.TypeName(t) + s.load()
 	}
 	return matvecOf(t, s.Load)
@@ -75,9 +76,6 @@ type Product struct {
 	GLU  bool
 }
 
-// Tiled reports whether it goes through shared memory.
-func (p *Product) Tiled() bool { return p.tiled() }
-
 // ProductOf says what product a dispatch is, false where it is none.
 func ProductOf(d *Dispatch) (p Product, ok bool) {
 	if p.Type, p.Load, ok = productKernel(d.Kernel); !ok {
@@ -87,7 +85,7 @@ func ProductOf(d *Dispatch) (p Product, ok bool) {
 	switch {
 	case p.load() == LoadCoop:
 		p.Add = d.Spec[5]
-	case p.tiled():
+	case p.Tiled():
 		p.Tail, p.Add = d.Spec[5] != 0, d.Spec[6]
 	default:
 		p.Tail, p.Add, p.GLU = d.Spec[3] != 0, d.Spec[4], d.Spec[5] != 0
@@ -95,8 +93,8 @@ func ProductOf(d *Dispatch) (p Product, ok bool) {
 	return p, true
 }
 
-// maxCols is the most rows of x that matvec takes at once.
-const maxCols = 8
+// MaxCols is the most rows of x that matvec takes at once.
+const MaxCols = 8
 
 // tileX is how many invocations of a tile's workgroup lie along W, and along x; with
 // LoadCoop coopX are so many subgroups.
@@ -136,7 +134,7 @@ func (k *Kernels) Shapes(info *WeightInfo, n int) (list []Shape) {
 		if load == LoadPlain {
 			load = LoadBuffer
 		}
-		if n > maxCols {
+		if n > MaxCols {
 			list = append(list, k.tiles(info, n, load)...)
 		}
 		list = append(list, k.matvecs(info, n, load)...)
@@ -192,7 +190,7 @@ func (k *Kernels) matvecs(info *WeightInfo, n int, load string) (list []Shape) {
 		return nil
 	}
 	cols := uint32(1)
-	for int(cols) < min(n, maxCols) {
+	for int(cols) < min(n, MaxCols) {
 		cols *= 2 // few different pipelines
 	}
 	rows, most := cardRows, uint32(32) // sums that fit an invocation's registers
@@ -277,7 +275,7 @@ func (w *lowered) multiply(m product) error {
 	}
 	for i, part := range info.Parts {
 		var d *Dispatch
-		if s.tiled() {
+		if s.Tiled() {
 			d = w.tile(m, info, part, i, s)
 		} else {
 			d = w.matvec(m, info, part, i, s)
@@ -360,7 +358,7 @@ func TuneKey(info *WeightInfo, n int) string {
 	switch {
 	case n > 64:
 		class = 512
-	case n > maxCols:
+	case n > MaxCols:
 		class = 64
 	}
 	return fmt.Sprintf("%s %d×%d %d", info.Type, info.Rows, info.Cols, class)

@@ -25,7 +25,7 @@ const tuneVersion = 4
 // Signature names the Go side of the kernels that choices are made for: shapes
 // measured under another one say nothing.
 func Signature() string {
-	return fmt.Sprint(tuneVersion, cardRows, softwareRows, tiles, coopTiles, maxCols, tileX, coopX, tuneSteps, tuneGain)
+	return fmt.Sprint(tuneVersion, cardRows, softwareRows, tiles, coopTiles, MaxCols, tileX, coopX, tuneSteps, tuneGain)
 }
 
 // tuneSteps is how many steps of the same key are timed together: with the

@@ -145,10 +145,10 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 						if halves && ty == quant.F32 {
 							continue
 						}
-						for _, into := range intos {
-							if into == Itself || dim%32 == 0 && !halves && ty == quant.F16 {
-								add(AttentionQuestion(dim, share, many, ty, halves, into), func() *test {
-									return attentionQuestion(dim, share, many, ty, halves, into)
+						for _, rounded := range []bool{false, true} {
+							if !rounded || dim%32 == 0 && !halves && ty == quant.F16 {
+								add(AttentionQuestion(dim, share, many, ty, halves, rounded), func() *test {
+									return attentionQuestion(dim, share, many, ty, halves, rounded)
 								})
 							}
 						}
@@ -182,31 +182,18 @@ const (
 	GLU      Form = ", glu"
 )
 
-// Into is what reads the rows of attention: products alone may have them rounded at once,
-// as floats or, where they are of integers, packed.
-type Into string
+// productOuts is the rows of the weight of toProduct.
+const productOuts = 40
 
-const (
-	Itself  Into = ""
-	Rounded Into = ", rounded"
-	Packed  Into = ", packed"
-)
-
-var intos = []Into{Itself, Rounded, Packed}
-
-// weight adds the weight of the product that reads rows of cols elements.
-func (i Into) weight(c *test, cols int) {
-	if ty, ok := map[Into]quant.Type{Rounded: quant.F16, Packed: quant.Q8_0}[i]; ok {
-		c.tensor("into", ty, 8, cols, values(11, 8*cols, 1))
+// toProduct makes a product the only reader of a question's rows of cols elements, whole
+// blocks: backends may round such rows at once, in the form that the product takes. Its
+// weight is large, so that what should have been flushed is seen.
+func (c *test) toProduct(cols int) {
+	c.tensor("to", quant.Q4_0, productOuts, cols, values(5, productOuts*cols, 1e4))
+	rows := c.build
+	c.build = func(b *model.Builder) model.ID {
+		return b.MatMul("product", b.Weight("to", productOuts, cols), rows(b))
 	}
-}
-
-// of is the product of x, or x.
-func (i Into) of(b *model.Builder, x model.ID, cols int) model.ID {
-	if i == Itself {
-		return x
-	}
-	return b.MatMul("product", b.Weight("into", 8, cols), x)
 }
 
 // productRows are the rows of x of questions about products: of kernels for one, two,
@@ -355,8 +342,7 @@ func RoundedQuestion(group, n int) string {
 }
 
 func roundedQuestion(group, n int) *test {
-	const rows = 40
-	c := matmulTest(rows, 2*group, n)
+	c := matmulTest(productOuts, 2*group, n)
 	w := values(4, group, 1)
 	for i := range w {
 		if i%4 == 1 {
@@ -364,11 +350,10 @@ func roundedQuestion(group, n int) *test {
 		}
 	}
 	c.tensor("norm", quant.F32, 1, group, w)
-	c.tensor("w", quant.Q4_0, rows, 2*group, values(5, rows*2*group, 1e4))
 	c.build = func(b *model.Builder) model.ID {
-		x := b.RMSNorm("x", b.Receive("in", 2*group), b.Weight("norm", 1, group), 1e-5)
-		return b.MatMul("y", b.Weight("w", rows, 2*group), x)
+		return b.RMSNorm("x", b.Receive("in", 2*group), b.Weight("norm", 1, group), 1e-5)
 	}
+	c.toProduct(2 * group)
 	last := rowsOnly(0, n, 2*group, 5)
 	last.Rows[n*2*group-group] = nan
 	few := rowsOnly(0, n, 2*group, 4)
@@ -459,11 +444,11 @@ func class(list []int, n int) int {
 }
 
 // AttentionQuestion names the question of keys turned and stored and of attention over
-// them, for heads of dim elements of which share read the same keys; many: of prompts.
-// What is not among the questions goes by the next larger, or the largest; what is
-// rounded, by the keys of float16 that are turned by neighbours.
-func AttentionQuestion(dim, share int, many bool, ty quant.Type, halves bool, into Into) string {
-	if into != Itself {
+// them, for heads of dim elements of which share read the same keys; many: of prompts;
+// rounded: the rows go to a product alone. What is not among the questions goes by the next
+// larger, or the largest; what is rounded, by keys of float16 that are turned by neighbours.
+func AttentionQuestion(dim, share int, many bool, ty quant.Type, halves, rounded bool) string {
+	if rounded {
 		ty, halves = quant.F16, false
 		if class(headDims, dim)%32 != 0 {
 			dim = 128
@@ -476,10 +461,13 @@ func AttentionQuestion(dim, share int, many bool, ty quant.Type, halves bool, in
 	if halves && ty != quant.F32 {
 		name += ", halves"
 	}
-	return name + string(into)
+	if rounded {
+		name += ", to a product"
+	}
+	return name
 }
 
-func attentionQuestion(dim, share int, many bool, ty quant.Type, halves bool, into Into) *test {
+func attentionQuestion(dim, share int, many bool, ty quant.Type, halves, rounded bool) *test {
 	const vocab, cols = 61, 32
 	n, lengths := 15, slices.Repeat([]int{15}, 18) // beyond the first span of 256 positions
 	if many {
@@ -509,9 +497,11 @@ func attentionQuestion(dim, share int, many bool, ty quant.Type, halves bool, in
 		q := b.RoPE("qr", b.Embed("q", b.Weight("q_table", vocab, kv*share*dim)), dim, rope)
 		b.Store(kc, b.RoPE("kr", b.MatMul("kx", b.Weight("k", kv*dim, cols), x), dim, rope))
 		b.Store(vc, b.Embed("v", b.Weight("v_table", vocab, kv*dim)))
-		return into.of(b, b.Attention("a", q, kc, vc, kv*share, kv, float32(1/math.Sqrt(float64(dim)))), kv*share*dim)
+		return b.Attention("a", q, kc, vc, kv*share, kv, float32(1/math.Sqrt(float64(dim))))
 	}
-	into.weight(c, kv*share*dim)
+	if rounded {
+		c.toProduct(kv * share * dim)
+	}
 	c.runs = acted(func(c *cast) []*model.Batch {
 		runs := c.alone(0, lengths...)
 		c.leave(0) // its pages are another's
