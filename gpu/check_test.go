@@ -190,11 +190,10 @@ func TestFaults(t *testing.T) {
 // drivers), else one that is installed.
 func compiler(t *testing.T) []string {
 	t.Helper()
-	const folder = "../bin/drivers/glslc/"
-	if _, err := os.Stat(folder + "run"); err == nil {
+	if _, err := os.Stat(shaders.Compiler[0]); err == nil {
 		var command []string
-		for _, file := range []string{"run", "root/usr/bin/glslc"} {
-			path, err := filepath.Abs(folder + file)
+		for _, file := range shaders.Compiler {
+			path, err := filepath.Abs(file) // it runs in another folder
 			if err != nil {
 				t.Fatal(err)
 			}

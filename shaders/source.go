@@ -9,6 +9,10 @@ import (
 	"slices"
 )
 
+// Compiler is the command of the one compiler of all shaders, as .ci/drivers fetches it,
+// from a folder of the repository's root: a script runs it with its own libraries.
+var Compiler = []string{"../bin/drivers/glslc/run", "../bin/drivers/glslc/root/usr/bin/glslc"}
+
 // Flags are the compiler's, before a variant's defines. Includes are written as paths
 // from this folder. No -g: it embeds paths.
 var Flags = []string{"--target-env=vulkan1.1", "-O", "-Werror", "-I."}

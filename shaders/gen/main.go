@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -21,11 +22,9 @@ import (
 // compiler is what glslc --version must say of its parts.
 const compiler = "shaderc 2025.2-1, spirv-tools 2025.1~rc1-1, glslang 15.1.0+1.4.309.0-1"
 
-// glslc returns the compiler with its arguments. It stands below bin/drivers, where a
-// script runs it with its own libraries.
+// glslc returns the compiler with its arguments.
 func glslc(args ...string) *exec.Cmd {
-	const dir = "../bin/drivers/glslc"
-	return exec.Command(dir+"/run", append([]string{dir + "/root/usr/bin/glslc"}, args...)...)
+	return exec.Command(shaders.Compiler[0], slices.Concat(shaders.Compiler[1:], args)...)
 }
 
 // checkCompiler wants the compiler to be there and to be the pinned one.
