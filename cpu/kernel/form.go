@@ -19,6 +19,7 @@ const (
 // Form is one way of computing the kernels.
 type Form struct {
 	Name string
+	many order // of an input of more than a few rows
 
 	// Round rounds x, (in.Cols), to row i of in.
 	Round func(in *Input, i int, x []float32)

@@ -10,9 +10,9 @@ import (
 )
 
 var avx512 = Form{
-	Name:    "avx512",
-	Round:   func(in *Input, i int, x []float32) { roundVector(in, i, x, 2, &order6of512) },
-	Product: (&vectorKernels{row: row512, step: 64, cols: cols512}).product,
+	Name: "avx512", many: twoBlocks,
+	Round:   func(in *Input, i int, x []float32) { roundVector(in, i, x, &order6of512) },
+	Product: (&vectorKernels{row: row512, step: 64, lanes: 16, columns: twoByTwo(cols512)}).product,
 	Norm:    normVector, SwiGLU: swiGLUVector,
 	Queries: queriesVector, Scores: scores512, Weights: weightsVector, Mix: mix512,
 }

@@ -124,20 +124,19 @@ func spreadTo(dst, m at, step int) {
 	transpose8(add(dst, 8*step), step, add(m, 32), 64)
 }
 
-// roundVector is Round for a form whose tile has a number of blocks side by side, and
-// whose Q6_K has its terms in an order.
-func roundVector(in *Input, i int, x []float32, side int, o6 *order6) {
+// roundVector is Round for a form whose Q6_K has its terms in an order.
+func roundVector(in *Input, i int, x []float32, o6 *order6) {
 	var g groups
 	var m [wide]int16
 	var tail [wide]float32
 	natural16 := at(&m)
 	row, e := in.m, in.e
-	if in.order != spread && in.order != floats {
+	if in.order == natural || in.order == k4 || in.order == k6 {
 		row, e = in.m[i*in.padded*wide:][:in.padded*wide], in.e[i*in.padded*32:][:in.padded*32]
 	}
 	blocks := in.blocks
-	if in.order == spread {
-		blocks = (blocks + side - 1) / side * side
+	if in.order == twoBlocks {
+		blocks = upTo(blocks, 2)
 	}
 	for b := range blocks {
 		src := at(&tail)
@@ -161,11 +160,11 @@ func roundVector(in *Input, i int, x []float32, side int, o6 *order6) {
 		case k6:
 			split(at(&row[b*wide]), natural16, &place6)
 			g.terms6(e[b*32:][:32], o6)
-		case spread:
-			beside, at := b%side, (b/side*in.N+i)*side
-			e := in.e[at*16:][:side*16]
+		default:
+			first, beside, side := in.place(i, b)
+			e := in.e[first*16:][:side*16]
 			g.terms(e[beside*8:], e[(side+beside)*8:], &once)
-			spreadTo(unsafe.Pointer(&in.m[at*wide+16*beside]), natural16, 32*side)
+			spreadTo(at(&in.m[first*wide+16*beside]), natural16, 32*side)
 		}
 	}
 	v.ClearAVXUpperBits()
