@@ -48,11 +48,12 @@ type Options struct {
 	Probe func(e *Engine) (ProbeOptions, error)
 
 	// For tests: devices in place of those there are, a model of another making, faults
-	// of a device (model.OpenOptions.Fault), and another host.AvailableMemory.
+	// of a device (model.OpenOptions.Fault), another host.AvailableMemory, drafts.
 	devices   []model.Device
 	open      func(*loader.File) (*model.Model, error)
 	fault     func(call, subject string) error
 	available func() int64
+	eager     bool // guess as much as may be guessed, whether it pays or not
 }
 
 func (o *Options) notice(message string) {

@@ -21,6 +21,7 @@ type Request struct {
 	PenaltyN  int     // how many of the last tokens count; −1 for all
 	MaxTokens int     // generate at most so many; 0 for none, −1 for no limit but the context
 	IgnoreEOS bool    // go on after an end-of-generation token
+	Draft     int     // guess at most so many tokens at a time from the text so far; 0 for none. The tokens are the same
 
 	// Proof asks for Stats.Proof. The logits are read back for it and the tokens chosen
 	// on the host: the same ones as without.
@@ -59,6 +60,9 @@ type Stats struct {
 	PromptTime      time.Duration // from admission until the prompt was computed and the first token chosen
 	GeneratedTokens int
 	GenerateTime    time.Duration // from the first token chosen to the last
+	Drafted         int           // tokens that were guessed and run
+	Accepted        int           // of them, those that were chosen
+	StepTime        time.Duration // of a token without guesses, as measured on the way; 0 where none was
 	QueueTime       time.Duration // from Submit to admission
 	Compile         time.Duration // spent meanwhile on compiling programs
 	Losses          int           // times that a device was lost meanwhile

@@ -34,7 +34,7 @@ func TestMixed(t *testing.T) {
 	} {
 		for _, n := range []int{1, 2, 3, 8, 17, 64} {
 			t.Run(fmt.Sprintf("%s/%d", name, n), func(t *testing.T) {
-				e := simulate(t, &sim{}, Options{Parallel: n, Context: 64 * n}, kinds...)
+				e := simulate(t, &sim{}, Options{Parallel: n, Context: 64 * n, eager: n%2 == 1}, kinds...)
 				var wg sync.WaitGroup
 				for i := range 2 * n {
 					wg.Go(func() {
@@ -43,7 +43,7 @@ func TestMixed(t *testing.T) {
 						want := say(e, p, r.IntN(20))
 						ctx, cancel := context.WithCancel(context.Background())
 						defer cancel()
-						s, err := e.Submit(ctx, Request{Tokens: p, Share: -1, MaxTokens: len(want), IgnoreEOS: true})
+						s, err := e.Submit(ctx, Request{Tokens: p, Share: -1, MaxTokens: len(want), IgnoreEOS: true, Draft: r.IntN(20)})
 						if err != nil {
 							t.Error(err)
 							return

@@ -22,6 +22,11 @@ type sequence struct {
 	leader *sequence // one that computes the same prompt; this one waits for it up to
 	common int       // so many tokens
 
+	draft   []int32 // a guess at the tokens that follow, see speculate.go
+	guessed int32   // the first of it, also where no guess was made
+	match   int     // how many tokens have come before in the same order; 0 for none
+	lookup  *lookup // of tokens; nil where there was no need
+
 	submitted, admitted, first, last time.Time
 	compiled                         time.Duration // of the engine when admitted
 	firstCompiled                    time.Duration // and when the first token was chosen
