@@ -35,6 +35,7 @@ type owner struct {
 	answers int     // sequences that answer, of those at work
 	pace    pace    // of answers
 	missed  float64 // seconds that a program which is not compiled would have saved
+	asking  float64 // seconds that the draft model takes for a token; 0 is not known
 
 	looked  bool  // for a weight that is not finite, in all of the file
 	unsound error // that there is one; nil for none
@@ -284,14 +285,14 @@ func (o *owner) took(p part, out *model.Outputs) {
 		if !q.active {
 			return
 		}
-		if i == 0 && q.match > 0 {
-			q.lookup.took(q.match, id == q.guessed)
+		if i == 0 && q.guess != noGuess {
+			q.lookup.took(q.guess, id == q.guessed)
 		}
 		if i == p.wants-1 {
 			break
 		}
 		if i > 0 {
-			q.lookup.took(q.match, id == q.draft[i])
+			q.lookup.took(q.guess, id == q.draft[i])
 		}
 		if id != q.draft[i] {
 			break

@@ -23,8 +23,8 @@ type sequence struct {
 	common int       // so many tokens
 
 	draft   []int32 // a guess at the tokens that follow, see speculate.go
-	guessed int32   // the first of it, also where no guess was made
-	match   int     // how many tokens have come before in the same order; 0 for none
+	guessed int32   // the first of it, also where it did not pay to try it
+	guess   kind    // where it comes from
 	lookup  *lookup // of tokens; nil where there was no need
 
 	submitted, admitted, first, last time.Time

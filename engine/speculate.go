@@ -27,11 +27,20 @@ const gram = 3
 type lookup struct {
 	ends  []int32 // by hash of gram tokens: where the last ones were that end at … ; 0 for nowhere
 	known int     // tokens that are in ends
-	right [4]float32
+	right [kinds]float32
 }
 
-// classes of matches: the longer what has come before, the likelier is what followed it.
-func class(match int) int { return min(bits.Len(uint(match))-2, 3) } // 3; 4–7; 8–15; 16 and more
+// kind is where a guess comes from: a match of 3 tokens, of 4–7, of 8–15, of more, for the
+// longer what has come before, the likelier is what followed it; or a smaller model.
+type kind int8
+
+const (
+	noGuess kind = iota
+	byModel kind = 5
+	kinds        = 6
+)
+
+func kindOf(match int) kind { return kind(min(bits.Len(uint(match))-1, 4)) }
 
 func newLookup() *lookup {
 	l := &lookup{ends: make([]int32, 1<<12)}
@@ -71,8 +80,8 @@ func (l *lookup) find(tokens []int32) (end, match int) {
 }
 
 // took counts whether the token that was guessed was chosen.
-func (l *lookup) took(match int, right bool) {
-	p := &l.right[class(match)]
+func (l *lookup) took(k kind, right bool) {
+	p := &l.right[k]
 	if right {
 		*p += (1 - *p) / 8
 	} else {
@@ -119,9 +128,9 @@ func (p *pace) took(n int, d time.Duration) {
 }
 
 // worth is how many tokens to guess, of which each is right with a probability where the
-// ones before are, when so many answers share a batch, and how much faster that is; 0 where
-// none pays.
-func (p *pace) worth(right float32, answers, most int) (best int, gain float64) {
+// ones before are and each takes a time to guess, in seconds, when so many answers share a
+// batch, and how much faster that is; 0 where none pays.
+func (p *pace) worth(right float32, answers, most int, each float64) (best int, gain float64) {
 	gain = 1.05 // a guess has its own price, and times are not sure
 	if p[paceOf(answers)] == 0 {
 		return 0, 1
@@ -134,7 +143,7 @@ func (p *pace) worth(right float32, answers, most int) (best int, gain float64) 
 			tokens += q
 		}
 		// The others' tokens come in the same batch, each with its guess or without.
-		if g := tokens * base / p.of(answers*(1+n)); g > gain {
+		if g := tokens * base / (p.of(answers*(1+n)) + float64(n)*each); g > gain {
 			best, gain = n, g
 		}
 	}
@@ -144,7 +153,7 @@ func (p *pace) worth(right float32, answers, most int) (best int, gain float64) 
 // draft guesses the next tokens of q, at most n, into q.draft. A state that a sequence
 // has cannot be taken back, so where there is one nothing is guessed.
 func (o *owner) draft(q *sequence, n int) {
-	q.draft, q.match = q.draft[:0], 0
+	q.draft, q.guess = q.draft[:0], noGuess
 	if q.r.Draft <= 0 || o.index.off {
 		return
 	}
@@ -152,11 +161,13 @@ func (o *owner) draft(q *sequence, n int) {
 		q.lookup = newLookup()
 	}
 	end, match := q.lookup.find(q.tokens)
-	if match == 0 {
+	switch {
+	case match > 0:
+		// The first guess is looked at also where none is made: that costs nothing.
+		q.guess, q.guessed = kindOf(match), q.tokens[end]
+	case o.e.options.DraftModel == nil:
 		return
 	}
-	// The first guess is looked at also where none is made: that costs nothing.
-	q.match, q.guessed = match, q.tokens[end]
 	most := min(n, q.r.Draft, MaxDraft, maxWant/o.answers-1, o.e.Context-len(q.tokens), cap(q.stream.events)-len(q.stream.events)-2)
 	if q.r.MaxTokens >= 0 {
 		most = min(most, q.r.MaxTokens-q.stats.GeneratedTokens-1)
@@ -164,13 +175,24 @@ func (o *owner) draft(q *sequence, n int) {
 	if o.answers > maxDrafting || most <= 0 || !o.spare(q, 1+most) {
 		return
 	}
-	if !o.e.options.eager {
-		gain := 0.
-		if most, gain = o.pace.worth(q.lookup.right[class(match)], o.answers, most); most == 0 || !o.compiled(o.answers*(1+most), gain) {
-			return
-		}
+	if match == 0 {
+		o.askModel(q, most)
+		return
 	}
-	q.draft = guess(q.draft, q.tokens, end, most)
+	if o.pays(q, &most, 0) {
+		q.draft = guess(q.draft, q.tokens, end, most)
+	}
+}
+
+// pays reports whether it pays to guess tokens of q, each of which takes a time to guess,
+// and makes n as many as are best.
+func (o *owner) pays(q *sequence, n *int, each float64) bool {
+	if o.e.options.eager {
+		return true
+	}
+	gain := 0.
+	*n, gain = o.pace.worth(q.lookup.right[q.guess], o.answers, *n, each)
+	return *n > 0 && o.compiled(o.answers*(1+*n), gain)
 }
 
 // compiled reports whether a batch of n tokens has its program, or should get one: when

@@ -34,7 +34,7 @@ type runFlags struct {
 	ignoreEOS    bool
 	special      bool
 	proof        bool
-	draft        int
+	draft        string
 }
 
 func newRun() *cobra.Command {
@@ -55,7 +55,8 @@ so the same seed gives the same text.
 
 Where the last words have come before, what followed them then is tried at once
 as a draft: as far as the model would have chosen it, that is several tokens in
-the time of little more than one. The text is the same; --draft 0 does without.
+the time of little more than one. A smaller model of the same vocabulary can draft
+where the text does not (--draft MODEL). The text is the same, with or without.
 
 --proof ends with the SHA-256 of all rows of logits that a token was chosen from:
 equal on two machines where every bit was.`,
@@ -80,7 +81,7 @@ equal on two machines where every bit was.`,
 	fs.Int64Var(&f.seed, "seed", -1, "seed of the random numbers; -1 picks one and prints it")
 	fs.BoolVar(&f.ignoreEOS, "ignore-eos", false, "go on after the text has ended")
 	fs.BoolVar(&f.special, "special", false, "control tokens spelt out in the prompt count as such, and are printed")
-	fs.IntVar(&f.draft, "draft", engine.MaxDraft, "draft at most so many tokens at a time from the text so far, where that pays; 0 is none")
+	fs.StringVar(&f.draft, "draft", "auto", "what drafts tokens where it pays: auto, the text so far; a smaller MODEL too; or off")
 	fs.BoolVar(&f.proof, "proof", false, "print the SHA-256 of the logits, to compare two machines by")
 	return cmd
 }
@@ -101,8 +102,6 @@ func (f *runFlags) check() error {
 		return usagef("--repeat-penalty %g is not a number above 0", f.repeat)
 	case f.repeatLast < -1:
 		return usagef("--repeat-last-n %d is below -1", f.repeatLast)
-	case f.draft < 0:
-		return usagef("--draft %d is below 0", f.draft)
 	case f.seed < -1:
 		return usagef("--seed %d is below -1", f.seed)
 	}
@@ -121,6 +120,14 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		prompt = builtInPrompt
 	}
 	ctx := cmd.Context()
+	if f.draft != "auto" && f.draft != "off" {
+		d, err := f.open(ctx, []string{f.draft})
+		if err != nil {
+			return fmt.Errorf("--draft: %w", err)
+		}
+		defer d.Close()
+		f.draftModel = d
+	}
 	e, err := f.open(ctx, args)
 	if err != nil {
 		return err
@@ -185,6 +192,10 @@ func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string
 			cancel() // nobody sees the text
 		}
 	}
+	draft := engine.MaxDraft
+	if f.draft == "off" {
+		draft = 0
+	}
 	r := engine.Request{
 		Tokens: ids,
 		Share:  -1,
@@ -196,7 +207,7 @@ func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string
 		MaxTokens: f.n,
 		IgnoreEOS: f.ignoreEOS,
 		Proof:     f.proof,
-		Draft:     f.draft,
+		Draft:     draft,
 	}
 	st, err := e.Generate(ctx, r,
 		func(done, total int) { bar.Set(int64(done), int64(total)) },
