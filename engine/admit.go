@@ -83,7 +83,7 @@ func (o *owner) follow(q *sequence, others []*sequence) {
 		if l.r.Caller != q.r.Caller {
 			continue
 		}
-		n, most := 0, min(l.r.Share, q.r.Share, len(q.tokens)-1)
+		n, most := 0, min(l.r.Share, len(l.tokens), q.r.Share, len(q.tokens)-1)
 		for n < most && l.tokens[n] == q.tokens[n] {
 			n++
 		}

@@ -148,6 +148,7 @@ func (o *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
 			o.copied++
 		}
 	}
+	q.tail = nil // nothing that q writes to is another's
 	return true, nil
 }
 

@@ -11,6 +11,9 @@ import (
 // has a root of its own, so nobody reads what another caller wrote; a lookup compares
 // the tokens themselves, so equal hashes are no danger.
 //
+// Where a sequence ends, the page that it was filling is kept too, as a tail: a node like
+// others but not full and without children. What goes on from there copies it first.
+//
 // A model with a state a sequence keeps no pages here: a state cannot be cut back to
 // the end of a page.
 type index struct {
@@ -21,7 +24,7 @@ type index struct {
 	off            bool
 }
 
-// pageKey finds a page: what comes before it, and its tokens.
+// pageKey finds a page: what comes before it, and its tokens; −1 where a tail has none.
 type pageKey struct {
 	before *node
 	tokens [model.PageLen]int32
@@ -44,8 +47,8 @@ func newIndex(p *pages) *index {
 	return x
 }
 
-// find gives q the longest run of whole pages that begins its prompt, at most to
-// leave one token to run, and says how many tokens they are. q holds no memory yet.
+// find gives q the longest run of pages that begins its prompt, at most to leave one
+// token to run, and says how many tokens they are. q holds no memory yet.
 func (x *index) find(q *sequence) int {
 	if x.off || q.stored > 0 {
 		return 0
@@ -55,7 +58,8 @@ func (x *index) find(q *sequence) int {
 		return 0
 	}
 	var path []*node
-	for len(path) < q.r.Share/model.PageLen {
+	most := min(q.r.Share, len(q.tokens))
+	for len(path) < most/model.PageLen {
 		next := x.nodes[pageKey{at, page(q.tokens, len(path))}]
 		if next == nil {
 			break
@@ -65,7 +69,14 @@ func (x *index) find(q *sequence) int {
 	for len(path) > 0 && !x.seen(path) {
 		path = path[:len(path)-1]
 	}
-	if len(path) == 0 {
+	if len(path) > 0 {
+		at = path[len(path)-1]
+	} else {
+		at = x.roots[q.r.Caller]
+	}
+	from := len(path) * model.PageLen
+	tail, n := x.findTail(at, q.tokens[from:max(from, min(most, len(q.tokens)-1))])
+	if len(path)+n == 0 {
 		return 0
 	}
 	q.units = make([][]int32, len(x.pages.kinds))
@@ -81,15 +92,74 @@ func (x *index) find(q *sequence) int {
 			q.units[pool] = append(q.units[pool], u)
 		}
 	}
+	if tail != nil {
+		for pool, u := range tail.units {
+			x.pages.hold(pool, u)
+			q.units[pool] = append(q.units[pool], u)
+		}
+		x.use(tail)
+		q.tail = tail
+	}
 	for _, n := range slices.Backward(path) { // parents are used later than children, so they are given up later
 		x.use(n)
 	}
-	q.shared, q.pages = path[len(path)-1], len(path)
-	q.shared.children++ // a sequence stands on it
+	if len(path) > 0 {
+		q.shared, q.pages = path[len(path)-1], len(path)
+		q.shared.children++ // a sequence stands on it
+	}
 	// The last token has to run for its answer; where it is the end of a shared page
 	// the page is copied before that.
-	q.stored = min(len(path)*model.PageLen, len(q.tokens)-1)
+	q.stored = min(from+n, len(q.tokens)-1)
 	return q.stored
+}
+
+// findTail returns the longest tail after a page that begins tokens, and its length.
+func (x *index) findTail(after *node, tokens []int32) (tail *node, n int) {
+	for n := min(len(tokens), model.PageLen-1); n > 0 && after != nil; n-- {
+		if t := x.nodes[pageKey{after, tailOf(tokens[:n])}]; t != nil && !slices.Contains(t.units, -1) {
+			return t, n
+		}
+	}
+	return nil, 0
+}
+
+// addTail takes the page that q was filling into the index.
+func (x *index) addTail(q *sequence) {
+	x.add(q)
+	from, to := q.pages*model.PageLen, min(q.stored, q.r.Share)
+	if x.off || q.r.Rows || to <= from || to-from >= model.PageLen {
+		return
+	}
+	key := pageKey{x.under(q), tailOf(q.tokens[from:to])}
+	if x.nodes[key] != nil {
+		return
+	}
+	n := &node{key: key, units: make([]int32, len(x.pages.kinds))}
+	for pool := range n.units {
+		if n.units[pool] = q.units[pool][q.pages]; n.units[pool] < 0 {
+			x.prune(key.before)
+			return
+		}
+	}
+	for pool, u := range n.units {
+		x.pages.keep(pool, u)
+	}
+	x.nodes[key] = n
+	key.before.children++
+	x.link(n)
+}
+
+// under is the node that q stands on, its caller's root where there is none.
+func (x *index) under(q *sequence) *node {
+	if q.shared != nil {
+		return q.shared
+	}
+	root := x.roots[q.r.Caller]
+	if root == nil {
+		root = &node{caller: q.r.Caller}
+		x.roots[q.r.Caller] = root
+	}
+	return root
 }
 
 // seen reports whether the pages that the windows after path show are there.
@@ -112,13 +182,7 @@ func (x *index) add(q *sequence) {
 		return
 	}
 	for q.pages < min(q.stored, q.r.Share)/model.PageLen {
-		before := q.shared
-		if before == nil {
-			if before = x.roots[q.r.Caller]; before == nil {
-				before = &node{caller: q.r.Caller}
-				x.roots[q.r.Caller] = before
-			}
-		}
+		before := x.under(q)
 		key := pageKey{before, page(q.tokens, q.pages)}
 		n := x.nodes[key]
 		if n == nil {
@@ -155,7 +219,7 @@ func (x *index) leave(q *sequence) {
 		q.shared.children--
 		x.prune(q.shared)
 	}
-	q.shared, q.pages = nil, 0
+	q.shared, q.pages, q.tail = nil, 0, nil
 }
 
 // disown takes the last page that q stands on out of the index, in a pool, so that q
@@ -163,6 +227,13 @@ func (x *index) leave(q *sequence) {
 // once more, and add brings the page back.
 func (x *index) disown(q *sequence, pool int) bool {
 	n := q.shared
+	if t := q.tail; t != nil && x.nodes[t.key] == t {
+		if x.pages.refs[pool][t.units[pool]] > 2 {
+			return false
+		}
+		x.remove(t)
+		return true
+	}
 	if n == nil || n.units[pool] < 0 || x.pages.refs[pool][n.units[pool]] > 2 {
 		return false
 	}
@@ -256,6 +327,14 @@ func (x *index) unlink(n *node) {
 		x.oldest = n.newer
 	}
 	n.newer, n.older = nil, nil
+}
+
+// tailOf returns the tokens of a page that is not full.
+func tailOf(tokens []int32) (p [model.PageLen]int32) {
+	for i := copy(p[:], tokens); i < len(p); i++ {
+		p[i] = -1
+	}
+	return p
 }
 
 // page returns the tokens of page i.

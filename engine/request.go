@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 type Request struct {
 	Tokens []int32 // the prompt; not to be changed until the stream has ended
 	Caller string  // who asks: pages of prompts are shared by requests of one caller only, and callers take turns
-	Share  int     // how many of the first tokens may be shared with other requests; −1 for all
+	Share  int     // how many of the first tokens may be shared with other requests; −1 for all, the generated ones too
 
 	sample.Params
 	Penalty   float32 // on tokens among the last PenaltyN; 0 or 1 is off
@@ -120,7 +121,10 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 			return nil, fmt.Errorf("engine: token %d of the input is %d, the vocabulary has %d", i, id, vocab)
 		}
 	}
-	if r.Share < 0 || r.Share > len(r.Tokens) {
+	switch {
+	case r.Share < 0:
+		r.Share = math.MaxInt
+	case r.Share > len(r.Tokens):
 		r.Share = len(r.Tokens)
 	}
 	s := &Stream{e: e, events: make(chan Event, streamEvents)}

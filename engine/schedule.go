@@ -154,6 +154,7 @@ func (e *Engine) queued(n int) {
 // end takes a sequence off the work and ends its stream.
 func (o *owner) end(q *sequence, why StopReason, err error) {
 	o.changed = true
+	o.index.addTail(q)
 	o.release(q)
 	o.leave(q)
 	q.unhook()

@@ -18,6 +18,7 @@ type sequence struct {
 	units  [][]int32 // by pool: the block table, or the one slot
 	shared *node     // the last page of the index that its first pages are, its own ones among them; nil for none
 	pages  int       // how many pages shared is
+	tail   *node     // a page of the index that is not full and that q reads, and will write to; nil for none
 
 	leader *sequence // one that computes the same prompt; this one waits for it up to
 	common int       // so many tokens
