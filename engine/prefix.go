@@ -20,7 +20,8 @@ type index struct {
 	pages          *pages
 	nodes          map[pageKey]*node
 	roots          map[string]*node
-	recent, oldest *node // list by last use
+	tails          map[*node][]*node // by the page before, the latest last
+	recent, oldest *node             // list by last use
 	off            bool
 }
 
@@ -40,7 +41,7 @@ type node struct {
 }
 
 func newIndex(p *pages) *index {
-	x := &index{pages: p, nodes: map[pageKey]*node{}, roots: map[string]*node{}}
+	x := &index{pages: p, nodes: map[pageKey]*node{}, roots: map[string]*node{}, tails: map[*node][]*node{}}
 	for _, k := range p.kinds {
 		x.off = x.off || k.Per == model.Sequence
 	}
@@ -113,14 +114,23 @@ func (x *index) find(q *sequence) int {
 	return q.stored
 }
 
-// findTail returns the longest tail after a page that begins tokens, and its length.
-func (x *index) findTail(after *node, tokens []int32) (tail *node, n int) {
-	for n := min(len(tokens), model.PageLen-1); n > 0 && after != nil; n-- {
-		if t := x.nodes[pageKey{after, tailOf(tokens[:n])}]; t != nil && !slices.Contains(t.units, -1) {
-			return t, n
+// mostTails is how many tails after one page are looked at, the latest first.
+const mostTails = 64
+
+// findTail returns the tail after a page that has most of its first tokens in common with
+// the given ones, and how many.
+func (x *index) findTail(after *node, tokens []int32) (tail *node, common int) {
+	list := x.tails[after]
+	for _, t := range slices.Backward(list[max(0, len(list)-mostTails):]) {
+		n := 0
+		for n < min(len(tokens), model.PageLen) && t.key.tokens[n] == tokens[n] {
+			n++
+		}
+		if n > common && !slices.Contains(t.units, -1) {
+			tail, common = t, n
 		}
 	}
-	return nil, 0
+	return tail, common
 }
 
 // addTail takes the page that q was filling into the index.
@@ -145,6 +155,7 @@ func (x *index) addTail(q *sequence) {
 		x.pages.keep(pool, u)
 	}
 	x.nodes[key] = n
+	x.tails[key.before] = append(x.tails[key.before], n)
 	key.before.children++
 	x.link(n)
 }
@@ -284,6 +295,13 @@ func (x *index) remove(n *node) {
 		x.pages.letGo(pool, u)
 	}
 	delete(x.nodes, n.key)
+	if n.key.tokens[model.PageLen-1] < 0 { // a tail
+		before := n.key.before
+		x.tails[before] = slices.DeleteFunc(x.tails[before], func(t *node) bool { return t == n })
+		if len(x.tails[before]) == 0 {
+			delete(x.tails, before)
+		}
+	}
 	x.unlink(n)
 	n.key.before.children--
 	x.prune(n.key.before)
