@@ -22,6 +22,7 @@ var kernels = [model.NumOps]opKernel{
 	model.Store:     {nil, (*program).rows, storeRow},
 	model.Attention: {nil, attentionParts, attentionPart},
 	model.Conv:      {nil, convParts, convPart},
+	model.Act:       {nil, (*program).rows, actRow},
 	model.SwiGLU:    {nil, (*program).rows, swiGLURow},
 	model.Add:       {nil, whole, add},
 	model.Mul:       {nil, whole, mul},
@@ -194,6 +195,22 @@ func convPart(p *program, s *step, _, part int) {
 				slot[k*cols+c] = numerics.Single(s.src[0][(first+at)*cols+c])
 			}
 		}
+	}
+}
+
+// activations are the functions of Act.
+var activations = [model.NumActivations]func(float32) float32{
+	model.SiLU:     numerics.SiLU,
+	model.Sigmoid:  numerics.Sigmoid,
+	model.Softplus: numerics.Softplus,
+	model.ReLU2:    numerics.ReLU2,
+	model.GELU:     numerics.GELU,
+}
+
+func actRow(p *program, s *step, _, i int) {
+	f, dst := activations[s.Arg[0]], row(s.dst, i, s.dstCols)
+	for j, x := range row(s.src[0], i, s.dstCols) {
+		dst[j] = numerics.Flush(f(x))
 	}
 }
 

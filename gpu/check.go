@@ -193,6 +193,9 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 	case "rmsnorm":
 		return conformance.NormQuestion(int(d.Push[3]), d.Spec[1] != 0), nil
 	case "elementwise":
+		if kind := d.Spec[1]; kind >= lower.OpAct {
+			return conformance.ActQuestion(model.Activation(kind - lower.OpAct)), nil
+		}
 		return [...]model.Op{model.SwiGLU, model.Add, model.Mul}[d.Spec[1]].String(), nil
 	case "gather", "bias", "conv":
 		return d.Kernel, nil

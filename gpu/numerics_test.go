@@ -54,6 +54,8 @@ var twins = []twin{
 		r.Round(v[:2])
 		return [2]float32{r.Scale[0], r.At(1)}
 	}, 2, -40, 127, true, nil},
+	{"ReLU2", one(numerics.ReLU2), 1, -63, 127, true, nil},
+	{"GELU", one(numerics.GELU), 1, -40, 127, true, []float32{0.3133, -0.3133, 5, -5}},
 }
 
 // arguments of a function: none, not a number and the infinities in every place, each

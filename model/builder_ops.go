@@ -55,6 +55,11 @@ func (b *Builder) Conv(name string, x, w, state ID) ID {
 	return b.step(b.like(x, name, b.Cols(x)), Conv, [8]uint32{}, x, w, state)
 }
 
+// Act applies f to every element of x.
+func (b *Builder) Act(name string, x ID, f Activation) ID {
+	return b.step(b.like(x, name, b.Cols(x)), Act, [8]uint32{uint32(f)}, x)
+}
+
 // SwiGLU computes silu(gate)·up element by element.
 func (b *Builder) SwiGLU(name string, gate, up ID) ID {
 	return b.step(b.like(gate, name, b.Cols(gate)), SwiGLU, [8]uint32{}, gate, up)

@@ -55,6 +55,7 @@ func every(t testing.TB, room Room) *Plan {
 		n = b.Add(fmt.Sprintf("n %d", l), x, x)
 	}
 	state := b.Memory(Memory{Name: "state", Per: Sequence, Type: quant.F32, Cols: 64})
+	n = b.Act("f", n, GELU-1)
 	x = b.SwiGLU("s", b.Conv("c", n, b.Weight("filter", 32, 3), state), n)
 	p, err := b.Plan(b.Sample("token", b.Gather("g", b.Add("biased", x, b.Weight("vector16", 1, 32)))))
 	if err != nil {

@@ -41,6 +41,9 @@ const (
 	// count as zeros where the run begins at position 0; afterwards the slot holds the
 	// last K−1 rows. K = W.Cols ≥ 2.
 	Conv
+	// Act: dst = f(x), element by element, f an Activation.
+	// Arg: the Activation.
+	Act
 	// SwiGLU: dst = x / (1 + exp(−x)) · y.
 	SwiGLU
 	// Add: dst = x + y; y may be a bias, a weight (1, Cols) added to every row.
@@ -56,6 +59,26 @@ const (
 
 	NumOps
 )
+
+// Activation is a function of one number; its arithmetic is in package numerics.
+type Activation uint32
+
+const (
+	SiLU     Activation = iota // x / (1 + exp(−x))
+	Sigmoid                    // 1 / (1 + exp(−x))
+	Softplus                   // ln(1 + exp(x))
+	ReLU2                      // max(0, x)²
+	GELU                       // x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³)))
+
+	NumActivations
+)
+
+func (a Activation) String() string {
+	if a < NumActivations {
+		return [...]string{"silu", "sigmoid", "softplus", "relu2", "gelu"}[a]
+	}
+	return fmt.Sprintf("activation %d", uint32(a))
+}
 
 // Role is what a source or the target of an op may be.
 type Role uint8
@@ -106,6 +129,8 @@ var opInfos = [NumOps]opInfo{
 		"(t, h·dim_k), (·, kv·dim_k), (·, kv·dim_v) → (t, h·dim_v) in one pool of the window", fitAttention},
 	Conv: {"conv", OfTokens, []Role{OfTokens, Filter, Slots}, nil, "Σ w[k] · x[i−K+1+k]",
 		"(t, c), (c, K), (·, (K−1)·c) → (t, c)", fitConv},
+	Act: {"act", Rows, []Role{Rows}, []string{"kind"}, "f(x)",
+		"(n, c) → (n, c), with a kind that is known", fitAct},
 	SwiGLU: {"swiglu", Rows, []Role{Rows, Rows}, nil, "x / (1 + exp(−x)) · y",
 		"(n, c), (n, c) → (n, c)", fitElements},
 	Add: {"add", Rows, []Role{Rows, Either}, nil, "x + y",

@@ -84,6 +84,8 @@ func fitConv(x *operands) bool {
 	return x.like(0) && w.Rows == x.dst.Cols && slot.Cols == (w.Cols-1)*x.dst.Cols
 }
 
+func fitAct(x *operands) bool { return x.like(0) && x.s.Arg[0] < uint32(NumActivations) }
+
 func fitElements(x *operands) bool { return x.like(0) && x.like(1) }
 
 func fitAdd(x *operands) bool {

@@ -12,6 +12,7 @@ var free = map[Op][]string{
 	Embed:     {"rows of source 0"}, // more than the vocabulary
 	RMSNorm:   {"eps:f"},
 	Attention: {"scale:f"},
+	Act:       {"kind"},                // any that is known
 	Sample:    {"columns of source 0"}, // any vocabulary
 }
 
@@ -97,6 +98,7 @@ func TestShapesBeyondColumns(t *testing.T) {
 			}
 			p.Tensors[s.Dst].Cols = 16
 		}},
+		{"a kind that is not known", Act, false, func(_ *Plan, s *Step) { s.Arg[0] = uint32(NumActivations) }},
 		{"values in another pool", Attention, false, func(p *Plan, s *Step) { p.Tensors[s.Src[2]].Pool = 1 }},
 	} {
 		p := every(t, Room{Pages: 4, Seqs: 2, Chunk: 8})

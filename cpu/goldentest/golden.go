@@ -193,6 +193,17 @@ func rowOps() []golden {
 			// x·σ(x)·2x: 2·σ(1), 2·σ(−1), 4²·…: σ(1) = 0.7310586, σ(−1) = 0.2689414
 			[]run{{alone(1, 0, 1, -1, 100, -100), []float32{0, 1.4621172, 0.5378828, 20000, 0}, nil}}},
 
+		{"kinds", model.Act, nil, model.Room{},
+			receive(4, func(b *model.Builder, x model.ID) model.ID {
+				sum := b.Act("silu", x, model.SiLU)
+				for f := model.Sigmoid; f < model.NumActivations; f++ {
+					sum = b.Add(fmt.Sprint("to ", f), sum, b.Act(f.String(), x, f))
+				}
+				return sum
+			}),
+			// at 1: 0.7310586 + 0.7310586 + 1.3132617 + 1 + 0.8411920; at −1: −0.2689414 + 0.2689414 +
+			// 0.3132617 + 0 − 0.1588080; at 0: 0 + ½ + ln 2; at 10: 9.9995460 + 0.9999546 + 10.0000454 + 100 + 10
+			[]run{{alone(1, 1, -1, 0, 10), []float32{4.6165708, 0.1544537, 1.1931472, 130.9995460}, nil}}},
 		{"rows", model.Add, []weight{{name: "w", cols: 2, x: []float32{2, 0, 0, 3}}}, model.Room{},
 			receive(2, func(b *model.Builder, x model.ID) model.ID {
 				return b.Add("y", x, b.MatMul("m", b.Weight("w", 2, 2), x))

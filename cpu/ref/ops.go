@@ -17,6 +17,7 @@ var ops = [model.NumOps]func(p *program, s *model.Step){
 	model.Store:     store,
 	model.Attention: attention,
 	model.Conv:      conv,
+	model.Act:       act,
 	model.SwiGLU:    swiGLU,
 	model.Add:       add,
 	model.Mul:       mul,
@@ -238,6 +239,19 @@ func conv(p *program, s *model.Step) {
 		}
 		p.b.put(slot, before)
 		first += n
+	}
+}
+
+func act(p *program, s *model.Step) {
+	f := [model.NumActivations]func(float32) float32{
+		model.SiLU: numerics.SiLU, model.Sigmoid: numerics.Sigmoid, model.Softplus: numerics.Softplus,
+		model.ReLU2: numerics.ReLU2, model.GELU: numerics.GELU,
+	}[s.Arg[0]]
+	for i := range p.rows(s.Dst) {
+		x, dst := p.row(s.Src[0], i), p.row(s.Dst, i)
+		for j, v := range x {
+			dst[j] = numerics.Flush(f(v))
+		}
 	}
 }
 

@@ -202,6 +202,7 @@ var lowerings = [model.NumOps]func(*lowered) error{
 	model.Store:     (*lowered).store,
 	model.Attention: (*lowered).attention,
 	model.Conv:      (*lowered).conv,
+	model.Act:       (*lowered).act,
 	model.SwiGLU:    (*lowered).swiglu,
 	model.Add:       (*lowered).add,
 	model.Mul:       (*lowered).mul,

@@ -8,7 +8,7 @@ import (
 	"eclat/shaders"
 )
 
-// The steps that work row by row: embed, rmsnorm, rope, store, swiglu, add, mul, gather.
+// The steps that work row by row: embed, rmsnorm, rope, store, act, swiglu, add, mul, gather.
 
 func (w *lowered) embed() error {
 	id := w.s.Src[0]
@@ -91,7 +91,13 @@ func (w *lowered) add() error {
 
 func (w *lowered) mul() error { return w.elementwise(2) }
 
-// elementwise is SwiGLU (op 0), Add (op 1) or Mul (op 2), over all rows as one array.
+// OpAct is elementwise's op of the first activation; the others follow.
+const OpAct = 3
+
+func (w *lowered) act() error { return w.elementwise(OpAct + w.s.Arg[0]) }
+
+// elementwise is SwiGLU (op 0), Add (op 1), Mul (op 2) or an activation, over all rows
+// as one array.
 func (w *lowered) elementwise(op uint32) error {
 	if err := w.k.works("elementwise"); err != nil {
 		return err
@@ -100,7 +106,7 @@ func (w *lowered) elementwise(op uint32) error {
 	word, rows := count(w.dst)
 	w.launch("elementwise", []uint32{local, op}, []uint32{cols, word},
 		func(r Run) [3]uint32 { return [3]uint32{min(ceilDiv(rows(r)*cols, 4*local), 65535), 1, 1} },
-		write(w.s.Dst), read(w.s.Src[0]), read(w.s.Src[1]))
+		write(w.s.Dst), read(w.s.Src[0]), read(w.s.Src[len(w.s.Src)-1]))
 	return nil
 }
 

@@ -69,7 +69,7 @@ func miniature(tokens, want int, sampled bool) *test {
 			case 2:
 				state := b.Memory(model.Memory{Name: "conv_state", Per: model.Sequence, Type: quant.F32, Cols: (taps - 1) * embd})
 				g := b.Conv("conv", h, b.Weight("conv2", embd, taps), state)
-				h = b.Mul("gated", g, h)
+				h = b.Mul("gated", b.Act("silu", g, model.SiLU), h)
 			}
 			x = b.Add(name("residual", l), x, h)
 			h = norm("ffn_norm", l, x)

@@ -126,7 +126,10 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 		}
 	}
 	for _, op := range []model.Op{model.SwiGLU, model.Add, model.Mul, model.Gather} {
-		add(op.String(), func() *test { return elementQuestion(op) })
+		add(op.String(), func() *test { return elementQuestion(op, 0) })
+	}
+	for f := range model.NumActivations {
+		add(ActQuestion(f), func() *test { return elementQuestion(model.Act, f) })
 	}
 	add("bias", biasQuestion)
 	add("sample", sampleQuestion)
@@ -366,14 +369,20 @@ func roundedQuestion(group, n int) *test {
 	return c
 }
 
-// elementQuestion is of an op that sees two elements at a time, or of Gather.
-func elementQuestion(op model.Op) *test {
+// ActQuestion names the question of an activation.
+func ActQuestion(f model.Activation) string { return fmt.Sprintf("act %s", f) }
+
+// elementQuestion is of an op that sees an element of one source or two at a time, f of
+// Act, or of Gather.
+func elementQuestion(op model.Op, f model.Activation) *test {
 	const cols = 259
 	c := &test{opts: sized(5)}
 	c.weight("w", quant.F32, 1, cols)
 	c.build = func(b *model.Builder) model.ID {
 		x := b.Receive("x", cols)
 		switch op {
+		case model.Act:
+			return b.Act("y", x, f)
 		case model.SwiGLU:
 			return b.SwiGLU("y", x, x)
 		case model.Add:

@@ -86,7 +86,8 @@
 //
 // [Exp2], [Recip], [RSqrt], [Sigmoid], [Tanh] and [Softplus] are short sequences of
 // the operations above and of operations on a float's bits. SwiGLU is
-// Flush(Flush(x·Sigmoid(x))·y).
+// Flush(Flush(x·Sigmoid(x))·y); an activation is flushed: Flush(Sigmoid(x)),
+// Flush(Softplus(x)), [SiLU], [ReLU2], [GELU].
 //
 // Choices (greedy, top-k) compare exactly; of equals the lower index wins.
 package numerics

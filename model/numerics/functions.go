@@ -105,6 +105,20 @@ func Softplus(x float32) float32 {
 	return max(x, 0) + float32(2*float32(z*r))
 }
 
+// ReLU2 is max(x, 0)², flushed; of a NaN it is NaN.
+func ReLU2(x float32) float32 {
+	if x <= 0 {
+		return 0
+	}
+	return Flush(float32(x * x))
+}
+
+// GELU is x/2·(1 + tanh(u/2)) = x·Sigmoid(u), u = 2·√(2/π)·x·(1 + 0.044715·x²), flushed.
+func GELU(x float32) float32 {
+	z := float32(float32(x*x)*0.044715) + 1
+	return Flush(float32(x * Sigmoid(float32(float32(x*1.5957691)*z))))
+}
+
 // Half rounds to the bits of the nearest IEEE 754 half, ties to even, within ±65504;
 // NaN and the infinities become 0x7e00, which is NaN.
 func Half(x float32) uint16 {

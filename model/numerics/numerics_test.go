@@ -23,6 +23,8 @@ func TestFunctions(t *testing.T) {
 		{"RSqrt", RSqrt, func(x float64) float64 { return 1 / math.Sqrt(x) }, -120, 127, false, 1.5e-7, 0},
 		{"Sigmoid", Sigmoid, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, -30, 5, true, 5e-6, 0},
 		{"SiLU", SiLU, func(x float64) float64 { return x / (1 + math.Exp(-x)) }, -30, 5, true, 5e-6, Least},
+		{"ReLU2", ReLU2, func(x float64) float64 { return max(x, 0) * max(x, 0) }, -15, 30, true, 1e-7, Least},
+		{"GELU", GELU, func(x float64) float64 { return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x))) }, -30, 6, true, 2e-5, Least},
 		{"Tanh", Tanh, math.Tanh, -38, 6, true, 1e-6, 0},
 		{"Softplus", Softplus, func(x float64) float64 { return math.Max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }, -30, 5, true, 5e-6, 0},
 	} {
@@ -56,6 +58,8 @@ func TestEdges(t *testing.T) {
 		{"Exp2(-inf)", Exp2(-inf), 0}, {"Exp2(inf)", Exp2(inf), 0x1p127}, {"Exp2(NaN)", Exp2(nan), nan},
 		{"Sigmoid(0)", Sigmoid(0), 0.5}, {"Sigmoid(NaN)", Sigmoid(nan), nan}, {"Sigmoid(inf)", Sigmoid(inf), 1},
 		{"Tanh(0)", Tanh(0), 0}, {"Tanh(inf)", Tanh(inf), 1}, {"Tanh(-inf)", Tanh(-inf), -1}, {"Tanh(NaN)", Tanh(nan), nan},
+		{"ReLU2(NaN)", ReLU2(nan), nan}, {"ReLU2(-inf)", ReLU2(-inf), 0}, {"ReLU2(-0)", ReLU2(float32(math.Copysign(0, -1))), 0},
+		{"GELU(0)", GELU(0), 0}, {"GELU(NaN)", GELU(nan), nan}, {"GELU(inf)", GELU(inf), inf},
 		{"Softplus(NaN)", Softplus(nan), nan}, {"Softplus(inf)", Softplus(inf), inf},
 		{"Flush(-0)", Flush(float32(math.Copysign(0, -1))), 0}, {"Flush(2^-40)", Flush(-Least), -Least},
 		{"Flush(below)", Flush(math.Nextafter32(Least, 0)), 0}, {"Flush(NaN)", Flush(nan), nan}, {"Flush(-inf)", Flush(-inf), -inf},

@@ -125,6 +125,23 @@ float softplus(float x) {
     return is_nan(x) ? x : y;
 }
 
+// relu2 is max(x, 0)², flushed.
+float relu2(float x) {
+    precise float y = x * x;
+    return x <= 0.0 ? 0.0 : flush(y);
+}
+
+// gelu is x·sigmoid(2·√(2/π)·x·(1 + 0.044715·x²)), flushed.
+float gelu(float x) {
+    precise float z = x * x;
+    z = z * 0.044715;
+    z = z + 1.0;
+    precise float v = x * 1.5957691;
+    v = v * z;
+    precise float y = x * sigmoid(v);
+    return flush(y);
+}
+
 const float DROP = 40.0;  // powers of two below the largest that count as zero
 const uint SPAN = 256;    // positions that attention takes together
 

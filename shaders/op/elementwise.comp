@@ -10,6 +10,7 @@
 //	OP 0, SwiGLU: z = flush(silu(x)·y)
 //	OP 1, Add:    z = x + y
 //	OP 2, Mul:    z = flush(x·y)
+//	OP 3 …, Act:  z = flush(f(x)), f an activation in the order of model.Activation; y is x
 
 layout(constant_id = 1) const uint OP = 0;
 
@@ -32,6 +33,16 @@ vec4 sum(vec4 a, vec4 b) {
     return v;
 }
 
+float activation(float x) {
+    switch (OP) {
+    case 3: return silu(x);
+    case 4: return flush(sigmoid(x));
+    case 5: return flush(softplus(x));
+    case 6: return relu2(x);
+    default: return gelu(x);
+    }
+}
+
 void main() {
     uint total = (inputs[p.count] * p.k + 3) / 4;
     for (uint e = gl_GlobalInvocationID.x; e < total; e += gl_NumWorkGroups.x * LOCAL) {
@@ -39,7 +50,9 @@ void main() {
             z[e] = product(vec4(silu(x[e].x), silu(x[e].y), silu(x[e].z), silu(x[e].w)), y[e]);
         else if (OP == 1)
             z[e] = sum(x[e], y[e]);
-        else
+        else if (OP == 2)
             z[e] = product(x[e], y[e]);
+        else
+            for (uint i = 0; i < 4; i++) z[e][i] = activation(x[e][i]);
     }
 }

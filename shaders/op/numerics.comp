@@ -39,6 +39,8 @@ uvec2 answer(uvec4 bits) {
         block_scale(max(bits.x & 0x7fffffffu, bits.y & 0x7fffffffu), scale, inverse);
         return floatBitsToUint(vec2(scale, rounded(v.y, scale, inverse)));
     }
+    case 14: return one(relu2(v.x));
+    case 15: return one(gelu(v.x));
     }
     return uvec2(0);
 }
