@@ -25,6 +25,7 @@ func parts(t testing.TB) *loader.File {
 	add("filter", quant.F32, 3, 32)
 	add("filter16", quant.F16, 3, 32)
 	add("one tap", quant.F32, 1, 32)
+	add("heads", quant.F32, 1, 4)
 	f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: "odd type", Type: quant.I32, Dims: []int{32}, Data: make([]byte, 128)})
 	file, err := loader.FromBytes("parts.gguf", f.Bytes())
 	if err != nil {
@@ -56,7 +57,12 @@ func every(t testing.TB, room Room) *Plan {
 	}
 	state := b.Memory(Memory{Name: "state", Per: Sequence, Type: quant.F32, Cols: 64})
 	n = b.Act("f", n, GELU-1)
-	x = b.SwiGLU("s", b.Conv("c", n, b.Weight("filter", 32, 3), state), n)
+	heads := State{NHead: 4, NHeadK: 2, DimK: 6, DimV: 2} // 2·2·6 + 4·2 = 32
+	a, memory := b.Vector("heads", 4), b.Memory(Memory{Name: "head states", Per: Sequence, Type: quant.F32, Cols: heads.Len()})
+	step := b.Slice("step", n, 3, 1, 8)
+	b.DeltaRule("delta", b.L2Norm("unit", n, 8, 4, 1e-6), step, a, step, memory, heads, 0.5, false)
+	b.Scan("scan", n, step, a, a, memory, heads)
+	x = b.SwiGLU("s", b.Conv("c", n, b.Weight("filter", 32, 3), state, b.Weight("vector", 1, 32), false), n)
 	p, err := b.Plan(b.Sample("token", b.Gather("g", b.Add("biased", x, b.Weight("vector16", 1, 32)))))
 	if err != nil {
 		t.Fatal(err)
@@ -127,6 +133,7 @@ func TestStepsAgainstTheTable(t *testing.T) {
 	fits := map[Role][]string{
 		Matrix:   weights,
 		Vector:   {"vector"},
+		Floats:   {"vector"},
 		Filter:   {"vector", "filter"}, // float32, of two taps or more
 		Rows:     {"tokens", "wanted"},
 		OfTokens: {"tokens"},
@@ -167,9 +174,13 @@ func TestStepsAgainstTheTable(t *testing.T) {
 		if plan.checkRoles(&s) == nil {
 			t.Errorf("%s takes a source too many", s.Op)
 		}
-		s.Src = sound.Src[:len(sound.Src)-1]
+		s.Src = sound.Src[:len(sound.Src)-1-info.may]
 		if plan.checkRoles(&s) == nil {
 			t.Errorf("%s takes a source too few", s.Op)
+		}
+		s.Src = sound.Src[:len(sound.Src)-info.may]
+		if err := plan.checkRoles(&s); err != nil {
+			t.Error(err)
 		}
 	}
 	var un UnsupportedError
@@ -200,7 +211,17 @@ func TestPlacesOfTokens(t *testing.T) {
 		}},
 		{Conv, func(b *Builder, x ID) ID {
 			state := b.Memory(Memory{Name: "state", Per: Sequence, Type: quant.F32, Cols: 64})
-			return b.Conv("y", x, b.Weight("filter", 32, 3), state)
+			return b.Conv("y", x, b.Weight("filter", 32, 3), state, None, false)
+		}},
+		{DeltaRule, func(b *Builder, x ID) ID {
+			s := State{NHead: 32, NHeadK: 1, DimK: 1, DimV: 1}
+			v := b.Weight("vector", 1, 32)
+			return b.DeltaRule("y", x, x, v, x, b.Memory(Memory{Name: "state", Per: Sequence, Type: quant.F32, Cols: 32}), s, 1, false)
+		}},
+		{Scan, func(b *Builder, x ID) ID {
+			s := State{NHead: 32, NHeadK: 1, DimK: 1, DimV: 1}
+			v := b.Weight("vector", 1, 32)
+			return b.Scan("y", x, x, v, v, b.Memory(Memory{Name: "state", Per: Sequence, Type: quant.F32, Cols: 32}), s)
 		}},
 		{Gather, func(b *Builder, x ID) ID { return b.Gather("y", x) }},
 	} {

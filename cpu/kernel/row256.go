@@ -12,7 +12,8 @@ var avx2 = Form{
 	Name:    "avx2",
 	Round:   func(in *Input, i int, x []float32) { roundVector(in, i, x, 1, &order6of256) },
 	Product: (&vectorKernels{row: row256, step: 32, cols: cols256}).product,
-	Norm:    normVector, SwiGLU: swiGLUVector,
+	Norm:    normVector, SwiGLU: swiGLUVector, L2Norm: l2NormVector,
+	Delta: deltaVector, Scan: scanVector,
 	Queries: queriesVector, Scores: scores256, Weights: weightsVector, Mix: mix256,
 }
 
