@@ -42,7 +42,7 @@ const (
 	// last K−1 rows. K = W.Cols ≥ 2.
 	Conv
 	// Act: dst = f(x), element by element, f an Activation.
-	// Arg: the Activation.
+	// Arg: the Activation, its constant c as float bits.
 	Act
 	// SwiGLU: dst = x / (1 + exp(−x)) · y.
 	SwiGLU
@@ -64,18 +64,22 @@ const (
 type Activation uint32
 
 const (
-	SiLU     Activation = iota // x / (1 + exp(−x))
-	Sigmoid                    // 1 / (1 + exp(−x))
-	Softplus                   // ln(1 + exp(x))
-	ReLU2                      // max(0, x)²
-	GELU                       // x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³)))
+	SiLU        Activation = iota // x / (1 + exp(−x))
+	Sigmoid                       // 1 / (1 + exp(−x))
+	Softplus                      // ln(1 + exp(x))
+	ReLU2                         // max(0, x)²
+	GELU                          // x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³)))
+	Scaled                        // c · x
+	Capped                        // c · tanh(x/c)
+	ClampedGate                   // g · sigmoid(1.702·g), g = min(x, 7)
+	ClampedUp                     // 1 + min(max(x, −7), 7)
 
 	NumActivations
 )
 
 func (a Activation) String() string {
 	if a < NumActivations {
-		return [...]string{"silu", "sigmoid", "softplus", "relu2", "gelu"}[a]
+		return [...]string{"silu", "sigmoid", "softplus", "relu2", "gelu", "scaled", "capped", "clamped gate", "clamped up"}[a]
 	}
 	return fmt.Sprintf("activation %d", uint32(a))
 }
@@ -129,8 +133,8 @@ var opInfos = [NumOps]opInfo{
 		"(t, h·dim_k), (·, kv·dim_k), (·, kv·dim_v) → (t, h·dim_v) in one pool of the window", fitAttention},
 	Conv: {"conv", OfTokens, []Role{OfTokens, Filter, Slots}, nil, "Σ w[k] · x[i−K+1+k]",
 		"(t, c), (c, K), (·, (K−1)·c) → (t, c)", fitConv},
-	Act: {"act", Rows, []Role{Rows}, []string{"kind"}, "f(x)",
-		"(n, c) → (n, c), with a kind that is known", fitAct},
+	Act: {"act", Rows, []Role{Rows}, []string{"kind", "c:f"}, "f(x)",
+		"(n, c) → (n, c), with a kind that is known and a constant that it can have", fitAct},
 	SwiGLU: {"swiglu", Rows, []Role{Rows, Rows}, nil, "x / (1 + exp(−x)) · y",
 		"(n, c), (n, c) → (n, c)", fitElements},
 	Add: {"add", Rows, []Role{Rows, Either}, nil, "x + y",

@@ -84,7 +84,23 @@ func fitConv(x *operands) bool {
 	return x.like(0) && w.Rows == x.dst.Cols && slot.Cols == (w.Cols-1)*x.dst.Cols
 }
 
-func fitAct(x *operands) bool { return x.like(0) && x.s.Arg[0] < uint32(NumActivations) }
+func fitAct(x *operands) bool {
+	c := x.s.ArgFloat(1)
+	switch Activation(x.s.Arg[0]) {
+	case Scaled:
+		return x.like(0) && CanScale(c)
+	case Capped:
+		return x.like(0) && CanCap(c)
+	}
+	return x.like(0) && x.s.Arg[0] < uint32(NumActivations) && c == 0
+}
+
+// CanScale reports whether rows may be multiplied by s: from 2^-40 to 2^40 in magnitude,
+// within which no product is denormal.
+func CanScale(s float32) bool { return s >= 0x1p-40 && s <= 0x1p40 || s <= -0x1p-40 && s >= -0x1p40 }
+
+// CanCap reports whether scores or logits may be capped at ±c: from 2^-20 to 2^40.
+func CanCap(c float32) bool { return c >= 0x1p-20 && c <= 0x1p40 }
 
 func fitElements(x *operands) bool { return x.like(0) && x.like(1) }
 
