@@ -222,19 +222,34 @@ func convPart(p *program, s *step, _, part int) {
 	}
 }
 
-// activations are the functions of Act.
+// activations are the functions of Act that have no constant.
 var activations = [model.NumActivations]func(float32) float32{
-	model.SiLU:     numerics.SiLU,
-	model.Sigmoid:  numerics.Sigmoid,
-	model.Softplus: numerics.Softplus,
-	model.ReLU2:    numerics.ReLU2,
-	model.GELU:     numerics.GELU,
+	model.SiLU:        numerics.SiLU,
+	model.Sigmoid:     numerics.Sigmoid,
+	model.Softplus:    numerics.Softplus,
+	model.ReLU2:       numerics.ReLU2,
+	model.GELU:        numerics.GELU,
+	model.ClampedGate: numerics.ClampedGate,
+	model.ClampedUp:   numerics.ClampedUp,
 }
 
 func actRow(p *program, s *step, _, i int) {
-	f, dst := activations[s.Arg[0]], row(s.dst, i, s.dstCols)
-	for j, x := range row(s.src[0], i, s.dstCols) {
-		dst[j] = numerics.Flush(f(x))
+	x, dst, c := row(s.src[0], i, s.dstCols), row(s.dst, i, s.dstCols), s.ArgFloat(1)
+	switch model.Activation(s.Arg[0]) {
+	case model.Scaled:
+		for j, x := range x {
+			dst[j] = numerics.Flush(float32(x * c))
+		}
+	case model.Capped:
+		by := numerics.Inverse(c)
+		for j, x := range x {
+			dst[j] = numerics.Cap(x, c, by)
+		}
+	default:
+		f := activations[s.Arg[0]]
+		for j, x := range x {
+			dst[j] = numerics.Flush(f(x))
+		}
 	}
 }
 

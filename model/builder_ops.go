@@ -110,6 +110,19 @@ func (b *Builder) Act(name string, x ID, f Activation) ID {
 	return b.step(b.like(x, name, b.Cols(x)), Act, [8]uint32{uint32(f)}, x)
 }
 
+// Scale multiplies every element of x by s, and is x where s is 1. See CanScale.
+func (b *Builder) Scale(name string, x ID, s float32) ID {
+	if s == 1 {
+		return x
+	}
+	return b.step(b.like(x, name, b.Cols(x)), Act, [8]uint32{uint32(Scaled), math.Float32bits(s)}, x)
+}
+
+// Cap keeps every element of x within ±c, softly: c·tanh(x/c). See CanCap.
+func (b *Builder) Cap(name string, x ID, c float32) ID {
+	return b.step(b.like(x, name, b.Cols(x)), Act, [8]uint32{uint32(Capped), math.Float32bits(c)}, x)
+}
+
 // SwiGLU computes silu(gate)·up element by element.
 func (b *Builder) SwiGLU(name string, gate, up ID) ID {
 	return b.step(b.like(gate, name, b.Cols(gate)), SwiGLU, [8]uint32{}, gate, up)

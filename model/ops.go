@@ -61,7 +61,7 @@ const (
 	// Arg: nHead, nHeadK, dimK, dimV.
 	Scan
 	// Act: dst = f(x), element by element, f an Activation.
-	// Arg: the Activation.
+	// Arg: the Activation, its constant c as float bits.
 	Act
 	// SwiGLU: dst = x / (1 + exp(−x)) · y.
 	SwiGLU
@@ -87,18 +87,22 @@ const (
 type Activation uint32
 
 const (
-	SiLU     Activation = iota // x / (1 + exp(−x))
-	Sigmoid                    // 1 / (1 + exp(−x))
-	Softplus                   // ln(1 + exp(x))
-	ReLU2                      // max(0, x)²
-	GELU                       // x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³)))
+	SiLU        Activation = iota // x / (1 + exp(−x))
+	Sigmoid                       // 1 / (1 + exp(−x))
+	Softplus                      // ln(1 + exp(x))
+	ReLU2                         // max(0, x)²
+	GELU                          // x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³)))
+	Scaled                        // c · x
+	Capped                        // c · tanh(x/c)
+	ClampedGate                   // g · sigmoid(1.702·g), g = min(x, 7)
+	ClampedUp                     // 1 + min(max(x, −7), 7)
 
 	NumActivations
 )
 
 func (a Activation) String() string {
 	if a < NumActivations {
-		return [...]string{"silu", "sigmoid", "softplus", "relu2", "gelu"}[a]
+		return [...]string{"silu", "sigmoid", "softplus", "relu2", "gelu", "scaled", "capped", "clamped gate", "clamped up"}[a]
 	}
 	return fmt.Sprintf("activation %d", uint32(a))
 }
@@ -165,8 +169,8 @@ var opInfos = [NumOps]opInfo{
 	Scan: {"scan", OfTokens, []Role{OfTokens, OfTokens, Floats, Floats, Slots}, 0, []string{"n_head", "n_head_k", "dim_k", "dim_v"},
 		"H ← exp(dt · a) · H + k · (dt · v)ᵀ; Hᵀ · q + d · v",
 		"(t, h·dv + 2·hk·dk), (t, h), (1, h), (1, h), (·, h·dk·dv) → (t, h·dv)", fitScan},
-	Act: {"act", Rows, []Role{Rows}, 0, []string{"kind"}, "f(x)",
-		"(n, c) → (n, c), with a kind that is known", fitAct},
+	Act: {"act", Rows, []Role{Rows}, 0, []string{"kind", "c:f"}, "f(x)",
+		"(n, c) → (n, c), with a kind that is known and a constant that it can have", fitAct},
 	SwiGLU: {"swiglu", Rows, []Role{Rows, Rows}, 0, nil, "x / (1 + exp(−x)) · y",
 		"(n, c), (n, c) → (n, c)", fitElements},
 	Add: {"add", Rows, []Role{Rows, Either}, 0, nil, "x + y",

@@ -107,7 +107,23 @@ func fitSlice(x *operands) bool {
 	return x.src[0].Kind == x.dst.Kind && n > 0 && first+n <= stride && x.src[0].Cols%stride == 0 && x.dst.Cols == x.src[0].Cols/stride*n
 }
 
-func fitAct(x *operands) bool { return x.like(0) && x.s.Arg[0] < uint32(NumActivations) }
+func fitAct(x *operands) bool {
+	c := x.s.ArgFloat(1)
+	switch Activation(x.s.Arg[0]) {
+	case Scaled:
+		return x.like(0) && CanScale(c)
+	case Capped:
+		return x.like(0) && CanCap(c)
+	}
+	return x.like(0) && x.s.Arg[0] < uint32(NumActivations) && c == 0
+}
+
+// CanScale reports whether rows may be multiplied by s: from 2^-40 to 2^40 in magnitude,
+// within which no product is denormal.
+func CanScale(s float32) bool { return s >= 0x1p-40 && s <= 0x1p40 || s <= -0x1p-40 && s >= -0x1p40 }
+
+// CanCap reports whether scores or logits may be capped at ±c: from 2^-20 to 2^40.
+func CanCap(c float32) bool { return c >= 0x1p-20 && c <= 0x1p40 }
 
 func fitElements(x *operands) bool { return x.like(0) && x.like(1) }
 

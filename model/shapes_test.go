@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -110,6 +111,13 @@ func TestShapesBeyondColumns(t *testing.T) {
 			p.Tensors[s.Src[0]].Cols = 2*3*6 + 4*2
 		}},
 		{"silu or not, and more", Conv, false, func(_ *Plan, s *Step) { s.Arg[0] = 2 }},
+		{"a constant", Act, false, func(_ *Plan, s *Step) { s.Arg[1] = math.Float32bits(2) }},
+		{"a factor", Act, true, func(_ *Plan, s *Step) { s.Arg[0], s.Arg[1] = uint32(Scaled), math.Float32bits(-2) }},
+		{"a factor of 0", Act, false, func(_ *Plan, s *Step) { s.Arg[0] = uint32(Scaled) }},
+		{"a factor that is no number", Act, false, func(_ *Plan, s *Step) { s.Arg[0], s.Arg[1] = uint32(Scaled), 0x7fc00000 }},
+		{"a cap", Act, true, func(_ *Plan, s *Step) { s.Arg[0], s.Arg[1] = uint32(Capped), math.Float32bits(30) }},
+		{"a cap below 0", Act, false, func(_ *Plan, s *Step) { s.Arg[0], s.Arg[1] = uint32(Capped), math.Float32bits(-30) }},
+		{"a cap without end", Act, false, func(_ *Plan, s *Step) { s.Arg[0], s.Arg[1] = uint32(Capped), 0x7f800000 }},
 		{"a kind that is not known", Act, false, func(_ *Plan, s *Step) { s.Arg[0] = uint32(NumActivations) }},
 		{"values in another pool", Attention, false, func(p *Plan, s *Step) { p.Tensors[s.Src[2]].Pool = 1 }},
 	} {

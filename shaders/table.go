@@ -51,7 +51,7 @@ var loads = []load{
 // Table lists all variants.
 func Table() []Variant {
 	table := []Variant{
-		{"elementwise", "op/elementwise.comp", nil, 4, 0, 2},
+		{"elementwise", "op/elementwise.comp", nil, 4, 0, 4},
 		{"bias", "op/bias.comp", nil, 4, 0, 2},
 		{"round", "op/round.comp", nil, 3, 0, 2},
 		{"gather", "op/gather.comp", nil, 3, 0, 2},

@@ -209,7 +209,7 @@ func rowOps() []golden {
 		{"kinds", model.Act, nil, model.Room{},
 			receive(4, func(b *model.Builder, x model.ID) model.ID {
 				sum := b.Act("silu", x, model.SiLU)
-				for f := model.Sigmoid; f < model.NumActivations; f++ {
+				for f := model.Sigmoid; f <= model.GELU; f++ {
 					sum = b.Add(fmt.Sprint("to ", f), sum, b.Act(f.String(), x, f))
 				}
 				return sum
@@ -217,6 +217,18 @@ func rowOps() []golden {
 			// at 1: 0.7310586 + 0.7310586 + 1.3132617 + 1 + 0.8411920; at −1: −0.2689414 + 0.2689414 +
 			// 0.3132617 + 0 − 0.1588080; at 0: 0 + ½ + ln 2; at 10: 9.9995460 + 0.9999546 + 10.0000454 + 100 + 10
 			[]run{{alone(1, 1, -1, 0, 10), []float32{4.6165708, 0.1544537, 1.1931472, 130.9995460}, nil}}},
+		{"constants", model.Act, nil, model.Room{},
+			receive(4, func(b *model.Builder, x model.ID) model.ID {
+				return b.Add("y", b.Scale("scaled", x, -2), b.Cap("capped", x, 4))
+			}),
+			// −2x + 4·tanh(x/4): tanh ¼ = 0.2449187, tanh 10 = 1
+			[]run{{alone(1, 1, -1, 0, 40), []float32{-1.0203252, 1.0203252, 0, -76}, nil}}},
+		{"clamped", model.Act, nil, model.Room{},
+			receive(4, func(b *model.Builder, x model.ID) model.ID {
+				return b.Mul("y", b.Act("gate", x, model.ClampedGate), b.Act("up", x, model.ClampedUp))
+			}),
+			// σ(1.702) = 0.8457958, 1·σ·2; −1 + 1 = 0; 7·σ(11.914)·8; −100·σ(−170)·−6
+			[]run{{alone(1, 1, -1, 10, -100), []float32{1.6915916, 0, 55.9996252, 0}, nil}}},
 		{"rows", model.Add, []weight{{name: "w", cols: 2, x: []float32{2, 0, 0, 3}}}, model.Room{},
 			receive(2, func(b *model.Builder, x model.ID) model.ID {
 				return b.Add("y", x, b.MatMul("m", b.Weight("w", 2, 2), x))

@@ -276,9 +276,13 @@ func conv(p *program, s *model.Step) {
 }
 
 func act(p *program, s *model.Step) {
+	c := s.ArgFloat(1)
 	f := [model.NumActivations]func(float32) float32{
 		model.SiLU: numerics.SiLU, model.Sigmoid: numerics.Sigmoid, model.Softplus: numerics.Softplus,
 		model.ReLU2: numerics.ReLU2, model.GELU: numerics.GELU,
+		model.Scaled:      func(x float32) float32 { return float32(x * c) },
+		model.Capped:      func(x float32) float32 { return numerics.Cap(x, c, numerics.Inverse(c)) },
+		model.ClampedGate: numerics.ClampedGate, model.ClampedUp: numerics.ClampedUp,
 	}[s.Arg[0]]
 	for i := range p.rows(s.Dst) {
 		x, dst := p.row(s.Src[0], i), p.row(s.Dst, i)

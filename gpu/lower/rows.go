@@ -5,6 +5,7 @@ import (
 
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/numerics"
 	"eclat/shaders"
 )
 
@@ -127,7 +128,11 @@ func (w *lowered) elementwise(op uint32) error {
 	}
 	local, cols := w.k.local(), uint32(w.dst.Cols)
 	word, rows := count(w.dst)
-	w.launch("elementwise", []uint32{local, op}, []uint32{cols, word},
+	var c, by uint32 // of an activation
+	if op >= OpAct {
+		c, by = w.s.Arg[1], FloatWord(numerics.Inverse(w.s.ArgFloat(1)))
+	}
+	w.launch("elementwise", []uint32{local, op}, []uint32{cols, word, c, by},
 		func(r Run) [3]uint32 { return [3]uint32{min(ceilDiv(rows(r)*cols, 4*local), 65535), 1, 1} },
 		write(w.s.Dst), read(w.s.Src[0]), read(w.s.Src[len(w.s.Src)-1]))
 	return nil

@@ -388,6 +388,12 @@ func elementQuestion(op model.Op, f model.Activation) *test {
 		x := b.Receive("x", cols)
 		switch op {
 		case model.Act:
+			switch f {
+			case model.Scaled:
+				return b.Scale("y", x, -0.37)
+			case model.Capped:
+				return b.Cap("y", x, 30)
+			}
 			return b.Act("y", x, f)
 		case model.SwiGLU:
 			return b.SwiGLU("y", x, x)

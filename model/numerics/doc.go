@@ -110,7 +110,7 @@
 // [Exp2], [Recip], [RSqrt], [Sigmoid], [Tanh] and [Softplus] are short sequences of
 // the operations above and of operations on a float's bits. SwiGLU is
 // Flush(Flush(x·Sigmoid(x))·y); an activation is flushed: Flush(Sigmoid(x)),
-// Flush(Softplus(x)), [SiLU], [ReLU2], [GELU].
+// Flush(Softplus(x)), [SiLU], [ReLU2], [GELU], Flush(x·c), [Cap], [ClampedGate], [ClampedUp].
 //
 // Choices (greedy, top-k) compare exactly; of equals the lower index wins.
 package numerics

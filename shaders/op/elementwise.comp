@@ -17,6 +17,8 @@ layout(constant_id = 1) const uint OP = 0;
 layout(push_constant) uniform Push {
     uint k;     // elements in a row
     uint count; // word of the inputs with the number of rows
+    float c;    // of an activation: its constant
+    float by;   // and 1/c
 } p;
 
 layout(std430, binding = 1) writeonly restrict buffer Z { vec4 z[]; };
@@ -33,13 +35,22 @@ vec4 sum(vec4 a, vec4 b) {
     return v;
 }
 
+float scaled(float x, float c) {
+    precise float y = x * c;
+    return flush(y);
+}
+
 float activation(float x) {
     switch (OP) {
     case 3: return silu(x);
     case 4: return flush(sigmoid(x));
     case 5: return flush(softplus(x));
     case 6: return relu2(x);
-    default: return gelu(x);
+    case 7: return gelu(x);
+    case 8: return scaled(x, p.c);
+    case 9: return cap(x, p.c, p.by);
+    case 10: return clamped_gate(x);
+    default: return clamped_up(x);
     }
 }
 

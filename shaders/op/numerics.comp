@@ -41,6 +41,9 @@ uvec2 answer(uvec4 bits) {
     }
     case 14: return one(relu2(v.x));
     case 15: return one(gelu(v.x));
+    case 16: return one(cap(v.x, v.y, v.z));
+    case 17: return one(clamped_gate(v.x));
+    case 18: return one(clamped_up(v.x));
     }
     return uvec2(0);
 }
