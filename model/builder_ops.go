@@ -74,9 +74,14 @@ func (b *Builder) Conv(name string, x, w, state, bias ID, silu bool) ID {
 	return b.step(b.like(x, name, b.Cols(x)), Conv, arg, src...)
 }
 
-// State is the shape of a recurrent state: nHead heads of (DimK, DimV), and NHeadK that
+// State is the shape of a recurrent state: NHead heads of (DimK, DimV), and NHeadK that
 // keys and queries have.
-type State struct{ NHead, NHeadK, DimK, DimV int }
+type State struct {
+	NHead  int `json:"n_head"`
+	NHeadK int `json:"n_head_k"` // divides NHead
+	DimK   int `json:"dim_k"`
+	DimV   int `json:"dim_v"`
+}
 
 // Len is the elements of a sequence's state.
 func (s State) Len() int { return s.NHead * s.DimK * s.DimV }
