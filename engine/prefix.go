@@ -11,14 +11,15 @@ import (
 // has a root of its own, so nobody reads what another caller wrote; a lookup compares
 // the tokens themselves, so equal hashes are no danger.
 //
-// A model with a state a sequence keeps no pages here: a state cannot be cut back to
-// the end of a page.
+// A state cannot be cut back to the end of a page. Where a model has one, some nodes hold
+// a snapshot: the slot as it was after the node's last token. A path is of use as far as
+// the last snapshot on it. Which nodes get one, sequence.marks says.
 type index struct {
 	pages          *pages
 	nodes          map[pageKey]*node
 	roots          map[string]*node
 	recent, oldest *node // list by last use
-	off            bool
+	states         bool  // there are pools with a slot a sequence
 }
 
 // pageKey finds a page: what comes before it, and its tokens.
@@ -31,7 +32,7 @@ type pageKey struct {
 type node struct {
 	key          pageKey
 	caller       string  // of a root
-	units        []int32 // by pool; −1 where a window has moved on and the page was needed
+	units        []int32 // by pool; −1 where a window has moved on and the page was needed, or no snapshot is kept
 	children     int
 	newer, older *node
 }
@@ -39,7 +40,7 @@ type node struct {
 func newIndex(p *pages) *index {
 	x := &index{pages: p, nodes: map[pageKey]*node{}, roots: map[string]*node{}}
 	for _, k := range p.kinds {
-		x.off = x.off || k.Per == model.Sequence
+		x.states = x.states || k.Per == model.Sequence
 	}
 	return x
 }
@@ -47,20 +48,28 @@ func newIndex(p *pages) *index {
 // find gives q the longest run of whole pages that begins its prompt, at most to
 // leave one token to run, and says how many tokens they are. q holds no memory yet.
 func (x *index) find(q *sequence) int {
-	if x.off || q.stored > 0 {
+	if q.stored > 0 {
 		return 0
+	}
+	most := q.r.Share
+	if x.states { // the last token has to run for its answer, and would run twice through a state
+		most = min(most, len(q.tokens)-1)
+		q.mark(most / model.PageLen * model.PageLen)
 	}
 	at := x.roots[q.r.Caller]
 	if at == nil {
 		return 0
 	}
 	var path []*node
-	for len(path) < q.r.Share/model.PageLen {
+	for len(path) < most/model.PageLen {
 		next := x.nodes[pageKey{at, page(q.tokens, len(path))}]
 		if next == nil {
 			break
 		}
 		path, at = append(path, next), next
+	}
+	if branch := len(path) * model.PageLen; x.states && branch > 0 {
+		q.mark(branch) // where others may branch off too
 	}
 	for len(path) > 0 && !x.seen(path) {
 		path = path[:len(path)-1]
@@ -70,6 +79,12 @@ func (x *index) find(q *sequence) int {
 	}
 	q.units = make([][]int32, len(x.pages.kinds))
 	for pool, k := range x.pages.kinds {
+		if k.Per == model.Sequence { // q takes a copy before it writes
+			u := path[len(path)-1].units[pool]
+			x.pages.hold(pool, u)
+			q.units[pool] = append(q.units[pool], u)
+			continue
+		}
 		from := k.FirstSeen(len(path)*model.PageLen-1) / model.PageLen
 		for i, n := range path {
 			u := n.units[pool]
@@ -92,9 +107,16 @@ func (x *index) find(q *sequence) int {
 	return q.stored
 }
 
-// seen reports whether the pages that the windows after path show are there.
+// seen reports whether the pages that the windows after path show are there, and a
+// snapshot at its end.
 func (x *index) seen(path []*node) bool {
 	for pool, k := range x.pages.kinds {
+		if k.Per == model.Sequence {
+			if path[len(path)-1].units[pool] < 0 {
+				return false
+			}
+			continue
+		}
 		// The first token to run is the one after path, or its last one again.
 		first := len(path)*model.PageLen - 1
 		for i := k.FirstSeen(first) / model.PageLen; i < len(path); i++ {
@@ -106,11 +128,9 @@ func (x *index) seen(path []*node) bool {
 	return true
 }
 
-// add takes the whole pages that q has filled into the index.
+// add takes the whole pages that q has filled into the index, and where it stands at a
+// mark its slot: q goes on in a copy.
 func (x *index) add(q *sequence) {
-	if x.off {
-		return
-	}
 	for q.pages < min(q.stored, q.r.Share)/model.PageLen {
 		before := q.shared
 		if before == nil {
@@ -124,7 +144,7 @@ func (x *index) add(q *sequence) {
 		if n == nil {
 			n = &node{key: key, units: make([]int32, len(x.pages.kinds))}
 			for pool := range n.units {
-				u := q.units[pool][q.pages]
+				u := x.unit(q, pool)
 				if n.units[pool] = u; u >= 0 {
 					x.pages.keep(pool, u)
 				}
@@ -134,9 +154,9 @@ func (x *index) add(q *sequence) {
 		} else {
 			x.unlink(n)
 			for pool, u := range n.units { // what a window had given up is there again
-				if u < 0 && q.units[pool][q.pages] >= 0 {
-					n.units[pool] = q.units[pool][q.pages]
-					x.pages.keep(pool, n.units[pool])
+				if own := x.unit(q, pool); u < 0 && own >= 0 {
+					n.units[pool] = own
+					x.pages.keep(pool, own)
 				}
 			}
 		}
@@ -147,6 +167,18 @@ func (x *index) add(q *sequence) {
 		}
 		q.shared, q.pages = n, q.pages+1
 	}
+}
+
+// unit is what q has of a pool for the node of its page q.pages: a page, or its slot where
+// it stands at the page's end and is to leave a snapshot; −1 for nothing.
+func (x *index) unit(q *sequence, pool int) int32 {
+	switch {
+	case x.pages.kinds[pool].Per != model.Sequence:
+		return q.units[pool][q.pages]
+	case (q.pages+1)*model.PageLen == q.stored && q.marked():
+		return q.units[pool][0]
+	}
+	return -1
 }
 
 // leave takes q off the index.
@@ -186,6 +218,18 @@ func (x *index) disown(q *sequence, pool int) bool {
 	return true
 }
 
+// disownState takes the snapshot that q stands on out of the index, in a pool, so that q
+// may go on in its slot; false where others use it too.
+func (x *index) disownState(q *sequence, pool int) bool {
+	n := q.shared
+	if n == nil || n.units[pool] != q.units[pool][0] || x.pages.refs[pool][n.units[pool]] > 2 {
+		return false
+	}
+	x.pages.letGo(pool, n.units[pool])
+	n.units[pool] = -1
+	return true
+}
+
 // giveUp frees a unit of a pool that only the index holds, of the node that was not
 // used for the longest time; false where there is none.
 func (x *index) giveUp(pool int) bool {
@@ -194,7 +238,7 @@ func (x *index) giveUp(pool int) bool {
 		if u < 0 || x.pages.refs[pool][u] > 1 {
 			continue
 		}
-		if x.pages.kinds[pool].Per == model.Window { // a path without it can still be used where no window reaches
+		if x.pages.kinds[pool].Per != model.Position { // a path without it can still be used, where no window reaches, or from another snapshot on
 			x.pages.letGo(pool, u)
 			n.units[pool] = -1
 			x.prune(n)
