@@ -39,15 +39,15 @@ type program struct {
 // step is a model.Step with names resolved to memory.
 type step struct {
 	*model.Step
-	dst     []float32              // of an activation
-	src     [3][]float32           // of activations, and of weights that are kept decoded
-	matrix  *loader.Tensor         // of Embed and MatMul
-	kept    [3]*memory             // of sources; of Store the target, at 0
-	dstCols int                    // elements in a row of dst
-	srcCols [3]int                 // elements in a row of each source
-	scale   float32                // of Attention: from q·k to powers of two
-	part    func(worker, part int) // what a goroutine does, bound once so that Run allocates nothing
-	round   func(worker, part int) // of MatMul, before part
+	dst     []float32                   // of an activation
+	src     [model.MaxSources][]float32 // of activations, and of weights that are kept decoded
+	matrix  *loader.Tensor              // of Embed and MatMul
+	kept    [model.MaxSources]*memory   // of sources; of Store the target, at 0
+	dstCols int                         // elements in a row of dst
+	srcCols [model.MaxSources]int       // elements in a row of each source
+	scale   float32                     // of Attention: from q·k to powers of two
+	part    func(worker, part int)      // what a goroutine does, bound once so that Run allocates nothing
+	round   func(worker, part int)      // of MatMul, before part
 }
 
 // layout is what a program takes: where its activations lie, and how long its

@@ -76,9 +76,6 @@ func (o *owner) roomFor(q *sequence) bool {
 // compute.
 func (o *owner) follow(q *sequence, others []*sequence) {
 	q.leader, q.common = nil, 0
-	if o.index.off {
-		return
-	}
 	for _, l := range others {
 		if l.r.Caller != q.r.Caller {
 			continue
@@ -90,6 +87,9 @@ func (o *owner) follow(q *sequence, others []*sequence) {
 		if n = n / model.PageLen * model.PageLen; n > q.common && n > l.stored {
 			q.leader, q.common = l, n
 		}
+	}
+	if q.leader != nil && o.index.states {
+		q.leader.mark(q.common)
 	}
 }
 

@@ -74,7 +74,7 @@ func (o *owner) hasRoom(q *sequence) bool {
 func (o *owner) put(q *sequence, n int) int {
 	b := &o.batch
 	free := max(maxWant, o.e.options.Parallel) - len(b.Want)
-	n = min(n, q.room())
+	n = min(n, q.room(), q.untilMark())
 	wants := 0
 	switch {
 	case q.r.Rows:

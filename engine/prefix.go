@@ -14,15 +14,16 @@ import (
 // Where a sequence ends, the page that it was filling is kept too, as a tail: a node like
 // others but not full and without children. What goes on from there copies it first.
 //
-// A model with a state a sequence keeps no pages here: a state cannot be cut back to
-// the end of a page.
+// A state cannot be cut back to the end of a page. Where a model has one, some nodes hold
+// a snapshot: the slot as it was after the node's last token. A path is of use as far as
+// the last snapshot on it, a tail as a whole. Which nodes get one, sequence.marks says.
 type index struct {
 	pages          *pages
 	nodes          map[pageKey]*node
 	roots          map[string]*node
 	tails          map[*node][]*node // by the page before, the latest last
 	recent, oldest *node             // list by last use
-	off            bool
+	states         bool              // there are pools with a slot a sequence
 }
 
 // pageKey finds a page: what comes before it, and its tokens; −1 where a tail has none.
@@ -35,7 +36,7 @@ type pageKey struct {
 type node struct {
 	key          pageKey
 	caller       string  // of a root
-	units        []int32 // by pool; −1 where a window has moved on and the page was needed
+	units        []int32 // by pool; −1 where a window has moved on and the page was needed, or no snapshot is kept
 	children     int
 	newer, older *node
 }
@@ -43,7 +44,7 @@ type node struct {
 func newIndex(p *pages) *index {
 	x := &index{pages: p, nodes: map[pageKey]*node{}, roots: map[string]*node{}, tails: map[*node][]*node{}}
 	for _, k := range p.kinds {
-		x.off = x.off || k.Per == model.Sequence
+		x.states = x.states || k.Per == model.Sequence
 	}
 	return x
 }
@@ -51,15 +52,19 @@ func newIndex(p *pages) *index {
 // find gives q the longest run of pages that begins its prompt, at most to leave one
 // token to run, and says how many tokens they are. q holds no memory yet.
 func (x *index) find(q *sequence) int {
-	if x.off || q.stored > 0 {
+	if q.stored > 0 {
 		return 0
+	}
+	most := min(q.r.Share, len(q.tokens))
+	if x.states { // the last token has to run for its answer, and would run twice through a state
+		most = min(most, len(q.tokens)-1)
+		q.mark(most / model.PageLen * model.PageLen)
 	}
 	at := x.roots[q.r.Caller]
 	if at == nil {
 		return 0
 	}
 	var path []*node
-	most := min(q.r.Share, len(q.tokens))
 	for len(path) < most/model.PageLen {
 		next := x.nodes[pageKey{at, page(q.tokens, len(path))}]
 		if next == nil {
@@ -67,21 +72,26 @@ func (x *index) find(q *sequence) int {
 		}
 		path, at = append(path, next), next
 	}
-	for len(path) > 0 && !x.seen(path) {
+	if branch := len(path) * model.PageLen; x.states && branch > 0 {
+		q.mark(branch) // where others may branch off too
+	}
+	tail, n := x.findTail(at, path, q.tokens[:min(most, len(q.tokens)-1)])
+	for tail == nil && len(path) > 0 && !x.seen(path, true) {
 		path = path[:len(path)-1]
 	}
-	if len(path) > 0 {
-		at = path[len(path)-1]
-	} else {
-		at = x.roots[q.r.Caller]
-	}
-	from := len(path) * model.PageLen
-	tail, n := x.findTail(at, q.tokens[from:max(from, min(most, len(q.tokens)-1))])
 	if len(path)+n == 0 {
 		return 0
 	}
 	q.units = make([][]int32, len(x.pages.kinds))
 	for pool, k := range x.pages.kinds {
+		if k.Per == model.Sequence { // q takes a copy before it writes
+			if tail == nil {
+				u := path[len(path)-1].units[pool]
+				x.pages.hold(pool, u)
+				q.units[pool] = append(q.units[pool], u)
+			}
+			continue
+		}
 		from := k.FirstSeen(len(path)*model.PageLen-1) / model.PageLen
 		for i, n := range path {
 			u := n.units[pool]
@@ -110,23 +120,26 @@ func (x *index) find(q *sequence) int {
 	}
 	// The last token has to run for its answer; where it is the end of a shared page
 	// the page is copied before that.
-	q.stored = min(from+n, len(q.tokens)-1)
+	q.stored = min(len(path)*model.PageLen+n, len(q.tokens)-1)
 	return q.stored
 }
 
 // mostTails is how many tails after one page are looked at, the latest first.
 const mostTails = 64
 
-// findTail returns the tail after a page that has most of its first tokens in common with
-// the given ones, and how many.
-func (x *index) findTail(after *node, tokens []int32) (tail *node, common int) {
-	list := x.tails[after]
+// findTail returns the tail after a path, which ends at a node, that has most of the tokens
+// that follow in common with the given ones, and how many.
+func (x *index) findTail(at *node, path []*node, tokens []int32) (tail *node, common int) {
+	list, from := x.tails[at], len(path)*model.PageLen
+	if len(list) == 0 || from >= len(tokens) || len(path) > 0 && !x.seen(path, false) {
+		return nil, 0
+	}
 	for _, t := range slices.Backward(list[max(0, len(list)-mostTails):]) {
 		n := 0
-		for n < min(len(tokens), model.PageLen) && t.key.tokens[n] == tokens[n] {
+		for n < min(len(tokens)-from, model.PageLen) && t.key.tokens[n] == tokens[from+n] {
 			n++
 		}
-		if n > common && !slices.Contains(t.units, -1) {
+		if n > common && !slices.Contains(t.units, -1) && (!x.states || t.key.tokens[n] < 0) {
 			tail, common = t, n
 		}
 	}
@@ -137,7 +150,16 @@ func (x *index) findTail(after *node, tokens []int32) (tail *node, common int) {
 func (x *index) addTail(q *sequence) {
 	x.add(q)
 	from, to := q.pages*model.PageLen, min(q.stored, q.r.Share)
-	if x.off || q.r.Rows || to <= from || to-from >= model.PageLen {
+	if q.r.Rows || to < from || x.states && to < q.stored {
+		return
+	}
+	if to == from { // a page ends here: all that a next turn lacks is a snapshot
+		for pool, k := range x.pages.kinds {
+			if n := q.shared; k.Per == model.Sequence && n != nil && n.units[pool] < 0 {
+				n.units[pool] = q.units[pool][0]
+				x.pages.keep(pool, n.units[pool])
+			}
+		}
 		return
 	}
 	key := pageKey{x.under(q), tailOf(q.tokens[from:to])}
@@ -146,7 +168,11 @@ func (x *index) addTail(q *sequence) {
 	}
 	n := &node{key: key, units: make([]int32, len(x.pages.kinds))}
 	for pool := range n.units {
-		if n.units[pool] = q.units[pool][q.pages]; n.units[pool] < 0 {
+		at := q.pages
+		if x.pages.kinds[pool].Per == model.Sequence {
+			at = 0
+		}
+		if n.units[pool] = q.units[pool][at]; n.units[pool] < 0 {
 			x.prune(key.before)
 			return
 		}
@@ -173,9 +199,16 @@ func (x *index) under(q *sequence) *node {
 	return root
 }
 
-// seen reports whether the pages that the windows after path show are there.
-func (x *index) seen(path []*node) bool {
+// seen reports whether the pages that the windows after path show are there, and a
+// snapshot at its end where states are wanted.
+func (x *index) seen(path []*node, states bool) bool {
 	for pool, k := range x.pages.kinds {
+		if k.Per == model.Sequence {
+			if states && path[len(path)-1].units[pool] < 0 {
+				return false
+			}
+			continue
+		}
 		// The first token to run is the one after path, or its last one again.
 		first := len(path)*model.PageLen - 1
 		for i := k.FirstSeen(first) / model.PageLen; i < len(path); i++ {
@@ -187,11 +220,9 @@ func (x *index) seen(path []*node) bool {
 	return true
 }
 
-// add takes the whole pages that q has filled into the index.
+// add takes the whole pages that q has filled into the index, and where it stands at a
+// mark its slot: q goes on in a copy.
 func (x *index) add(q *sequence) {
-	if x.off {
-		return
-	}
 	for q.pages < min(q.stored, q.r.Share)/model.PageLen {
 		before := x.under(q)
 		key := pageKey{before, page(q.tokens, q.pages)}
@@ -199,7 +230,7 @@ func (x *index) add(q *sequence) {
 		if n == nil {
 			n = &node{key: key, units: make([]int32, len(x.pages.kinds))}
 			for pool := range n.units {
-				u := q.units[pool][q.pages]
+				u := x.unit(q, pool)
 				if n.units[pool] = u; u >= 0 {
 					x.pages.keep(pool, u)
 				}
@@ -209,9 +240,9 @@ func (x *index) add(q *sequence) {
 		} else {
 			x.unlink(n)
 			for pool, u := range n.units { // what a window had given up is there again
-				if u < 0 && q.units[pool][q.pages] >= 0 {
-					n.units[pool] = q.units[pool][q.pages]
-					x.pages.keep(pool, n.units[pool])
+				if own := x.unit(q, pool); u < 0 && own >= 0 {
+					n.units[pool] = own
+					x.pages.keep(pool, own)
 				}
 			}
 		}
@@ -222,6 +253,18 @@ func (x *index) add(q *sequence) {
 		}
 		q.shared, q.pages = n, q.pages+1
 	}
+}
+
+// unit is what q has of a pool for the node of its page q.pages: a page, or its slot where
+// it stands at the page's end and is to leave a snapshot; −1 for nothing.
+func (x *index) unit(q *sequence, pool int) int32 {
+	switch {
+	case x.pages.kinds[pool].Per != model.Sequence:
+		return q.units[pool][q.pages]
+	case (q.pages+1)*model.PageLen == q.stored && q.marked():
+		return q.units[pool][0]
+	}
+	return -1
 }
 
 // leave takes q off the index.
@@ -268,6 +311,26 @@ func (x *index) disown(q *sequence, pool int) bool {
 	return true
 }
 
+// disownState takes the snapshot that q stands on out of the index, in a pool, so that q
+// may go on in its slot; false where others use it too.
+func (x *index) disownState(q *sequence, pool int) bool {
+	slot := q.units[pool][0]
+	if x.pages.refs[pool][slot] > 2 {
+		return false
+	}
+	if t := q.tail; t != nil && x.nodes[t.key] == t && t.units[pool] == slot {
+		x.remove(t)
+		return true
+	}
+	n := q.shared
+	if n == nil || n.units[pool] != slot {
+		return false
+	}
+	x.pages.letGo(pool, slot)
+	n.units[pool] = -1
+	return true
+}
+
 // giveUp frees a unit of a pool that only the index holds, of the node that was not
 // used for the longest time; false where there is none.
 func (x *index) giveUp(pool int) bool {
@@ -276,7 +339,7 @@ func (x *index) giveUp(pool int) bool {
 		if u < 0 || x.pages.refs[pool][u] > 1 {
 			continue
 		}
-		if x.pages.kinds[pool].Per == model.Window { // a path without it can still be used where no window reaches
+		if x.pages.kinds[pool].Per != model.Position { // a path without it can still be used, where no window reaches, or from another snapshot on
 			x.pages.letGo(pool, u)
 			n.units[pool] = -1
 			x.prune(n)

@@ -56,7 +56,7 @@ type sessionPool struct {
 }
 
 // Save writes a session of a caller: s.Tokens with what the memory holds of them, and
-// returns how many tokens that is. Where a model has a state a sequence it is none.
+// returns how many tokens that is: all but the last where an answer has just ended.
 func (e *Engine) Save(ctx context.Context, w io.Writer, caller string, s *Session) (computed int, err error) {
 	id, err := e.Identity()
 	if err != nil {
@@ -211,7 +211,11 @@ func (e *Engine) foreign(h *sessionHead, id, template string) error {
 			pages = model.Pages(h.Computed)
 		}
 		seen := 0
-		if h.Computed > 0 {
+		switch {
+		case h.Computed == 0:
+		case kinds[i].Per == model.Sequence:
+			pages = 1
+		default:
 			seen = kinds[i].FirstSeen(h.Computed) / model.PageLen
 		}
 		if p.Kind != kindName(kinds[i]) || p.First < 0 || p.First > seen || p.First+p.Pages != pages {
@@ -261,6 +265,7 @@ func (o *owner) restore(ctx context.Context, in *summed, h *sessionHead, caller 
 	if _, err := in.r.ReadByte(); err != io.EOF {
 		return fmt.Errorf("%w: something follows its end", ErrDamaged)
 	}
+	q.mark(h.Computed)
 	q.stored, s.Computed = h.Computed, h.Computed
 	o.index.addTail(q)
 	return nil

@@ -154,7 +154,7 @@ func (p *pace) worth(right float32, answers, most int, each float64) (best int, 
 // has cannot be taken back, so where there is one nothing is guessed.
 func (o *owner) draft(q *sequence, n int) {
 	q.draft, q.guess = q.draft[:0], noGuess
-	if q.r.Draft <= 0 || o.index.off {
+	if q.r.Draft <= 0 || o.index.states {
 		return
 	}
 	if q.lookup == nil {

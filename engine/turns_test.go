@@ -13,7 +13,7 @@ import (
 // computed whole.
 func TestTurns(t *testing.T) {
 	for name, kinds := range map[string][]model.Memory{
-		"positions": {allPositions}, "both": {someWindow, allPositions},
+		"positions": {allPositions}, "both": {someWindow, allPositions}, "states": {allPositions, oneState},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := simulate(t, &sim{}, Options{Parallel: 2, Context: 1024}, kinds...)

@@ -54,6 +54,11 @@ var twins = []twin{
 		r.Round(v[:2])
 		return [2]float32{r.Scale[0], r.At(1)}
 	}, 2, -40, 127, true, nil},
+	{"ReLU2", one(numerics.ReLU2), 1, -63, 127, true, nil},
+	{"GELU", one(numerics.GELU), 1, -40, 127, true, []float32{0.3133, -0.3133, 5, -5}},
+	{"Cap", func(v [4]float32) [2]float32 { return [2]float32{numerics.Cap(v[0], v[1], v[2])} }, 3, -20, 40, true, []float32{0.25, 30}},
+	{"ClampedGate", one(numerics.ClampedGate), 1, -40, 127, true, []float32{7, -7, math.Nextafter32(7, 8)}},
+	{"ClampedUp", one(numerics.ClampedUp), 1, -40, 127, true, []float32{7, -7, -1}},
 }
 
 // arguments of a function: none, not a number and the infinities in every place, each

@@ -14,6 +14,11 @@ type Config struct {
 	NVocab       int    `json:"n_vocab"` // tokens in the vocabulary
 	NCtx         int    `json:"n_ctx"`   // positions the model was trained for
 
+	EmbdScale     float32 `json:"embd_scale,omitempty"`     // factor on embeddings; 0 for none
+	ResidualScale float32 `json:"residual_scale,omitempty"` // factor on a branch before it is added; 0 for none
+	LogitScale    float32 `json:"logit_scale,omitempty"`    // factor on logits; 0 for none
+	NoRope        bool    `json:"no_rope,omitempty"`        // positions are not turned into heads at all
+
 	Block          // of the first layer, and of all where Blocks is nil
 	Blocks []Block `json:"blocks,omitempty"` // (NLayer) where layers differ
 }
@@ -29,6 +34,9 @@ type Block struct {
 	RMSEps    float32    `json:"rms_eps"`          // ε of RMSNorm
 	AttnScale float32    `json:"attn_scale"`       // factor on q·k before softmax
 	Rope      RopeConfig `json:"rope"`
+
+	Taps  int    `json:"taps,omitempty"`  // of a layer with a convolution: the rows that it sees, its own included
+	State *State `json:"state,omitempty"` // of a layer with a recurrent state
 }
 
 // At returns the shape of layer l.

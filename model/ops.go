@@ -16,9 +16,13 @@ const (
 	// Embed: dst[i] = W[token[i]]; where token[i] is −1, the next row of Batch.Rows.
 	Embed Op = iota
 	// RMSNorm: dst[i] = x[i] / sqrt(mean(x[i]²) + eps) · w, over each group of elements
-	// on its own, with the same w (1, group). Arg: eps as float bits, group: a head's
-	// elements, or the whole row's.
+	// on its own, with the same w (1, group) or, with a w (1, c) as wide as the row, its
+	// own part of it. Arg: eps as float bits, group: a head's elements, or the whole row's.
 	RMSNorm
+	// L2Norm: dst[i] = x[i] / sqrt(Σx[i]² + eps), over each of the row's first groups of
+	// elements on its own; what lies beyond them is copied.
+	// Arg: eps as float bits, group: elements, groups: how many.
+	L2Norm
 	// MatMul: dst[i][j] = Σ_k x[i][k]·W[j][k].
 	MatMul
 	// RoPE: the pairs of every head, (x[2j], x[2j+1]) or with Rope.Halves
@@ -36,17 +40,39 @@ const (
 	// Arg: nHead, nHeadKV, dimK, dimV, scale as float bits, window.
 	Attention
 	// Conv, a causal convolution along each sequence, a filter a channel:
-	//   dst[i][c] = Σ_k w[c][k]·x[i−K+1+k][c],  k = 0…K−1
+	//   dst[i][c] = f(Σ_k w[c][k]·x[i−K+1+k][c] + bias[c]),  k = 0…K−1
+	// with f silu or nothing, and with or without bias.
 	// The K−1 rows before a run's first are in the sequence's slot, oldest first, and
 	// count as zeros where the run begins at position 0; afterwards the slot holds the
-	// last K−1 rows. K = W.Cols ≥ 2.
+	// last K−1 rows. K = W.Cols ≥ 2. Arg: silu, 0 or 1.
 	Conv
+	// DeltaRule, linear attention by the gated delta rule. A row of x is q and k (nHeadK,
+	// dimK), then v (nHead, dimV). Head h reads q and k of key head g = h / (nHead/nHeadK),
+	// or with cyclic g = h mod nHeadK, and has a state H (dimK, dimV) that each token of a
+	// sequence takes on:
+	//   H ← exp(dt[i][h]·a[h])·H;  H ← H + k·(beta[i][h]·(v − Hᵀk))ᵀ;  dst[i][h] = scale·Hᵀq
+	// H is the sequence's slot, (nHead, dimK, dimV), zeros at position 0.
+	// Arg: nHead, nHeadK, dimK, dimV, scale as float bits, cyclic.
+	DeltaRule
+	// Scan, the state space of Mamba-2. A row of x is v (nHead, dimV), then k and q
+	// (nHeadK, dimK): the papers' x, B and C. Heads share k and q, and H is kept, as in
+	// DeltaRule:
+	//   H ← exp(dt[i][h]·a[h])·H + k·(dt[i][h]·v)ᵀ;  dst[i][h] = Hᵀq + d[h]·v
+	// Arg: nHead, nHeadK, dimK, dimV.
+	Scan
+	// Act: dst = f(x), element by element, f an Activation.
+	// Arg: the Activation, its constant c as float bits.
+	Act
 	// SwiGLU: dst = x / (1 + exp(−x)) · y.
 	SwiGLU
 	// Add: dst = x + y; y may be a bias, a weight (1, Cols) added to every row.
 	Add
 	// Mul: dst = x · y, element by element.
 	Mul
+	// Slice: a part of the columns, n elements of every stride from the first on:
+	//   dst[i][h·n+j] = x[i][h·stride+first+j],  j < n
+	// Arg: first, n, stride.
+	Slice
 	// Gather: dst[i] = x[want[i]], from token rows to wanted rows.
 	Gather
 	// Sample: the token that sample.Sampler.Pick chooses from x[i] by Batch.How[i] at
@@ -57,6 +83,30 @@ const (
 	NumOps
 )
 
+// Activation is a function of one number; its arithmetic is in package numerics.
+type Activation uint32
+
+const (
+	SiLU        Activation = iota // x / (1 + exp(−x))
+	Sigmoid                       // 1 / (1 + exp(−x))
+	Softplus                      // ln(1 + exp(x))
+	ReLU2                         // max(0, x)²
+	GELU                          // x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³)))
+	Scaled                        // c · x
+	Capped                        // c · tanh(x/c)
+	ClampedGate                   // g · sigmoid(1.702·g), g = min(x, 7)
+	ClampedUp                     // 1 + min(max(x, −7), 7)
+
+	NumActivations
+)
+
+func (a Activation) String() string {
+	if a < NumActivations {
+		return [...]string{"silu", "sigmoid", "softplus", "relu2", "gelu", "scaled", "capped", "clamped gate", "clamped up"}[a]
+	}
+	return fmt.Sprintf("activation %d", uint32(a))
+}
+
 // Role is what a source or the target of an op may be.
 type Role uint8
 
@@ -64,6 +114,7 @@ const (
 	Matrix   Role = iota // a weight of any type, (rows, cols)
 	Vector               // a weight of one row
 	Filter               // a weight of float32, (channels, taps)
+	Floats               // a weight of float32, of one row
 	Rows                 // an activation
 	OfTokens             // an activation with a row a token: the op looks at the row's place in its sequence
 	OfWanted             // an activation with a row a wanted answer
@@ -72,12 +123,16 @@ const (
 	Either               // an activation or a Vector
 )
 
+// MaxSources is the most sources that an op has.
+const MaxSources = 5
+
 // opInfo describes an op: the one table that the builder checks steps against and
 // that inspect and the documentation print.
 type opInfo struct {
 	name    string
 	dst     Role     // an activation's, or Paged
 	src     []Role   // of the sources in order
+	may     int      // how many of the last may be left out
 	args    []string // names of Arg's words
 	formula string
 	shapes  string                 // of the sources and the target, (rows, columns)
@@ -86,35 +141,47 @@ type opInfo struct {
 
 func (r Role) String() string {
 	return [...]string{
-		"a weight", "a weight of one row", "a float32 weight of two columns or more", "an activation", "an activation of token rows",
+		"a weight", "a weight of one row", "a float32 weight of two columns or more", "a float32 weight of one row", "an activation", "an activation of token rows",
 		"an activation of wanted rows", "memory in pages", "memory in slots", "an activation or a weight of one row",
 	}[r]
 }
 
 var opInfos = [NumOps]opInfo{
-	Embed: {"embed", OfTokens, []Role{Matrix}, nil, "W[token]",
+	Embed: {"embed", OfTokens, []Role{Matrix}, 0, nil, "W[token]",
 		"(vocabulary, c) → (t, c)", fitEmbed},
-	RMSNorm: {"rmsnorm", Rows, []Role{Rows, Vector}, []string{"eps:f", "group"}, "x / sqrt(mean(x²) + eps) · w",
-		"(n, groups·group), (1, group) → (n, groups·group)", fitRMSNorm},
-	MatMul: {"matmul", Rows, []Role{Matrix, Rows}, nil, "x · Wᵀ",
+	RMSNorm: {"rmsnorm", Rows, []Role{Rows, Vector}, 0, []string{"eps:f", "group"}, "x / sqrt(mean(x²) + eps) · w",
+		"(n, groups·group), (1, group or groups·group) → (n, groups·group)", fitRMSNorm},
+	L2Norm: {"l2norm", Rows, []Role{Rows}, 0, []string{"eps:f", "group", "groups"}, "x / sqrt(Σx² + eps)",
+		"(n, c) → (n, c), with groups·group ≤ c", fitL2Norm},
+	MatMul: {"matmul", Rows, []Role{Matrix, Rows}, 0, nil, "x · Wᵀ",
 		"(m, k), (n, k) → (n, m)", fitMatMul},
-	RoPE: {"rope", OfTokens, []Role{OfTokens}, []string{"head_dim", "rope"}, "turn(x, position)",
+	RoPE: {"rope", OfTokens, []Role{OfTokens}, 0, []string{"head_dim", "rope"}, "turn(x, position)",
 		"(t, heads·head_dim) → (t, heads·head_dim), with a rope of the plan within head_dim", fitRoPE},
-	Store: {"store", Paged, []Role{OfTokens}, nil, "memory[position] = x",
+	Store: {"store", Paged, []Role{OfTokens}, 0, nil, "memory[position] = x",
 		"(t, c) → (·, c)", fitColumns},
-	Attention: {"attention", OfTokens, []Role{OfTokens, Paged, Paged}, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window"}, "softmax(scale · q·Kᵀ) · V",
+	Attention: {"attention", OfTokens, []Role{OfTokens, Paged, Paged}, 0, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window"}, "softmax(scale · q·Kᵀ) · V",
 		"(t, h·dim_k), (·, kv·dim_k), (·, kv·dim_v) → (t, h·dim_v) in one pool of the window", fitAttention},
-	Conv: {"conv", OfTokens, []Role{OfTokens, Filter, Slots}, nil, "Σ w[k] · x[i−K+1+k]",
-		"(t, c), (c, K), (·, (K−1)·c) → (t, c)", fitConv},
-	SwiGLU: {"swiglu", Rows, []Role{Rows, Rows}, nil, "x / (1 + exp(−x)) · y",
+	Conv: {"conv", OfTokens, []Role{OfTokens, Filter, Slots, Floats}, 1, []string{"silu"}, "f(Σ w[k] · x[i−K+1+k] + bias)",
+		"(t, c), (c, K), (·, (K−1)·c), (1, c) → (t, c)", fitConv},
+	DeltaRule: {"deltarule", OfTokens, []Role{OfTokens, OfTokens, Floats, OfTokens, Slots}, 0, []string{"n_head", "n_head_k", "dim_k", "dim_v", "scale:f", "cyclic"},
+		"H ← exp(dt · a) · H; H ← H + k · (beta · (v − Hᵀ · k))ᵀ; scale · Hᵀ · q",
+		"(t, 2·hk·dk + h·dv), (t, h), (1, h), (t, h), (·, h·dk·dv) → (t, h·dv)", fitDeltaRule},
+	Scan: {"scan", OfTokens, []Role{OfTokens, OfTokens, Floats, Floats, Slots}, 0, []string{"n_head", "n_head_k", "dim_k", "dim_v"},
+		"H ← exp(dt · a) · H + k · (dt · v)ᵀ; Hᵀ · q + d · v",
+		"(t, h·dv + 2·hk·dk), (t, h), (1, h), (1, h), (·, h·dk·dv) → (t, h·dv)", fitScan},
+	Act: {"act", Rows, []Role{Rows}, 0, []string{"kind", "c:f"}, "f(x)",
+		"(n, c) → (n, c), with a kind that is known and a constant that it can have", fitAct},
+	SwiGLU: {"swiglu", Rows, []Role{Rows, Rows}, 0, nil, "x / (1 + exp(−x)) · y",
 		"(n, c), (n, c) → (n, c)", fitElements},
-	Add: {"add", Rows, []Role{Rows, Either}, nil, "x + y",
+	Add: {"add", Rows, []Role{Rows, Either}, 0, nil, "x + y",
 		"(n, c), (n or 1, c) → (n, c)", fitAdd},
-	Mul: {"mul", Rows, []Role{Rows, Rows}, nil, "x · y",
+	Mul: {"mul", Rows, []Role{Rows, Rows}, 0, nil, "x · y",
 		"(n, c), (n, c) → (n, c)", fitElements},
-	Gather: {"gather", OfWanted, []Role{OfTokens}, nil, "x[want]",
+	Slice: {"slice", Rows, []Role{Rows}, 0, []string{"first", "n", "stride"}, "x[h·stride + first + j]",
+		"(n, heads·stride) → (n, heads·n), with first + n ≤ stride", fitSlice},
+	Gather: {"gather", OfWanted, []Role{OfTokens}, 0, nil, "x[want]",
 		"(t, c) → (w, c)", fitColumns},
-	Sample: {"sample", OfWanted, []Role{OfWanted}, nil, "choose(x)",
+	Sample: {"sample", OfWanted, []Role{OfWanted}, 0, nil, "choose(x)",
 		"(w, vocabulary) → (w, 1)", fitSample},
 }
 
@@ -179,8 +246,8 @@ func (p *Plan) checkRoles(s *Step) error {
 		return UnsupportedError{fmt.Errorf("model: %s is not in the table of ops", s.Op)}
 	}
 	info, name := &opInfos[s.Op], p.Tensors[s.Dst].Name
-	if len(s.Src) != len(info.src) {
-		return fmt.Errorf("model: %s → %s has %d sources, the table says %d", s.Op, name, len(s.Src), len(info.src))
+	if n := len(info.src); len(s.Src) > n || len(s.Src) < n-info.may {
+		return fmt.Errorf("model: %s → %s has %d sources, the table says %d", s.Op, name, len(s.Src), n)
 	}
 	if !p.plays(s.Dst, info.dst) {
 		return fmt.Errorf("model: %s → %s: the target is not %s", s.Op, name, info.dst)
@@ -201,6 +268,8 @@ func (p *Plan) plays(id ID, r Role) bool {
 		return t.Kind == Weight
 	case Filter:
 		return t.Kind == Weight && t.Type == quant.F32 && t.Cols >= 2
+	case Floats:
+		return t.Kind == Weight && t.Type == quant.F32 && t.Rows == 1
 	case Vector:
 		return t.Kind == Weight && t.Rows == 1
 	case Rows:

@@ -12,7 +12,7 @@ type operands struct {
 	p   *Plan
 	s   *Step
 	dst *Tensor
-	src [3]*Tensor // as many as the op has
+	src [MaxSources]*Tensor // nil beyond the step's
 }
 
 // checkShapes says that a step's tensors do not fit together; its roles are checked.
@@ -52,7 +52,12 @@ func fitEmbed(x *operands) bool { return x.src[0].Cols == x.dst.Cols && x.p.Voca
 
 func fitRMSNorm(x *operands) bool {
 	group := int(x.s.Arg[1])
-	return x.like(0) && group > 0 && x.src[1].Cols == group && x.dst.Cols%group == 0
+	return x.like(0) && group > 0 && x.dst.Cols%group == 0 && (x.src[1].Cols == group || x.src[1].Cols == x.dst.Cols)
+}
+
+func fitL2Norm(x *operands) bool {
+	group, groups := int(x.s.Arg[1]), int(x.s.Arg[2])
+	return x.like(0) && group > 0 && groups > 0 && groups <= x.dst.Cols/group
 }
 
 func fitMatMul(x *operands) bool {
@@ -81,8 +86,44 @@ func fitAttention(x *operands) bool {
 
 func fitConv(x *operands) bool {
 	w, slot := x.src[1], x.src[2]
-	return x.like(0) && w.Rows == x.dst.Cols && slot.Cols == (w.Cols-1)*x.dst.Cols
+	return x.like(0) && w.Rows == x.dst.Cols && slot.Cols == (w.Cols-1)*x.dst.Cols &&
+		(x.src[3] == nil || x.src[3].Cols == x.dst.Cols) && x.s.Arg[0] <= 1
 }
+
+// fitState is of ops with a state of nHead·dimK·dimV elements, source 4, and a step and
+// a decay a head, sources 1 and 2.
+func fitState(x *operands) bool {
+	nHead, nHeadK, dimK, dimV := int(x.s.Arg[0]), int(x.s.Arg[1]), int(x.s.Arg[2]), int(x.s.Arg[3])
+	return nHeadK > 0 && dimK > 0 && nHead%nHeadK == 0 && x.src[0].Cols == 2*nHeadK*dimK+nHead*dimV && x.dst.Cols == nHead*dimV &&
+		x.src[1].Cols == nHead && x.src[2].Cols == nHead && x.src[3].Cols == nHead && x.src[4].Cols == nHead*dimK*dimV
+}
+
+func fitDeltaRule(x *operands) bool { return fitState(x) && x.s.Arg[5] <= 1 }
+
+func fitScan(x *operands) bool { return fitState(x) }
+
+func fitSlice(x *operands) bool {
+	first, n, stride := int(x.s.Arg[0]), int(x.s.Arg[1]), int(x.s.Arg[2])
+	return x.src[0].Kind == x.dst.Kind && n > 0 && first+n <= stride && x.src[0].Cols%stride == 0 && x.dst.Cols == x.src[0].Cols/stride*n
+}
+
+func fitAct(x *operands) bool {
+	c := x.s.ArgFloat(1)
+	switch Activation(x.s.Arg[0]) {
+	case Scaled:
+		return x.like(0) && CanScale(c)
+	case Capped:
+		return x.like(0) && CanCap(c)
+	}
+	return x.like(0) && x.s.Arg[0] < uint32(NumActivations) && c == 0
+}
+
+// CanScale reports whether rows may be multiplied by s: from 2^-40 to 2^40 in magnitude,
+// within which no product is denormal.
+func CanScale(s float32) bool { return s >= 0x1p-40 && s <= 0x1p40 || s <= -0x1p-40 && s >= -0x1p40 }
+
+// CanCap reports whether scores or logits may be capped at ±c: from 2^-20 to 2^40.
+func CanCap(c float32) bool { return c >= 0x1p-20 && c <= 0x1p40 }
 
 func fitElements(x *operands) bool { return x.like(0) && x.like(1) }
 

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +12,12 @@ import (
 var free = map[Op][]string{
 	Embed:     {"rows of source 0"}, // more than the vocabulary
 	RMSNorm:   {"eps:f"},
+	L2Norm:    {"eps:f"},
+	Conv:      {"silu"},
+	DeltaRule: {"scale:f", "cyclic"},
+	Slice:     {"first"},
 	Attention: {"scale:f"},
+	Act:       {"kind"},                // any that is known
 	Sample:    {"columns of source 0"}, // any vocabulary
 }
 
@@ -97,6 +103,22 @@ func TestShapesBeyondColumns(t *testing.T) {
 			}
 			p.Tensors[s.Dst].Cols = 16
 		}},
+		{"fewer groups than there are", L2Norm, true, func(_ *Plan, s *Step) { s.Arg[2]-- }},
+		{"keys shared in turn", DeltaRule, true, func(_ *Plan, s *Step) { s.Arg[5] = 1 }},
+		{"keys shared in another way", DeltaRule, false, func(_ *Plan, s *Step) { s.Arg[5] = 2 }},
+		{"key heads that do not divide the heads", Scan, false, func(p *Plan, s *Step) {
+			s.Arg[1] = 3
+			p.Tensors[s.Src[0]].Cols = 2*3*6 + 4*2
+		}},
+		{"silu or not, and more", Conv, false, func(_ *Plan, s *Step) { s.Arg[0] = 2 }},
+		{"a constant", Act, false, func(_ *Plan, s *Step) { s.Arg[1] = math.Float32bits(2) }},
+		{"a factor", Act, true, func(_ *Plan, s *Step) { s.Arg[0], s.Arg[1] = uint32(Scaled), math.Float32bits(-2) }},
+		{"a factor of 0", Act, false, func(_ *Plan, s *Step) { s.Arg[0] = uint32(Scaled) }},
+		{"a factor that is no number", Act, false, func(_ *Plan, s *Step) { s.Arg[0], s.Arg[1] = uint32(Scaled), 0x7fc00000 }},
+		{"a cap", Act, true, func(_ *Plan, s *Step) { s.Arg[0], s.Arg[1] = uint32(Capped), math.Float32bits(30) }},
+		{"a cap below 0", Act, false, func(_ *Plan, s *Step) { s.Arg[0], s.Arg[1] = uint32(Capped), math.Float32bits(-30) }},
+		{"a cap without end", Act, false, func(_ *Plan, s *Step) { s.Arg[0], s.Arg[1] = uint32(Capped), 0x7f800000 }},
+		{"a kind that is not known", Act, false, func(_ *Plan, s *Step) { s.Arg[0] = uint32(NumActivations) }},
 		{"values in another pool", Attention, false, func(p *Plan, s *Step) { p.Tensors[s.Src[2]].Pool = 1 }},
 	} {
 		p := every(t, Room{Pages: 4, Seqs: 2, Chunk: 8})

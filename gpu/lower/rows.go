@@ -5,10 +5,11 @@ import (
 
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/numerics"
 	"eclat/shaders"
 )
 
-// The steps that work row by row: embed, rmsnorm, rope, store, swiglu, add, mul, gather.
+// The steps that work row by row: embed, norms, rope, store, act, swiglu, add, mul, gather.
 
 func (w *lowered) embed() error {
 	id := w.s.Src[0]
@@ -59,20 +60,43 @@ func (w *lowered) rmsnorm() error {
 		return err
 	}
 	cols, group := uint32(w.dst.Cols), w.s.Arg[1]
+	kind := uint32(NormShared)
+	if w.src(1).Cols > int(group) {
+		kind = NormOwn
+	}
+	var more []uint32
+	if round {
+		more = append(more, boolWord(pack))
+	}
+	w.norm(kernel, group, cols/group, float32(1/float64(group)), kind, more, weight)
+	return nil
+}
+
+// What weights groups of elements that are normed have.
+const (
+	NormShared = iota // the same
+	NormOwn           // a part of a row's each
+	NormUnit          // none; what lies beyond the groups is copied
+)
+
+// norm dispatches a norm of groups of elements of source 0; more are constants of the
+// kernel beyond its own. inv is 1/group, or 1 for the sum of squares itself.
+func (w *lowered) norm(kernel string, group, groups uint32, inv float32, kind uint32, more []uint32, weight Bind) {
 	local := uint32(8) // barriers cost more than invocations bring
 	for !w.k.dev.Software && local < min(256, group/4, uint32(w.k.dev.MaxGroupInvocations)) {
 		local *= 2 // four elements an invocation
 	}
 	word, rows := count(w.dst)
-	spec := []uint32{local, boolWord(group%4 != 0)}
-	if round {
-		spec = append(spec, boolWord(pack))
+	cols := uint32(w.dst.Cols)
+	y := groups // workgroups a row
+	if kind == NormUnit {
+		y = ceilDiv(cols, group)
 	}
-	w.launch(kernel, spec,
-		[]uint32{cols, w.s.Arg[0], word, group, FloatWord(float32(1 / float64(group)))},
-		func(r Run) [3]uint32 { return [3]uint32{rows(r), cols / group, 1} },
+	tail := group%4 != 0 || kind == NormUnit && cols%4 != 0
+	w.launch(kernel, append([]uint32{local, boolWord(tail), kind}, more...),
+		[]uint32{cols, w.s.Arg[0], word, group, FloatWord(inv), groups},
+		func(r Run) [3]uint32 { return [3]uint32{rows(r), y, 1} },
 		write(w.s.Dst), read(w.s.Src[0]), weight)
-	return nil
 }
 
 func (w *lowered) swiglu() error {
@@ -91,16 +115,26 @@ func (w *lowered) add() error {
 
 func (w *lowered) mul() error { return w.elementwise(2) }
 
-// elementwise is SwiGLU (op 0), Add (op 1) or Mul (op 2), over all rows as one array.
+// OpAct is elementwise's op of the first activation; the others follow.
+const OpAct = 3
+
+func (w *lowered) act() error { return w.elementwise(OpAct + w.s.Arg[0]) }
+
+// elementwise is SwiGLU (op 0), Add (op 1), Mul (op 2) or an activation, over all rows
+// as one array.
 func (w *lowered) elementwise(op uint32) error {
 	if err := w.k.works("elementwise"); err != nil {
 		return err
 	}
 	local, cols := w.k.local(), uint32(w.dst.Cols)
 	word, rows := count(w.dst)
-	w.launch("elementwise", []uint32{local, op}, []uint32{cols, word},
+	var c, by uint32 // of an activation
+	if op >= OpAct {
+		c, by = w.s.Arg[1], FloatWord(numerics.Inverse(w.s.ArgFloat(1)))
+	}
+	w.launch("elementwise", []uint32{local, op}, []uint32{cols, word, c, by},
 		func(r Run) [3]uint32 { return [3]uint32{min(ceilDiv(rows(r)*cols, 4*local), 65535), 1, 1} },
-		write(w.s.Dst), read(w.s.Src[0]), read(w.s.Src[1]))
+		write(w.s.Dst), read(w.s.Src[0]), read(w.s.Src[len(w.s.Src)-1]))
 	return nil
 }
 

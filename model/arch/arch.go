@@ -18,7 +18,7 @@ type architecture struct {
 }
 
 // architectures is the one table of families.
-var architectures = []architecture{llama, qwen3}
+var architectures = []architecture{llama, qwen3, qwen35, lfm2, nemotronH, graniteHybrid}
 
 // Open reads and checks the configuration of an open file. A file that is not a
 // sound model of a supported architecture gives a *loader.FormatError.

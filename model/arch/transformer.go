@@ -13,9 +13,9 @@ import (
 func (r *reader) transformer() model.Config {
 	c := r.common()
 	b := &c.Block
-	b.NFF = r.size("feed_forward_length", maxWidth)
+	b.NFF = r.largest("feed_forward_length", maxWidth, 0)
 	b.NHead = r.size("attention.head_count", maxHeads)
-	b.NHeadKV = r.sizeOr("attention.head_count_kv", maxHeads, b.NHead)
+	b.NHeadKV = r.largest("attention.head_count_kv", maxHeads, b.NHead)
 	b.RMSEps = float32(r.float("attention.layer_norm_rms_epsilon", 1e-5))
 	if r.err == nil && b.NHead%b.NHeadKV != 0 {
 		r.fail("attention.head_count_kv", "%d query heads cannot share %d key heads evenly", b.NHead, b.NHeadKV)
@@ -24,8 +24,12 @@ func (r *reader) transformer() model.Config {
 		r.fail("attention.layer_norm_rms_epsilon", "%g is not from 0 to 1", b.RMSEps)
 	}
 	// Without key_length the head size is what the tensors say, never n_embd / n_head.
-	b.HeadDimK = r.sizeOr("attention.key_length", maxWidth, headDim(r.file, "blk.0.attn_q.weight", b.NHead))
-	b.HeadDimV = r.sizeOr("attention.value_length", maxWidth, headDim(r.file, "blk.0.attn_v.weight", b.NHeadKV))
+	first := 0 // layer with attention
+	for r.varied && first < c.NLayer-1 && r.file.Tensor(blk(first, "attn_q.weight")) == nil {
+		first++
+	}
+	b.HeadDimK = r.sizeOr("attention.key_length", maxWidth, headDim(r.file, blk(first, "attn_q.weight"), b.NHead))
+	b.HeadDimV = r.sizeOr("attention.value_length", maxWidth, headDim(r.file, blk(first, "attn_v.weight"), b.NHeadKV))
 	if r.err == nil && (b.HeadDimK == 0 || b.HeadDimV == 0) {
 		r.fail("attention.key_length", "the head size is neither in the metadata nor can it be told from attn_q and attn_v")
 	}
@@ -63,7 +67,8 @@ func (r *reader) common() model.Config {
 // begin starts a stage: the token embedding, or the rows of the stage before.
 func begin(b *model.Builder, c *model.Config, st model.Stage) model.ID {
 	if st.Embed {
-		return b.Embed("embd", b.Weight("token_embd.weight", c.NVocab, c.NEmbd))
+		x := b.Embed("embd", b.Weight("token_embd.weight", c.NVocab, c.NEmbd))
+		return b.Scale("embd_scaled", x, factor(c.EmbdScale))
 	}
 	return b.Receive("hidden", c.NEmbd)
 }
@@ -71,6 +76,11 @@ func begin(b *model.Builder, c *model.Config, st model.Stage) model.ID {
 // end finishes a stage: with the head the final norm and the logits of the wanted
 // rows. A file without output matrix has it tied to the embedding.
 func end(b *model.Builder, c *model.Config, st model.Stage, x model.ID) model.ID {
+	return endWith("output_norm", b, c, st, x)
+}
+
+// endWith is end with the final norm's weight of another name.
+func endWith(norm string, b *model.Builder, c *model.Config, st model.Stage, x model.ID) model.ID {
 	if !st.Head {
 		return x
 	}
@@ -79,8 +89,9 @@ func end(b *model.Builder, c *model.Config, st model.Stage, x model.ID) model.ID
 		output = "token_embd.weight"
 	}
 	x = b.Gather("last_hidden", x)
-	x = b.RMSNorm("output_norm", x, b.Weight("output_norm.weight", 1, c.NEmbd), c.RMSEps)
-	return b.MatMul("logits", b.Weight(output, c.NVocab, c.NEmbd), x)
+	x = b.RMSNorm(norm, x, b.Weight(norm+".weight", 1, c.NEmbd), c.RMSEps)
+	x = b.MatMul("logits", b.Weight(output, c.NVocab, c.NEmbd), x)
+	return b.Scale("logits_scaled", x, factor(c.LogitScale))
 }
 
 // block is a layer on its way into a plan: the parts that families share.

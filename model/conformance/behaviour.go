@@ -67,7 +67,7 @@ func embedTest() (c *test, good func() *model.Batch) {
 		x := b.Embed("x", b.Weight("w", vocab, cols))
 		b.Store(b.Memory(model.Memory{Name: "k_cache", Per: model.Position, Type: quant.F16, Cols: cols}), x)
 		b.Store(b.Memory(model.Memory{Name: "w_cache", Per: model.Window, Window: 5, Type: quant.F16, Cols: cols}), x)
-		x = b.Conv("y", x, b.Weight("f", cols, 2), b.Memory(model.Memory{Name: "state", Per: model.Sequence, Type: quant.F32, Cols: cols}))
+		x = b.Conv("y", x, b.Weight("f", cols, 2), b.Memory(model.Memory{Name: "state", Per: model.Sequence, Type: quant.F32, Cols: cols}), model.None, false)
 		return b.Gather("z", x)
 	}
 	return c, func() *model.Batch {

@@ -252,6 +252,15 @@ func elementwise() (cases []*Case) {
 			build func(b *model.Builder, x model.ID) model.ID
 		}{
 			{"swiglu", func(b *model.Builder, x model.ID) model.ID { return b.SwiGLU("y", x, other(b, x)) }},
+			{"act", func(b *model.Builder, x model.ID) model.ID { return b.Act("y", x, model.SiLU) }},
+			{"act", func(b *model.Builder, x model.ID) model.ID { return b.Act("y", x, model.Sigmoid) }},
+			{"act", func(b *model.Builder, x model.ID) model.ID { return b.Act("y", x, model.Softplus) }},
+			{"act", func(b *model.Builder, x model.ID) model.ID { return b.Act("y", x, model.ReLU2) }},
+			{"act", func(b *model.Builder, x model.ID) model.ID { return b.Act("y", x, model.GELU) }},
+			{"act", func(b *model.Builder, x model.ID) model.ID { return b.Scale("y", x, -0.37) }},
+			{"act", func(b *model.Builder, x model.ID) model.ID { return b.Cap("y", x, 30) }},
+			{"act", func(b *model.Builder, x model.ID) model.ID { return b.Act("y", x, model.ClampedGate) }},
+			{"act", func(b *model.Builder, x model.ID) model.ID { return b.Act("y", x, model.ClampedUp) }},
 			{"add", func(b *model.Builder, x model.ID) model.ID { return b.Add("y", x, other(b, x)) }},
 			{"mul", func(b *model.Builder, x model.ID) model.ID { return b.Mul("y", x, other(b, x)) }},
 			{"mul", func(b *model.Builder, x model.ID) model.ID { return b.Mul("y", x, x) }},
@@ -273,10 +282,8 @@ func elementwise() (cases []*Case) {
 			}
 			c.runs = fixed(runs...)
 			name := fmt.Sprint(cols)
-			for _, old := range cases {
-				if old.Op == op.name && old.Name == name {
-					name += " again"
-				}
+			for slices.ContainsFunc(cases, func(old *Case) bool { return old.Op == op.name && old.Name == name }) {
+				name += " again"
 			}
 			cases = append(cases, compared(op.name, name, LimitExact, c))
 		}

@@ -126,17 +126,26 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 		}
 	}
 	for _, op := range []model.Op{model.SwiGLU, model.Add, model.Mul, model.Gather} {
-		add(op.String(), func() *test { return elementQuestion(op) })
+		add(op.String(), func() *test { return elementQuestion(op, 0) })
+	}
+	for f := range model.NumActivations {
+		add(ActQuestion(f), func() *test { return elementQuestion(model.Act, f) })
 	}
 	add("bias", biasQuestion)
 	add("sample", sampleQuestion)
-	add("conv", func() *test {
-		c := convTest(70, 4, 20, 2)
-		c.runs = acted(func(c *cast) []*model.Batch {
-			return append(c.alone(0, 1, 2, 17, 1), c.batch(turn{1, 17}, turn{0, 1}), c.batch(turn{0, 3}, turn{1, 1}))
-		})
-		return c
-	})
+	add("slice", sliceQuestion)
+	for _, tail := range []bool{false, true} {
+		add(L2Question(tail), func() *test { return l2Question(tail) })
+		add(StateQuestion(model.Scan, false, tail), func() *test { return stateQuestion(model.Scan, false, tail) })
+		for _, cyclic := range []bool{false, true} {
+			add(StateQuestion(model.DeltaRule, cyclic, tail), func() *test { return stateQuestion(model.DeltaRule, cyclic, tail) })
+		}
+	}
+	for _, bias := range []bool{false, true} {
+		for _, silu := range []bool{false, true} {
+			add(ConvQuestion(bias, silu), func() *test { return convQuestion(bias, silu) })
+		}
+	}
 	for _, dim := range headDims {
 		for _, share := range shares {
 			for _, many := range []bool{false, true} {
@@ -366,14 +375,26 @@ func roundedQuestion(group, n int) *test {
 	return c
 }
 
-// elementQuestion is of an op that sees two elements at a time, or of Gather.
-func elementQuestion(op model.Op) *test {
+// ActQuestion names the question of an activation.
+func ActQuestion(f model.Activation) string { return fmt.Sprintf("act %s", f) }
+
+// elementQuestion is of an op that sees an element of one source or two at a time, f of
+// Act, or of Gather.
+func elementQuestion(op model.Op, f model.Activation) *test {
 	const cols = 259
 	c := &test{opts: sized(5)}
 	c.weight("w", quant.F32, 1, cols)
 	c.build = func(b *model.Builder) model.ID {
 		x := b.Receive("x", cols)
 		switch op {
+		case model.Act:
+			switch f {
+			case model.Scaled:
+				return b.Scale("y", x, -0.37)
+			case model.Capped:
+				return b.Cap("y", x, 30)
+			}
+			return b.Act("y", x, f)
 		case model.SwiGLU:
 			return b.SwiGLU("y", x, x)
 		case model.Add:

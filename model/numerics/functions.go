@@ -72,6 +72,28 @@ func clamp60(x float32) float32 {
 // SiLU is x·Sigmoid(x), flushed.
 func SiLU(x float32) float32 { return Flush(float32(x * Sigmoid(x))) }
 
+// Cap is c·Tanh(x/c), flushed, by being 1/c rounded once on the host ([Inverse]).
+func Cap(x, c, by float32) float32 { return Flush(float32(Tanh(Flush(float32(x*by))) * c)) }
+
+// ClampedGate is min(x, 7)·Sigmoid(1.702·min(x, 7)), flushed; of a NaN it is NaN.
+func ClampedGate(x float32) float32 {
+	if x > 7 {
+		x = 7
+	}
+	return Flush(float32(x * Sigmoid(float32(x*1.702))))
+}
+
+// ClampedUp is x within ±7, plus 1, flushed; of a NaN it is NaN.
+func ClampedUp(x float32) float32 {
+	if x > 7 {
+		x = 7
+	}
+	if x < -7 {
+		x = -7
+	}
+	return Flush(x + 1)
+}
+
 // Tanh is 1 − 2/(1+e^2x), and within ±1/4 a polynomial of degree 9, which keeps its
 // relative error there.
 func Tanh(x float32) float32 {
@@ -103,6 +125,20 @@ func Softplus(x float32) float32 {
 	r = float32(r*q) + 3.3333333e-1
 	r = float32(r*q) + 1
 	return max(x, 0) + float32(2*float32(z*r))
+}
+
+// ReLU2 is max(x, 0)², flushed; of a NaN it is NaN.
+func ReLU2(x float32) float32 {
+	if x <= 0 {
+		return 0
+	}
+	return Flush(float32(x * x))
+}
+
+// GELU is x/2·(1 + tanh(u/2)) = x·Sigmoid(u), u = 2·√(2/π)·x·(1 + 0.044715·x²), flushed.
+func GELU(x float32) float32 {
+	z := float32(float32(x*x)*0.044715) + 1
+	return Flush(float32(x * Sigmoid(float32(float32(x*1.5957691)*z))))
 }
 
 // Half rounds to the bits of the nearest IEEE 754 half, ties to even, within ±65504;

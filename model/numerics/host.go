@@ -68,5 +68,8 @@ func Turn(pos int32, freq float64, scale float32) (cos, sin float32) {
 	return Flush(float32(c * float64(scale))), Flush(float32(s * float64(scale)))
 }
 
+// Inverse is 1/c, rounded once.
+func Inverse(c float32) float32 { return float32(1 / float64(c)) }
+
 // ScoreScale is the factor from q·k to a score in powers of two: scale·log₂e.
 func ScoreScale(scale float32) float32 { return float32(float64(scale) * math.Log2E) }

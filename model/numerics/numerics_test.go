@@ -23,6 +23,11 @@ func TestFunctions(t *testing.T) {
 		{"RSqrt", RSqrt, func(x float64) float64 { return 1 / math.Sqrt(x) }, -120, 127, false, 1.5e-7, 0},
 		{"Sigmoid", Sigmoid, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, -30, 5, true, 5e-6, 0},
 		{"SiLU", SiLU, func(x float64) float64 { return x / (1 + math.Exp(-x)) }, -30, 5, true, 5e-6, Least},
+		{"Cap", func(x float32) float32 { return Cap(x, 30, Inverse(30)) }, func(x float64) float64 { return 30 * math.Tanh(x/30) }, -30, 12, true, 1e-6, Least * 31},
+		{"ClampedGate", ClampedGate, func(x float64) float64 { return min(x, 7) / (1 + math.Exp(-1.702*min(x, 7))) }, -30, 4.3, true, 5e-6, Least},
+		{"ClampedUp", ClampedUp, func(x float64) float64 { return 1 + max(-7, min(x, 7)) }, -30, 20, true, 1e-6, 1e-7},
+		{"ReLU2", ReLU2, func(x float64) float64 { return max(x, 0) * max(x, 0) }, -15, 30, true, 1e-7, Least},
+		{"GELU", GELU, func(x float64) float64 { return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x))) }, -30, 6, true, 2e-5, Least},
 		{"Tanh", Tanh, math.Tanh, -38, 6, true, 1e-6, 0},
 		{"Softplus", Softplus, func(x float64) float64 { return math.Max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }, -30, 5, true, 5e-6, 0},
 	} {
@@ -56,6 +61,11 @@ func TestEdges(t *testing.T) {
 		{"Exp2(-inf)", Exp2(-inf), 0}, {"Exp2(inf)", Exp2(inf), 0x1p127}, {"Exp2(NaN)", Exp2(nan), nan},
 		{"Sigmoid(0)", Sigmoid(0), 0.5}, {"Sigmoid(NaN)", Sigmoid(nan), nan}, {"Sigmoid(inf)", Sigmoid(inf), 1},
 		{"Tanh(0)", Tanh(0), 0}, {"Tanh(inf)", Tanh(inf), 1}, {"Tanh(-inf)", Tanh(-inf), -1}, {"Tanh(NaN)", Tanh(nan), nan},
+		{"Cap(NaN)", Cap(nan, 5, Inverse(5)), nan}, {"Cap(inf)", Cap(inf, 5, Inverse(5)), 5}, {"Cap(-inf)", Cap(-inf, 5, Inverse(5)), -5},
+		{"ClampedGate(NaN)", ClampedGate(nan), nan}, {"ClampedGate(inf)", ClampedGate(inf), ClampedGate(7)},
+		{"ClampedUp(NaN)", ClampedUp(nan), nan}, {"ClampedUp(inf)", ClampedUp(inf), 8}, {"ClampedUp(-inf)", ClampedUp(-inf), -6}, {"ClampedUp(-1)", ClampedUp(-1), 0},
+		{"ReLU2(NaN)", ReLU2(nan), nan}, {"ReLU2(-inf)", ReLU2(-inf), 0}, {"ReLU2(-0)", ReLU2(float32(math.Copysign(0, -1))), 0},
+		{"GELU(0)", GELU(0), 0}, {"GELU(NaN)", GELU(nan), nan}, {"GELU(inf)", GELU(inf), inf},
 		{"Softplus(NaN)", Softplus(nan), nan}, {"Softplus(inf)", Softplus(inf), inf},
 		{"Flush(-0)", Flush(float32(math.Copysign(0, -1))), 0}, {"Flush(2^-40)", Flush(-Least), -Least},
 		{"Flush(below)", Flush(math.Nextafter32(Least, 0)), 0}, {"Flush(NaN)", Flush(nan), nan}, {"Flush(-inf)", Flush(-inf), -inf},
@@ -173,6 +183,9 @@ func TestSums(t *testing.T) {
 	if got := SumSquares(x); float64(got) != want { // small integers: exact
 		t.Errorf("SumSquares = %g, want %g", got, want)
 	}
+	if got := Dot4(x, x); float64(got) != want {
+		t.Errorf("Dot4 = %g, want %g", got, want)
+	}
 	if got := Dot(x, x); float64(got) != want {
 		t.Errorf("Dot = %g, want %g", got, want)
 	}
@@ -192,6 +205,9 @@ func TestSums(t *testing.T) {
 		{"Dot, both in chain 2", func(y []float32) float32 { return Dot(y, one) }, [2]int{16, 80}, 1<<24 + 2},
 		{"Dot, chains 2 and 3", func(y []float32) float32 { return Dot(y, one) }, [2]int{23, 24}, 1<<24 + 2},
 		{"Dot, chains 1 and 2", func(y []float32) float32 { return Dot(y, one) }, [2]int{8, 16}, 1 << 24},
+		{"Dot4, both in chain 0", func(y []float32) float32 { return Dot4(y, one) }, [2]int{4, 8}, 1 << 24},
+		{"Dot4, chains 2 and 3", func(y []float32) float32 { return Dot4(y, one) }, [2]int{6, 3}, 1<<24 + 2},
+		{"Dot4, chains 1 and 2", func(y []float32) float32 { return Dot4(y, one) }, [2]int{5, 2}, 1 << 24},
 		{"SumSquares, both in chain 0", SumSquares, [2]int{256, 256}, 1 << 24},
 		{"SumSquares, chains 2 and 3", SumSquares, [2]int{2, 259}, 1<<24 + 2},
 		{"SumSquares, chains 1 and 2", SumSquares, [2]int{1, 2}, 1 << 24},

@@ -125,6 +125,45 @@ float softplus(float x) {
     return is_nan(x) ? x : y;
 }
 
+// cap is c·tanh(x/c), by being 1/c, flushed.
+float cap(float x, float c, float by) {
+    precise float t = x * by;
+    precise float y = tanh_(flush(t)) * c;
+    return flush(y);
+}
+
+// clamped_gate is g·sigmoid(1.702·g), g = min(x, 7), flushed.
+float clamped_gate(float x) {
+    float g = x > 7.0 ? 7.0 : x;
+    precise float v = g * 1.702;
+    precise float y = g * sigmoid(v);
+    return flush(y);
+}
+
+// clamped_up is x within ±7, plus 1, flushed.
+float clamped_up(float x) {
+    float u = x > 7.0 ? 7.0 : x < -7.0 ? -7.0 : x;
+    precise float y = u + 1.0;
+    return flush(y);
+}
+
+// relu2 is max(x, 0)², flushed.
+float relu2(float x) {
+    precise float y = x * x;
+    return x <= 0.0 ? 0.0 : flush(y);
+}
+
+// gelu is x·sigmoid(2·√(2/π)·x·(1 + 0.044715·x²)), flushed.
+float gelu(float x) {
+    precise float z = x * x;
+    z = z * 0.044715;
+    z = z + 1.0;
+    precise float v = x * 1.5957691;
+    v = v * z;
+    precise float y = x * sigmoid(v);
+    return flush(y);
+}
+
 const float DROP = 40.0;  // powers of two below the largest that count as zero
 const uint SPAN = 256;    // positions that attention takes together
 

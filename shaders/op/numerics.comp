@@ -39,6 +39,11 @@ uvec2 answer(uvec4 bits) {
         block_scale(max(bits.x & 0x7fffffffu, bits.y & 0x7fffffffu), scale, inverse);
         return floatBitsToUint(vec2(scale, rounded(v.y, scale, inverse)));
     }
+    case 14: return one(relu2(v.x));
+    case 15: return one(gelu(v.x));
+    case 16: return one(cap(v.x, v.y, v.z));
+    case 17: return one(clamped_gate(v.x));
+    case 18: return one(clamped_up(v.x));
     }
     return uvec2(0);
 }

@@ -54,6 +54,8 @@ var cpuMutations = []mutation{
 	{"conv", kernels, "channels beyond the first part dropped", "return len(p.batch.Seqs) * ((s.dstCols + convCols - 1) / convCols)", "return len(p.batch.Seqs) * max(1, s.dstCols/convCols)"},
 	{"conv", kernels, "the filter reversed", "float32(w[k] * s.src[0]", "float32(w[taps-1-k] * s.src[0]"},
 	{"conv, bits", kernels, "not flushed", "numerics.Flush(sum)", "sum"},
+	{"act", kernels, "one function for another", "model.GELU:        numerics.GELU,", "model.GELU:        numerics.SiLU,"},
+	{"act, bits", kernels, "not flushed", "dst[j] = numerics.Flush(f(x))", "dst[j] = f(x)"},
 	{"swiglu", plainRows, "the gate's sign", "numerics.SiLU(x)", "numerics.SiLU(-x)"},
 	{"swiglu", plainRows, "without the other", "numerics.SiLU(x) * up[j])", "numerics.SiLU(x) * (1 + 0*up[j]))"},
 	{"add", kernels, "the sign", "dst[j] = v + y[j]", "dst[j] = v - y[j]"},

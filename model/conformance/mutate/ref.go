@@ -42,6 +42,8 @@ var refMutations = []mutation{
 	{"conv", ref, "an old slot used at position 0", "if p.position(first) == 0 {", "if p.position(first) < 0 {"},
 	{"conv", ref, "the slot cleared at every run", "if p.position(first) == 0 {", "if p.position(first) >= 0 {"},
 	{"conv", ref, "rows kept one too early", "before[i*cols+c] = at(n-taps+1+i, c)", "before[i*cols+c] = at(max(1-taps, n-taps+i), c)"},
+	{"act", ref, "one function for another", "model.Softplus: numerics.Softplus,", "model.Softplus: numerics.SiLU,"},
+	{"act", ref, "of the first row for all", "x, dst := p.row(s.Src[0], i), p.row(s.Dst, i)\n		for j, v := range x {\n			dst[j] = numerics.Flush(f", "x, dst := p.row(s.Src[0], 0*i), p.row(s.Dst, i)\n		for j, v := range x {\n			dst[j] = numerics.Flush(f"},
 	{"swiglu", ref, "the gate's sign", "numerics.SiLU(x[j])", "numerics.SiLU(-x[j])"},
 	{"swiglu", ref, "the gate for the other", "numerics.SiLU(x[j]) * y[j])", "numerics.SiLU(x[j]) * (x[j] + 0*y[j]))"},
 	{"add", ref, "the sign", "x[j] + y[j]", "x[j] - y[j]"},
