@@ -17,6 +17,7 @@ type opKernel struct {
 var kernels = [model.NumOps]opKernel{
 	model.Embed:     {nil, whole, embed}, // copies: nothing to gain from more workers
 	model.RMSNorm:   {nil, (*program).rows, rmsNormRow},
+	model.LayerNorm: {nil, (*program).rows, layerNormRow},
 	model.MatMul:    {roundRows, matMulParts, matMulPart},
 	model.RoPE:      {turn, (*program).rows, ropeRow},
 	model.Store:     {nil, (*program).rows, storeRow},
@@ -53,6 +54,17 @@ func rmsNormRow(p *program, s *step, _, i int) {
 	for g := 0; g < len(x); g += group {
 		p.b.form.Norm(dst[g:][:group], x[g:][:group], s.src[1], s.ArgFloat(0))
 	}
+}
+
+// layerNormRow computes d = Flush(x − mean), dst = Flush((d·RSqrt(Σd²·inv + eps))·w),
+// inv = 1/len(x).
+func layerNormRow(p *program, s *step, _, i int) {
+	x, dst := row(s.src[0], i, s.dstCols), row(s.dst, i, s.dstCols)
+	mean := numerics.Mean(x, float32(1/float64(len(x))))
+	for j, v := range x {
+		dst[j] = numerics.Flush(v - mean)
+	}
+	p.b.form.Norm(dst, dst, s.src[1], s.ArgFloat(0))
 }
 
 // matRows is how many rows of a weight make one part: enough work to be worth

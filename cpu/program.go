@@ -39,15 +39,16 @@ type program struct {
 // step is a model.Step with names resolved to memory.
 type step struct {
 	*model.Step
-	dst     []float32              // of an activation
-	src     [3][]float32           // of activations, and of weights that are kept decoded
-	matrix  *loader.Tensor         // of Embed and MatMul
-	kept    [3]*memory             // of sources; of Store the target, at 0
-	dstCols int                    // elements in a row of dst
-	srcCols [3]int                 // elements in a row of each source
-	scale   float32                // of Attention: from q·k to powers of two
-	part    func(worker, part int) // what a goroutine does, bound once so that Run allocates nothing
-	round   func(worker, part int) // of MatMul, before part
+	dst     []float32                   // of an activation
+	src     [model.MaxSources][]float32 // of activations, and of weights that are kept decoded
+	matrix  *loader.Tensor              // of Embed and MatMul
+	kept    [model.MaxSources]*memory   // of sources; of Store the target, at 0
+	dstCols int                         // elements in a row of dst
+	srcCols [model.MaxSources]int       // elements in a row of each source
+	scale   float32                     // of Attention: from q·k to powers of two, or to the cap's argument
+	cap     float32                     // of Attention: the most that a score may be, in powers of two; 0 for any
+	part    func(worker, part int)      // what a goroutine does, bound once so that Run allocates nothing
+	round   func(worker, part int)      // of MatMul, before part
 }
 
 // layout is what a program takes: where its activations lie, and how long its
@@ -191,8 +192,15 @@ func (p *program) resolve(s *step, ms *model.Step) error {
 	switch ms.Op {
 	case model.MatMul:
 		s.round = func(_, part int) { roundPart(p, s, part) }
+	case model.RMSNorm:
+		if len(ms.Src) == 1 { // its weight is 1
+			s.src[1] = slices.Repeat([]float32{1}, int(ms.Arg[1]))
+		}
 	case model.Attention:
 		s.scale = numerics.ScoreScale(ms.ArgFloat(4))
+		if cap := ms.ArgFloat(6); cap != 0 {
+			s.scale, s.cap = numerics.CapScale(ms.ArgFloat(4), cap), numerics.ScoreScale(cap)
+		}
 		if s.kept[2].keys {
 			return model.Unsupported(fmt.Errorf("cpu: the memory %s is of keys and of values", s.kept[2].tensor.Name))
 		}

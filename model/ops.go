@@ -16,9 +16,12 @@ const (
 	// Embed: dst[i] = W[token[i]]; where token[i] is −1, the next row of Batch.Rows.
 	Embed Op = iota
 	// RMSNorm: dst[i] = x[i] / sqrt(mean(x[i]²) + eps) · w, over each group of elements
-	// on its own, with the same w (1, group). Arg: eps as float bits, group: a head's
-	// elements, or the whole row's.
+	// on its own, with the same w (1, group), or with none. Arg: eps as float bits, group:
+	// a head's elements, or the whole row's.
 	RMSNorm
+	// LayerNorm: dst[i] = (x[i] − mean(x[i])) / sqrt(mean((x[i] − mean(x[i]))²) + eps) · w.
+	// Arg: eps as float bits.
+	LayerNorm
 	// MatMul: dst[i][j] = Σ_k x[i][k]·W[j][k].
 	MatMul
 	// RoPE: the pairs of every head, (x[2j], x[2j+1]) or with Rope.Halves
@@ -33,7 +36,10 @@ const (
 	// reads key head g = h / (nHead/nHeadKV) at positions t = t0…p of its sequence,
 	// t0 = max(0, p−window+1), or 0 where window is 0:
 	//   a[t] = softmax_t(scale · q[i][h]·K[t][g]),  dst[i][h] = Σ_t a[t]·V[t][g]
-	// Arg: nHead, nHeadKV, dimK, dimV, scale as float bits, window.
+	// With a cap c each score s becomes c·tanh(s/c) first. With sinks, the last source,
+	// sinks[h] is one more score of the softmax, of a position that has no value; it is
+	// neither scaled nor capped.
+	// Arg: nHead, nHeadKV, dimK, dimV, scale as float bits, window, cap as float bits or 0.
 	Attention
 	// Conv, a causal convolution along each sequence, a filter a channel:
 	//   dst[i][c] = Σ_k w[c][k]·x[i−K+1+k][c],  k = 0…K−1
@@ -91,6 +97,7 @@ const (
 	Matrix   Role = iota // a weight of any type, (rows, cols)
 	Vector               // a weight of one row
 	Filter               // a weight of float32, (channels, taps)
+	Floats               // a weight of float32, of one row
 	Rows                 // an activation
 	OfTokens             // an activation with a row a token: the op looks at the row's place in its sequence
 	OfWanted             // an activation with a row a wanted answer
@@ -99,12 +106,16 @@ const (
 	Either               // an activation or a Vector
 )
 
+// MaxSources is the most sources that an op has.
+const MaxSources = 5
+
 // opInfo describes an op: the one table that the builder checks steps against and
 // that inspect and the documentation print.
 type opInfo struct {
 	name    string
 	dst     Role     // an activation's, or Paged
 	src     []Role   // of the sources in order
+	may     int      // how many of the last may be left out
 	args    []string // names of Arg's words
 	formula string
 	shapes  string                 // of the sources and the target, (rows, columns)
@@ -113,37 +124,39 @@ type opInfo struct {
 
 func (r Role) String() string {
 	return [...]string{
-		"a weight", "a weight of one row", "a float32 weight of two columns or more", "an activation", "an activation of token rows",
+		"a weight", "a weight of one row", "a float32 weight of two columns or more", "a float32 weight of one row", "an activation", "an activation of token rows",
 		"an activation of wanted rows", "memory in pages", "memory in slots", "an activation or a weight of one row",
 	}[r]
 }
 
 var opInfos = [NumOps]opInfo{
-	Embed: {"embed", OfTokens, []Role{Matrix}, nil, "W[token]",
+	Embed: {"embed", OfTokens, []Role{Matrix}, 0, nil, "W[token]",
 		"(vocabulary, c) → (t, c)", fitEmbed},
-	RMSNorm: {"rmsnorm", Rows, []Role{Rows, Vector}, []string{"eps:f", "group"}, "x / sqrt(mean(x²) + eps) · w",
+	RMSNorm: {"rmsnorm", Rows, []Role{Rows, Vector}, 1, []string{"eps:f", "group"}, "x / sqrt(mean(x²) + eps) · w",
 		"(n, groups·group), (1, group) → (n, groups·group)", fitRMSNorm},
-	MatMul: {"matmul", Rows, []Role{Matrix, Rows}, nil, "x · Wᵀ",
+	LayerNorm: {"layernorm", Rows, []Role{Rows, Vector}, 0, []string{"eps:f"}, "(x − mean(x)) / sqrt(var(x) + eps) · w",
+		"(n, c), (1, c) → (n, c)", fitLayerNorm},
+	MatMul: {"matmul", Rows, []Role{Matrix, Rows}, 0, nil, "x · Wᵀ",
 		"(m, k), (n, k) → (n, m)", fitMatMul},
-	RoPE: {"rope", OfTokens, []Role{OfTokens}, []string{"head_dim", "rope"}, "turn(x, position)",
+	RoPE: {"rope", OfTokens, []Role{OfTokens}, 0, []string{"head_dim", "rope"}, "turn(x, position)",
 		"(t, heads·head_dim) → (t, heads·head_dim), with a rope of the plan within head_dim", fitRoPE},
-	Store: {"store", Paged, []Role{OfTokens}, nil, "memory[position] = x",
+	Store: {"store", Paged, []Role{OfTokens}, 0, nil, "memory[position] = x",
 		"(t, c) → (·, c)", fitColumns},
-	Attention: {"attention", OfTokens, []Role{OfTokens, Paged, Paged}, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window"}, "softmax(scale · q·Kᵀ) · V",
-		"(t, h·dim_k), (·, kv·dim_k), (·, kv·dim_v) → (t, h·dim_v) in one pool of the window", fitAttention},
-	Conv: {"conv", OfTokens, []Role{OfTokens, Filter, Slots}, nil, "Σ w[k] · x[i−K+1+k]",
+	Attention: {"attention", OfTokens, []Role{OfTokens, Paged, Paged, Floats}, 1, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window", "cap:f"}, "softmax(scale · q·Kᵀ) · V",
+		"(t, h·dim_k), (·, kv·dim_k), (·, kv·dim_v), (1, h) → (t, h·dim_v) in one pool of the window", fitAttention},
+	Conv: {"conv", OfTokens, []Role{OfTokens, Filter, Slots}, 0, nil, "Σ w[k] · x[i−K+1+k]",
 		"(t, c), (c, K), (·, (K−1)·c) → (t, c)", fitConv},
-	Act: {"act", Rows, []Role{Rows}, []string{"kind", "c:f"}, "f(x)",
+	Act: {"act", Rows, []Role{Rows}, 0, []string{"kind", "c:f"}, "f(x)",
 		"(n, c) → (n, c), with a kind that is known and a constant that it can have", fitAct},
-	SwiGLU: {"swiglu", Rows, []Role{Rows, Rows}, nil, "x / (1 + exp(−x)) · y",
+	SwiGLU: {"swiglu", Rows, []Role{Rows, Rows}, 0, nil, "x / (1 + exp(−x)) · y",
 		"(n, c), (n, c) → (n, c)", fitElements},
-	Add: {"add", Rows, []Role{Rows, Either}, nil, "x + y",
+	Add: {"add", Rows, []Role{Rows, Either}, 0, nil, "x + y",
 		"(n, c), (n or 1, c) → (n, c)", fitAdd},
-	Mul: {"mul", Rows, []Role{Rows, Rows}, nil, "x · y",
+	Mul: {"mul", Rows, []Role{Rows, Rows}, 0, nil, "x · y",
 		"(n, c), (n, c) → (n, c)", fitElements},
-	Gather: {"gather", OfWanted, []Role{OfTokens}, nil, "x[want]",
+	Gather: {"gather", OfWanted, []Role{OfTokens}, 0, nil, "x[want]",
 		"(t, c) → (w, c)", fitColumns},
-	Sample: {"sample", OfWanted, []Role{OfWanted}, nil, "choose(x)",
+	Sample: {"sample", OfWanted, []Role{OfWanted}, 0, nil, "choose(x)",
 		"(w, vocabulary) → (w, 1)", fitSample},
 }
 
@@ -208,8 +221,8 @@ func (p *Plan) checkRoles(s *Step) error {
 		return UnsupportedError{fmt.Errorf("model: %s is not in the table of ops", s.Op)}
 	}
 	info, name := &opInfos[s.Op], p.Tensors[s.Dst].Name
-	if len(s.Src) != len(info.src) {
-		return fmt.Errorf("model: %s → %s has %d sources, the table says %d", s.Op, name, len(s.Src), len(info.src))
+	if n := len(info.src); len(s.Src) > n || len(s.Src) < n-info.may {
+		return fmt.Errorf("model: %s → %s has %d sources, the table says %d", s.Op, name, len(s.Src), n)
 	}
 	if !p.plays(s.Dst, info.dst) {
 		return fmt.Errorf("model: %s → %s: the target is not %s", s.Op, name, info.dst)
@@ -230,6 +243,8 @@ func (p *Plan) plays(id ID, r Role) bool {
 		return t.Kind == Weight
 	case Filter:
 		return t.Kind == Weight && t.Type == quant.F32 && t.Cols >= 2
+	case Floats:
+		return t.Kind == Weight && t.Type == quant.F32 && t.Rows == 1
 	case Vector:
 		return t.Kind == Weight && t.Rows == 1
 	case Rows:

@@ -12,7 +12,7 @@ type operands struct {
 	p   *Plan
 	s   *Step
 	dst *Tensor
-	src [3]*Tensor // as many as the op has
+	src [MaxSources]*Tensor // nil beyond the step's
 }
 
 // checkShapes says that a step's tensors do not fit together; its roles are checked.
@@ -52,8 +52,10 @@ func fitEmbed(x *operands) bool { return x.src[0].Cols == x.dst.Cols && x.p.Voca
 
 func fitRMSNorm(x *operands) bool {
 	group := int(x.s.Arg[1])
-	return x.like(0) && group > 0 && x.src[1].Cols == group && x.dst.Cols%group == 0
+	return x.like(0) && group > 0 && x.dst.Cols%group == 0 && (x.src[1] == nil || x.src[1].Cols == group)
 }
+
+func fitLayerNorm(x *operands) bool { return x.like(0) && x.src[1].Cols == x.dst.Cols }
 
 func fitMatMul(x *operands) bool {
 	w, in := x.src[0], x.src[1]
@@ -76,7 +78,8 @@ func fitAttention(x *operands) bool {
 	nHead, nHeadKV, dimK, dimV := int(x.s.Arg[0]), int(x.s.Arg[1]), int(x.s.Arg[2]), int(x.s.Arg[3])
 	q, k, v := x.src[0], x.src[1], x.src[2]
 	return nHeadKV > 0 && nHead%nHeadKV == 0 && q.Cols == nHead*dimK && x.dst.Cols == nHead*dimV &&
-		k.Cols == nHeadKV*dimK && v.Cols == nHeadKV*dimV && k.Pool == v.Pool && x.p.Pools[k.Pool].Window == int(x.s.Arg[5])
+		k.Cols == nHeadKV*dimK && v.Cols == nHeadKV*dimV && k.Pool == v.Pool && x.p.Pools[k.Pool].Window == int(x.s.Arg[5]) &&
+		(x.src[3] == nil || x.src[3].Cols == nHead) && (x.s.Arg[6] == 0 || CanCap(x.s.ArgFloat(6)))
 }
 
 func fitConv(x *operands) bool {

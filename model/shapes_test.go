@@ -12,7 +12,8 @@ import (
 var free = map[Op][]string{
 	Embed:     {"rows of source 0"}, // more than the vocabulary
 	RMSNorm:   {"eps:f"},
-	Attention: {"scale:f"},
+	LayerNorm: {"eps:f"},
+	Attention: {"scale:f", "cap:f"},    // here any cap, or none
 	Act:       {"kind"},                // any that is known
 	Sample:    {"columns of source 0"}, // any vocabulary
 }
@@ -99,6 +100,11 @@ func TestShapesBeyondColumns(t *testing.T) {
 			}
 			p.Tensors[s.Dst].Cols = 16
 		}},
+		{"no sinks", Attention, true, func(_ *Plan, s *Step) { s.Src = s.Src[:3] }},
+		{"a cap below 0", Attention, false, func(_ *Plan, s *Step) { s.Arg[6] = math.Float32bits(-1) }},
+		{"a cap that is no number", Attention, false, func(_ *Plan, s *Step) { s.Arg[6] = 0x7fc00000 }},
+		{"no weight", RMSNorm, true, func(_ *Plan, s *Step) { s.Src = s.Src[:1] }},
+		{"no weight and no group", RMSNorm, false, func(_ *Plan, s *Step) { s.Src, s.Arg[1] = s.Src[:1], 0 }},
 		{"a constant", Act, false, func(_ *Plan, s *Step) { s.Arg[1] = math.Float32bits(2) }},
 		{"a factor", Act, true, func(_ *Plan, s *Step) { s.Arg[0], s.Arg[1] = uint32(Scaled), math.Float32bits(-2) }},
 		{"a factor of 0", Act, false, func(_ *Plan, s *Step) { s.Arg[0] = uint32(Scaled) }},

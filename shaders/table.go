@@ -59,15 +59,16 @@ func Table() []Variant {
 		{"rope_store", "op/rope.comp", []string{"STORE=1"}, 3, 0, 6},
 		{"store", "op/store.comp", nil, 3, 0, 3},
 		{"conv", "op/conv.comp", nil, 5, 0, 5},
-		{"attention_reduce", "op/attention_reduce.comp", nil, 3, 0, 4},
+		{"attention_reduce", "op/attention_reduce.comp", nil, 4, 0, 4},
 		{"numerics", "op/numerics.comp", nil, 3, 0, 1},
 		{"sample_best", "op/sample_best.comp", nil, 3, 0, 2},
 		{"sample_pick", "op/sample_pick.comp", nil, 4, 0, 3},
+		{"layernorm", "op/layernorm.comp", nil, 4, 0, 4},
 		{"rmsnorm", "op/rmsnorm.comp", nil, 4, 0, 5},
 		{"rmsnorm_round", "op/rmsnorm.comp", []string{"ROUND=1"}, 4, 0, 5},
 	}
 	for _, l := range loads {
-		table = append(table, Variant{"attention" + l.suffix, "op/attention.comp", l.defines, 6 - 3*l.fetchers, 3 * l.fetchers, 7})
+		table = append(table, Variant{"attention" + l.suffix, "op/attention.comp", l.defines, 7 - 3*l.fetchers, 3 * l.fetchers, 8})
 	}
 	for _, t := range Types {
 		name, define := TypeName(t), "TYPE="+strconv.Itoa(int(t))

@@ -197,6 +197,7 @@ func (w *lowered) lower() error {
 var lowerings = [model.NumOps]func(*lowered) error{
 	model.Embed:     (*lowered).embed,
 	model.RMSNorm:   (*lowered).rmsnorm,
+	model.LayerNorm: (*lowered).layernorm,
 	model.MatMul:    (*lowered).matmul,
 	model.RoPE:      (*lowered).rope,
 	model.Store:     (*lowered).store,

@@ -9,7 +9,7 @@ import (
 	"eclat/shaders"
 )
 
-// The steps that work row by row: embed, rmsnorm, rope, store, act, swiglu, add, mul, gather.
+// The steps that work row by row: embed, rmsnorm, layernorm, rope, store, act, swiglu, add, mul, gather.
 
 func (w *lowered) embed() error {
 	id := w.s.Src[0]
@@ -55,7 +55,11 @@ func (w *lowered) rmsnorm() error {
 	if err := w.k.works(kernel); err != nil {
 		return err
 	}
-	weight, err := w.vector(w.s.Src[1])
+	bare := len(w.s.Src) == 1
+	weight, err := read(w.s.Src[0]), error(nil) // none: anything
+	if !bare {
+		weight, err = w.vector(w.s.Src[1])
+	}
 	if err != nil {
 		return err
 	}
@@ -65,14 +69,30 @@ func (w *lowered) rmsnorm() error {
 		local *= 2 // four elements an invocation
 	}
 	word, rows := count(w.dst)
-	spec := []uint32{local, boolWord(group%4 != 0)}
-	if round {
-		spec = append(spec, boolWord(pack))
-	}
+	spec := []uint32{local, boolWord(group%4 != 0), boolWord(pack), boolWord(bare)}
 	w.launch(kernel, spec,
 		[]uint32{cols, w.s.Arg[0], word, group, FloatWord(float32(1 / float64(group)))},
 		func(r Run) [3]uint32 { return [3]uint32{rows(r), cols / group, 1} },
 		write(w.s.Dst), read(w.s.Src[0]), weight)
+	return nil
+}
+
+func (w *lowered) layernorm() error {
+	if err := w.k.works("layernorm"); err != nil {
+		return err
+	}
+	weight, err := w.vector(w.s.Src[1])
+	if err != nil {
+		return err
+	}
+	cols := uint32(w.dst.Cols)
+	local := uint32(8) // barriers cost more than invocations bring
+	if !w.k.dev.Software {
+		local = min(128, uint32(w.k.dev.MaxGroupInvocations))
+	}
+	word, _ := count(w.dst)
+	w.launch("layernorm", []uint32{local}, []uint32{cols, w.s.Arg[0], word, FloatWord(float32(1 / float64(cols)))},
+		perRow(w.dst, 1), write(w.s.Dst), read(w.s.Src[0]), weight)
 	return nil
 }
 

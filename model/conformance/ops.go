@@ -65,9 +65,11 @@ func vectors() (cases []*Case) {
 		c.runs = fixed(scaled(rowsOnly(0, 5, cols, 1), large), scaled(rowsOnly(5, 1, cols, 2), large))
 		cases = append(cases, typed(ty, compared(op, fmt.Sprintf("%s vector of %d, size %g", ty, cols, large), LimitExact, c)))
 	}
+	layer := func(b *model.Builder, w, x model.ID) model.ID { return b.LayerNorm("y", x, w, 1e-5) }
 	for _, cols := range []int{1, 7, 64, 257, 5120} {
 		for _, large := range []float32{1, 1e5, 1e-6, 1e15} {
 			vector("rmsnorm", quant.F32, cols, large, norm)
+			vector("layernorm", quant.F32, cols, large, layer)
 		}
 		vector("add", quant.F32, cols, 1, bias)
 	}
@@ -79,10 +81,16 @@ func vectors() (cases []*Case) {
 		}
 		c.runs = fixed(rowsOnly(0, 5, h.heads*h.group, 1), rowsOnly(5, 1, h.heads*h.group, 2))
 		cases = append(cases, typed(quant.F32, compared("rmsnorm", fmt.Sprintf("%d groups of %d", h.heads, h.group), LimitExact, c)))
+		bare := *c
+		bare.build = func(b *model.Builder) model.ID {
+			return b.HeadNorm("y", b.Receive("x", h.heads*h.group), h.group, 1e-5)
+		}
+		cases = append(cases, compared("rmsnorm", fmt.Sprintf("%d groups of %d without a weight", h.heads, h.group), LimitExact, &bare))
 	}
 	for _, ty := range quant.Decodable() {
 		if ty != quant.F32 {
 			vector("rmsnorm", ty, 512, 1, norm)
+			vector("layernorm", ty, 512, 1, layer)
 			vector("add", ty, 512, 1, bias)
 		}
 	}

@@ -18,6 +18,7 @@ layout(constant_id = 1) const bool TAIL = false;  // a group is not a multiple o
 #ifdef ROUND
 layout(constant_id = 2) const bool PACK = false;
 #endif
+layout(constant_id = 3) const bool BARE = false;  // there is no weight
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row
@@ -67,7 +68,7 @@ float eight(uint at, uint step) {
 
 vec4 normed(vec4 x, float r, vec4 weight) {
     precise vec4 v = x * r;
-    v = v * flush(weight);
+    if (!BARE) v = v * flush(weight);
     return flush(v);
 }
 
