@@ -116,12 +116,13 @@ func turn(p *program, s *step) error {
 	t, axes := &p.plan.Ropes[r], p.plan.Axes
 	for i := range p.last.Tokens {
 		pos, out := p.batch.Pos[i*axes:][:axes], row(p.turns[r], i, 2*len(t.Freq))
+		scale := t.ScaleAt(pos[0])
 		for j, freq := range t.Freq {
 			at := pos[0]
 			if t.Axis != nil {
 				at = pos[t.Axis[j]]
 			}
-			out[2*j], out[2*j+1] = numerics.Turn(at, freq, t.Scale)
+			out[2*j], out[2*j+1] = numerics.Turn(at, freq, scale)
 		}
 	}
 	return nil

@@ -69,6 +69,9 @@ func fitRoPE(x *operands) bool {
 	}
 	r := &x.p.Ropes[at]
 	beyond := func(axis uint8) bool { return int(axis) >= x.p.Axes }
+	if r.Warm != 0 && (r.Every <= 0 || 2*len(r.Freq) != headDim) { // what is not turned would stay cold
+		return false
+	}
 	return 2*len(r.Freq) <= headDim && (r.Axis == nil || len(r.Axis) == len(r.Freq) && !slices.ContainsFunc(r.Axis, beyond))
 }
 

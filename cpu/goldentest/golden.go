@@ -320,6 +320,9 @@ func ropes() []golden {
 			turn(4, 4, 3, model.Rope{Freq: []float64{quarter, quarter}, Scale: 1, Axis: []uint8{2, 1}}),
 			[]run{{model.Batch{Rows: []float32{1, 2, 3, 4, 1, 2, 3, 4}, Pos: []int32{0, 2, 1, 1, 0, 3}, Seqs: []model.SeqRun{{N: 2}}},
 				[]float32{-2, 1, -3, -4, 2, -1, 3, 4}, nil}}},
+		{"warm", model.RoPE, nil, model.Room{}, // 2·(1 + ½·ln 1), 2·(1 + ½·ln 2)
+			turn(2, 2, 1, model.Rope{Freq: []float64{0}, Scale: 2, Warm: 0.5, Every: 16}),
+			[]run{{two(15, 1, 2, 1, 2), []float32{2, 4, 2.6931472, 5.3862944}, nil}}},
 		{"far", model.RoPE, nil, model.Room{}, // a million turns and a quarter
 			turn(2, 2, 1, model.Rope{Freq: []float64{quarter}, Scale: 1}),
 			[]run{{model.Batch{Rows: []float32{1, 2}, Pos: []int32{4000001}, Seqs: []model.SeqRun{{N: 1}}}, []float32{-2, 1}, nil}}},

@@ -137,12 +137,13 @@ func rope(p *program, s *model.Step) {
 	for i := range p.rows(s.Dst) {
 		x, dst := p.row(s.Src[0], i), p.row(s.Dst, i)
 		copy(dst, x)
+		scale := r.ScaleAt(int32(p.position(i)))
 		for j, freq := range r.Freq {
 			axis := 0
 			if r.Axis != nil {
 				axis = int(r.Axis[j])
 			}
-			cos, sin := numerics.Turn(p.batch.Pos[i*p.plan.Axes+axis], freq, r.Scale)
+			cos, sin := numerics.Turn(p.batch.Pos[i*p.plan.Axes+axis], freq, scale)
 			a, b := 2*j, 2*j+1
 			if r.Halves {
 				a, b = j, j+len(r.Freq)

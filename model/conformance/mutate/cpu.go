@@ -28,7 +28,7 @@ var cpuMutations = []mutation{
 	{"rope", kernels, "the rest of a head not copied", "copy(dst[len(turn):], x[len(turn):])", "clear(dst[len(turn):])"},
 	{"rope", kernels, "neighbours turned the other way", "numerics.Rotate(x[j], x[j+1], cos, sin)", "numerics.Rotate(x[j], x[j+1], cos, -sin)"},
 	{"rope", kernels, "halves turned the other way", "numerics.Rotate(x[j], x[j+n], cos, sin)", "numerics.Rotate(x[j], x[j+n], cos, -sin)"},
-	{"rope", kernels, "scale left out", "numerics.Turn(at, freq, t.Scale)", "numerics.Turn(at, freq, 1)"},
+	{"rope", kernels, "scale left out", "numerics.Turn(at, freq, scale)", "numerics.Turn(at, freq, 1)"},
 	{"rope", kernels, "one position on", "numerics.Turn(at, freq", "numerics.Turn(at+1, freq"},
 	{"store", kernels, "the row before", "pos%model.PageLen, row(", "max(0, pos%model.PageLen-1), row("},
 	{"store", kernels, "the first page for all", "p.table(i, m)[pos/model.PageLen]", "p.table(i, m)[len(p.table(i, m))-1]"},

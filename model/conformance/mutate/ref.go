@@ -21,7 +21,7 @@ var refMutations = []mutation{
 	{"matmul", ref, "without minimums", "p.ints.Min[g], scale", "0*p.ints.Min[g], scale"},
 	{"matmul", ref, "the first row of activations for all", "p.rounded.Round(p.row(s.Src[1], i))", "p.rounded.Round(p.row(s.Src[1], 0*i))"},
 	{"rope", ref, "turned the other way", "numerics.Rotate(x[h+a], x[h+b], cos, sin)", "numerics.Rotate(x[h+a], x[h+b], cos, -sin)"},
-	{"rope", ref, "scale left out", "freq, r.Scale)", "freq, 1)"},
+	{"rope", ref, "scale left out", "freq, scale)", "freq, 1)"},
 	{"rope", ref, "halves of the head, not of what is rotated", "a, b = j, j+len(r.Freq)", "a, b = j, j+headDim/2"},
 	{"rope", ref, "pairs swapped", "dst[h+a], dst[h+b] = numerics", "dst[h+b], dst[h+a] = numerics"},
 	{"rope", ref, "always the first axis", "axis = int(r.Axis[j])", "axis = int(r.Axis[j]) * 0"},
