@@ -19,9 +19,19 @@ type RopeConfig struct {
 	BetaSlow  float64 `json:"yarn_beta_slow,omitempty"`  // turns below which it is interpolated (YaRN)
 	AttnScale float64 `json:"attn_scale"`                // factor on rotated queries and keys
 
+	Warm  float64 `json:"temperature_scale,omitempty"`  // of queries: Rope.Warm
+	Every int     `json:"temperature_length,omitempty"` // and Rope.Every
+
 	Halves bool `json:"halves,omitempty"` // pairs are (x[j], x[j+Dims/2]), else neighbours
 
 	Factors []float64 `json:"-"` // rope_freqs: divides each pair's frequency (Llama 3); nil for none
+}
+
+// Unscaled is the same rope for the positions the model was trained for, as layers with a
+// window have it beside others that reach further.
+func (p RopeConfig) Unscaled() RopeConfig {
+	p.Scaling, p.Factor, p.ExtFactor, p.AttnScale = "none", 1, 0, 1
+	return p
 }
 
 // Table computes the angles. Pair j turns θ^(−2j/Dims)/factors[j] radians a

@@ -140,6 +140,18 @@ func (v Value) Uints() ([]uint64, bool) {
 	return out, true
 }
 
+// Bools returns an array of truth values.
+func (v Value) Bools() ([]bool, bool) {
+	if v.Type != Array || v.Elem != Bool {
+		return nil, false
+	}
+	out := make([]bool, v.Len)
+	for i, b := range v.raw[:v.Len] {
+		out[i] = b != 0
+	}
+	return out, true
+}
+
 // Floats returns an array of float32 or float64.
 func (v Value) Floats() ([]float64, bool) {
 	if v.Type != Array || v.Elem != Float32 && v.Elem != Float64 {

@@ -18,7 +18,10 @@ type architecture struct {
 }
 
 // architectures is the one table of families.
-var architectures = []architecture{llama, qwen3}
+var architectures = []architecture{
+	llama, qwen2, qwen3, mistral3, gemma, gemma2, gemma3, phi3, granite, smolLM3, glm4, olmo2, exaone4, seedOSS,
+	ernie4_5, hunyuanDense, cohere2,
+}
 
 // Open reads and checks the configuration of an open file. A file that is not a
 // sound model of a supported architecture gives a *loader.FormatError.
