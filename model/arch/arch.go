@@ -37,7 +37,11 @@ func Open(f *loader.File) (*model.Model, error) {
 	}
 	i := slices.IndexFunc(architectures, func(a architecture) bool { return a.name == name })
 	if i < 0 {
-		return nil, model.Unsupported(f.Errorf(key, "architecture %.64q is not supported; supported are %s", name, Names()))
+		near := ""
+		if n := nearest(name); n != "" {
+			near = "the nearest is " + n + "; "
+		}
+		return nil, model.Unsupported(f.Errorf(key, "architecture %.64q is not supported; %ssupported are %s", name, near, Names()))
 	}
 	if len(f.Tensors) == 0 {
 		return nil, model.Unsupported(f.Errorf("tensor count", "the file has no tensors: a vocabulary alone cannot be run"))
@@ -48,6 +52,45 @@ func Open(f *loader.File) (*model.Model, error) {
 		return nil, r.err
 	}
 	return model.New(f, c, architectures[i].build)
+}
+
+// nearest is the architecture whose name is the fewest letters from name, "" where that is
+// more than half of them.
+func nearest(name string) (best string) {
+	const longest = 32
+	if len(name) > longest {
+		return ""
+	}
+	few := len(name)/2 + 1
+	for _, a := range architectures {
+		if d := distance(strings.ToLower(name), a.name); d < few {
+			few, best = d, a.name
+		}
+	}
+	return best
+}
+
+// distance is how many letters must be put in, taken out or changed to make b of a
+// (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1) // from what of a was read to each beginning of b
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			d := min(row[j], row[j+1]) + 1
+			if a[i] == b[j] {
+				d = min(d, before)
+			} else {
+				d = min(d, before+1)
+			}
+			before, row[j+1] = row[j+1], d
+		}
+	}
+	return row[len(b)]
 }
 
 // Names lists the supported architectures, for messages.
