@@ -50,7 +50,7 @@ func (p *program) alike(s *step, i, j int) bool {
 //
 //	a[t] = softmax_t(scale · q·K[t]),  dst = Σ_t a[t]·V[t]
 //
-// in spans of the sequence's positions, as the definition has it (model/numerics).
+// with the head's sink, where there is one, merged last; in spans of the sequence's positions, as the definition has it (model/numerics).
 func attend(p *program, s *step, w *worked, i, n, g int) {
 	nKV, dimK, dimV := int(s.Arg[1]), int(s.Arg[2]), int(s.Arg[3])
 	heads := int(s.Arg[0]) / nKV
@@ -75,7 +75,11 @@ func attend(p *program, s *step, w *worked, i, n, g int) {
 	for r := range n {
 		dst := row(s.dst, (i+r)*nKV+g, heads*dimV)
 		for h := range heads {
+			sink := g*heads + h
 			h += r * heads
+			if s.src[3] != nil {
+				w.sink(h, dimV, s.src[3][sink])
+			}
 			by := numerics.Recip(w.sum[h])
 			for d, v := range w.Out[h*dimV:][:dimV] {
 				dst[h%heads*dimV+d] = numerics.Flush(float32(v * by))
@@ -100,6 +104,13 @@ func scoreSpan(p *program, s *step, w *worked, i, n, g, span int) {
 	for page := from / model.PageLen; page*model.PageLen < to; page++ {
 		at := page * model.PageLen % kernel.Span
 		p.b.form.Scores(w.Scores[at:], keys.from(table[page], g*dim*model.PageLen), n*heads, dim, s.scale, &w.Scratch)
+		if s.cap != 0 {
+			for h := range n * heads {
+				for t, v := range w.Scores[h*kernel.Span+at:][:model.PageLen] {
+					w.Scores[h*kernel.Span+at+t] = numerics.Flush(float32(numerics.Tanh(v) * s.cap))
+				}
+			}
+		}
 	}
 }
 
@@ -148,5 +159,16 @@ func (w *worked) merge(h, dim int) {
 	out := w.Out[h*dim:][:dim]
 	for d, v := range w.Span[h*dim:][:dim] {
 		out[d] = numerics.Flush(float32(out[d]*before) + float32(v*own))
+	}
+}
+
+// sink adds a score without a value to head h.
+func (w *worked) sink(h, dim int, x float32) {
+	most, l := numerics.Sink(x)
+	_, before, own := numerics.Merge(w.top[h], most)
+	w.sum[h] = float32(w.sum[h]*before) + float32(l*own)
+	out := w.Out[h*dim:][:dim]
+	for d, v := range out {
+		out[d] = numerics.Flush(float32(v * before))
 	}
 }

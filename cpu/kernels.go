@@ -18,6 +18,7 @@ var kernels = [model.NumOps]opKernel{
 	model.Embed:     {nil, whole, embed}, // copies: nothing to gain from more workers
 	model.RMSNorm:   {nil, (*program).rows, rmsNormRow},
 	model.L2Norm:    {nil, (*program).rows, l2NormRow},
+	model.LayerNorm: {nil, (*program).rows, layerNormRow},
 	model.MatMul:    {roundRows, matMulParts, matMulPart},
 	model.RoPE:      {turn, (*program).rows, ropeRow},
 	model.Store:     {nil, (*program).rows, storeRow},
@@ -72,6 +73,17 @@ func l2NormRow(p *program, s *step, _, i int) {
 	copy(dst[end:], x[end:])
 }
 
+// layerNormRow computes d = Flush(x − mean), dst = Flush((d·RSqrt(Σd²·inv + eps))·w),
+// inv = 1/len(x).
+func layerNormRow(p *program, s *step, _, i int) {
+	x, dst := row(s.src[0], i, s.dstCols), row(s.dst, i, s.dstCols)
+	mean := numerics.Mean(x, float32(1/float64(len(x))))
+	for j, v := range x {
+		dst[j] = numerics.Flush(v - mean)
+	}
+	p.b.form.Norm(dst, dst, s.src[1], s.ArgFloat(0))
+}
+
 // matRows is how many rows of a weight make one part: enough work to be worth
 // waking a goroutine for, few enough that all get some.
 const matRows = 48
@@ -121,12 +133,13 @@ func turn(p *program, s *step) error {
 	t, axes := &p.plan.Ropes[r], p.plan.Axes
 	for i := range p.last.Tokens {
 		pos, out := p.batch.Pos[i*axes:][:axes], row(p.turns[r], i, 2*len(t.Freq))
+		scale := t.ScaleAt(pos[0])
 		for j, freq := range t.Freq {
 			at := pos[0]
 			if t.Axis != nil {
 				at = pos[t.Axis[j]]
 			}
-			out[2*j], out[2*j+1] = numerics.Turn(at, freq, t.Scale)
+			out[2*j], out[2*j+1] = numerics.Turn(at, freq, scale)
 		}
 	}
 	return nil

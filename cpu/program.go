@@ -45,7 +45,8 @@ type step struct {
 	kept    [model.MaxSources]*memory   // of sources; of Store the target, at 0
 	dstCols int                         // elements in a row of dst
 	srcCols [model.MaxSources]int       // elements in a row of each source
-	scale   float32                     // of Attention: from q·k to powers of two
+	scale   float32                     // of Attention: from q·k to powers of two, or to the cap's argument
+	cap     float32                     // of Attention: the most that a score may be, in powers of two; 0 for any
 	part    func(worker, part int)      // what a goroutine does, bound once so that Run allocates nothing
 	round   func(worker, part int)      // of MatMul, before part
 }
@@ -191,8 +192,15 @@ func (p *program) resolve(s *step, ms *model.Step) error {
 	switch ms.Op {
 	case model.MatMul:
 		s.round = func(_, part int) { roundPart(p, s, part) }
+	case model.RMSNorm:
+		if len(ms.Src) == 1 { // its weight is 1
+			s.src[1] = slices.Repeat([]float32{1}, int(ms.Arg[1]))
+		}
 	case model.Attention:
 		s.scale = numerics.ScoreScale(ms.ArgFloat(4))
+		if cap := ms.ArgFloat(6); cap != 0 {
+			s.scale, s.cap = numerics.CapScale(ms.ArgFloat(4), cap), numerics.ScoreScale(cap)
+		}
 		if s.kept[2].keys {
 			return model.Unsupported(fmt.Errorf("cpu: the memory %s is of keys and of values", s.kept[2].tensor.Name))
 		}

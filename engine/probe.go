@@ -114,9 +114,9 @@ func describe(file *loader.File, plan *model.Plan, i, j int) ProbeStep {
 		switch t := plan.Tensors[id]; t.Kind {
 		case model.Weight:
 			out.Type = t.Type
-			if w := file.Tensor(t.Name); w != nil && s.Op == model.Embed {
+			if w, err := model.FindWeight(file, t); err == nil && s.Op == model.Embed {
 				out.Row += int64(w.RowBytes)
-			} else if w != nil {
+			} else if err == nil {
 				out.Fixed += w.Size
 			}
 		case model.Kept:

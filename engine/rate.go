@@ -78,7 +78,7 @@ func (c *chain) matMulRate(ctx context.Context, tokens int, limit time.Duration)
 	x := b.Receive("x", w.Cols)
 	y := x
 	for i := range products {
-		y = b.MatMul("y"+strconv.Itoa(i), b.Weight(w.Name, w.Rows, w.Cols), x)
+		y = b.MatMul("y"+strconv.Itoa(i), b.Again(w), x)
 	}
 	// No row is wanted back, so the answer takes no time to copy.
 	plan, err := b.Plan(b.Gather("nothing", y))

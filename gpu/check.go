@@ -194,6 +194,9 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 		if d.Spec[2] == lower.NormUnit {
 			return conformance.L2Question(d.Spec[1] != 0), nil
 		}
+		if d.Spec[2] == lower.NormBare && d.Spec[1] == 0 {
+			return conformance.BareNormQuestion(int(d.Push[3])), nil
+		}
 		return conformance.NormQuestion(int(d.Push[3]), d.Spec[1] != 0), nil
 	case "conv":
 		return conformance.ConvQuestion(d.Spec[1] != 0, d.Spec[2] != 0), nil
@@ -208,15 +211,21 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 			return conformance.ActQuestion(model.Activation(kind - lower.OpAct)), nil
 		}
 		return [...]model.Op{model.SwiGLU, model.Add, model.Mul}[d.Spec[1]].String(), nil
-	case "gather", "bias", "slice":
+	case "gather", "bias", "slice", "layernorm":
 		return d.Kernel, nil
 	case "sample_best", "sample_pick":
 		return "sample", nil
 	case "round":
 		return "", nil
 	}
-	if strings.HasPrefix(d.Kernel, "attention") && d.Spec[10] != 0 { // it rounds
-		return p.attentionQuestion(g.Step, true), p.taker(d.Bind[1].Tensor, lower.MaxCols)
+	if strings.HasPrefix(d.Kernel, "attention") {
+		if d.Spec[12] != 0 || d.Spec[13] != 0 { // a cap, sinks
+			dim, share, _ := p.attended(g.Step)
+			return conformance.SunkQuestion(dim, share, p.opt.Tokens >= 16), nil
+		}
+		if d.Spec[10] != 0 { // it rounds
+			return p.attentionQuestion(g.Step, true), p.taker(d.Bind[1].Tensor, lower.MaxCols)
+		}
 	}
 	return p.attentionQuestion(g.Step, false), nil
 }
@@ -242,14 +251,21 @@ func (p *program) taker(x model.ID, cols uint32) *lower.Shape {
 // and stores its keys is asked with it.
 func (p *program) attentionQuestion(from int, rounded bool) string {
 	halves := slices.ContainsFunc(p.plan.Ropes, func(r model.Rope) bool { return r.Halves })
-	dim, share, ty := 64, 1, quant.F16
+	dim, share, ty := p.attended(from)
+	return conformance.AttentionQuestion(dim, share, p.opt.Tokens >= 16, ty, halves, rounded)
+}
+
+// attended is the shape of the first attention from a step on: elements of a head, heads
+// that share keys, and the keys' type.
+func (p *program) attended(from int) (dim, share int, ty quant.Type) {
+	dim, share, ty = 64, 1, quant.F16
 	for i := range p.plan.Steps[from:] {
 		if s := &p.plan.Steps[from+i]; s.Op == model.Attention {
 			dim, share, ty = int(s.Arg[2]), int(s.Arg[0]/s.Arg[1]), p.plan.Tensors[s.Src[1]].Type
 			break
 		}
 	}
-	return conformance.AttentionQuestion(dim, share, p.opt.Tokens >= 16, ty, halves, rounded)
+	return dim, share, ty
 }
 
 // guest is a backend on the device and with the pipelines of another, whose Close leaves

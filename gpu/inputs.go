@@ -110,12 +110,13 @@ func (p *program) writeTurns(w []uint32, r *model.Rope, pos []int32) {
 	axes, pairs := p.plan.Axes, len(r.Freq)
 	for i := range len(pos) / axes {
 		out, own := w[2*i*pairs:][:2*pairs], pos[i*axes:][:axes]
+		scale := r.ScaleAt(own[0])
 		for j, freq := range r.Freq {
 			axis := 0
 			if r.Axis != nil {
 				axis = int(r.Axis[j])
 			}
-			cos, sin := numerics.Turn(own[axis], freq, r.Scale)
+			cos, sin := numerics.Turn(own[axis], freq, scale)
 			out[2*j], out[2*j+1] = lower.FloatWord(cos), lower.FloatWord(sin)
 		}
 	}

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"fmt"
+
 	"eclat/loader"
 	"eclat/loader/quant"
 )
@@ -82,8 +84,38 @@ func (b *Builder) Cols(x ID) int { return b.plan.Tensors[x].Cols }
 
 // Weight declares the weight name of shape (rows, cols), read from the file.
 func (b *Builder) Weight(name string, rows, cols int) ID {
+	return b.tensor(Tensor{Name: name, Kind: Weight, Type: b.typeOf(name, rows, cols), Cols: cols, Rows: rows})
+}
+
+// RowsOf declares n rows, from row first on, of the weight name of shape (rows, cols), as
+// a weight of their own.
+func (b *Builder) RowsOf(name string, rows, cols, first, n int) ID {
+	return b.part(fmt.Sprintf("%s[%d:%d]", name, first, first+n), name, rows, cols, first*cols, n, cols)
+}
+
+// ElementsOf declares n elements, from element first on, of the weight name of one row of
+// length elements, as a weight of their own, (1, n).
+func (b *Builder) ElementsOf(name string, length, first, n int) ID {
+	return b.part(fmt.Sprintf("%s[%d:%d]", name, first, first+n), name, 1, length, first, 1, n)
+}
+
+// part declares a weight (n, width) that begins with element first of the weight of.
+func (b *Builder) part(name, of string, rows, cols, first, n, width int) ID {
+	t := Tensor{Name: name, Kind: Weight, Type: b.typeOf(of, rows, cols), Rows: n, Cols: width, Of: of, First: first}
+	if b.err == nil {
+		if _, err := t.part(b.file.Tensor(of)); err != nil {
+			b.err = b.file.Errorf(of, "%v", err)
+		}
+	}
+	return b.tensor(t)
+}
+
+// Again declares a weight as another plan of the same file has it.
+func (b *Builder) Again(w Tensor) ID { return b.tensor(w) }
+
+// typeOf is the type of the file's tensor name, which must be of shape (rows, cols).
+func (b *Builder) typeOf(name string, rows, cols int) quant.Type {
 	t := b.file.Tensor(name)
-	ty := quant.F32
 	switch {
 	case b.err != nil:
 	case t == nil:
@@ -93,9 +125,9 @@ func (b *Builder) Weight(name string, rows, cols int) ID {
 	case !t.Type.CanDecode():
 		b.err = UnsupportedError{b.file.Errorf(name, "type %s is not supported; supported are %s", t.Type, quant.DecodableTypes())}
 	default:
-		ty = t.Type
+		return t.Type
 	}
-	return b.tensor(Tensor{Name: name, Kind: Weight, Type: ty, Cols: cols, Rows: rows})
+	return quant.F32
 }
 
 // Vector declares the weight name of n elements as one row, (1, n), whatever rows the

@@ -38,6 +38,17 @@ func (b *Builder) L2Norm(name string, x ID, group, groups int, eps float32) ID {
 	return b.step(b.like(x, name, b.Cols(x)), L2Norm, [8]uint32{math.Float32bits(eps), uint32(group), uint32(groups)}, x)
 }
 
+// HeadNorm is RMSNorm of each group of elements of x without a weight: (·, cols).
+func (b *Builder) HeadNorm(name string, x ID, group int, eps float32) ID {
+	return b.step(b.like(x, name, b.Cols(x)), RMSNorm, [8]uint32{math.Float32bits(eps), uint32(group)}, x)
+}
+
+// LayerNorm normalises the rows of x about their mean and scales them by w (1, cols):
+// (·, cols).
+func (b *Builder) LayerNorm(name string, x, w ID, eps float32) ID {
+	return b.step(b.like(x, name, b.Cols(x)), LayerNorm, [8]uint32{math.Float32bits(eps)}, x, w)
+}
+
 // MatMul multiplies the rows of x by w (m, cols): (·, m).
 func (b *Builder) MatMul(name string, w, x ID) ID {
 	return b.step(b.like(x, name, b.plan.Tensors[w].Rows), MatMul, [8]uint32{}, w, x)
@@ -54,10 +65,20 @@ func (b *Builder) Store(memory, x ID) { b.step(memory, Store, [8]uint32{}, x) }
 // Attention attends from q (·, nHead·dimK) over keys k and values v in memory of one
 // pool: (·, nHead·dimV). The pool's window is the attention's.
 func (b *Builder) Attention(name string, q, k, v ID, nHead, nHeadKV int, scale float32) ID {
+	return b.CappedAttention(name, q, k, v, None, nHead, nHeadKV, scale, 0)
+}
+
+// CappedAttention is Attention whose scores are kept within ±cap, where that is not 0, and
+// take part with sinks (1, nHead), where these are not None.
+func (b *Builder) CappedAttention(name string, q, k, v, sinks ID, nHead, nHeadKV int, scale, cap float32) ID {
 	dimK, dimV := b.Cols(k)/nHeadKV, b.Cols(v)/nHeadKV
 	window := b.plan.Pools[b.plan.Tensors[k].Pool].Window
-	arg := [8]uint32{uint32(nHead), uint32(nHeadKV), uint32(dimK), uint32(dimV), math.Float32bits(scale), uint32(window)}
-	return b.step(b.like(q, name, nHead*dimV), Attention, arg, q, k, v)
+	arg := [8]uint32{uint32(nHead), uint32(nHeadKV), uint32(dimK), uint32(dimV), math.Float32bits(scale), uint32(window), math.Float32bits(cap)}
+	src := []ID{q, k, v}
+	if sinks != None {
+		src = append(src, sinks)
+	}
+	return b.step(b.like(q, name, nHead*dimV), Attention, arg, src...)
 }
 
 // Conv convolves the rows of x with w (cols, taps) along each sequence, keeping the

@@ -22,6 +22,7 @@ func parts(t testing.TB) *loader.File {
 	add("wide", quant.Q8_0, 32, 64)
 	add("vector", quant.F32, 32, 1)
 	add("vector16", quant.F16, 32, 1)
+	add("sinks", quant.F32, 2, 1)
 	add("filter", quant.F32, 3, 32)
 	add("filter16", quant.F16, 3, 32)
 	add("one tap", quant.F32, 1, 32)
@@ -39,7 +40,7 @@ func parts(t testing.TB) *loader.File {
 func every(t testing.TB, room Room) *Plan {
 	b := NewBuilder(parts(t), room)
 	x := b.Embed("x", b.Weight("embd", 10, 32))
-	n := b.RMSNorm("n", x, b.Weight("vector", 1, 32), 1e-5)
+	n := b.LayerNorm("layer n", b.RMSNorm("n", x, b.Weight("vector", 1, 32), 1e-5), b.Weight("vector", 1, 32), 1e-5)
 	rope := b.Rope(Rope{Freq: []float64{1, 0.5}, Scale: 1})
 	q := b.RoPE("q", b.MatMul("projected", b.Weight("wide", 64, 32), n), 32, rope)
 	kr := b.RoPE("k rope", n, 32, rope)
@@ -51,7 +52,7 @@ func every(t testing.TB, room Room) *Plan {
 		v := b.Memory(m)
 		b.Store(k, kr)
 		b.Store(v, n)
-		n = b.Attention(fmt.Sprintf("a %d", l), q, k, v, 2, 1, 0.5)
+		n = b.CappedAttention(fmt.Sprintf("a %d", l), q, k, v, b.Weight("sinks", 1, 2), 2, 1, 0.5, 5)
 		b.Mul(fmt.Sprintf("m %d", l), b.MatMul(fmt.Sprintf("w %d", l), b.Weight("wide", 64, 32), x), n)
 		n = b.Add(fmt.Sprintf("n %d", l), x, x)
 	}
@@ -174,7 +175,11 @@ func TestStepsAgainstTheTable(t *testing.T) {
 		if plan.checkRoles(&s) == nil {
 			t.Errorf("%s takes a source too many", s.Op)
 		}
-		s.Src = sound.Src[:len(sound.Src)-1-info.may]
+		s.Src = sound.Src[:len(info.src)-info.may]
+		if err := plan.checkRoles(&s); err != nil {
+			t.Errorf("%s without what it may lack: %v", s.Op, err)
+		}
+		s.Src = s.Src[:len(s.Src)-1]
 		if plan.checkRoles(&s) == nil {
 			t.Errorf("%s takes a source too few", s.Op)
 		}

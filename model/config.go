@@ -17,7 +17,7 @@ type Config struct {
 	EmbdScale     float32 `json:"embd_scale,omitempty"`     // factor on embeddings; 0 for none
 	ResidualScale float32 `json:"residual_scale,omitempty"` // factor on a branch before it is added; 0 for none
 	LogitScale    float32 `json:"logit_scale,omitempty"`    // factor on logits; 0 for none
-	NoRope        bool    `json:"no_rope,omitempty"`        // positions are not turned into heads at all
+	LogitCap      float32 `json:"logit_cap,omitempty"`      // most that a logit may be, softly; 0 for any
 
 	Block          // of the first layer, and of all where Blocks is nil
 	Blocks []Block `json:"blocks,omitempty"` // (NLayer) where layers differ
@@ -31,12 +31,16 @@ type Block struct {
 	HeadDimK  int        `json:"head_dim_k"`       // elements of one query or key head; NHead·HeadDimK need not equal NEmbd
 	HeadDimV  int        `json:"head_dim_v"`       // elements of one value head
 	Window    int        `json:"window,omitempty"` // positions that a token sees, its own included; 0 for all
-	RMSEps    float32    `json:"rms_eps"`          // ε of RMSNorm
+	RMSEps    float32    `json:"rms_eps"`          // ε of norms
 	AttnScale float32    `json:"attn_scale"`       // factor on q·k before softmax
 	Rope      RopeConfig `json:"rope"`
 
-	Taps  int    `json:"taps,omitempty"`  // of a layer with a convolution: the rows that it sees, its own included
-	State *State `json:"state,omitempty"` // of a layer with a recurrent state
+	Taps      int     `json:"taps,omitempty"`       // of a layer with a convolution: the rows that it sees, its own included
+	State     *State  `json:"state,omitempty"`      // of a layer with a recurrent state
+	NoRope    bool    `json:"no_rope,omitempty"`    // positions are not turned into this layer's heads
+	AttnCap   float32 `json:"attn_cap,omitempty"`   // most that a score may be, softly; 0 for any
+	LayerNorm bool    `json:"layer_norm,omitempty"` // norms subtract the mean
+	GELU      bool    `json:"gelu,omitempty"`       // of the feed-forward layer's gate, in the place of silu
 }
 
 // At returns the shape of layer l.

@@ -62,7 +62,7 @@ func (m *Model) Plan(st Stage, room Room) (*Plan, error) {
 	}
 	var names []string
 	for _, t := range p.Weights() {
-		names = append(names, t.Name)
+		names = append(names, t.Source())
 	}
 	return p, m.File.Map(names...)
 }

@@ -17,12 +17,15 @@ const (
 	Embed Op = iota
 	// RMSNorm: dst[i] = x[i] / sqrt(mean(x[i]²) + eps) · w, over each group of elements
 	// on its own, with the same w (1, group) or, with a w (1, c) as wide as the row, its
-	// own part of it. Arg: eps as float bits, group: a head's elements, or the whole row's.
+	// own part of it, or with none. Arg: eps as float bits, group: a head's elements, or the whole row's.
 	RMSNorm
 	// L2Norm: dst[i] = x[i] / sqrt(Σx[i]² + eps), over each of the row's first groups of
 	// elements on its own; what lies beyond them is copied.
 	// Arg: eps as float bits, group: elements, groups: how many.
 	L2Norm
+	// LayerNorm: dst[i] = (x[i] − mean(x[i])) / sqrt(mean((x[i] − mean(x[i]))²) + eps) · w.
+	// Arg: eps as float bits.
+	LayerNorm
 	// MatMul: dst[i][j] = Σ_k x[i][k]·W[j][k].
 	MatMul
 	// RoPE: the pairs of every head, (x[2j], x[2j+1]) or with Rope.Halves
@@ -37,7 +40,10 @@ const (
 	// reads key head g = h / (nHead/nHeadKV) at positions t = t0…p of its sequence,
 	// t0 = max(0, p−window+1), or 0 where window is 0:
 	//   a[t] = softmax_t(scale · q[i][h]·K[t][g]),  dst[i][h] = Σ_t a[t]·V[t][g]
-	// Arg: nHead, nHeadKV, dimK, dimV, scale as float bits, window.
+	// With a cap c each score s becomes c·tanh(s/c) first. With sinks, the last source,
+	// sinks[h] is one more score of the softmax, of a position that has no value; it is
+	// neither scaled nor capped.
+	// Arg: nHead, nHeadKV, dimK, dimV, scale as float bits, window, cap as float bits or 0.
 	Attention
 	// Conv, a causal convolution along each sequence, a filter a channel:
 	//   dst[i][c] = f(Σ_k w[c][k]·x[i−K+1+k][c] + bias[c]),  k = 0…K−1
@@ -149,18 +155,20 @@ func (r Role) String() string {
 var opInfos = [NumOps]opInfo{
 	Embed: {"embed", OfTokens, []Role{Matrix}, 0, nil, "W[token]",
 		"(vocabulary, c) → (t, c)", fitEmbed},
-	RMSNorm: {"rmsnorm", Rows, []Role{Rows, Vector}, 0, []string{"eps:f", "group"}, "x / sqrt(mean(x²) + eps) · w",
+	RMSNorm: {"rmsnorm", Rows, []Role{Rows, Vector}, 1, []string{"eps:f", "group"}, "x / sqrt(mean(x²) + eps) · w",
 		"(n, groups·group), (1, group or groups·group) → (n, groups·group)", fitRMSNorm},
 	L2Norm: {"l2norm", Rows, []Role{Rows}, 0, []string{"eps:f", "group", "groups"}, "x / sqrt(Σx² + eps)",
 		"(n, c) → (n, c), with groups·group ≤ c", fitL2Norm},
+	LayerNorm: {"layernorm", Rows, []Role{Rows, Vector}, 0, []string{"eps:f"}, "(x − mean(x)) / sqrt(var(x) + eps) · w",
+		"(n, c), (1, c) → (n, c)", fitLayerNorm},
 	MatMul: {"matmul", Rows, []Role{Matrix, Rows}, 0, nil, "x · Wᵀ",
 		"(m, k), (n, k) → (n, m)", fitMatMul},
 	RoPE: {"rope", OfTokens, []Role{OfTokens}, 0, []string{"head_dim", "rope"}, "turn(x, position)",
 		"(t, heads·head_dim) → (t, heads·head_dim), with a rope of the plan within head_dim", fitRoPE},
 	Store: {"store", Paged, []Role{OfTokens}, 0, nil, "memory[position] = x",
 		"(t, c) → (·, c)", fitColumns},
-	Attention: {"attention", OfTokens, []Role{OfTokens, Paged, Paged}, 0, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window"}, "softmax(scale · q·Kᵀ) · V",
-		"(t, h·dim_k), (·, kv·dim_k), (·, kv·dim_v) → (t, h·dim_v) in one pool of the window", fitAttention},
+	Attention: {"attention", OfTokens, []Role{OfTokens, Paged, Paged, Floats}, 1, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window", "cap:f"}, "softmax(scale · q·Kᵀ) · V",
+		"(t, h·dim_k), (·, kv·dim_k), (·, kv·dim_v), (1, h) → (t, h·dim_v) in one pool of the window", fitAttention},
 	Conv: {"conv", OfTokens, []Role{OfTokens, Filter, Slots, Floats}, 1, []string{"silu"}, "f(Σ w[k] · x[i−K+1+k] + bias)",
 		"(t, c), (c, K), (·, (K−1)·c), (1, c) → (t, c)", fitConv},
 	DeltaRule: {"deltarule", OfTokens, []Role{OfTokens, OfTokens, Floats, OfTokens, Slots}, 0, []string{"n_head", "n_head_k", "dim_k", "dim_v", "scale:f", "cyclic"},

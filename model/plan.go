@@ -29,6 +29,17 @@ type Tensor struct {
 	Cols int        // elements in a row
 	Rows int        // of weights and memory; 0 for activations, whose rows are the batch's
 	Pool int        // of memory: index in Plan.Pools
+
+	Of    string // of a weight that is a part of a tensor of the file: its name; else ""
+	First int    // and which of its elements the part begins with
+}
+
+// Source is the name of the file's tensor that a weight is, or is a part of.
+func (t *Tensor) Source() string {
+	if t.Of != "" {
+		return t.Of
+	}
+	return t.Name
 }
 
 // Rope is a table of rotary angles. Every known scaling (linear, YaRN, factors
@@ -37,6 +48,8 @@ type Tensor struct {
 type Rope struct {
 	Freq   []float64 // radians per position for each pair (rotary dimensions / 2)
 	Scale  float32   // of the rotated elements: YaRN's attention factor, else 1
+	Warm   float64   // by how much Scale grows with the position; 0 for not at all (ScaleAt)
+	Every  int       // and in steps of how many positions
 	Halves bool      // pair j is (x[j], x[j+len(Freq)]) ("neox"), else (x[2j], x[2j+1]) ("norm")
 	Axis   []uint8   // which of a token's positions turns each pair; nil for the first
 }

@@ -19,9 +19,19 @@ type RopeConfig struct {
 	BetaSlow  float64 `json:"yarn_beta_slow,omitempty"`  // turns below which it is interpolated (YaRN)
 	AttnScale float64 `json:"attn_scale"`                // factor on rotated queries and keys
 
+	Warm  float64 `json:"temperature_scale,omitempty"`  // of queries: Rope.Warm
+	Every int     `json:"temperature_length,omitempty"` // and Rope.Every
+
 	Halves bool `json:"halves,omitempty"` // pairs are (x[j], x[j+Dims/2]), else neighbours
 
 	Factors []float64 `json:"-"` // rope_freqs: divides each pair's frequency (Llama 3); nil for none
+}
+
+// Unscaled is the same rope for the positions the model was trained for, as layers with a
+// window have it beside others that reach further.
+func (p RopeConfig) Unscaled() RopeConfig {
+	p.Scaling, p.Factor, p.ExtFactor, p.AttnScale = "none", 1, 0, 1
+	return p
 }
 
 // Table computes the angles. Pair j turns θ^(−2j/Dims)/factors[j] radians a
@@ -63,5 +73,18 @@ func (p *RopeConfig) yarnRange() (low, high float64) {
 
 // equal reports whether two tables turn alike.
 func (r *Rope) equal(o *Rope) bool {
-	return r.Scale == o.Scale && r.Halves == o.Halves && slices.Equal(r.Freq, o.Freq) && slices.Equal(r.Axis, o.Axis)
+	return r.Scale == o.Scale && r.Warm == o.Warm && r.Every == o.Every && r.Halves == o.Halves && slices.Equal(r.Freq, o.Freq) && slices.Equal(r.Axis, o.Axis)
+}
+
+// ScaleAt is the factor of the rotated elements at a position of a sequence,
+//
+//	Scale·(1 + Warm·ln(⌊pos/Every⌋ + 1))
+//
+// which keeps the softmax as sharp over long contexts as over short ones.
+func (r *Rope) ScaleAt(pos int32) float32 {
+	if r.Warm == 0 {
+		return r.Scale
+	}
+	by := 1 + float64(r.Warm*numerics.Log(float64(int(pos)/r.Every)+1))
+	return float32(float64(r.Scale) * by)
 }

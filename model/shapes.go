@@ -52,13 +52,15 @@ func fitEmbed(x *operands) bool { return x.src[0].Cols == x.dst.Cols && x.p.Voca
 
 func fitRMSNorm(x *operands) bool {
 	group := int(x.s.Arg[1])
-	return x.like(0) && group > 0 && x.dst.Cols%group == 0 && (x.src[1].Cols == group || x.src[1].Cols == x.dst.Cols)
+	return x.like(0) && group > 0 && x.dst.Cols%group == 0 && (x.src[1] == nil || x.src[1].Cols == group || x.src[1].Cols == x.dst.Cols)
 }
 
 func fitL2Norm(x *operands) bool {
 	group, groups := int(x.s.Arg[1]), int(x.s.Arg[2])
 	return x.like(0) && group > 0 && groups > 0 && groups <= x.dst.Cols/group
 }
+
+func fitLayerNorm(x *operands) bool { return x.like(0) && x.src[1].Cols == x.dst.Cols }
 
 func fitMatMul(x *operands) bool {
 	w, in := x.src[0], x.src[1]
@@ -72,6 +74,9 @@ func fitRoPE(x *operands) bool {
 	}
 	r := &x.p.Ropes[at]
 	beyond := func(axis uint8) bool { return int(axis) >= x.p.Axes }
+	if r.Warm != 0 && (r.Every <= 0 || 2*len(r.Freq) != headDim) { // what is not turned would stay cold
+		return false
+	}
 	return 2*len(r.Freq) <= headDim && (r.Axis == nil || len(r.Axis) == len(r.Freq) && !slices.ContainsFunc(r.Axis, beyond))
 }
 
@@ -81,7 +86,8 @@ func fitAttention(x *operands) bool {
 	nHead, nHeadKV, dimK, dimV := int(x.s.Arg[0]), int(x.s.Arg[1]), int(x.s.Arg[2]), int(x.s.Arg[3])
 	q, k, v := x.src[0], x.src[1], x.src[2]
 	return nHeadKV > 0 && nHead%nHeadKV == 0 && q.Cols == nHead*dimK && x.dst.Cols == nHead*dimV &&
-		k.Cols == nHeadKV*dimK && v.Cols == nHeadKV*dimV && k.Pool == v.Pool && x.p.Pools[k.Pool].Window == int(x.s.Arg[5])
+		k.Cols == nHeadKV*dimK && v.Cols == nHeadKV*dimV && k.Pool == v.Pool && x.p.Pools[k.Pool].Window == int(x.s.Arg[5]) &&
+		(x.src[3] == nil || x.src[3].Cols == nHead) && (x.s.Arg[6] == 0 || CanCap(x.s.ArgFloat(6)))
 }
 
 func fitConv(x *operands) bool {

@@ -16,7 +16,8 @@ var free = map[Op][]string{
 	Conv:      {"silu"},
 	DeltaRule: {"scale:f", "cyclic"},
 	Slice:     {"first"},
-	Attention: {"scale:f"},
+	LayerNorm: {"eps:f"},
+	Attention: {"scale:f", "cap:f"},    // here any cap, or none
 	Act:       {"kind"},                // any that is known
 	Sample:    {"columns of source 0"}, // any vocabulary
 }
@@ -93,6 +94,9 @@ func TestShapesBeyondColumns(t *testing.T) {
 		{"more ids than rows", Embed, false, func(p *Plan, _ *Step) { p.Vocab = 11 }},
 		{"more heads than are turned", RoPE, true, func(_ *Plan, s *Step) { s.Arg[0] = 4 }},
 		{"pairs beyond the head", RoPE, false, func(_ *Plan, s *Step) { s.Arg[0] = 2 }},
+		{"warmth of whole heads", RoPE, true, func(p *Plan, s *Step) { s.Arg[0], p.Ropes[0].Warm, p.Ropes[0].Every = 4, 0.1, 8 }},
+		{"warmth of a part of a head", RoPE, false, func(p *Plan, _ *Step) { p.Ropes[0].Warm, p.Ropes[0].Every = 0.1, 8 }},
+		{"warmth in steps of nothing", RoPE, false, func(p *Plan, s *Step) { s.Arg[0], p.Ropes[0].Warm = 4, 0.1 }},
 		{"an axis a pair", RoPE, true, func(p *Plan, _ *Step) { p.Axes, p.Ropes[0].Axis = 2, []uint8{0, 1} }},
 		{"an axis that there is not", RoPE, false, func(p *Plan, _ *Step) { p.Axes, p.Ropes[0].Axis = 2, []uint8{0, 2} }},
 		{"an axis too few", RoPE, false, func(p *Plan, _ *Step) { p.Ropes[0].Axis = []uint8{0} }},
@@ -111,6 +115,11 @@ func TestShapesBeyondColumns(t *testing.T) {
 			p.Tensors[s.Src[0]].Cols = 2*3*6 + 4*2
 		}},
 		{"silu or not, and more", Conv, false, func(_ *Plan, s *Step) { s.Arg[0] = 2 }},
+		{"no sinks", Attention, true, func(_ *Plan, s *Step) { s.Src = s.Src[:3] }},
+		{"a cap below 0", Attention, false, func(_ *Plan, s *Step) { s.Arg[6] = math.Float32bits(-1) }},
+		{"a cap that is no number", Attention, false, func(_ *Plan, s *Step) { s.Arg[6] = 0x7fc00000 }},
+		{"no weight", RMSNorm, true, func(_ *Plan, s *Step) { s.Src = s.Src[:1] }},
+		{"no weight and no group", RMSNorm, false, func(_ *Plan, s *Step) { s.Src, s.Arg[1] = s.Src[:1], 0 }},
 		{"a constant", Act, false, func(_ *Plan, s *Step) { s.Arg[1] = math.Float32bits(2) }},
 		{"a factor", Act, true, func(_ *Plan, s *Step) { s.Arg[0], s.Arg[1] = uint32(Scaled), math.Float32bits(-2) }},
 		{"a factor of 0", Act, false, func(_ *Plan, s *Step) { s.Arg[0] = uint32(Scaled) }},

@@ -23,7 +23,10 @@ func (t *Tensor) Is(f *loader.Tensor) bool {
 // FindWeight returns the tensor that a plan has as want, in that shape, once its type and
 // shape are seen to be the same.
 func FindWeight(w Weights, want Tensor) (*loader.Tensor, error) {
-	t := w.Tensor(want.Name)
+	t := w.Tensor(want.Source())
+	if t != nil && want.Of != "" {
+		return want.part(t)
+	}
 	switch {
 	case t == nil:
 		return nil, fmt.Errorf("there is no weight %s", want.Name)
@@ -37,6 +40,27 @@ func FindWeight(w Weights, want Tensor) (*loader.Tensor, error) {
 		return &row, nil
 	}
 	return t, nil
+}
+
+// part cuts the weight out of the file's tensor that it is a part of: whole blocks of one
+// of its rows, or whole rows.
+func (t *Tensor) part(whole *loader.Tensor) (*loader.Tensor, error) {
+	elems, bytes := whole.Type.Block()
+	n, row := t.Rows*t.Cols, whole.Dims[0]
+	rows := t.Cols == row && t.First%row == 0
+	if whole.Type != t.Type || t.First < 0 || n < 0 || n > whole.Elems() || t.First > whole.Elems()-n ||
+		t.First%elems != 0 || t.Cols%elems != 0 || !(rows || t.Rows == 1 && t.First%row+t.Cols <= row) {
+		return nil, fmt.Errorf("the weight %s is %s of %s, of which elements %d to %d as rows of %d of %s are no part",
+			whole.Name, Shape(whole.Dims...), whole.Type, t.First, t.First+n-1, t.Cols, t.Type)
+	}
+	p := *whole
+	from, size := int64(t.First/elems*bytes), int64(n/elems*bytes)
+	p.Name, p.Dims = t.Name, []int{t.Cols, t.Rows}
+	p.RowBytes, p.Size, p.Offset = t.Cols/elems*bytes, size, whole.Offset+from
+	if int64(len(whole.Data)) == whole.Size {
+		p.Data = whole.Data[from:][:size:size]
+	}
+	return &p, nil
 }
 
 // MappedWeight is FindWeight of a tensor whose bytes must be there.

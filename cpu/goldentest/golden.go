@@ -178,6 +178,15 @@ func rowOps() []golden {
 		{"two of three", model.Slice, nil, model.Room{},
 			receive(6, func(b *model.Builder, x model.ID) model.ID { return b.Slice("y", x, 1, 2, 3) }),
 			[]run{{alone(2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12), []float32{2, 3, 5, 6, 8, 9, 11, 12}, nil}}},
+		{"two heads, no weight", model.RMSNorm, nil, model.Room{},
+			receive(4, func(b *model.Builder, x model.ID) model.ID { return b.HeadNorm("y", x, 2, 0) }),
+			[]run{{alone(1, 3, 4, 7, 7), []float32{0.8485281, 1.1313708, 1, 1}, nil}}},
+		{"about a mean", model.LayerNorm, []weight{{name: "w", cols: 2, x: []float32{1, 2}}}, model.Room{},
+			receive(2, func(b *model.Builder, x model.ID) model.ID { return b.LayerNorm("y", x, b.Weight("w", 1, 2), 0) }),
+			[]run{{alone(3, 3, 5, -1e6, 1e6, 7, 3), []float32{-1, 2, -1, 2, 1, -2}, nil}}},
+		{"about a mean, eps", model.LayerNorm, []weight{{name: "w", cols: 3, x: []float32{1, 1, -2}}}, model.Room{},
+			receive(3, func(b *model.Builder, x model.ID) model.ID { return b.LayerNorm("y", x, b.Weight("w", 1, 3), 3) }),
+			[]run{{alone(2, 11, 11, 11, 10, 10, 10+3*0x1.6a09e668p+0), []float32{0, 0, 0, -0.5345225, -0.5345225, -2.1380899}, nil}}}, // −√2, −√2, 2√2: variance 4, and 3 more
 
 		{"2 × 3", model.MatMul, []weight{{name: "w", cols: 3, x: []float32{1, 2, 3, 4, 5, 6}}}, model.Room{},
 			receive(3, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 2, 3), x) }),
@@ -323,6 +332,9 @@ func ropes() []golden {
 			turn(4, 4, 3, model.Rope{Freq: []float64{quarter, quarter}, Scale: 1, Axis: []uint8{2, 1}}),
 			[]run{{model.Batch{Rows: []float32{1, 2, 3, 4, 1, 2, 3, 4}, Pos: []int32{0, 2, 1, 1, 0, 3}, Seqs: []model.SeqRun{{N: 2}}},
 				[]float32{-2, 1, -3, -4, 2, -1, 3, 4}, nil}}},
+		{"warm", model.RoPE, nil, model.Room{}, // 2·(1 + ½·ln 1), 2·(1 + ½·ln 2)
+			turn(2, 2, 1, model.Rope{Freq: []float64{0}, Scale: 2, Warm: 0.5, Every: 16}),
+			[]run{{two(15, 1, 2, 1, 2), []float32{2, 4, 2.6931472, 5.3862944}, nil}}},
 		{"far", model.RoPE, nil, model.Room{}, // a million turns and a quarter
 			turn(2, 2, 1, model.Rope{Freq: []float64{quarter}, Scale: 1}),
 			[]run{{model.Batch{Rows: []float32{1, 2}, Pos: []int32{4000001}, Seqs: []model.SeqRun{{N: 1}}}, []float32{-2, 1}, nil}}},
@@ -332,9 +344,10 @@ func ropes() []golden {
 // heads is a shape of attention; a row is q, k and v side by side.
 type heads struct{ n, kv, dimK, dimV int }
 
-// attend stores k and v of each row and attends from its q. A product would round the
+// attend stores k and v of each row and attends from its q, with a cap where that is not 0
+// and with sinks where there are some. A product would round the
 // rows, so they come as tables that tokens pick from, and the runs' rows become ids.
-func attend(h heads, ty quant.Type, window int, scale float32, runs []run) (ws []weight, build func(b *model.Builder) model.ID) {
+func attend(h heads, ty quant.Type, window int, scale, cap float32, sinks []float32, runs []run) (ws []weight, build func(b *model.Builder) model.ID) {
 	widths := []int{h.n * h.dimK, h.kv * h.dimK, h.kv * h.dimV}
 	for i, n := range widths {
 		ws = append(ws, weight{name: string("qkv"[i]), cols: n})
@@ -348,6 +361,9 @@ func attend(h heads, ty quant.Type, window int, scale float32, runs []run) (ws [
 			runs[r].Tokens = append(runs[r].Tokens, id)
 		}
 		runs[r].Rows = nil
+	}
+	if len(sinks) > 0 {
+		ws = append(ws, weight{name: "sinks", cols: len(sinks), x: sinks})
 	}
 	return ws, func(b *model.Builder) model.ID {
 		m := model.Memory{Type: ty, Window: window}
@@ -364,7 +380,11 @@ func attend(h heads, ty quant.Type, window int, scale float32, runs []run) (ws [
 		values := b.Memory(m)
 		b.Store(keys, part[1])
 		b.Store(values, part[2])
-		return b.Attention("y", part[0], keys, values, h.n, h.kv, scale)
+		sunk := model.None
+		if len(sinks) > 0 {
+			sunk = b.Weight("sinks", 1, len(sinks))
+		}
+		return b.CappedAttention("y", part[0], keys, values, sunk, h.n, h.kv, scale, cap)
 	}
 }
 
@@ -375,10 +395,21 @@ func paged(first, n int, table []int32, rows ...float32) model.Batch {
 
 func attentions() (all []golden) {
 	add := func(name string, op model.Op, h heads, ty quant.Type, window int, scale float32, room model.Room, runs ...run) {
-		ws, build := attend(h, ty, window, scale, runs)
+		ws, build := attend(h, ty, window, scale, 0, nil, runs)
 		all = append(all, golden{name, op, ws, room, build, runs})
 	}
 	const ln3 = 1.0986122886681098
+
+	// A sink of 0 weighs as much as a position whose score is 0, one of ln 3 three times that.
+	few := model.Room{Pages: 1, Seqs: 1, Chunk: 2}
+	runs := []run{{paged(0, 2, []int32{0}, 0, 0, 0, 4, 0, 0, 0, 8), []float32{2, 1, 4, 12 / 5.0}, nil}}
+	ws, build := attend(heads{2, 1, 1, 1}, quant.F16, 0, 1, 0, []float32{0, ln3}, runs)
+	all = append(all, golden{"sinks", model.Attention, ws, few, build, runs})
+	// Scores far apart that a cap of ln 3 keeps within a factor of nine, and one of half of it:
+	// ln 3·tanh ½ = 0.5076876, to the power of e 1.6614451.
+	runs = []run{{paged(0, 3, []int32{0}, 0, -1000, 4, 0, 1000, 8, 1, ln3/2, 10), []float32{4, 6, (4/3.0 + 8*3 + 10*1.6614451) / (1/3.0 + 3 + 1.6614451)}, nil}}
+	ws, build = attend(heads{1, 1, 1, 1}, quant.F32, 0, 1, ln3, nil, runs)
+	all = append(all, golden{"cap", model.Attention, ws, few, build, runs})
 
 	// One position has all the weight, so the answer is the value as memory holds it.
 	values := func(first, n int, table []int32, v ...float32) model.Batch {

@@ -13,6 +13,7 @@ var ops = [model.NumOps]func(p *program, s *model.Step){
 	model.Embed:     embed,
 	model.RMSNorm:   rmsNorm,
 	model.L2Norm:    l2Norm,
+	model.LayerNorm: layerNorm,
 	model.MatMul:    matMul,
 	model.RoPE:      rope,
 	model.Store:     store,
@@ -45,7 +46,10 @@ func embed(p *program, s *model.Step) {
 }
 
 func rmsNorm(p *program, s *model.Step) {
-	w := p.weight(s.Src[1], 0, p.scratch)
+	var w []float32 // nil for none
+	if len(s.Src) > 1 {
+		w = p.weight(s.Src[1], 0, p.scratch)
+	}
 	eps, group := s.ArgFloat(0), int(s.Arg[1])
 	inv := float32(1 / float64(group))
 	for i := range p.rows(s.Dst) {
@@ -58,7 +62,11 @@ func rmsNorm(p *program, s *model.Step) {
 			x, dst := row[g:g+group], out[g:g+group]
 			r := numerics.RSqrt(float32(numerics.SumSquares(x)*inv) + eps)
 			for j, v := range x {
-				dst[j] = numerics.Flush(float32(float32(v*r) * w[j]))
+				y := float32(v * r)
+				if w != nil {
+					y = float32(y * w[j])
+				}
+				dst[j] = numerics.Flush(y)
 			}
 		}
 	}
@@ -74,6 +82,22 @@ func l2Norm(p *program, s *model.Step) {
 			for j := g * group; j < (g+1)*group; j++ {
 				dst[j] = numerics.Flush(float32(x[j] * r))
 			}
+		}
+	}
+}
+
+func layerNorm(p *program, s *model.Step) {
+	w := p.weight(s.Src[1], 0, p.scratch)
+	inv := float32(1 / float64(len(w)))
+	for i := range p.rows(s.Dst) {
+		x, dst := p.row(s.Src[0], i), p.row(s.Dst, i)
+		mean := numerics.Mean(x, inv)
+		for j, v := range x {
+			dst[j] = numerics.Flush(v - mean)
+		}
+		r := numerics.RSqrt(float32(numerics.SumSquares(dst)*inv) + s.ArgFloat(0))
+		for j, d := range dst {
+			dst[j] = numerics.Flush(float32(float32(d*r) * w[j]))
 		}
 	}
 }
@@ -135,12 +159,13 @@ func rope(p *program, s *model.Step) {
 	for i := range p.rows(s.Dst) {
 		x, dst := p.row(s.Src[0], i), p.row(s.Dst, i)
 		copy(dst, x)
+		scale := r.ScaleAt(int32(p.position(i)))
 		for j, freq := range r.Freq {
 			axis := 0
 			if r.Axis != nil {
 				axis = int(r.Axis[j])
 			}
-			cos, sin := numerics.Turn(p.batch.Pos[i*p.plan.Axes+axis], freq, r.Scale)
+			cos, sin := numerics.Turn(p.batch.Pos[i*p.plan.Axes+axis], freq, scale)
 			a, b := 2*j, 2*j+1
 			if r.Halves {
 				a, b = j, j+len(r.Freq)
@@ -175,7 +200,16 @@ func attention(p *program, s *model.Step) {
 // attend computes all heads of token i, of sequence seq.
 func attend(p *program, s *model.Step, seq, i int) {
 	nHead, nKV, dimK, dimV := int(s.Arg[0]), int(s.Arg[1]), int(s.Arg[2]), int(s.Arg[3])
-	scale, window := numerics.ScoreScale(s.ArgFloat(4)), int(s.Arg[5])
+	scale, window, cap := numerics.ScoreScale(s.ArgFloat(4)), int(s.Arg[5]), s.ArgFloat(6)
+	score := func(dot float32) float32 { return numerics.Flush(float32(dot * scale)) }
+	if cap != 0 {
+		by := numerics.CapScale(s.ArgFloat(4), cap)
+		score = func(dot float32) float32 { return numerics.Cap(dot, numerics.ScoreScale(cap), by) }
+	}
+	var sinks []float32 // nil for none
+	if len(s.Src) > 3 {
+		sinks = p.weight(s.Src[3], 0, p.scratch)
+	}
 	q, dst := p.row(s.Src[0], i), p.row(s.Dst, i)
 	pos, t0 := p.position(i), 0
 	if window > 0 {
@@ -191,7 +225,7 @@ func attend(p *program, s *model.Step, seq, i int) {
 			top := float32(math.Inf(-1))
 			for t := range a {
 				k := p.b.get(p.memoryRow(s.Src[1], seq, from+t), g*dimK, dimK)
-				a[t] = numerics.Flush(float32(numerics.Dot(q[h*dimK:][:dimK], k) * scale))
+				a[t] = score(numerics.Dot(q[h*dimK:][:dimK], k))
 				top = max(top, a[t])
 			}
 			top = float32(math.Ceil(float64(top)))
@@ -220,6 +254,14 @@ func attend(p *program, s *model.Step, seq, i int) {
 				}
 			}
 			from = end
+		}
+		if sinks != nil {
+			top, l := numerics.Sink(sinks[h])
+			_, before, own := numerics.Merge(most, top)
+			sum = float32(sum*before) + float32(l*own)
+			for d, v := range out {
+				out[d] = numerics.Flush(float32(v * before))
+			}
 		}
 		r := numerics.Recip(sum)
 		for d, v := range out {

@@ -62,12 +62,21 @@ func (w *lowered) attention() error {
 	}
 	number := func(r Run) uint32 { return max(1, min(spans, ceilDiv(uint32(r.Len), numerics.Span))) }
 
+	cap := w.s.ArgFloat(6)
+	scale := FloatWord(numerics.ScoreScale(w.s.ArgFloat(4)))
+	if cap != 0 {
+		scale = FloatWord(numerics.CapScale(w.s.ArgFloat(4), cap))
+	}
+	sunk, sinks := len(w.s.Src) > 3, read(w.s.Src[0]) // none: anything
+	if sunk {
+		sinks = Bind{Mem: WeightOf, Tensor: w.s.Src[3]}
+	}
 	round, pack := w.k.rounds(w.l, w.s.Dst)
 	d := w.launch("attention"+load,
-		[]uint32{local, subgroups, together, batch, dimK, dimV, boolWord(tail), keys, boolWord(wideK), boolWord(wideV), boolWord(round), boolWord(pack)},
-		[]uint32{heads, kv, FloatWord(numerics.ScoreScale(w.s.ArgFloat(4))), spans, w.l.In.Pos, w.table(w.s.Src[1]), window},
+		[]uint32{local, subgroups, together, batch, dimK, dimV, boolWord(tail), keys, boolWord(wideK), boolWord(wideV), boolWord(round), boolWord(pack), boolWord(cap != 0), boolWord(sunk)},
+		[]uint32{heads, kv, scale, spans, w.l.In.Pos, w.table(w.s.Src[1]), window, FloatWord(numerics.ScoreScale(cap))},
 		func(r Run) [3]uint32 { return [3]uint32{ceilDiv(uint32(r.Tokens), batch), number(r), heads / together} },
-		write(w.s.Dst), part, read(w.s.Src[0]), Bind{Mem: KeptIn, Tensor: w.s.Src[1]}, Bind{Mem: KeptIn, Tensor: w.s.Src[2]})
+		write(w.s.Dst), part, sinks, read(w.s.Src[0]), Bind{Mem: KeptIn, Tensor: w.s.Src[1]}, Bind{Mem: KeptIn, Tensor: w.s.Src[2]})
 	d.Subgroup = size
 	longest := int64(seen)
 	d.Bytes = int64(ceilDiv(uint32(tokens), batch)) * longest * int64(kv*(dimK+dimV)) * 2
@@ -77,7 +86,7 @@ func (w *lowered) attention() error {
 	}
 	part.Write = false
 	w.launch("attention_reduce",
-		[]uint32{w.k.local(), 0, 0, 0, 0, dimV, 0, 0, 0, 0, boolWord(round), boolWord(pack)},
+		[]uint32{w.k.local(), 0, 0, 0, 0, dimV, 0, 0, 0, 0, boolWord(round), boolWord(pack), 0, boolWord(sunk)},
 		[]uint32{heads, spans, w.l.In.Pos, window},
 		func(r Run) [3]uint32 {
 			if number(r) == 1 {
@@ -85,6 +94,6 @@ func (w *lowered) attention() error {
 			}
 			return [3]uint32{heads, uint32(r.Tokens), 1}
 		},
-		write(w.s.Dst), part)
+		write(w.s.Dst), part, sinks)
 	return nil
 }

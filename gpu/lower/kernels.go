@@ -198,6 +198,7 @@ var lowerings = [model.NumOps]func(*lowered) error{
 	model.Embed:     (*lowered).embed,
 	model.RMSNorm:   (*lowered).rmsnorm,
 	model.L2Norm:    (*lowered).l2norm,
+	model.LayerNorm: (*lowered).layernorm,
 	model.MatMul:    (*lowered).matmul,
 	model.RoPE:      (*lowered).rope,
 	model.Store:     (*lowered).store,

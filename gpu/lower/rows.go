@@ -9,7 +9,7 @@ import (
 	"eclat/shaders"
 )
 
-// The steps that work row by row: embed, norms, rope, store, act, swiglu, add, mul, gather.
+// The steps that work row by row: embed, norms, rope, store, act, swiglu, add, mul, slice, gather.
 
 func (w *lowered) embed() error {
 	id := w.s.Src[0]
@@ -55,13 +55,20 @@ func (w *lowered) rmsnorm() error {
 	if err := w.k.works(kernel); err != nil {
 		return err
 	}
-	weight, err := w.vector(w.s.Src[1])
+	bare := len(w.s.Src) == 1
+	weight, err := read(w.s.Src[0]), error(nil) // none: anything
+	if !bare {
+		weight, err = w.vector(w.s.Src[1])
+	}
 	if err != nil {
 		return err
 	}
 	cols, group := uint32(w.dst.Cols), w.s.Arg[1]
 	kind := uint32(NormShared)
-	if w.src(1).Cols > int(group) {
+	switch {
+	case bare:
+		kind = NormBare
+	case w.src(1).Cols > int(group):
 		kind = NormOwn
 	}
 	var more []uint32
@@ -76,7 +83,8 @@ func (w *lowered) rmsnorm() error {
 const (
 	NormShared = iota // the same
 	NormOwn           // a part of a row's each
-	NormUnit          // none; what lies beyond the groups is copied
+	NormUnit          // none, of L2Norm; what lies beyond the groups is copied
+	NormBare          // none
 )
 
 // norm dispatches a norm of groups of elements of source 0; more are constants of the
@@ -97,6 +105,25 @@ func (w *lowered) norm(kernel string, group, groups uint32, inv float32, kind ui
 		[]uint32{cols, w.s.Arg[0], word, group, FloatWord(inv), groups},
 		func(r Run) [3]uint32 { return [3]uint32{rows(r), y, 1} },
 		write(w.s.Dst), read(w.s.Src[0]), weight)
+}
+
+func (w *lowered) layernorm() error {
+	if err := w.k.works("layernorm"); err != nil {
+		return err
+	}
+	weight, err := w.vector(w.s.Src[1])
+	if err != nil {
+		return err
+	}
+	cols := uint32(w.dst.Cols)
+	local := uint32(8) // barriers cost more than invocations bring
+	if !w.k.dev.Software {
+		local = min(128, uint32(w.k.dev.MaxGroupInvocations))
+	}
+	word, _ := count(w.dst)
+	w.launch("layernorm", []uint32{local}, []uint32{cols, w.s.Arg[0], word, FloatWord(float32(1 / float64(cols)))},
+		perRow(w.dst, 1), write(w.s.Dst), read(w.s.Src[0]), weight)
+	return nil
 }
 
 func (w *lowered) swiglu() error {

@@ -18,7 +18,11 @@ type architecture struct {
 }
 
 // architectures is the one table of families.
-var architectures = []architecture{llama, qwen3, qwen35, lfm2, nemotronH, graniteHybrid}
+var architectures = []architecture{
+	llama, qwen2, qwen3, mistral3, gemma, gemma2, gemma3, phi3, granite, smolLM3, glm4, olmo2, exaone4, seedOSS,
+	ernie4_5, hunyuanDense, cohere2,
+	qwen35, lfm2, nemotronH, graniteHybrid,
+}
 
 // Open reads and checks the configuration of an open file. A file that is not a
 // sound model of a supported architecture gives a *loader.FormatError.
@@ -34,7 +38,11 @@ func Open(f *loader.File) (*model.Model, error) {
 	}
 	i := slices.IndexFunc(architectures, func(a architecture) bool { return a.name == name })
 	if i < 0 {
-		return nil, model.Unsupported(f.Errorf(key, "architecture %.64q is not supported; supported are %s", name, Names()))
+		near := ""
+		if n := nearest(name); n != "" {
+			near = "the nearest is " + n + "; "
+		}
+		return nil, model.Unsupported(f.Errorf(key, "architecture %.64q is not supported; %ssupported are %s", name, near, Names()))
 	}
 	if len(f.Tensors) == 0 {
 		return nil, model.Unsupported(f.Errorf("tensor count", "the file has no tensors: a vocabulary alone cannot be run"))
@@ -45,6 +53,45 @@ func Open(f *loader.File) (*model.Model, error) {
 		return nil, r.err
 	}
 	return model.New(f, c, architectures[i].build)
+}
+
+// nearest is the architecture whose name is the fewest letters from name, "" where that is
+// more than half of them.
+func nearest(name string) (best string) {
+	const longest = 32
+	if len(name) > longest {
+		return ""
+	}
+	few := len(name)/2 + 1
+	for _, a := range architectures {
+		if d := distance(strings.ToLower(name), a.name); d < few {
+			few, best = d, a.name
+		}
+	}
+	return best
+}
+
+// distance is how many letters must be put in, taken out or changed to make b of a
+// (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1) // from what of a was read to each beginning of b
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			d := min(row[j], row[j+1]) + 1
+			if a[i] == b[j] {
+				d = min(d, before)
+			} else {
+				d = min(d, before+1)
+			}
+			before, row[j+1] = row[j+1], d
+		}
+	}
+	return row[len(b)]
 }
 
 // Names lists the supported architectures, for messages.

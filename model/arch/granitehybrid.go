@@ -50,32 +50,3 @@ var graniteHybrid = architecture{
 		return end(b, c, st, x)
 	},
 }
-
-// scales reads Granite's factors; 0 or an absent key is none.
-func (r *reader) scales(c *model.Config) {
-	read := func(name string, by func(f float64) float64) float32 {
-		f := r.float(name, 0)
-		if f == 0 {
-			return 0
-		}
-		if f = by(f); !model.CanScale(float32(f)) {
-			r.fail(name, "a factor of %g is out of bounds", f)
-		}
-		return float32(f)
-	}
-	same := func(f float64) float64 { return f }
-	c.EmbdScale = read("embedding_scale", same)
-	c.ResidualScale = read("residual_scale", same)
-	c.LogitScale = read("logit_scale", func(f float64) float64 { return 1 / f })
-	if s := read("attention.scale", same); s != 0 {
-		c.AttnScale = s
-	}
-}
-
-// factor is f, or 1 where there is none.
-func factor(f float32) float32 {
-	if f == 0 {
-		return 1
-	}
-	return f
-}

@@ -12,16 +12,13 @@ import (
 func (r *reader) rope(headDim, nCtx int) model.RopeConfig {
 	p := model.RopeConfig{
 		Dims:     r.sizeOr("rope.dimension_count", maxWidth, headDim),
-		FreqBase: r.float("rope.freq_base", 10000),
+		FreqBase: r.base("rope.freq_base"),
 		Scaling:  r.str("rope.scaling.type", "none"),
 		Factor:   r.float("rope.scaling.factor", 0),
 		OrigCtx:  r.sizeOr("rope.scaling.original_context_length", maxCtx, nCtx),
 	}
 	if p.Dims%2 != 0 || p.Dims > headDim {
 		r.fail("rope.dimension_count", "%d rotary dimensions in heads of %d", p.Dims, headDim)
-	}
-	if p.FreqBase <= 1 {
-		r.fail("rope.freq_base", "%g is not above 1", p.FreqBase)
 	}
 	if p.Factor == 0 { // the older name; a factor without a type means linear
 		p.Factor = r.float("rope.scale_linear", 0)
@@ -55,6 +52,15 @@ func (r *reader) rope(headDim, nCtx int) model.RopeConfig {
 		p.Factors = readFactors(r, t.Name, p.Dims/2)
 	}
 	return p
+}
+
+// base reads the base of rope's frequencies.
+func (r *reader) base(name string) float64 {
+	b := r.float(name, 10000)
+	if b <= 1 {
+		r.fail(name, "%g is not above 1", b)
+	}
+	return b
 }
 
 // yarnMscale is YaRN's temperature on attention, 1 + 0.1·ln(factor) (Peng et al.

@@ -16,20 +16,18 @@ func (r *reader) transformer() model.Config {
 	b.NFF = r.largest("feed_forward_length", maxWidth, 0)
 	b.NHead = r.size("attention.head_count", maxHeads)
 	b.NHeadKV = r.largest("attention.head_count_kv", maxHeads, b.NHead)
-	b.RMSEps = float32(r.float("attention.layer_norm_rms_epsilon", 1e-5))
+	b.RMSEps = r.epsilon("attention.layer_norm_rms_epsilon")
 	if r.err == nil && b.NHead%b.NHeadKV != 0 {
 		r.fail("attention.head_count_kv", "%d query heads cannot share %d key heads evenly", b.NHead, b.NHeadKV)
-	}
-	if r.err == nil && (b.RMSEps < 0 || b.RMSEps > 1) {
-		r.fail("attention.layer_norm_rms_epsilon", "%g is not from 0 to 1", b.RMSEps)
 	}
 	// Without key_length the head size is what the tensors say, never n_embd / n_head.
 	first := 0 // layer with attention
 	for r.varied && first < c.NLayer-1 && r.file.Tensor(blk(first, "attn_q.weight")) == nil {
 		first++
 	}
-	b.HeadDimK = r.sizeOr("attention.key_length", maxWidth, headDim(r.file, blk(first, "attn_q.weight"), b.NHead))
-	b.HeadDimV = r.sizeOr("attention.value_length", maxWidth, headDim(r.file, blk(first, "attn_v.weight"), b.NHeadKV))
+	both := headDim(r.file, blk(first, "attn_qkv.weight"), b.NHead+2*b.NHeadKV)
+	b.HeadDimK = r.sizeOr("attention.key_length", maxWidth, max(both, headDim(r.file, blk(first, "attn_q.weight"), b.NHead)))
+	b.HeadDimV = r.sizeOr("attention.value_length", maxWidth, max(both, headDim(r.file, blk(first, "attn_v.weight"), b.NHeadKV)))
 	if r.err == nil && (b.HeadDimK == 0 || b.HeadDimV == 0) {
 		r.fail("attention.key_length", "the head size is neither in the metadata nor can it be told from attn_q and attn_v")
 	}
@@ -37,6 +35,22 @@ func (r *reader) transformer() model.Config {
 		b.AttnScale = float32(1 / math.Sqrt(float64(b.HeadDimK)))
 		b.Rope = r.rope(b.HeadDimK, c.NCtx)
 	}
+	return c
+}
+
+// epsilon reads what norms add to the mean of squares.
+func (r *reader) epsilon(name string) float32 {
+	eps := r.float(name, 1e-5)
+	if r.err == nil && (eps < 0 || eps > 1) {
+		r.fail(name, "%g is not from 0 to 1", eps)
+	}
+	return float32(eps)
+}
+
+// halves is transformer with rope's pairs half a rotation apart.
+func (r *reader) halves() model.Config {
+	c := r.transformer()
+	c.Rope.Halves = true
 	return c
 }
 
@@ -74,13 +88,14 @@ func begin(b *model.Builder, c *model.Config, st model.Stage) model.ID {
 }
 
 // end finishes a stage: with the head the final norm and the logits of the wanted
-// rows. A file without output matrix has it tied to the embedding.
+// rows, scaled and capped where the model does so. A file without output matrix has it
+// tied to the embedding.
 func end(b *model.Builder, c *model.Config, st model.Stage, x model.ID) model.ID {
 	return endWith("output_norm", b, c, st, x)
 }
 
 // endWith is end with the final norm's weight of another name.
-func endWith(norm string, b *model.Builder, c *model.Config, st model.Stage, x model.ID) model.ID {
+func endWith(name string, b *model.Builder, c *model.Config, st model.Stage, x model.ID) model.ID {
 	if !st.Head {
 		return x
 	}
@@ -89,9 +104,38 @@ func endWith(norm string, b *model.Builder, c *model.Config, st model.Stage, x m
 		output = "token_embd.weight"
 	}
 	x = b.Gather("last_hidden", x)
-	x = b.RMSNorm(norm, x, b.Weight(norm+".weight", 1, c.NEmbd), c.RMSEps)
+	x = norm(b, &c.Block, name, x)
 	x = b.MatMul("logits", b.Weight(output, c.NVocab, c.NEmbd), x)
-	return b.Scale("logits_scaled", x, factor(c.LogitScale))
+	if bias := "output.bias"; b.Has(bias) {
+		x = b.Add("logits+bias", x, b.Weight(bias, 1, c.NVocab))
+	}
+	x = b.Scale("logits_scaled", x, factor(c.LogitScale))
+	if c.LogitCap != 0 {
+		x = b.Cap("logits_capped", x, c.LogitCap)
+	}
+	return x
+}
+
+// norm is the norm of x, RMSNorm or LayerNorm, by the weight NAME.weight, with NAME.bias
+// where the file has it.
+func norm(b *model.Builder, k *model.Block, name string, x model.ID) model.ID {
+	w := b.Weight(name+".weight", 1, b.Cols(x))
+	if !k.LayerNorm {
+		return b.RMSNorm(name, x, w, k.RMSEps)
+	}
+	x = b.LayerNorm(name, x, w, k.RMSEps)
+	if bias := name + ".bias"; b.Has(bias) {
+		x = b.Add(name+"+bias", x, b.Weight(bias, 1, b.Cols(x)))
+	}
+	return x
+}
+
+// factor is f, or 1 where there is none.
+func factor(f float32) float32 {
+	if f == 0 {
+		return 1
+	}
+	return f
 }
 
 // block is a layer on its way into a plan: the parts that families share.
@@ -104,10 +148,8 @@ type block struct {
 // name returns the name of a tensor of the layer.
 func (k block) name(part string) string { return blk(k.l, part) }
 
-// norm is RMSNorm of x by the weight PART.weight.
-func (k block) norm(part string, x model.ID) model.ID {
-	return k.b.RMSNorm(k.name(part), x, k.b.Weight(k.name(part+".weight"), 1, k.b.Cols(x)), k.RMSEps)
-}
+// norm is the layer's norm of x by the weight PART.weight.
+func (k block) norm(part string, x model.ID) model.ID { return norm(k.b, k.Block, k.name(part), x) }
 
 // headNorm is RMSNorm of every head of x by the one weight PART.weight (1, head_dim_k).
 func (k block) headNorm(part string, x model.ID) model.ID {
@@ -123,9 +165,22 @@ func (k block) linear(part string, x model.ID, rows int) model.ID {
 	return y
 }
 
-// turn is RoPE of the heads of x.
+// turn is RoPE of the heads of x, in a layer that has it.
 func (k block) turn(part string, x model.ID) model.ID {
+	if k.NoRope {
+		return x
+	}
 	return k.b.RoPE(k.name(part), x, k.HeadDimK, k.b.Rope(k.Rope.Table()))
+}
+
+// turnQueries is turn of queries, which may grow warmer with the position.
+func (k block) turnQueries(x model.ID) model.ID {
+	if k.NoRope {
+		return x
+	}
+	t := k.Rope.Table()
+	t.Warm, t.Every = k.Rope.Warm, k.Rope.Every
+	return k.b.RoPE(k.name("q_rope"), x, k.HeadDimK, k.b.Rope(t))
 }
 
 // attend stores k and v (n, heads·dim) and attends from q over all that the layer sees.
@@ -140,13 +195,34 @@ func (k block) attend(q, key, value model.ID) model.ID {
 	values := k.b.Memory(m)
 	k.b.Store(keys, key)
 	k.b.Store(values, value)
-	return k.b.Attention(k.name("attention"), q, keys, values, k.NHead, k.NHeadKV, k.AttnScale)
+	sinks := model.None
+	if name := k.name("attn_sinks.weight"); k.b.Has(name) {
+		sinks = k.b.Weight(name, 1, k.NHead)
+	}
+	return k.b.CappedAttention(k.name("attention"), q, keys, values, sinks, k.NHead, k.NHeadKV, k.AttnScale, k.AttnCap)
 }
 
-// ffn is the gated feed-forward layer, silu(gate·x)·(up·x) through down: (n, n_embd).
-func (k block) ffn(x model.ID, nEmbd int) model.ID {
-	h := k.b.SwiGLU(k.name("swiglu"), k.linear("ffn_gate", x, k.NFF), k.linear("ffn_up", x, k.NFF))
-	return k.linear("ffn_down", h, nEmbd)
+// ffn is the gated feed-forward layer: (n, n_embd).
+func (k block) ffn(x model.ID, nEmbd int) model.ID { return k.dense("", x, k.NFF, nEmbd) }
+
+// dense is the gated feed-forward layer of width nFF, silu(gate·x)·(up·x), or gelu, through
+// down, whose weights' names end with a suffix: (n, n_embd). Where there is no ffn_gate,
+// the first half of ffn_up's rows are it.
+func (k block) dense(suffix string, x model.ID, nFF, nEmbd int) model.ID {
+	gateName, upName := "ffn_gate"+suffix, "ffn_up"+suffix
+	var gate, up model.ID
+	if k.b.Has(k.name(gateName + ".weight")) {
+		gate, up = k.linear(gateName, x, nFF), k.linear(upName, x, nFF)
+	} else {
+		gate, up = k.rowsOf(upName, gateName, x, 2*nFF, 0, nFF), k.rowsOf(upName, upName, x, 2*nFF, nFF, nFF)
+	}
+	var h model.ID
+	if k.GELU {
+		h = k.b.Mul(k.name("geglu"+suffix), k.b.Act(k.name("gelu"+suffix), gate, model.GELU), up)
+	} else {
+		h = k.b.SwiGLU(k.name("swiglu"+suffix), gate, up)
+	}
+	return k.linear("ffn_down"+suffix, h, nEmbd)
 }
 
 // blk returns the name of a tensor of layer l.

@@ -29,9 +29,24 @@ func attentionTest(h heads, keys, values model.Memory, tokens int) *test {
 		q := b.MatMul("q", b.Weight("attn_q.weight", h.nHead*h.dimK, cols), x)
 		b.Store(kc, b.MatMul("k", b.Weight("attn_k.weight", h.nHeadKV*h.dimK, cols), x))
 		b.Store(vc, b.MatMul("v", b.Weight("attn_v.weight", h.nHeadKV*h.dimV, cols), x))
-		return b.Attention("a", q, kc, vc, h.nHead, h.nHeadKV, float32(1/math.Sqrt(float64(h.dimK))))
+		return c.attend(b, q, kc, vc, float32(1/math.Sqrt(float64(h.dimK))))
 	}
+	c.sunk(h, 0, nil)
 	return c
+}
+
+// sunk gives the attention of a test a cap and sinks, each where it is not 0 or nil.
+func (c *test) sunk(h heads, cap float32, sinks []float32) {
+	if sinks != nil {
+		c.tensor("sinks", quant.F32, 1, h.nHead, sinks)
+	}
+	c.attend = func(b *model.Builder, q, k, v model.ID, scale float32) model.ID {
+		s := model.None
+		if sinks != nil {
+			s = b.Weight("sinks", 1, h.nHead)
+		}
+		return b.CappedAttention("a", q, k, v, s, h.nHead, h.nHeadKV, scale, cap)
+	}
 }
 
 // halves and floats are memory of all positions.
@@ -84,6 +99,26 @@ func attention() (cases []*Case) {
 			return []*model.Batch{scaled(c.batch(turn{0, 4}), 1e5), c.batch(turn{0, 1})}
 		})
 		add("large in "+m.Type.String(), c)
+	}
+
+	// Caps and sinks, small and large, by themselves and together.
+	for _, h := range []heads{{4, 2, 128, 128}, {6, 3, 24, 20}, {8, 1, 64, 64}} {
+		sinks := values(7, h.nHead, 3)
+		sinks[0], sinks[h.nHead-1] = -1e9, 1e3
+		for _, s := range []struct {
+			cap   float32
+			sinks []float32
+		}{{3, nil}, {1e6, nil}, {0, sinks}, {3, sinks}} {
+			for _, m := range []model.Memory{halves, {Per: model.Window, Window: 300, Type: quant.F32}} {
+				c := attentionTest(h, m, m, 65)
+				c.room.Pages = model.Pages(400)
+				c.sunk(h, s.cap, s.sinks)
+				c.runs = acted(func(c *cast) []*model.Batch {
+					return append(c.alone(0, 1, 1, 64, 65, 65, 1, 60), scaled(c.batch(turn{0, 1}), 1e3), c.batch(turn{0, 65}), c.batch(turn{0, 1}))
+				})
+				add(fmt.Sprintf("cap %g, %d sinks, %d÷%d heads of %d,%d, %s", s.cap, len(s.sinks), h.nHead, h.nHeadKV, h.dimK, h.dimV, m.Per), c)
+			}
+		}
 	}
 
 	// What lies beyond a sequence's positions is never read, not even to be multiplied

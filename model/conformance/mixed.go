@@ -40,7 +40,11 @@ func miniature(tokens, want int, sampled bool) *test {
 			return b.MatMul(name(part, l), b.Weight(fmt.Sprint(part, l), rows, b.Cols(x)), x)
 		}
 		norm := func(part string, l int, x model.ID) model.ID {
-			return b.RMSNorm(name(part, l), x, b.Weight(fmt.Sprint(part, l), 1, embd), 1e-5)
+			w := b.Weight(fmt.Sprint(part, l), 1, embd)
+			if l == 1 {
+				return b.LayerNorm(name(part, l), x, w, 1e-5)
+			}
+			return b.RMSNorm(name(part, l), x, w, 1e-5)
 		}
 		attend := func(l int, h model.ID, m model.Memory, r model.Rope) model.ID {
 			for j := range dim / 2 {

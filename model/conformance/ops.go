@@ -65,9 +65,11 @@ func vectors() (cases []*Case) {
 		c.runs = fixed(scaled(rowsOnly(0, 5, cols, 1), large), scaled(rowsOnly(5, 1, cols, 2), large))
 		cases = append(cases, typed(ty, compared(op, fmt.Sprintf("%s vector of %d, size %g", ty, cols, large), LimitExact, c)))
 	}
+	layer := func(b *model.Builder, w, x model.ID) model.ID { return b.LayerNorm("y", x, w, 1e-5) }
 	for _, cols := range []int{1, 7, 64, 257, 5120} {
 		for _, large := range []float32{1, 1e5, 1e-6, 1e15} {
 			vector("rmsnorm", quant.F32, cols, large, norm)
+			vector("layernorm", quant.F32, cols, large, layer)
 		}
 		vector("add", quant.F32, cols, 1, bias)
 	}
@@ -79,10 +81,16 @@ func vectors() (cases []*Case) {
 		}
 		c.runs = fixed(rowsOnly(0, 5, h.heads*h.group, 1), rowsOnly(5, 1, h.heads*h.group, 2))
 		cases = append(cases, typed(quant.F32, compared("rmsnorm", fmt.Sprintf("%d groups of %d", h.heads, h.group), LimitExact, c)))
+		bare := *c
+		bare.build = func(b *model.Builder) model.ID {
+			return b.HeadNorm("y", b.Receive("x", h.heads*h.group), h.group, 1e-5)
+		}
+		cases = append(cases, compared("rmsnorm", fmt.Sprintf("%d groups of %d without a weight", h.heads, h.group), LimitExact, &bare))
 	}
 	for _, ty := range quant.Decodable() {
 		if ty != quant.F32 {
 			vector("rmsnorm", ty, 512, 1, norm)
+			vector("layernorm", ty, 512, 1, layer)
 			vector("add", ty, 512, 1, bias)
 		}
 	}
@@ -192,16 +200,17 @@ func rope() (cases []*Case) {
 		base                 float64
 		scale                float32
 		axes                 int
+		warm                 float64
 	}{
-		{4, 128, 128, 1e9, 1, 1}, {3, 64, 64, 10000, 1, 1}, {2, 80, 32, 1e6, 1.25, 1}, {1, 2, 2, 100, 1, 1},
-		{5, 96, 96, 5e5, 0.9, 1}, {2, 64, 48, 10000, 1, 3}, {1, 128, 128, 1e6, 1, 4},
+		{4, 128, 128, 1e9, 1, 1, 0}, {3, 64, 64, 10000, 1, 1, 0}, {2, 80, 32, 1e6, 1.25, 1, 0}, {1, 2, 2, 100, 1, 1, 0},
+		{5, 96, 96, 5e5, 0.9, 1, 0}, {2, 64, 48, 10000, 1, 3, 0}, {1, 128, 128, 1e6, 1, 4, 0}, {3, 64, 64, 1e4, 1, 1, 0.4},
 	} {
 		for _, halves := range []bool{false, true} {
 			cols := c.heads * c.headDim
 			x := &test{opts: sized(6)}
 			x.weight("unused", quant.F32, 1, 1)
 			x.build = func(b *model.Builder) model.ID {
-				r := model.Rope{Scale: c.scale, Halves: halves}
+				r := model.Rope{Scale: c.scale, Halves: halves, Warm: c.warm, Every: 16}
 				for j := range c.dims / 2 {
 					r.Freq = append(r.Freq, math.Pow(c.base, -2*float64(j)/float64(c.dims)))
 					if c.axes > 1 {
@@ -235,8 +244,33 @@ func rope() (cases []*Case) {
 			if c.axes > 1 {
 				name += fmt.Sprintf(", %d axes", c.axes)
 			}
+			if c.warm != 0 {
+				name += ", warm"
+			}
 			cases = append(cases, compared("rope", name, LimitExact, x))
 		}
+	}
+	return cases
+}
+
+// parts takes the rows of one weight, and the elements of one bias, as weights of their own.
+func parts() (cases []*Case) {
+	for _, ty := range []quant.Type{quant.F32, quant.F16, quant.Q8_0, quant.Q4_0, quant.Q4_K, quant.Q6_K} {
+		const rows, cols, first, n = 150, 512, 37, 50
+		c := &test{opts: sized(17)}
+		c.weight("w", ty, rows, cols)
+		c.weight("bias", quant.F32, 1, rows)
+		c.build = func(b *model.Builder) model.ID {
+			x := b.Receive("x", cols)
+			part := func(name string, first, n int) model.ID {
+				return b.Add(name+"+bias", b.MatMul(name, b.RowsOf("w", rows, cols, first, n), x), b.ElementsOf("bias", rows, first, n))
+			}
+			y := b.Add("y", part("one", first, n), b.MatMul("other", b.RowsOf("w", rows, cols, 0, n), x))
+			half := func(name string, first int) model.ID { return b.MatMul(name, b.RowsOf("w", rows, cols, first, n), x) }
+			return b.Add("z", y, b.SwiGLU("glu", half("gate", n), half("up", 2*n)))
+		}
+		c.runs = fixed(rowsOnly(0, 1, cols, 1), rowsOnly(0, 17, cols, 2))
+		cases = append(cases, typed(ty, compared("matmul", "parts of a weight of "+ty.String(), LimitQuant, c)))
 	}
 	return cases
 }

@@ -121,6 +121,7 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 		for _, tail := range []bool{false, true} {
 			add(NormQuestion(group, tail), func() *test { return normQuestion(group, tail) })
 		}
+		add(BareNormQuestion(group), func() *test { return bareNormQuestion(group) })
 		for _, n := range []int{1, 65} {
 			add(RoundedQuestion(group, n), func() *test { return roundedQuestion(group, n) })
 		}
@@ -132,6 +133,7 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 		add(ActQuestion(f), func() *test { return elementQuestion(model.Act, f) })
 	}
 	add("bias", biasQuestion)
+	add("layernorm", layerNormQuestion)
 	add("sample", sampleQuestion)
 	add("slice", sliceQuestion)
 	for _, tail := range []bool{false, true} {
@@ -149,6 +151,7 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 	for _, dim := range headDims {
 		for _, share := range shares {
 			for _, many := range []bool{false, true} {
+				add(SunkQuestion(dim, share, many), func() *test { return sunkQuestion(dim, share, many) })
 				for _, ty := range []quant.Type{quant.F16, quant.F32} {
 					for _, halves := range []bool{false, true} {
 						if halves && ty == quant.F32 {
@@ -344,6 +347,33 @@ func normQuestion(group int, tail bool) *test {
 	return c
 }
 
+// BareNormQuestion names the question of an RMSNorm of n elements without a weight.
+func BareNormQuestion(n int) string {
+	return fmt.Sprintf("rmsnorm %d without a weight", class(groups, n))
+}
+
+func bareNormQuestion(group int) *test {
+	c := normQuestion(group, false)
+	c.build = func(b *model.Builder) model.ID {
+		return b.HeadNorm("y", b.Receive("x", 2*group), group, 1e-5)
+	}
+	return c
+}
+
+// layerNormQuestion is of rows longer than the chains, with a tail.
+func layerNormQuestion() *test {
+	const cols = 1531
+	c := &test{opts: sized(4)}
+	c.weight("w", quant.F32, 1, cols)
+	c.build = func(b *model.Builder) model.ID {
+		return b.LayerNorm("y", b.Receive("x", cols), b.Weight("w", 1, cols), 1e-5)
+	}
+	last := rowsOnly(0, 4, cols, 5)
+	last.Rows[2*cols] = nan
+	c.runs = fixed(rowsOnly(0, 4, cols, 1), scaled(rowsOnly(0, 4, cols, 2), 1e5), tiny(rowsOnly(0, 4, cols, 3)), rowsOnly(0, 3, cols, 4), last)
+	return c
+}
+
 // RoundedQuestion names the question of n rows of an RMSNorm of some elements, whole blocks,
 // that go to a product alone: backends round them at once.
 func RoundedQuestion(group, n int) string {
@@ -518,8 +548,9 @@ func attentionQuestion(dim, share int, many bool, ty quant.Type, halves, rounded
 		q := b.RoPE("qr", b.Embed("q", b.Weight("q_table", vocab, kv*share*dim)), dim, rope)
 		b.Store(kc, b.RoPE("kr", b.MatMul("kx", b.Weight("k", kv*dim, cols), x), dim, rope))
 		b.Store(vc, b.Embed("v", b.Weight("v_table", vocab, kv*dim)))
-		return b.Attention("a", q, kc, vc, kv*share, kv, float32(1/math.Sqrt(float64(dim))))
+		return c.attend(b, q, kc, vc, float32(1/math.Sqrt(float64(dim))))
 	}
+	c.sunk(heads{kv * share, kv, dim, dim}, 0, nil)
 	if rounded {
 		c.toProduct(kv * share * dim)
 	}
@@ -528,5 +559,18 @@ func attentionQuestion(dim, share int, many bool, ty quant.Type, halves, rounded
 		c.leave(0) // its pages are another's
 		return append(runs, c.alone(1, n-1, 1)...)
 	})
+	return c
+}
+
+// SunkQuestion names the question of attention with a cap and with sinks, in float16.
+func SunkQuestion(dim, share int, many bool) string {
+	return AttentionQuestion(dim, share, many, quant.F16, false, false) + ", a cap, sinks"
+}
+
+func sunkQuestion(dim, share int, many bool) *test {
+	c := attentionQuestion(dim, share, many, quant.F16, false, false)
+	sinks := values(3, 2*share, 3)
+	sinks[0] = -1e9
+	c.sunk(heads{2 * share, 2, dim, dim}, 3, sinks)
 	return c
 }

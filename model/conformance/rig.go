@@ -21,6 +21,8 @@ type test struct {
 	room  model.Room
 	opts  model.CompileOptions
 	runs  func(p *model.Plan) []*model.Batch
+
+	attend func(b *model.Builder, q, k, v model.ID, scale float32) model.ID // of a test of attention
 }
 
 // weight adds a random tensor of rows × cols to the file.

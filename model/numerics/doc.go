@@ -57,7 +57,10 @@
 // rising; then neighbours are added, (c0+c1), (c2+c3) …, until one is left
 // ([SumSquares]). With n elements, and inv = 1/n rounded once on the host:
 //
-//	r = RSqrt(Σx²·inv + eps)       y = Flush((x·r)·w)
+//	r = RSqrt(Σx²·inv + eps)       y = Flush((x·r)·w), without a weight Flush(x·r)
+//
+// LayerNorm takes x − mean for x first, flushed, with mean = Σx·inv ([Mean]) and Σx in 256
+// chains too.
 //
 // # Positions
 //
@@ -82,6 +85,9 @@
 //
 // starting from the first span's own. The answer is Flush(O · Recip(L)).
 //
+// With a cap the score is [Cap] of Dot(q, k), c = cap·log₂e and by = scale/cap, each rounded
+// once on the host. A sink is merged last, as a span of its own without values ([Sink]):
+// s = Flush(sink·log₂e), M = ⌈s⌉, L = Exp2(s − M), O = 0.
 // # Recurrent states
 //
 // Conv adds the products w[k]·x of a channel's taps to +0, k rising, and the bias where

@@ -71,5 +71,8 @@ func Turn(pos int32, freq float64, scale float32) (cos, sin float32) {
 // Inverse is 1/c, rounded once.
 func Inverse(c float32) float32 { return float32(1 / float64(c)) }
 
+// CapScale is the factor from q·k to a score by its cap.
+func CapScale(scale, cap float32) float32 { return float32(float64(scale) / float64(cap)) }
+
 // ScoreScale is the factor from q·k to a score in powers of two: scale·log₂e.
 func ScoreScale(scale float32) float32 { return float32(float64(scale) * math.Log2E) }

@@ -1,5 +1,7 @@
 package numerics
 
+import "math"
+
 // Chains adds the terms of a row of a matrix: the term of block b belongs to chain
 // b mod 8. The zero value is ready.
 type Chains [8]float32
@@ -49,12 +51,26 @@ func Dot4(x, y []float32) float32 {
 // Decay is the factor e^(dt·a) that a state is multiplied by in a step.
 func Decay(dt, a float32) float32 { return Exp2(float32(Flush(float32(dt*a)) * log2e)) }
 
+// Mean is Σx/n of a row of n: the sum in 256 chains, like SumSquares, times inv = 1/n.
+func Mean(x []float32, inv float32) float32 {
+	var c [256]float32
+	for k, v := range x {
+		c[k&255] += v
+	}
+	return float32(addNeighbours(&c) * inv)
+}
+
 // SumSquares is Σ x² in 256 chains, element k in chain k mod 256.
 func SumSquares(x []float32) float32 {
 	var c [256]float32
 	for k, v := range x {
 		c[k&255] += float32(v * v)
 	}
+	return addNeighbours(&c)
+}
+
+// addNeighbours adds neighbouring chains until one is left.
+func addNeighbours(c *[256]float32) float32 {
 	for n := len(c) / 2; n > 0; n /= 2 {
 		for i := range n {
 			c[i] = c[2*i] + c[2*i+1]
@@ -77,6 +93,14 @@ func Weight(s, m float32) float32 {
 		return Exp2(v)
 	}
 	return 0
+}
+
+// Sink is the span of a sink alone, a score of the softmax without a value: its maximum
+// and its sum of weights.
+func Sink(x float32) (m, l float32) {
+	s := Flush(float32(x * log2e))
+	m = float32(math.Ceil(float64(s)))
+	return m, Weight(s, m)
 }
 
 // Merge returns the maximum of two spans, a before b, and the factors of their sums.

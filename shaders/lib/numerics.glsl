@@ -228,6 +228,14 @@ vec2 rotate(float a, float b, float c, float s) {
     return vec2(flush(x), flush(y));
 }
 
+// sink is the span of a sink alone: its maximum and its sum of weights.
+vec2 sink(float x) {
+    precise float s = x * 1.44269504;
+    s = flush(s);
+    float m = ceil(s);
+    return vec2(m, weight_of(s, m));
+}
+
 // merge returns the maximum of two spans, a before b, and the factors of their sums.
 vec3 merge(float a, float b) {
     float m = max(a, b);

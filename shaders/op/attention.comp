@@ -22,7 +22,8 @@
 // all spans, or one: it reads each key and value once for all of them. An invocation
 // computes the scores of KEYS positions at a time against all rows (token, head); the
 // weights lie in shared memory, and then it sums eight elements of the values, or more,
-// for its share of the rows. Every invocation sums the weights of its rows for itself.
+// for its share of the rows. With CAP a score is cap(q·k, cap·log₂e, scale/cap); with SINKS
+// the span of a sink (lib/numerics.glsl) is merged last. Every invocation sums the weights of its rows for itself.
 //
 // Where workgroups take one span each, a token's spans go to `part` and
 // attention_reduce merges them; TOKENS is 1 there, since what the first span is follows
@@ -39,15 +40,18 @@ layout(constant_id = 8) const bool WIDEK = false; // keys are F32, not F16
 layout(constant_id = 9) const bool WIDEV = false; // values are
 layout(constant_id = 10) const bool ROUND = false; // blocks of 32, of which a head is whole ones, at most SPAN elements
 layout(constant_id = 11) const bool PACK = false;  // with ROUND
+layout(constant_id = 12) const bool CAP = false;   // scores are kept within ±cap, softly
+layout(constant_id = 13) const bool SINKS = false; // each head has one more score, without a value
 
 layout(push_constant) uniform Push {
     uint heads;    // nHead
     uint kv;       // nHeadKV
-    uint scale;    // scale·log₂e, float bits
+    uint scale;    // scale·log₂e, with CAP scale/cap, float bits
     uint spans;    // of a token in `part`; 0: a workgroup takes all of a token's
     uint pos;      // words of the inputs where positions begin
     uint table;    // and the places of the tokens' block tables
     uint window;   // positions a token sees, its own included; 0 for all
+    uint cap;      // cap·log₂e, float bits
 } p;
 
 layout(std430, binding = 1) writeonly buffer Y { vec4 y[]; };
@@ -55,15 +59,17 @@ layout(std430, binding = 1) writeonly buffer Y1 { float y_floats[]; };
 layout(std430, binding = 1) writeonly buffer Y4 { uvec4 y_quads[]; };
 layout(std430, binding = 2) writeonly restrict buffer Part { float part[]; }; // (tokens·heads, spans, DIMV + 2): M, L, O
 
+layout(std430, binding = 3) readonly buffer Sinks { float sinks[]; };         // (heads), with SINKS
+
 void halves_of(uvec4 q, out vec4 lo, out vec4 hi) {
     lo = vec4(unpackHalf2x16(q.x), unpackHalf2x16(q.y));
     hi = vec4(unpackHalf2x16(q.z), unpackHalf2x16(q.w));
 }
 
 #ifdef TEXEL
-layout(binding = 3) uniform usamplerBuffer q_quads;
-layout(binding = 4) uniform usamplerBuffer k_quads;
-layout(binding = 5) uniform usamplerBuffer v_quads;
+layout(binding = 4) uniform usamplerBuffer q_quads;
+layout(binding = 5) uniform usamplerBuffer k_quads;
+layout(binding = 6) uniform usamplerBuffer v_quads;
 vec4 query(uint e, uint d) { return uintBitsToFloat(texelFetch(q_quads, int((e + d) / 4))); }
 
 #define EIGHT(name, quads, wide)                                                \
@@ -77,12 +83,12 @@ vec4 query(uint e, uint d) { return uintBitsToFloat(texelFetch(q_quads, int((e +
 EIGHT(key, k_quads, WIDEK)
 EIGHT(value, v_quads, WIDEV)
 #else
-layout(std430, binding = 3) readonly buffer Q { vec4 q_quads[]; };
-layout(std430, binding = 3) readonly buffer Q1 { float q_floats[]; };
-layout(std430, binding = 4) readonly buffer K { uvec4 k_quads[]; };
-layout(std430, binding = 4) readonly buffer K1 { uint k_words[]; };
-layout(std430, binding = 5) readonly buffer V { uvec4 v_quads[]; };
-layout(std430, binding = 5) readonly buffer V1 { uint v_words[]; };
+layout(std430, binding = 4) readonly buffer Q { vec4 q_quads[]; };
+layout(std430, binding = 4) readonly buffer Q1 { float q_floats[]; };
+layout(std430, binding = 5) readonly buffer K { uvec4 k_quads[]; };
+layout(std430, binding = 5) readonly buffer K1 { uint k_words[]; };
+layout(std430, binding = 6) readonly buffer V { uvec4 v_quads[]; };
+layout(std430, binding = 6) readonly buffer V1 { uint v_words[]; };
 
 // query returns four elements from d on of the head that begins at element e;
 // key and value eight, zeros beyond the head.
@@ -146,6 +152,11 @@ float float_of(uint b) { return uintBitsToFloat((b >> 31) != 0 ? b & 0x7fffffffu
 float add(float a, float b) {
     precise float v = a + b;
     return v;
+}
+
+float capped(float t) {
+    precise float s = tanh_(t) * uintBitsToFloat(p.cap);
+    return s;
 }
 
 vec4 times(vec4 x, float y) {
@@ -254,7 +265,9 @@ void attend(uint first, uint last, uint table, uint kv, uint h0) {
                     vec4 four = vec4(NONE);
                     for (uint r = 4 * f; r < min(4 * f + 4, ROWS); r++) {
                         precise float s = score[r * KEYS + j] * uintBitsToFloat(p.scale);
-                        s = t >= seen[r] && t < until[r] ? flush(s) : NONE;
+                        s = flush(s);
+                        if (CAP) s = flush(capped(s));
+                        s = t >= seen[r] && t < until[r] ? s : NONE;
                         four[r % 4] = s;
                         best[r] = max(best[r], s);
                     }
@@ -336,6 +349,12 @@ void attend(uint first, uint last, uint table, uint kv, uint h0) {
         if (!whole && lane % EIGHTS == 0) {
             part[out_] = most[m];
             part[out_ + 1] = total[m];
+        }
+        if (SINKS && whole) {
+            vec2 own = sink(flush(sinks[h0 + r % HEADS]));
+            vec3 f = merge(most[m], own.x);
+            total[m] = merged(total[m], f.y, own.y, f.z);
+            for (uint s = m * PER * 2; s < (m + 1) * PER * 2; s++) values[s] = flush(times(values[s], f.y));
         }
         float share = recip(total[m]);
         if (ROUND && whole) {

@@ -10,11 +10,13 @@
 //	M, a, b = merge(M, M[s]);  L = L·a + L[s]·b;  O = flush(O·a + O[s]·b)    s rising
 //	y[d] = flush(O·recip(L))
 //
+// with SINKS after one more merge, of the head's sink, whose O is 0;
 // rounded at once with ROUND, as attention does.
 
 layout(constant_id = 5) const uint DIMV = 64;
 layout(constant_id = 10) const bool ROUND = false;
 layout(constant_id = 11) const bool PACK = false;
+layout(constant_id = 13) const bool SINKS = false;
 
 layout(push_constant) uniform Push {
     uint heads;  // nHead
@@ -27,6 +29,8 @@ layout(std430, binding = 1) writeonly buffer Y { vec4 y[]; };
 layout(std430, binding = 1) writeonly buffer Y1 { float y_floats[]; };
 layout(std430, binding = 1) writeonly buffer Y4 { uvec4 y_quads[]; };
 layout(std430, binding = 2) readonly restrict buffer Part { float part[]; }; // (tokens·heads, spans, DIMV + 2): M, L, O
+
+layout(std430, binding = 3) readonly buffer Sinks { float sinks[]; };         // (heads), with SINKS
 
 #include "lib/window.glsl"
 #include "lib/round.glsl"
@@ -47,6 +51,13 @@ void main() {
             most = f.x;
             total = merged(total, f.y, part[o + 1], f.z);
             value = flush(merged(value, f.y, part[o + 2 + d], f.z));
+        }
+        if (SINKS) {
+            vec2 own = sink(flush(sinks[gl_WorkGroupID.x]));
+            vec3 f = merge(most, own.x);
+            total = merged(total, f.y, own.y, f.z);
+            precise float less = value * f.y;
+            value = flush(less);
         }
         precise float v = value * recip(total);
         if (ROUND)

@@ -14,9 +14,9 @@
 // products alone and are rounded at once (lib/round.glsl): blocks of 32, of which a group
 // is whole ones.
 
-// What weights the groups have; with UNIT there is no weight, inv is 1, which makes it
-// L2Norm, and elements beyond the groups are copied.
-const uint SHARED = 0, OWN = 1, UNIT = 2;
+// What weights the groups have: with BARE there is none; with UNIT too, inv is 1, which
+// makes it L2Norm, and elements beyond the groups are copied.
+const uint SHARED = 0, OWN = 1, UNIT = 2, BARE = 3;
 
 layout(constant_id = 1) const bool TAIL = false;  // a group is not a multiple of 4
 layout(constant_id = 2) const uint KIND = SHARED;
@@ -73,7 +73,7 @@ float eight(uint at, uint step) {
 
 vec4 normed(vec4 x, float r, vec4 weight) {
     precise vec4 v = x * r;
-    v = v * flush(weight);
+    if (KIND < UNIT) v = v * flush(weight);
     return flush(v);
 }
 
@@ -111,7 +111,7 @@ void main() {
 #else
     for (uint e = 4 * lane; e < p.group; e += 4 * LOCAL) {
         vec4 weight = vec4(1);
-        if (KIND != UNIT) {
+        if (KIND < UNIT) {
             if (TAIL) {
                 for (uint t = 0; t < 4; t++) if (e + t < p.group) weight[t] = w_floats[own + e + t];
             } else {

@@ -1,0 +1,139 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"eclat/loader"
+	"eclat/model/tokenizer"
+)
+
+// peerLimit is how far log-probabilities may be from the peer's on average. Its keys and
+// values in float16 alone move them by 0.0001 to 0.003; a feature left out moves them by
+// 0.15 or more.
+const peerLimit = 0.005
+
+// familyRun is what the peer answers for a small random model of a family.
+type familyRun struct {
+	Name    string    `json:"name"`
+	Seed    int       `json:"seed"`
+	Embd    int       `json:"embd"`
+	Without string    `json:"without"` // a feature that the file goes without; "" for none
+	Sum     string    `json:"sum"`     // SHA-256 of the model
+	LP      []float64 `json:"lp"`      // of each next token
+}
+
+// familyIDs are the tokens of testdata/oracle/families.py.
+func familyIDs(n int) []int32 {
+	ids := []int32{1}
+	for i := range n - 1 {
+		ids = append(ids, int32(3+(i*i*7+i*13)%257))
+	}
+	return ids
+}
+
+// TestFamilies holds small random models of every family, and the same without one
+// feature, to the peer's answers, and all devices to the same bits.
+func TestFamilies(t *testing.T) {
+	long(t)
+	var runs []familyRun
+	b, err := os.ReadFile("../testdata/families.json")
+	if err == nil {
+		err = json.Unmarshal(b, &runs)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	generator, python := "../../shared/oracle/families.py", ""
+	if _, err := os.Stat(generator); err != nil {
+		t.Skip("../shared/oracle is not at hand, which writes the models")
+	}
+	for _, p := range []string{"python3", "/usr/bin/python3"} {
+		if exec.Command(p, "-c", "import numpy").Run() == nil {
+			python = p
+			break
+		}
+	}
+	if python == "" {
+		t.Skip("no Python 3 with numpy, which writes the models (apt-get install python3-numpy)")
+	}
+	worst := map[string]float64{}
+	for _, r := range runs {
+		t.Run(fmt.Sprintf("%s/%d/%d/%s", r.Name, r.Seed, r.Embd, r.Without), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "model.gguf")
+			out, err := exec.Command(python, "-B", generator, r.Name, path,
+				"--seed", strconv.Itoa(r.Seed), "--embd", strconv.Itoa(r.Embd), "--without", r.Without).CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			file, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if sum := sha256.Sum256(file); hex.EncodeToString(sum[:]) != r.Sum {
+				t.Fatal("the model is not the one that the peer was asked about: testdata/oracle/families.py asks again")
+			}
+			if f, err := loader.Open(path); err == nil {
+				_, err := tokenizer.New(f)
+				f.Close()
+				if err != nil {
+					t.Skip(err) // the engine opens no model whose tokenizer it does not know
+				}
+			}
+			mean, bits := r.score(t, path, "cpu")
+			limit := peerLimit
+			if r.Name == "cohere2" && r.Without == "logit-scale" {
+				limit *= 4 // its logits are four times as large, and what errors do to them
+			} else {
+				worst[r.Name] = max(worst[r.Name], mean)
+			}
+			if !(mean <= limit) {
+				t.Errorf("mean |Δlp| %.5f from the peer, the limit is %g", mean, limit)
+			}
+			if r.Without != "" {
+				return
+			}
+			if _, ref := r.score(t, path, "ref"); ref != bits {
+				t.Error("ref and cpu give other bits")
+			}
+			if r.Seed != 1 && r.Embd != 64 {
+				return
+			}
+			t.Run("vulkan", func(t *testing.T) {
+				if _, gpu := r.score(t, path, gpuName(t)); gpu != bits {
+					t.Error("the GPU and cpu give other bits")
+				}
+			})
+		})
+	}
+	for name, mean := range worst {
+		t.Logf("%s: mean |Δlp| at most %.5f", name, mean)
+	}
+}
+
+// score returns the mean distance from the peer on a device, and the hash of all logits.
+func (r *familyRun) score(t *testing.T, path, device string) (mean float64, bits string) {
+	t.Helper()
+	e := open(t, path, Options{Device: device})
+	ids, p := familyIDs(len(r.LP)+1), newProver()
+	err := e.Score(context.Background(), ids, ScoreOptions{}, func(row Row) error {
+		p.add(row.Logits)
+		if row.Pos < len(r.LP) {
+			mean += math.Abs(row.LogProb-r.LP[row.Pos]) / float64(len(r.LP))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mean, p.proof(0).Hex()
+}

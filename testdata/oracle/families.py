@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""What the peer answers for small random models of the families that eclat runs.
+
+usage: families.py GENERATOR PEER OUT.json [NAME...]
+GENERATOR is the program that writes the models (`GENERATOR NAME OUT.gguf --seed N --embd N
+--without FEATURE`), PEER the folder where `npm install node-llama-cpp@3.22.1` was run.
+OUT.json keeps what it has of other names: a list of {name, seed, embd, without, sum, lp}, sum
+being the SHA-256 of the model and lp the logarithms of the probabilities of each next token.
+"""
+import hashlib, json, os, subprocess, sys, tempfile
+
+SEEDS, WIDTHS = (1, 2, 3), (64, 256)
+NAMES = {  # with the features that a file can go without
+    "qwen2": "bias", "qwen3": "qk-norm-weight", "mistral3": "yarn attn-temperature", "gemma": "",
+    "gemma2": "attn-softcap final-softcap window", "gemma3": "window rope-base-swa rope-scale qk-norm-weight",
+    "phi3": "long-rope attn-factor", "granite": "logit-scale residual-scale embedding-scale attention-scale",
+    "smollm3": "", "glm4": "bias", "olmo2": "window yarn qk-norm-weight", "exaone4": "rope-freqs qk-norm-weight",
+    "exaone4-64": "window qk-norm-weight", "seed_oss": "bias", "ernie4_5": "", "hunyuan-dense": "qk-norm-weight ntk-alpha",
+    "cohere2": "window logit-scale",
+}
+VOCABULARY = 260  # no model has fewer tokens
+IDS = [1] + [3 + (i * i * 7 + i * 13) % (VOCABULARY - 3) for i in range(63)]
+
+
+def answer(generator, peer, name, seed, embd, without):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.gguf")
+        subprocess.run([sys.executable, "-B", generator, name, path, "--seed", str(seed), "--embd", str(embd), "--without", without], check=True, stdout=subprocess.DEVNULL)
+        with open(path, "rb") as f:
+            digest = hashlib.sha256(f.read()).hexdigest()
+        here = os.path.dirname(os.path.abspath(__file__))
+        out = subprocess.run(["node", os.path.join(here, "peer.mjs"), peer, path, ",".join(map(str, IDS))], check=True, stdout=subprocess.PIPE).stdout
+    return {"name": name, "seed": seed, "embd": embd, "without": without, "sum": digest, "lp": [round(r["lp"], 6) for r in json.loads(out)[:-1]]}
+
+
+def main(generator, peer, path, *names):
+    names = names or tuple(NAMES)
+    kept = json.load(open(path)) if os.path.exists(path) else []
+    runs = [r for r in kept if r["name"] not in names]
+    for name in names:
+        for case in [(s, w, "") for s in SEEDS for w in WIDTHS] + [(1, 64, f) for f in NAMES[name].split()]:
+            runs.append(answer(generator, peer, name, *case))
+    runs.sort(key=lambda r: (r["name"], r["without"], r["embd"], r["seed"]))
+    with open(path, "w") as f:
+        f.write("[\n" + ",\n".join(json.dumps(r, separators=(",", ":")) for r in runs) + "\n]\n")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
