@@ -54,7 +54,8 @@ const (
 	SwiGLU
 	// Add: dst = x + y; y may be a bias, a weight (1, Cols) added to every row.
 	Add
-	// Mul: dst = x · y, element by element.
+	// Mul: dst = x · y, element by element; y may be a weight, (1, Cols) or of one element,
+	// for every row.
 	Mul
 	// Gather: dst[i] = x[want[i]], from token rows to wanted rows.
 	Gather
@@ -152,8 +153,8 @@ var opInfos = [NumOps]opInfo{
 		"(n, c), (n, c) → (n, c)", fitElements},
 	Add: {"add", Rows, []Role{Rows, Either}, 0, nil, "x + y",
 		"(n, c), (n or 1, c) → (n, c)", fitAdd},
-	Mul: {"mul", Rows, []Role{Rows, Rows}, 0, nil, "x · y",
-		"(n, c), (n, c) → (n, c)", fitElements},
+	Mul: {"mul", Rows, []Role{Rows, Either}, 0, nil, "x · y",
+		"(n, c), (n or 1, c) or (1, 1) → (n, c)", fitMul},
 	Gather: {"gather", OfWanted, []Role{OfTokens}, 0, nil, "x[want]",
 		"(t, c) → (w, c)", fitColumns},
 	Sample: {"sample", OfWanted, []Role{OfWanted}, 0, nil, "choose(x)",
