@@ -284,6 +284,15 @@ func add(p *program, s *step, _, _ int) {
 }
 
 func mul(p *program, s *step, _, _ int) {
+	if p.plan.Tensors[s.Src[1]].Kind == model.Weight {
+		for i := range p.rows(s) {
+			x, dst := row(s.src[0], i, s.dstCols), row(s.dst, i, s.dstCols)
+			for j, v := range x {
+				dst[j] = numerics.Flush(float32(v * s.src[1][j%s.srcCols[1]]))
+			}
+		}
+		return
+	}
 	for i := range p.rows(s) * s.dstCols {
 		s.dst[i] = numerics.Flush(float32(s.src[0][i] * s.src[1][i]))
 	}

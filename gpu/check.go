@@ -211,7 +211,12 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 			return conformance.ActQuestion(model.Activation(kind - lower.OpAct)), nil
 		}
 		return [...]model.Op{model.SwiGLU, model.Add, model.Mul}[d.Spec[1]].String(), nil
-	case "gather", "bias", "slice", "layernorm":
+	case "bias":
+		if d.Spec[1] != 0 {
+			return conformance.FactorQuestion(d.Spec[2] != 0), nil
+		}
+		return d.Kernel, nil
+	case "gather", "slice", "layernorm":
 		return d.Kernel, nil
 	case "sample_best", "sample_pick":
 		return "sample", nil

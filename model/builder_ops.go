@@ -159,7 +159,8 @@ func (b *Builder) Add(name string, x, y ID) ID {
 	return b.step(b.like(x, name, b.Cols(x)), Add, [8]uint32{}, x, y)
 }
 
-// Mul multiplies x and y element by element.
+// Mul multiplies x and y element by element, y an activation or a weight, (1, cols) or
+// (1, 1).
 func (b *Builder) Mul(name string, x, y ID) ID {
 	return b.step(b.like(x, name, b.Cols(x)), Mul, [8]uint32{}, x, y)
 }

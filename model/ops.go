@@ -73,7 +73,8 @@ const (
 	SwiGLU
 	// Add: dst = x + y; y may be a bias, a weight (1, Cols) added to every row.
 	Add
-	// Mul: dst = x · y, element by element.
+	// Mul: dst = x · y, element by element; y may be a weight, (1, Cols) or of one element,
+	// for every row.
 	Mul
 	// Slice: a part of the columns, n elements of every stride from the first on:
 	//   dst[i][h·n+j] = x[i][h·stride+first+j],  j < n
@@ -183,8 +184,8 @@ var opInfos = [NumOps]opInfo{
 		"(n, c), (n, c) → (n, c)", fitElements},
 	Add: {"add", Rows, []Role{Rows, Either}, 0, nil, "x + y",
 		"(n, c), (n or 1, c) → (n, c)", fitAdd},
-	Mul: {"mul", Rows, []Role{Rows, Rows}, 0, nil, "x · y",
-		"(n, c), (n, c) → (n, c)", fitElements},
+	Mul: {"mul", Rows, []Role{Rows, Either}, 0, nil, "x · y",
+		"(n, c), (n or 1, c) or (1, 1) → (n, c)", fitMul},
 	Slice: {"slice", Rows, []Role{Rows}, 0, []string{"first", "n", "stride"}, "x[h·stride + first + j]",
 		"(n, heads·stride) → (n, heads·n), with first + n ≤ stride", fitSlice},
 	Gather: {"gather", OfWanted, []Role{OfTokens}, 0, nil, "x[want]",

@@ -137,6 +137,10 @@ func fitAdd(x *operands) bool {
 	return x.like(0) && (x.like(1) || x.src[1].Kind == Weight && x.src[1].Cols == x.dst.Cols)
 }
 
+func fitMul(x *operands) bool {
+	return fitAdd(x) || x.like(0) && x.src[1].Kind == Weight && x.src[1].Cols == 1
+}
+
 // fitColumns is of ops that take rows as they are.
 func fitColumns(x *operands) bool { return x.src[0].Cols == x.dst.Cols }
 

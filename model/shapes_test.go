@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"eclat/loader/quant"
 )
 
 // free lists what a rule of shapes leaves open: a tensor's columns or rows, a scalar.
@@ -80,6 +82,12 @@ func TestShapes(t *testing.T) {
 	}
 }
 
+// weight adds a weight of one row to a plan.
+func weight(p *Plan, cols int) ID {
+	p.Tensors = append(p.Tensors, Tensor{Name: "w", Kind: Weight, Type: quant.F32, Rows: 1, Cols: cols})
+	return ID(len(p.Tensors) - 1)
+}
+
 // TestShapesBeyondColumns: what the columns do not tell.
 func TestShapesBeyondColumns(t *testing.T) {
 	find := func(p *Plan, op Op) *Step {
@@ -120,6 +128,9 @@ func TestShapesBeyondColumns(t *testing.T) {
 		{"a cap that is no number", Attention, false, func(_ *Plan, s *Step) { s.Arg[6] = 0x7fc00000 }},
 		{"no weight", RMSNorm, true, func(_ *Plan, s *Step) { s.Src = s.Src[:1] }},
 		{"no weight and no group", RMSNorm, false, func(_ *Plan, s *Step) { s.Src, s.Arg[1] = s.Src[:1], 0 }},
+		{"a vector", Mul, true, func(p *Plan, s *Step) { s.Src[1] = weight(p, 64) }},
+		{"one element", Mul, true, func(p *Plan, s *Step) { s.Src[1] = weight(p, 1) }},
+		{"two elements", Mul, false, func(p *Plan, s *Step) { s.Src[1] = weight(p, 2) }},
 		{"a constant", Act, false, func(_ *Plan, s *Step) { s.Arg[1] = math.Float32bits(2) }},
 		{"a factor", Act, true, func(_ *Plan, s *Step) { s.Arg[0], s.Arg[1] = uint32(Scaled), math.Float32bits(-2) }},
 		{"a factor of 0", Act, false, func(_ *Plan, s *Step) { s.Arg[0] = uint32(Scaled) }},

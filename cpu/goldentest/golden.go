@@ -252,6 +252,13 @@ func rowOps() []golden {
 			}),
 			[]run{{alone(2, 1, 10, -2, 20), []float32{2, 300, 8, 1200}, nil}}},
 
+		{"by a vector", model.Mul, []weight{{name: "w", cols: 2, x: []float32{0.5, -1}}}, model.Room{},
+			receive(2, func(b *model.Builder, x model.ID) model.ID { return b.Mul("y", x, b.Weight("w", 1, 2)) }),
+			[]run{{alone(2, 1, 10, 2, 20), []float32{0.5, -10, 1, -20}, nil}}},
+		{"by one", model.Mul, []weight{{name: "w", cols: 1, x: []float32{-0.5}}}, model.Room{},
+			receive(2, func(b *model.Builder, x model.ID) model.ID { return b.Mul("y", x, b.Weight("w", 1, 1)) }),
+			[]run{{alone(2, 1, 10, 2, 20), []float32{-0.5, -5, -1, -10}, nil}}},
+
 		{"some, all, none", model.Gather, nil, model.Room{},
 			receive(2, func(b *model.Builder, x model.ID) model.ID { return b.Gather("y", x) }),
 			[]run{

@@ -360,9 +360,19 @@ func add(p *program, s *model.Step) {
 
 func mul(p *program, s *model.Step) {
 	for i := range p.rows(s.Dst) {
-		x, y, dst := p.row(s.Src[0], i), p.row(s.Src[1], i), p.row(s.Dst, i)
+		var y []float32
+		if p.plan.Tensors[s.Src[1]].Kind == model.Weight {
+			y = p.weight(s.Src[1], 0, p.scratch)
+		} else {
+			y = p.row(s.Src[1], i)
+		}
+		x, dst := p.row(s.Src[0], i), p.row(s.Dst, i)
 		for j := range dst {
-			dst[j] = numerics.Flush(float32(x[j] * y[j]))
+			by := y[0]
+			if len(y) > 1 {
+				by = y[j]
+			}
+			dst[j] = numerics.Flush(float32(x[j] * by))
 		}
 	}
 }

@@ -140,7 +140,12 @@ func (w *lowered) add() error {
 	return w.elementwise(1)
 }
 
-func (w *lowered) mul() error { return w.elementwise(2) }
+func (w *lowered) mul() error {
+	if w.src(1).Kind == model.Weight {
+		return w.bias()
+	}
+	return w.elementwise(2)
+}
 
 // OpAct is elementwise's op of the first activation; the others follow.
 const OpAct = 3
@@ -165,6 +170,7 @@ func (w *lowered) elementwise(op uint32) error {
 	return nil
 }
 
+// bias adds a weight to every row, or multiplies by it.
 func (w *lowered) bias() error {
 	if err := w.k.works("bias"); err != nil {
 		return err
@@ -175,7 +181,7 @@ func (w *lowered) bias() error {
 	}
 	local, cols := w.k.local(), uint32(w.dst.Cols)
 	word, _ := count(w.dst)
-	w.launch("bias", []uint32{local}, []uint32{cols, word}, perRow(w.dst, ceilDiv(cols, local)),
+	w.launch("bias", []uint32{local, boolWord(w.s.Op == model.Mul), boolWord(w.src(1).Cols == 1 && cols > 1)}, []uint32{cols, word}, perRow(w.dst, ceilDiv(cols, local)),
 		write(w.s.Dst), read(w.s.Src[0]), y)
 	return nil
 }

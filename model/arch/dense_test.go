@@ -215,6 +215,15 @@ func TestUnsoundFamilies(t *testing.T) {
 	if _, err := openBytes(t, f); err == nil || !strings.Contains(err.Error(), "rope_factors_short.weight") || !strings.Contains(err.Error(), "16 factors") {
 		t.Errorf("15 factors for 16 pairs: %v", err)
 	}
+	f = dense("phi3")
+	f.Set("phi3.rope.scaling.type", "longrope")
+	if _, err := openBytes(t, f); !errors.As(err, new(model.UnsupportedError)) || !strings.Contains(err.Error(), "rope_factors_short.weight") {
+		t.Errorf("a long rope without factors: %v", err)
+	}
+	f.Add("rope_factors_short.weight", quant.F32, []int{16}, slices.Repeat([]float32{2}, 16))
+	if _, err := openBytes(t, f); err != nil {
+		t.Errorf("a long rope: %v", err)
+	}
 	f = dense("mistral3")
 	f.Set("mistral3.attention.temperature_scale", float32(1))
 	f.Set("mistral3.rope.dimension_count", uint32(16))

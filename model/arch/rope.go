@@ -45,13 +45,31 @@ func (r *reader) rope(headDim, nCtx int) model.RopeConfig {
 		if p.BetaFast <= 0 || p.BetaSlow <= 0 {
 			r.fail("rope.scaling.yarn_beta_fast", "YaRN's betas %g and %g must be positive", p.BetaFast, p.BetaSlow)
 		}
+	case "longrope":
+		p.Factor = 1
+		if name := longFactors(p, nCtx); r.file.Tensor(name) == nil {
+			r.unsupported("rope.scaling.type", "%.64q without the tensor %s is not supported; supported are none, linear, yarn", p.Scaling, name)
+		}
 	default:
-		r.unsupported("rope.scaling.type", "%.64q is not supported; supported are none, linear, yarn", p.Scaling)
+		r.unsupported("rope.scaling.type", "%.64q is not supported; supported are none, linear, yarn, longrope", p.Scaling)
 	}
-	if t := r.file.Tensor("rope_freqs.weight"); t != nil && r.err == nil {
-		p.Factors = readFactors(r, t.Name, p.Dims/2)
+	for _, name := range []string{"rope_freqs.weight", longFactors(p, nCtx)} {
+		if r.err == nil && p.Factors == nil && r.file.Tensor(name) != nil {
+			p.Factors = readFactors(r, name, p.Dims/2)
+		}
 	}
 	return p
+}
+
+// longFactors names the divisors of each pair's frequency in a model that was made for
+// longer contexts (Ding et al. 2024, "LongRoPE"): those of long contexts where it is for
+// more positions than it was first trained for. The file says so, and not how long a
+// context is in use: a short answer would depend on the room that a device has.
+func longFactors(p model.RopeConfig, nCtx int) string {
+	if nCtx > p.OrigCtx {
+		return "rope_factors_long.weight"
+	}
+	return "rope_factors_short.weight"
 }
 
 // base reads the base of rope's frequencies.

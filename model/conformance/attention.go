@@ -121,6 +121,20 @@ func attention() (cases []*Case) {
 		}
 	}
 
+	// Where a product alone reads what comes of it, rows are rounded at once: of whole contexts
+	// and of spans that are merged.
+	for _, n := range []int{65, 8} {
+		h := heads{4, 2, 64, 64}
+		c := attentionTest(h, halves, halves, n)
+		c.room.Pages = model.Pages(600)
+		c.sunk(h, 3, []float32{-1, 2, 0.5, 30})
+		c.toProduct(h.nHead * h.dimV)
+		c.runs = acted(func(c *cast) []*model.Batch {
+			return c.alone(0, slices.Concat(slices.Repeat([]int{n}, 300/n), []int{1, n - 1, 1})...)
+		})
+		add(fmt.Sprintf("cap and sinks to a product, %d tokens", n), c)
+	}
+
 	// What lies beyond a sequence's positions is never read, not even to be multiplied
 	// by nothing: here it is NaN, of the sequence itself and of one that has left.
 	for _, m := range []model.Memory{halves, floats, {Per: model.Window, Window: 33, Type: quant.F16}} {

@@ -65,6 +65,7 @@ func vectors() (cases []*Case) {
 		c.runs = fixed(scaled(rowsOnly(0, 5, cols, 1), large), scaled(rowsOnly(5, 1, cols, 2), large))
 		cases = append(cases, typed(ty, compared(op, fmt.Sprintf("%s vector of %d, size %g", ty, cols, large), LimitExact, c)))
 	}
+	factor := func(b *model.Builder, w, x model.ID) model.ID { return b.Mul("y", x, w) }
 	layer := func(b *model.Builder, w, x model.ID) model.ID { return b.LayerNorm("y", x, w, 1e-5) }
 	for _, cols := range []int{1, 7, 64, 257, 5120} {
 		for _, large := range []float32{1, 1e5, 1e-6, 1e15} {
@@ -72,6 +73,15 @@ func vectors() (cases []*Case) {
 			vector("layernorm", quant.F32, cols, large, layer)
 		}
 		vector("add", quant.F32, cols, 1, bias)
+		vector("mul", quant.F32, cols, 1, factor)
+		vector("mul", quant.F32, cols, 1e-12, factor)
+	}
+	for _, ty := range []quant.Type{quant.F32, quant.F16} {
+		c := &test{opts: sized(5)}
+		c.weight("w", ty, 1, 1)
+		c.build = func(b *model.Builder) model.ID { return b.Mul("y", b.Receive("x", 100), b.Weight("w", 1, 1)) }
+		c.runs = fixed(rowsOnly(0, 5, 100, 1), scaled(rowsOnly(5, 1, 100, 2), 1e-12))
+		cases = append(cases, typed(ty, compared("mul", "one element of "+ty.String(), LimitExact, c)))
 	}
 	for _, h := range []struct{ heads, group int }{{2, 1}, {3, 7}, {8, 64}, {5, 80}, {4, 128}, {2, 2048}} {
 		c := &test{opts: sized(5)}
@@ -92,6 +102,7 @@ func vectors() (cases []*Case) {
 			vector("rmsnorm", ty, 512, 1, norm)
 			vector("layernorm", ty, 512, 1, layer)
 			vector("add", ty, 512, 1, bias)
+			vector("mul", ty, 512, 1, factor)
 		}
 	}
 	return cases

@@ -133,6 +133,9 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 		add(ActQuestion(f), func() *test { return elementQuestion(model.Act, f) })
 	}
 	add("bias", biasQuestion)
+	for _, one := range []bool{false, true} {
+		add(FactorQuestion(one), func() *test { return factorQuestion(one) })
+	}
 	add("layernorm", layerNormQuestion)
 	add("sample", sampleQuestion)
 	add("slice", sliceQuestion)
@@ -456,6 +459,27 @@ func biasQuestion() *test {
 	c.weight("w", quant.F32, 1, 259)
 	c.build = func(b *model.Builder) model.ID { return b.Add("y", b.Receive("x", 259), b.Weight("w", 1, 259)) }
 	c.runs = fixed(rowsOnly(0, 5, 259, 1), rowsOnly(0, 4, 259, 2))
+	return c
+}
+
+// FactorQuestion names the question of a product with a weight of a row's elements, or of one.
+func FactorQuestion(one bool) string {
+	if one {
+		return "mul by one"
+	}
+	return "mul by a vector"
+}
+
+func factorQuestion(one bool) *test {
+	const cols = 259
+	n := cols
+	if one {
+		n = 1
+	}
+	c := &test{opts: sized(5)}
+	c.weight("w", quant.F32, 1, n)
+	c.build = func(b *model.Builder) model.ID { return b.Mul("y", b.Receive("x", cols), b.Weight("w", 1, n)) }
+	c.runs = fixed(rowsOnly(0, 5, cols, 1), scaled(rowsOnly(0, 5, cols, 3), 1e-12), rowsOnly(0, 4, cols, 2))
 	return c
 }
 

@@ -3,7 +3,13 @@
 #include "lib/common.glsl"
 #include "lib/numerics.glsl"
 
-// Add of a bias: z[i][e] = x[i][e] + flush(y[e]), workgroups (elements, rows).
+// Add of a bias, or with MUL a product with a weight, of a row's elements or of one,
+// workgroups (elements, rows):
+//
+//	z[i][e] = x[i][e] + flush(y[e])      z[i][e] = flush(x[i][e]·flush(y[e or 0]))
+
+layout(constant_id = 1) const bool MUL = false;
+layout(constant_id = 2) const bool ONE = false; // y has one element
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row
@@ -17,6 +23,8 @@ layout(std430, binding = 3) readonly restrict buffer Y { float y[]; };
 void main() {
     uint e = gl_GlobalInvocationID.x, i = gl_WorkGroupID.y;
     if (e >= p.k || i >= inputs[p.count]) return;
-    precise float v = x[i * p.k + e] + flush(y[e]);
-    z[i * p.k + e] = v;
+    float by = flush(y[ONE ? 0 : e]);
+    precise float v = x[i * p.k + e] + by;
+    precise float w = x[i * p.k + e] * by;
+    z[i * p.k + e] = MUL ? flush(w) : v;
 }
