@@ -8,6 +8,7 @@
 //	batch.go     the next batch: answers first, then chunks of prompts
 //	sequence.go  one request on its way: its tokens and its memory
 //	pages.go     units of memory with reference counts
+//	state.go     slots: a sequence's own copy, and the way back to where it stood
 //	prefix.go    pages of prompts that may be read again, and snapshots of states
 //	queue.go     requests that wait, a fair turn for each caller
 //	request.go   what callers see: Request, Stream, Generate

@@ -156,27 +156,6 @@ func (o *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
 	return true, nil
 }
 
-// own gives q a slot of its own: a copy, where its slot is a snapshot that others may take
-// up too. False says that the pool is exhausted.
-func (o *owner) own(ctx context.Context, q *sequence, pool int) (bool, error) {
-	from := q.units[pool][0]
-	if o.pages.refs[pool][from] == 1 {
-		return true, nil
-	}
-	to, ok := o.takeUnit(pool)
-	if !ok {
-		return o.index.disownState(q, pool), nil
-	}
-	if err := o.chain.copyUnit(ctx, pool, from, to); err != nil {
-		o.pages.drop(pool, to)
-		return false, err
-	}
-	o.pages.drop(pool, from)
-	q.units[pool][0] = to
-	o.copied++
-	return true, nil
-}
-
 // takeUnit returns a free unit, giving up shared pages that nobody reads, the least
 // recently used first.
 func (o *owner) takeUnit(pool int) (int32, bool) {

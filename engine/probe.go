@@ -161,8 +161,20 @@ func (p *Probe) alive() error {
 	return nil
 }
 
-func (p *Probe) run(ctx context.Context, ids []int32) ([]float32, error) {
+func (p *Probe) run(ctx context.Context, ids []int32) (logits []float32, err error) {
 	o, q, b := p.e.owner, &p.q, &p.batch
+	if o.index.states {
+		was, epoch := o.stand(q), o.epoch
+		defer func() {
+			switch {
+			case epoch != o.epoch: // a loss: there is nothing left
+			case err != nil:
+				o.takeBack(q, was)
+			default:
+				o.settle(was)
+			}
+		}()
+	}
 	switch ok, err := o.reserve(ctx, q, len(ids)); {
 	case errors.Is(err, ErrLost):
 		o.lost(err)

@@ -2,11 +2,13 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
 
 	"eclat/model"
+	"eclat/model/sample"
 )
 
 // ask generates n tokens after a prompt, which may be shared, and checks them.
@@ -86,5 +88,108 @@ func TestOneSlotMore(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	empty(t, e)
+}
+
+// TestTakeBack: a sequence returns to where it stood, and what ran since then, a draft that
+// was wrong, never was.
+func TestTakeBack(t *testing.T) {
+	for _, kinds := range [][]model.Memory{{oneState}, {allPositions, oneState}} {
+		e := simulate(t, &sim{}, Options{Context: 512, Parallel: 1}, kinds...)
+		o := e.owner
+		err := e.do(context.Background(), func() error {
+			q := &sequence{tokens: prompt(40, 3)}
+			run := func(ids []int32) int32 { // and the answer after them
+				if ok, err := o.reserve(context.Background(), q, len(ids)); !ok || err != nil {
+					t.Fatal(ok, err)
+				}
+				b := &model.Batch{Tokens: ids, Seqs: []model.SeqRun{{N: len(ids), Units: q.units}}, Want: []int32{int32(len(ids) - 1)}, How: make([]sample.Params, 1)}
+				for i := range ids {
+					b.Pos = append(b.Pos, int32(q.stored+i))
+				}
+				out, err := o.chain.run(context.Background(), e.size(64), b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				q.stored += len(ids)
+				return out.Tokens[0]
+			}
+			run(q.tokens)
+			for range 5 {
+				was := o.stand(q)
+				run(prompt(4, 9)) // a draft, of which two are right
+				o.takeBack(q, was)
+				right := prompt(2, 9)
+				q.tokens = append(q.tokens, right...)
+				if got, want := run(right), simAnswer(o.pages.kinds, q.tokens, e.Model.Config.NVocab); got != want {
+					t.Errorf("after a draft was taken back: %d, want %d", got, want)
+				}
+				was = o.stand(q)
+				q.tokens = append(q.tokens, prompt(3, 10)...)
+				if got, want := run(prompt(3, 10)), simAnswer(o.pages.kinds, q.tokens, e.Model.Config.NVocab); got != want {
+					t.Errorf("after a draft that was right: %d, want %d", got, want)
+				}
+				o.settle(was)
+			}
+			was := o.stand(&sequence{}) // from the very beginning
+			o.settle(was)
+			o.release(q)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		empty(t, e)
+	}
+}
+
+// dying is a context that ends when it has been asked often enough.
+type dying struct {
+	context.Context
+	left int
+}
+
+func (d *dying) Err() error {
+	if d.left--; d.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestProbeAfterState: a probe's run that fails midway leaves a state as it was.
+func TestProbeAfterState(t *testing.T) {
+	ctx := context.Background()
+	e := open(t, hybridFiles(t, t.TempDir(), 1)[0], Options{Device: "cpu", Context: 64})
+	probe := func(left int) []float32 {
+		p, err := e.NewProbe(ctx, ProbeOptions{Tokens: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		if left < 0 {
+			if _, err := p.Run(&dying{ctx, 25}, []int32{7, 8}); !errors.Is(err, context.Canceled) {
+				t.Errorf("a first run that was cancelled: %v", err)
+			}
+		}
+		if _, err := p.Run(ctx, []int32{1, 2, 3}); err != nil {
+			t.Fatal(err)
+		}
+		if left > 0 {
+			if _, err := p.Run(&dying{ctx, left}, []int32{7, 8}); !errors.Is(err, context.Canceled) {
+				t.Errorf("a run that was cancelled: %v", err)
+			}
+		}
+		logits, err := p.Run(ctx, []int32{4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Clone(logits)
+	}
+	want := probe(0)
+	for _, left := range []int{-1, 5, 25, 40} {
+		if !slices.Equal(probe(left), want) {
+			t.Errorf("cancelled after %d steps: the next run gives other logits", left)
+		}
+	}
 	empty(t, e)
 }

@@ -89,6 +89,20 @@ func (m *Model) Builder(room Room) *Builder {
 	return b
 }
 
+// StateBytes is what the states of one sequence cost, over all layers, in bytes.
+func (m *Model) StateBytes() (n int64) {
+	p, err := m.Describe(m.Whole(), Room{Pages: 1})
+	if err != nil {
+		return 0
+	}
+	for i, pool := range p.Pools {
+		if pool.Per == Sequence {
+			n += p.UnitBytes(i)
+		}
+	}
+	return n
+}
+
 // PositionBytes is what one position costs in memory that keeps all positions, over
 // all layers, in bytes.
 func (m *Model) PositionBytes() int64 {

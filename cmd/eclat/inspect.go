@@ -203,6 +203,9 @@ func inspectConfig(t io.Writer, m *model.Model) {
 	out.Fprintf(t, "\n")
 	token := m.PositionBytes()
 	out.Fprintf(t, "key–value memory\t%d bytes a token (f16); %s at %d tokens\n", token, mib(token*int64(c.NCtx)), c.NCtx)
+	if n := m.StateBytes(); n > 0 {
+		out.Fprintf(t, "recurrent state\t%d bytes a sequence (f32), of any length\n", n)
+	}
 }
 
 // inspectHeads prints how attention divides into heads, and, where their width is

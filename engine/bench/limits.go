@@ -173,7 +173,9 @@ func newWork(c *model.Config, steps []engine.ProbeStep) *work {
 	for l := range w.layers {
 		b := c.At(l)
 		// Scores and weighted sum, a multiplication and an addition each.
-		w.layers[l] = layerWork{attend: 2 * float64(b.NHead) * float64(b.HeadDimK+b.HeadDimV), window: b.Window}
+		if b.NHeadKV > 0 {
+			w.layers[l] = layerWork{attend: 2 * float64(b.NHead) * float64(b.HeadDimK+b.HeadDimV), window: b.Window}
+		}
 	}
 	end := 0 // before the layers
 	for _, s := range steps {

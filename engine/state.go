@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"context"
+
+	"eclat/model"
+)
+
+// own gives q a slot of its own: a copy, where its slot is a snapshot that others may take
+// up too. False says that the pool is exhausted.
+func (o *owner) own(ctx context.Context, q *sequence, pool int) (bool, error) {
+	from := q.units[pool][0]
+	if o.pages.refs[pool][from] == 1 {
+		return true, nil
+	}
+	to, ok := o.takeUnit(pool)
+	if !ok {
+		return o.index.disownState(q, pool), nil
+	}
+	if err := o.chain.copyUnit(ctx, pool, from, to); err != nil {
+		o.pages.drop(pool, to)
+		return false, err
+	}
+	o.pages.drop(pool, from)
+	q.units[pool][0] = to
+	o.copied++
+	return true, nil
+}
+
+// standing is where a sequence stood. While it is held the sequence's slots stay as they
+// were: the next run writes to copies.
+type standing struct {
+	stored int
+	slots  []int32 // by pool; −1 where it had none
+}
+
+// stand holds what takeBack needs to bring q back to here: a state cannot be cut back,
+// as pages can. It ends with takeBack or settle.
+func (o *owner) stand(q *sequence) standing {
+	s := standing{stored: q.stored}
+	for pool, k := range o.pages.kinds {
+		u := int32(-1)
+		if k.Per == model.Sequence && pool < len(q.units) && len(q.units[pool]) > 0 {
+			u = q.units[pool][0]
+			o.pages.hold(pool, u)
+		}
+		s.slots = append(s.slots, u)
+	}
+	return s
+}
+
+// takeBack returns q to where it stood: what ran since then, as a draft that was wrong or a
+// run that failed, never was. Pages beyond stay and are written again.
+func (o *owner) takeBack(q *sequence, s standing) {
+	for pool, k := range o.pages.kinds {
+		if k.Per != model.Sequence || pool >= len(q.units) {
+			continue
+		}
+		for _, u := range q.units[pool] {
+			o.pages.drop(pool, u)
+		}
+		if q.units[pool] = q.units[pool][:0]; s.slots[pool] >= 0 {
+			q.units[pool] = append(q.units[pool], s.slots[pool])
+		}
+	}
+	q.stored = s.stored
+}
+
+// settle lets go of where a sequence stood: it goes on from where it is.
+func (o *owner) settle(s standing) {
+	for pool, u := range s.slots {
+		o.pages.drop(pool, u)
+	}
+}
