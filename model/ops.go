@@ -49,6 +49,24 @@ const (
 	Mul
 	// Gather: dst[i] = x[want[i]], from token rows to wanted rows.
 	Gather
+	// Route chooses used of N experts for each row of logits (n, N). With
+	//   v = softmax(x[i]), sigmoid(x[i]) or x[i], by the Gating
+	// it takes the greatest of v + bias, of equals the lower expert, from the groups_used
+	// groups of N/groups neighbours whose two best add up to most. An expert's weight is
+	// its v (with SoftmaxChosen the softmax of those chosen); with norm divided by
+	// their sum, or by RouteFloor where that is more; times scale.
+	// dst[i], of words: used experts, the best first, then their weights as float bits.
+	// Arg: used, the Gating, norm, scale as float bits, groups, groups_used.
+	Route
+	// MatMulExperts: the product of each row with the matrices of its experts, of which W
+	// has one on top of the other:
+	//   dst[i][e·m+j] = Σ_k x[i][k]·W[expert(i,e)·(W.Rows/experts)+first+j][k],  j < m, e < used
+	// or with an x of used times W.Cols columns of a part of x[i] for each expert; plus
+	// bias[expert(i,e)][first+j] where there is a bias.
+	// Arg: experts, first.
+	MatMulExperts
+	// Combine: dst[i][j] = Σ_e weight(i,e)·x[i][e·Cols+j], over the experts of the row.
+	Combine
 	// Sample: the token that sample.Sampler.Pick chooses from x[i] by Batch.How[i] at
 	// the position of token want[i]; −1 where a logit is not finite, and where
 	// How[i].Logits asks for the row itself instead. Always the last step.
@@ -67,10 +85,14 @@ const (
 	Rows                 // an activation
 	OfTokens             // an activation with a row a token: the op looks at the row's place in its sequence
 	OfWanted             // an activation with a row a wanted answer
+	Routes               // an activation that Route writes
 	Paged                // memory with a row a position: Per is Position or Window
 	Slots                // memory with a slot a sequence
 	Either               // an activation or a Vector
 )
+
+// MaxSources is the most sources that an op has.
+const MaxSources = 4
 
 // opInfo describes an op: the one table that the builder checks steps against and
 // that inspect and the documentation print.
@@ -78,6 +100,7 @@ type opInfo struct {
 	name    string
 	dst     Role     // an activation's, or Paged
 	src     []Role   // of the sources in order
+	may     int      // how many of the last may be left out
 	args    []string // names of Arg's words
 	formula string
 	shapes  string                 // of the sources and the target, (rows, columns)
@@ -87,34 +110,40 @@ type opInfo struct {
 func (r Role) String() string {
 	return [...]string{
 		"a weight", "a weight of one row", "a float32 weight of two columns or more", "an activation", "an activation of token rows",
-		"an activation of wanted rows", "memory in pages", "memory in slots", "an activation or a weight of one row",
+		"an activation of wanted rows", "experts and their weights", "memory in pages", "memory in slots", "an activation or a weight of one row",
 	}[r]
 }
 
 var opInfos = [NumOps]opInfo{
-	Embed: {"embed", OfTokens, []Role{Matrix}, nil, "W[token]",
+	Embed: {"embed", OfTokens, []Role{Matrix}, 0, nil, "W[token]",
 		"(vocabulary, c) → (t, c)", fitEmbed},
-	RMSNorm: {"rmsnorm", Rows, []Role{Rows, Vector}, []string{"eps:f", "group"}, "x / sqrt(mean(x²) + eps) · w",
+	RMSNorm: {"rmsnorm", Rows, []Role{Rows, Vector}, 0, []string{"eps:f", "group"}, "x / sqrt(mean(x²) + eps) · w",
 		"(n, groups·group), (1, group) → (n, groups·group)", fitRMSNorm},
-	MatMul: {"matmul", Rows, []Role{Matrix, Rows}, nil, "x · Wᵀ",
+	MatMul: {"matmul", Rows, []Role{Matrix, Rows}, 0, nil, "x · Wᵀ",
 		"(m, k), (n, k) → (n, m)", fitMatMul},
-	RoPE: {"rope", OfTokens, []Role{OfTokens}, []string{"head_dim", "rope"}, "turn(x, position)",
+	RoPE: {"rope", OfTokens, []Role{OfTokens}, 0, []string{"head_dim", "rope"}, "turn(x, position)",
 		"(t, heads·head_dim) → (t, heads·head_dim), with a rope of the plan within head_dim", fitRoPE},
-	Store: {"store", Paged, []Role{OfTokens}, nil, "memory[position] = x",
+	Store: {"store", Paged, []Role{OfTokens}, 0, nil, "memory[position] = x",
 		"(t, c) → (·, c)", fitColumns},
-	Attention: {"attention", OfTokens, []Role{OfTokens, Paged, Paged}, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window"}, "softmax(scale · q·Kᵀ) · V",
+	Attention: {"attention", OfTokens, []Role{OfTokens, Paged, Paged}, 0, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window"}, "softmax(scale · q·Kᵀ) · V",
 		"(t, h·dim_k), (·, kv·dim_k), (·, kv·dim_v) → (t, h·dim_v) in one pool of the window", fitAttention},
-	Conv: {"conv", OfTokens, []Role{OfTokens, Filter, Slots}, nil, "Σ w[k] · x[i−K+1+k]",
+	Conv: {"conv", OfTokens, []Role{OfTokens, Filter, Slots}, 0, nil, "Σ w[k] · x[i−K+1+k]",
 		"(t, c), (c, K), (·, (K−1)·c) → (t, c)", fitConv},
-	SwiGLU: {"swiglu", Rows, []Role{Rows, Rows}, nil, "x / (1 + exp(−x)) · y",
+	SwiGLU: {"swiglu", Rows, []Role{Rows, Rows}, 0, nil, "x / (1 + exp(−x)) · y",
 		"(n, c), (n, c) → (n, c)", fitElements},
-	Add: {"add", Rows, []Role{Rows, Either}, nil, "x + y",
+	Add: {"add", Rows, []Role{Rows, Either}, 0, nil, "x + y",
 		"(n, c), (n or 1, c) → (n, c)", fitAdd},
-	Mul: {"mul", Rows, []Role{Rows, Rows}, nil, "x · y",
+	Mul: {"mul", Rows, []Role{Rows, Rows}, 0, nil, "x · y",
 		"(n, c), (n, c) → (n, c)", fitElements},
-	Gather: {"gather", OfWanted, []Role{OfTokens}, nil, "x[want]",
+	Gather: {"gather", OfWanted, []Role{OfTokens}, 0, nil, "x[want]",
 		"(t, c) → (w, c)", fitColumns},
-	Sample: {"sample", OfWanted, []Role{OfWanted}, nil, "choose(x)",
+	Route: {"route", Routes, []Role{Rows, Vector}, 1, []string{"used", "gating", "norm", "scale:f", "groups", "groups_used"}, "the best of gate(x) + bias, and their weights",
+		"(n, N), (1, N) → (n, 2·used), with N ≤ 1024 experts in groups that divide them and hold those used", fitRoute},
+	MatMulExperts: {"matmul_experts", Rows, []Role{Matrix, Rows, Routes, Matrix}, 1, []string{"experts", "first"}, "x · W[expert]ᵀ + bias[expert]",
+		"(experts·m, k), (n, k or used·k), (n, 2·used), (experts, m) → (n, used·m)", fitMatMulExperts},
+	Combine: {"combine", Rows, []Role{Rows, Routes}, 0, nil, "Σ weight · x",
+		"(n, used·c), (n, 2·used) → (n, c)", fitCombine},
+	Sample: {"sample", OfWanted, []Role{OfWanted}, 0, nil, "choose(x)",
 		"(w, vocabulary) → (w, 1)", fitSample},
 }
 
@@ -179,8 +208,8 @@ func (p *Plan) checkRoles(s *Step) error {
 		return UnsupportedError{fmt.Errorf("model: %s is not in the table of ops", s.Op)}
 	}
 	info, name := &opInfos[s.Op], p.Tensors[s.Dst].Name
-	if len(s.Src) != len(info.src) {
-		return fmt.Errorf("model: %s → %s has %d sources, the table says %d", s.Op, name, len(s.Src), len(info.src))
+	if n := len(info.src); len(s.Src) > n || len(s.Src) < n-info.may {
+		return fmt.Errorf("model: %s → %s has %d sources, the table says %d", s.Op, name, len(s.Src), n)
 	}
 	if !p.plays(s.Dst, info.dst) {
 		return fmt.Errorf("model: %s → %s: the target is not %s", s.Op, name, info.dst)
@@ -204,9 +233,11 @@ func (p *Plan) plays(id ID, r Role) bool {
 	case Vector:
 		return t.Kind == Weight && t.Rows == 1
 	case Rows:
-		return t.Kind == TokenRows || t.Kind == WantRows
+		return (t.Kind == TokenRows || t.Kind == WantRows) && t.Type != quant.I32
+	case Routes:
+		return (t.Kind == TokenRows || t.Kind == WantRows) && t.Type == quant.I32
 	case OfTokens:
-		return t.Kind == TokenRows
+		return t.Kind == TokenRows && t.Type != quant.I32
 	case OfWanted:
 		return t.Kind == WantRows
 	case Paged:

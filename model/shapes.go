@@ -12,7 +12,7 @@ type operands struct {
 	p   *Plan
 	s   *Step
 	dst *Tensor
-	src [3]*Tensor // as many as the op has
+	src [MaxSources]*Tensor // as many as the step has
 }
 
 // checkShapes says that a step's tensors do not fit together; its roles are checked.
