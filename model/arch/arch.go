@@ -18,7 +18,7 @@ type architecture struct {
 }
 
 // architectures is the one table of families.
-var architectures = []architecture{llama, qwen3}
+var architectures = []architecture{llama, qwen3, qwen3moe, qwen2moe, glm4moe, ernie4_5moe, hunyuanMoE, minimaxM2}
 
 // Open reads and checks the configuration of an open file. A file that is not a
 // sound model of a supported architecture gives a *loader.FormatError.
