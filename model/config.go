@@ -41,6 +41,16 @@ type Block struct {
 	AttnCap   float32 `json:"attn_cap,omitempty"`   // most that a score may be, softly; 0 for any
 	LayerNorm bool    `json:"layer_norm,omitempty"` // norms subtract the mean
 	GELU      bool    `json:"gelu,omitempty"`       // of the feed-forward layer's gate, in the place of silu
+	Experts   Experts `json:"experts,omitzero"`     // zero for a layer without
+}
+
+// Experts is the shape of a layer's mixture of experts.
+type Experts struct {
+	N         int  `json:"n_expert"`    // experts
+	NFF       int  `json:"n_ff"`        // width of each
+	NFFShared int  `json:"n_ff_shared"` // of the one that all rows go to; 0 for none
+	Gated     bool `json:"gated"`       // that one has a gate
+	Routing
 }
 
 // At returns the shape of layer l.

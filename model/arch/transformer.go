@@ -202,8 +202,13 @@ func (k block) attend(q, key, value model.ID) model.ID {
 	return k.b.CappedAttention(k.name("attention"), q, keys, values, sinks, k.NHead, k.NHeadKV, k.AttnScale, k.AttnCap)
 }
 
-// ffn is the gated feed-forward layer: (n, n_embd).
-func (k block) ffn(x model.ID, nEmbd int) model.ID { return k.dense("", x, k.NFF, nEmbd) }
+// ffn is the feed-forward layer, dense or of experts: (n, n_embd).
+func (k block) ffn(x model.ID, nEmbd int) model.ID {
+	if k.Experts.N > 0 {
+		return k.mixture(x, nEmbd)
+	}
+	return k.dense("", x, k.NFF, nEmbd)
+}
 
 // dense is the gated feed-forward layer of width nFF, silu(gate·x)·(up·x), or gelu, through
 // down, whose weights' names end with a suffix: (n, n_embd). Where there is no ffn_gate,
