@@ -146,6 +146,12 @@ func (b *Builder) Vector(name string, n int) ID {
 // Has reports whether the file has the tensor.
 func (b *Builder) Has(name string) bool { return b.file.Tensor(name) != nil }
 
+// HasRows reports whether the file has the tensor, with so many rows.
+func (b *Builder) HasRows(name string, rows int) bool {
+	t := b.file.Tensor(name)
+	return t != nil && t.Rows() == rows
+}
+
 // Memory declares what is kept from run to run.
 func (b *Builder) Memory(m Memory) ID {
 	pool := -1

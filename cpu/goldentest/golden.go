@@ -188,6 +188,23 @@ func rowOps() []golden {
 			receive(3, func(b *model.Builder, x model.ID) model.ID { return b.LayerNorm("y", x, b.Weight("w", 1, 3), 3) }),
 			[]run{{alone(2, 11, 11, 11, 10, 10, 10+3*0x1.6a09e668p+0), []float32{0, 0, 0, -0.5345225, -0.5345225, -2.1380899}, nil}}}, // −√2, −√2, 2√2: variance 4, and 3 more
 
+		{"two of four, by their weights", model.Route, nil, model.Room{},
+			receive(4, func(b *model.Builder, x model.ID) model.ID {
+				return b.Combine("y", x, b.Route("r", x, model.None, model.Routing{Used: 2, Gating: model.SoftmaxChosen, Scale: 2, Groups: 1, GroupsUsed: 1}))
+			}),
+			[]run{{alone(2, 1, 3, 2, 3, 0, -1, 5, 4), []float32{3, 6, 2.6894142, 0.6894142}, nil}}}, // weights 1, 1; 1.4621172, 0.5378828
+		{"one of two", model.MatMulExperts, []weight{{name: "w", cols: 2, x: []float32{1, 2, 10, 20}}, {name: "bias", cols: 1, x: []float32{0.5, 0.25}}}, model.Room{},
+			receive(2, func(b *model.Builder, x model.ID) model.ID {
+				r := b.Route("r", x, model.None, model.Routing{Used: 1, Scale: 1, Groups: 1, GroupsUsed: 1})
+				return b.MatMulExperts("y", b.Weight("w", 2, 2), x, r, b.Weight("bias", 2, 1), 2, 0, 1)
+			}),
+			[]run{{alone(3, 1, 3, 5, 2, 7, 7), []float32{70.25, 9.5, 21.5}, nil}}}, // of equals the lower
+		{"two of two", model.Combine, []weight{{name: "bias", cols: 2, x: []float32{0, 1}}}, model.Room{},
+			receive(2, func(b *model.Builder, x model.ID) model.ID {
+				return b.Combine("y", x, b.Route("r", x, b.Weight("bias", 1, 2), model.Routing{Used: 2, Gating: model.SigmoidEach, Norm: true, Scale: 1, Groups: 1, GroupsUsed: 1}))
+			}),
+			[]run{{alone(1, 0, 0), []float32{0}, nil}, {alone(1, 3, 3), []float32{3}, nil}}},
+
 		{"2 × 3", model.MatMul, []weight{{name: "w", cols: 3, x: []float32{1, 2, 3, 4, 5, 6}}}, model.Room{},
 			receive(3, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 2, 3), x) }),
 			[]run{{alone(2, 1, 0, -1, 2, 1, 0), []float32{-2, -2, 4, 13}, nil}, {alone(1, 0, 0, 1), []float32{3, 6}, nil}}},

@@ -8,12 +8,19 @@ import (
 	"eclat/model/numerics"
 )
 
+// routing is what route needs: nothing is allocated in a run.
+type routing struct {
+	v, biased, scores, w [model.MaxExperts]float32
+	order, groups, two   [model.MaxExperts]int
+}
+
 // route, by the definition: all experts in order, then those that the groups leave.
 func route(p *program, s *model.Step) {
 	used, groups, from := int(s.Arg[0]), int(s.Arg[4]), int(s.Arg[5])
 	for i := range p.rows(s.Dst) {
 		x := p.row(s.Src[0], i)
-		v := slices.Clone(x)
+		r := &p.routing
+		v := append(r.v[:0], x...)
 		switch model.Gating(s.Arg[1]) {
 		case model.SoftmaxAll:
 			softmax(v, numerics.Sum)
@@ -22,25 +29,25 @@ func route(p *program, s *model.Step) {
 				v[e] = numerics.Flush(numerics.Sigmoid(x[e]))
 			}
 		}
-		biased := slices.Clone(v)
+		biased := append(r.biased[:0], v...)
 		if len(s.Src) > 1 {
 			for e, b := range p.weight(s.Src[1], 0, p.scratch) {
 				biased[e] += b
 			}
 		}
-		order := best(biased)
+		order := best(r.order[:0], biased)
 		if groups > 1 {
 			size := len(v) / groups
-			scores := make([]float32, groups)
+			scores := r.scores[:groups]
 			for g := range scores {
 				members := biased[g*size:][:size]
-				two := best(members)
+				two := best(r.two[:0], members)
 				scores[g] = members[two[0]] + members[two[1]]
 			}
-			in := best(scores)[:from]
+			in := best(r.groups[:0], scores)[:from]
 			order = slices.DeleteFunc(order, func(e int) bool { return !slices.Contains(in, e/size) })
 		}
-		w := make([]float32, used)
+		w := r.w[:used]
 		for j := range w {
 			w[j] = v[order[j]]
 		}
@@ -64,11 +71,10 @@ func route(p *program, s *model.Step) {
 	}
 }
 
-// best lists the numbers' places, the greatest first, of equals the lower.
-func best(x []float32) []int {
-	order := make([]int, len(x))
-	for e := range order {
-		order[e] = e
+// best lists the numbers' places in order, the greatest first, of equals the lower.
+func best(order []int, x []float32) []int {
+	for e := range x {
+		order = append(order, e)
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
 		ra, rb := numerics.Rank(x[a]), numerics.Rank(x[b])

@@ -20,9 +20,10 @@ type program struct {
 	plan     *model.Plan
 	o        model.CompileOptions
 	bytes    int64
-	acts     [][]float32  // of each tensor of the plan; nil for those that are no activations
-	tokens   []int32      // of a plan that ends with Sample
-	scratch  []float32    // a row of a weight
+	acts     [][]float32 // of each tensor of the plan; nil for those that are no activations
+	tokens   []int32     // of a plan that ends with Sample
+	scratch  []float32   // a row of a weight
+	routing  routing
 	rounded  numerics.Row // of a matrix product: the row that enters
 	product  []float32    // its elements
 	ints     quant.Ints   // a block of a weight

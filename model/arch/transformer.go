@@ -211,12 +211,12 @@ func (k block) ffn(x model.ID, nEmbd int) model.ID {
 }
 
 // dense is the gated feed-forward layer of width nFF, silu(gate·x)·(up·x), or gelu, through
-// down, whose weights' names end with a suffix: (n, n_embd). Where there is no ffn_gate,
-// the first half of ffn_up's rows are it.
+// down, whose weights' names end with a suffix: (n, n_embd). Where there is no ffn_gate and
+// ffn_up has twice the rows, the first half of them are it.
 func (k block) dense(suffix string, x model.ID, nFF, nEmbd int) model.ID {
 	gateName, upName := "ffn_gate"+suffix, "ffn_up"+suffix
 	var gate, up model.ID
-	if k.b.Has(k.name(gateName + ".weight")) {
+	if k.b.Has(k.name(gateName+".weight")) || !k.b.HasRows(k.name(upName+".weight"), 2*nFF) {
 		gate, up = k.linear(gateName, x, nFF), k.linear(upName, x, nFF)
 	} else {
 		gate, up = k.rowsOf(upName, gateName, x, 2*nFF, 0, nFF), k.rowsOf(upName, upName, x, 2*nFF, nFF, nFF)
