@@ -149,6 +149,7 @@ func roundVector(in *Input, i int, x []float32, side int, o6 *order6) {
 		case natural:
 			copy(row[b*wide:], m[:])
 			g.terms(e[b*8:], e[(in.padded+b)*8:])
+			g.halves(e[(2*in.padded+b)*8:], e[(3*in.padded+b)*8:])
 		case k4:
 			split(at(&row[b*wide]), natural16, &place4)
 			g.terms(e[b*8:], e[(in.padded+b)*8:])
@@ -190,6 +191,14 @@ func (g *groups) terms(e, s []float32) {
 	e, s = e[:8], s[:8]
 	for j, scale := range g.scale {
 		e[j], s[j] = scale, float32(scale*float32(g.sum[0][j]+g.sum[1][j]))
+	}
+}
+
+// halves writes 2^e·Σm of elements 0–15 and 16–31 of the groups.
+func (g *groups) halves(lo, hi []float32) {
+	lo, hi = lo[:8], hi[:8]
+	for j, scale := range g.scale {
+		lo[j], hi[j] = float32(scale*float32(g.sum[0][j])), float32(scale*float32(g.sum[1][j]))
 	}
 }
 

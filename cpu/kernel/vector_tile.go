@@ -46,10 +46,14 @@ func (k *vectorKernels) product(in *Input, w *loader.Tensor, from, to int, dst [
 			}
 		default:
 			clear(s.acc[:in.N*tileRows*8])
-			for r := range n {
-				for i := range in.N {
-					k.row(w.Type, at(&w.Data[(from+r)*w.RowBytes]), in, i, at(&s.acc[(i*tileRows+r)*8]), s)
+			if ownRow(w.Type) {
+				for r := range n {
+					for i := range in.N {
+						k.row(w.Type, at(&w.Data[(from+r)*w.RowBytes]), in, i, at(&s.acc[(i*tileRows+r)*8]), s)
+					}
 				}
+			} else {
+				rowsUnpacked(in, w, from, n, s)
 			}
 			for i := range in.N {
 				finish(dst[i*ld+from:][:n], at(&s.acc[i*tileRows*8]), 8)
@@ -80,7 +84,7 @@ func finish(dst []float32, acc at, step int) {
 func (k *vectorKernels) tile(in *Input, w *loader.Tensor, from, n int, s *Scratch) {
 	pairs := (in.N + 1) / 2
 	clear(s.acc[:pairs*tileRows*16])
-	t, blocks, size := s.tile, k.step/32, bytesOf(w.Type)
+	t, blocks, size, halves := s.tile, k.step/32, bytesOf(w.Type), w.Type.Halves()
 	for b := 0; b < in.blocks; b += blocks {
 		for r := range n {
 			for o := range blocks {
@@ -94,7 +98,7 @@ func (k *vectorKernels) tile(in *Input, w *loader.Tensor, from, n int, s *Scratc
 		for c := range pairs {
 			i := b*in.N + 2*c*blocks
 			j := min(i+blocks, b*in.N+(in.N-1)*blocks)
-			k.cols(w.Type == quant.Q6_K, t, n, at(&in.m[i*wide]), at(&in.m[j*wide]), at(&in.e[i*16]), at(&in.e[j*16]), at(&s.acc[c*tileRows*16]))
+			k.cols(halves, t, n, at(&in.m[i*wide]), at(&in.m[j*wide]), at(&in.e[i*16]), at(&in.e[j*16]), at(&s.acc[c*tileRows*16]))
 		}
 	}
 }
