@@ -5,6 +5,7 @@ package gpu
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"eclat/gpu/lower"
@@ -12,6 +13,7 @@ import (
 	"eclat/loader/ggufwrite"
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/shaders"
 )
 
 // byteLoads are the loads of products of bytes.
@@ -51,6 +53,45 @@ func extremes(n, k int) []float32 {
 	return x
 }
 
+// halvesAt is where scales and minimums that are halves lie in the blocks of types that the
+// writer cannot encode.
+var halvesAt = map[quant.Type][]int{
+	quant.Q4_1: {0, 2}, quant.Q5_0: {0}, quant.Q5_1: {0, 2}, quant.Q2_K: {80, 82}, quant.Q3_K: {108}, quant.IQ4_XS: {0},
+	quant.Q1_0: {0}, quant.Q2_0: {0}, quant.TQ1_0: {52}, quant.TQ2_0: {64}, quant.IQ2_XXS: {0}, quant.IQ2_XS: {0},
+	quant.IQ2_S: {0}, quant.IQ3_XXS: {0}, quant.IQ3_S: {0}, quant.IQ1_S: {0},
+}
+
+// extremeWeight is a weight (m, k): rows of blocks whose bits are all set, or none, and
+// random ones. Scales are about one.
+func extremeWeight(ty quant.Type, m, k int) ggufwrite.Tensor {
+	size, _ := ty.RowBytes(uint64(k))
+	data, r := make([]byte, m*int(size)), rand.NewPCG(uint64(m), uint64(k))
+	_, bytes := ty.Block()
+	for at := 0; at < len(data); at += bytes {
+		b := data[at:][:bytes]
+		for i := range b {
+			switch at / int(size) % 4 {
+			case 0:
+				b[i] = 255
+			case 1:
+				b[i] = 0
+			default:
+				b[i] = byte(r.Uint64())
+			}
+		}
+		for _, o := range halvesAt[ty] {
+			b[o+1] = b[o+1]&0x83 | 0x38
+		}
+		switch ty {
+		case quant.MXFP4:
+			b[0] = b[0]&7 | 120
+		case quant.IQ1_M: // the half's upper nibble
+			b[55] = b[55]&0x8f | 0x30
+		}
+	}
+	return ggufwrite.Tensor{Name: "w", Type: ty, Dims: []int{k, m}, Data: data}
+}
+
 // sameAnswer reports the first answer with other bits; one NaN is as good as another.
 func sameAnswer(t *testing.T, what string, got, want []float32) {
 	t.Helper()
@@ -77,24 +118,31 @@ func TestByteProducts(t *testing.T) {
 	if !ran {
 		t.Skipf("%s has no products of bytes", d.Info().Name)
 	}
-	for _, ty := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.IQ4_NL, quant.Q4_K, quant.Q5_K, quant.Q6_K} {
+	for _, ty := range shaders.Types {
+		if !ty.Integers() {
+			continue
+		}
 		for _, c := range []struct{ m, k int }{{1, 2048}, {7, 256}, {33, 512}, {7, 32}, {33, 96}, {70, 2048}} {
 			if block, _ := ty.Block(); c.k%block != 0 || c.m == 70 && testing.Short() {
 				continue
 			}
-			w := random(uint64(c.k), c.m*c.k)
-			for i := range w {
-				switch j := i / c.k; j % 5 {
-				case 0:
-					w[i] = 1
-				case 1:
-					w[i] = float32(1 - i%2*2)
-				case 2:
-					w[i] *= 1e-6
-				}
-			}
 			var f ggufwrite.File
-			f.Add("w", ty, []int{c.k, c.m}, w)
+			if ggufwrite.CanEncode(ty) {
+				w := random(uint64(c.k), c.m*c.k)
+				for i := range w {
+					switch j := i / c.k; j % 5 {
+					case 0:
+						w[i] = 1
+					case 1:
+						w[i] = float32(1 - i%2*2)
+					case 2:
+						w[i] *= 1e-6
+					}
+				}
+				f.Add("w", ty, []int{c.k, c.m}, w)
+			} else {
+				f.Tensors = append(f.Tensors, extremeWeight(ty, c.m, c.k))
+			}
 			file, err := loader.FromBytes("w", f.Bytes())
 			if err != nil {
 				t.Fatal(err)

@@ -23,9 +23,13 @@ func TestEveryShape(t *testing.T) {
 	for _, c := range []struct {
 		ty   quant.Type
 		m, k int
-	}{{quant.Q6_K, 75, 1280}, {quant.F16, 33, 68}} {
+	}{{quant.Q6_K, 75, 1280}, {quant.F16, 33, 68}, {quant.Q2_K, 75, 768}, {quant.IQ2_XS, 75, 768}, {quant.IQ3_XXS, 75, 768}} {
 		var f ggufwrite.File
-		f.Add("w", c.ty, []int{c.k, c.m}, random(5, c.m*c.k))
+		if ggufwrite.CanEncode(c.ty) {
+			f.Add("w", c.ty, []int{c.k, c.m}, random(5, c.m*c.k))
+		} else {
+			f.Tensors = append(f.Tensors, extremeWeight(c.ty, c.m, c.k))
+		}
 		file, err := loader.FromBytes("w", f.Bytes())
 		if err != nil {
 			t.Fatal(err)

@@ -29,6 +29,15 @@ func smallModel() *ggufwrite.File {
 		for _, d := range dims {
 			n *= d
 		}
+		if !ggufwrite.CanEncode(ty) {
+			size, _ := ty.RowBytes(uint64(n))
+			data := make([]byte, size)
+			for j := range data {
+				data[j] = byte(rng.Uint32()) & 0x3f // finite, whichever of them are a half
+			}
+			f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: "blk." + ty.String(), Type: ty, Dims: dims, Data: data})
+			continue
+		}
 		x := make([]float32, n)
 		for j := range x {
 			x[j] = float32(rng.NormFloat64())

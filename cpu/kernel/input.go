@@ -14,7 +14,7 @@ const wide = 256
 type order uint8
 
 const (
-	natural   order = iota // as they come
+	natural   order = iota // as they come; for types without an order of their own
 	floats                 // no integers: elements m·2^e
 	k4                     // for Q4_K and Q5_K, few rows
 	k6                     // for Q6_K, few rows
@@ -104,6 +104,8 @@ func (f *Form) orderOf(t quant.Type, n int) order {
 		return floats
 	case f == &plain:
 		return natural
+	case t.Halves() && t.Mins():
+		return natural // a tile has two factors for 32 weights
 	case n > few:
 		return f.many
 	case t == quant.Q4_K || t == quant.Q5_K:

@@ -84,8 +84,11 @@ func weight(r *rand.Rand, t quant.Type, rows, cols int, special bool) *loader.Te
 		return h
 	}
 	_, size := t.Block()
-	at := map[quant.Type][]int{quant.Q4_K: {0, 2}, quant.Q5_K: {0, 2}, quant.Q6_K: {208}}[t]
-	if at == nil {
+	at, ok := map[quant.Type][]int{
+		quant.Q4_K: {0, 2}, quant.Q5_K: {0, 2}, quant.Q6_K: {208}, quant.Q4_1: {0, 2}, quant.Q5_1: {0, 2}, quant.Q2_K: {80, 82},
+		quant.Q3_K: {108}, quant.TQ1_0: {52}, quant.TQ2_0: {64}, quant.IQ1_M: {}, quant.MXFP4: {}, quant.NVFP4: {},
+	}[t]
+	if !ok {
 		at = []int{0}
 	}
 	for b := 0; b < len(w.Data); b += size {
@@ -99,6 +102,10 @@ func weight(r *rand.Rand, t quant.Type, rows, cols int, special bool) *loader.Te
 			} else {
 				binary.LittleEndian.PutUint16(w.Data[b:], uint16(bits>>16))
 			}
+		case t == quant.MXFP4 && r.IntN(8) > 0:
+			w.Data[b] = byte(90 + r.IntN(70))
+		case t == quant.IQ1_M && !special: // the half's sign and upper bits of its exponent
+			w.Data[b+55] = w.Data[b+55]&0x8f | 0x20
 		default:
 			for _, o := range at {
 				binary.LittleEndian.PutUint16(w.Data[b+o:], half())

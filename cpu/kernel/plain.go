@@ -79,8 +79,12 @@ func addBlock(chains []float32, v *quant.Ints, elems, b int, in *Input, i int) {
 		} else {
 			t = float32(v.D[2*g] * float32(scale*float32(lo+hi)))
 		}
-		if v.Mins {
-			t -= float32(v.Min[g] * e[8+c])
+		switch {
+		case v.Mins && v.Halves:
+			lo, hi := sumInts(m[32*g:]), sumInts(m[32*g+16:])
+			t -= float32(v.Min[2*g]*float32(scale*float32(lo))) + float32(v.Min[2*g+1]*float32(scale*float32(hi)))
+		case v.Mins:
+			t -= float32(v.Min[2*g] * e[8+c])
 		}
 		chains[c] += t
 	}
@@ -91,6 +95,14 @@ func dotInts(q []int8, m []int16) (sum int32) {
 	q, m = q[:16], m[:16]
 	for k, v := range q {
 		sum += int32(v) * int32(m[k])
+	}
+	return sum
+}
+
+// sumInts is Σm over 16 elements.
+func sumInts(m []int16) (sum int32) {
+	for _, v := range m[:16] {
+		sum += int32(v)
 	}
 	return sum
 }

@@ -154,6 +154,7 @@ func roundVector(in *Input, i int, x []float32, o6 *order6) {
 				putW16(at(&row[b*wide]), o, i16x16(natural16, o))
 			}
 			g.terms(e[b*8:], e[(in.padded+b)*8:], &once)
+			g.halves(e[(2*in.padded+b)*8:], e[(3*in.padded+b)*8:])
 		case k4:
 			split(at(&row[b*wide]), natural16, &place4)
 			g.terms(e[b*8:], e[(in.padded+b)*8:], &sixteenths)
@@ -206,6 +207,13 @@ func (g *groups) terms(e, s []float32, part *[8]float32) {
 	scale.Mul(v.LoadFloat32x8(part)).Store((*[8]float32)(e))
 	sum := i32x8(at(&g.sum[0]), 0).Add(i32x8(at(&g.sum[1]), 0))
 	scale.Mul(sum.ConvertToFloat32()).Store((*[8]float32)(s))
+}
+
+// halves writes 2^e·Σm of elements 0–15 and 16–31 of the groups.
+func (g *groups) halves(lo, hi []float32) {
+	scale := f32x8(at(&g.scale), 0)
+	scale.Mul(i32x8(at(&g.sum[0]), 0).ConvertToFloat32()).Store((*[8]float32)(lo))
+	scale.Mul(i32x8(at(&g.sum[1]), 0).ConvertToFloat32()).Store((*[8]float32)(hi))
 }
 
 // terms6 writes 2^e and, as integers, 32·Σm of the half groups, in the order of Q6_K.

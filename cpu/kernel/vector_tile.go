@@ -42,17 +42,21 @@ func (k *vectorKernels) product(in *Input, w *loader.Tensor, from, to int, dst [
 		switch {
 		case in.order == floats:
 			productFloats(in, w, from, n, dst, ld, s)
-		case in.N > few:
+		case in.order >= spread:
 			k.tile(in, w, from, n, s)
 			for i := range in.N {
 				finish(dst[in.to(i)*ld+from:][:n], at(&s.acc[i/2*tileRows*16+i%2*8]), 16)
 			}
 		default:
 			clear(s.acc[:in.N*tileRows*8])
-			for r := range n {
-				for i := range in.N {
-					k.row(w.Type, at(&w.Data[(from+r)*w.RowBytes]), in, i, at(&s.acc[(i*tileRows+r)*8]), s)
+			if ownRow(w.Type) {
+				for r := range n {
+					for i := range in.N {
+						k.row(w.Type, at(&w.Data[(from+r)*w.RowBytes]), in, i, at(&s.acc[(i*tileRows+r)*8]), s)
+					}
 				}
+			} else {
+				rowsUnpacked(in, w, from, n, s)
 			}
 			for i := range in.N {
 				finish(dst[in.to(i)*ld+from:][:n], at(&s.acc[i*tileRows*8]), 8)
@@ -82,7 +86,7 @@ func finish(dst []float32, acc at, step int) {
 // tile multiplies n rows from row from on by all columns.
 func (k *vectorKernels) tile(in *Input, w *loader.Tensor, from, n int, s *Scratch) {
 	clear(s.acc[:upTo(in.N, manyRows)*tileRows*8])
-	t, blocks, size := s.tile, k.step/32, bytesOf(w.Type)
+	t, blocks, size, halves := s.tile, k.step/32, bytesOf(w.Type), w.Type.Halves()
 	for b := 0; b < in.blocks; b += blocks {
 		for r := range n {
 			for o := range blocks {
@@ -93,7 +97,7 @@ func (k *vectorKernels) tile(in *Input, w *loader.Tensor, from, n int, s *Scratc
 				}
 			}
 		}
-		k.columns(in, b, w.Type == quant.Q6_K, t, n, at(unsafe.SliceData(s.acc)))
+		k.columns(in, b, halves, t, n, at(unsafe.SliceData(s.acc)))
 	}
 }
 

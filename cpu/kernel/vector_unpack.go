@@ -11,12 +11,14 @@ import (
 // block is wide weights of a row, whatever their type: the integers in natural order,
 // and of each group of 32 the two factors of its term.
 //
-//	element j = a[j/32]·q[j] − b[j/32], or with halves a·q in the first 16 of a group, b·q in the others
+//	element j = a[j/32]·q[j] − b[j/32], or with halves a·q − m0 in the first 16 of a group, b·q − m1 in the others
+//
+// m0 and m1 are of no meaning for other types.
 type block struct {
-	q    [wide]int8
-	a, b [8]float32
-
-	scales [8]uint16 // of small, as halves
+	q            [wide]int8
+	a, b, m0, m1 [8]float32
+	ints         quant.Ints // of any
+	scales       [8]uint16  // of small, as halves
 }
 
 // unpack reads wide weights of type t, or the n < wide that are left of a row, from k.
@@ -28,8 +30,20 @@ func (o *block) unpack(t quant.Type, k at, n int) {
 		o.q5k(k)
 	case quant.Q6_K:
 		o.q6k(k)
-	default:
+	case quant.Q8_0, quant.Q4_0, quant.IQ4_NL:
 		o.small(t, k, n/32)
+	case quant.Q4_1, quant.Q5_0, quant.Q5_1, quant.MXFP4:
+		o.blocks32(t, k, n/32)
+	case quant.IQ4_XS:
+		o.iq4xs(k)
+	case quant.Q2_K:
+		o.q2k(k)
+	case quant.Q3_K:
+		o.q3k(k)
+	case quant.TQ2_0:
+		o.tq2(k)
+	default:
+		o.any(t, k, n)
 	}
 }
 
@@ -134,10 +148,14 @@ func (o *block) q6k(k at) {
 
 // scales6 reads the scales of Q6_K.
 func (o *block) scales6(k at) {
-	d := v.BroadcastFloat32x8(quant.HalfToFloat(u16(k, 208)))
-	sc := i8x16(k, 192).PermuteOrZero(v.LoadInt8x16(&apart))
-	putF8(at(&o.a), 0, sc.ExtendLo8ToInt32().ConvertToFloat32().Mul(d))
-	putF8(at(&o.b), 0, sc.AsInt64x2().InterleaveHi(sc.AsInt64x2()).AsInt8x16().ExtendLo8ToInt32().ConvertToFloat32().Mul(d))
+	halves16of(i8x16(k, 192), half(u16(k, 208)), at(&o.a), at(&o.b))
+}
+
+// halves16of writes d times 16 bytes: the even ones to a, the odd ones to b.
+func halves16of(s v.Int8x16, d float32, a, b at) {
+	s, by := s.PermuteOrZero(v.LoadInt8x16(&apart)), v.BroadcastFloat32x8(d)
+	putF8(a, 0, s.ExtendLo8ToInt32().ConvertToFloat32().Mul(by))
+	putF8(b, 0, s.AsInt64x2().InterleaveHi(s.AsInt64x2()).AsInt8x16().ExtendLo8ToInt32().ConvertToFloat32().Mul(by))
 }
 
 // apart takes even bytes, then odd ones.

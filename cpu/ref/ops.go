@@ -141,19 +141,20 @@ func (p *program) sumTerms(t model.ID, j int) float32 {
 			quant.Unpack(w.Type, &p.ints, row[:bytes])
 			row = row[bytes:]
 		}
-		var sum [2]int32 // of each half
+		var sum, ones [2]int32 // of each half: Σq·m, Σm
 		m := x.M[b*numerics.BlockLen:][:numerics.BlockLen]
 		for k, q := range p.ints.Q[g*numerics.BlockLen:][:numerics.BlockLen] {
 			sum[k/16] += int32(q) * int32(m[k])
+			ones[k/16] += int32(m[k])
 		}
-		d, scale := p.ints.D[2*g:], x.Scale[b]
+		d, least, scale := p.ints.D[2*g:], p.ints.Min[2*g:], x.Scale[b]
 		switch {
 		case p.ints.Halves && p.ints.Mins:
-			panic("ref: a type with halves and minimums has no term yet")
+			chains.Add(b, numerics.Term16Min(d[0], d[1], least[0], least[1], scale, sum[0], sum[1], ones[0], ones[1]))
 		case p.ints.Halves:
 			chains.Add(b, numerics.Term16(d[0], d[1], scale, sum[0], sum[1]))
 		case p.ints.Mins:
-			chains.Add(b, numerics.Term(d[0], p.ints.Min[g], scale, sum[0]+sum[1], x.Sum[b]))
+			chains.Add(b, numerics.Term(d[0], least[0], scale, sum[0]+sum[1], x.Sum[b]))
 		default:
 			chains.Add(b, numerics.TermPlain(d[0], scale, sum[0]+sum[1]))
 		}

@@ -175,17 +175,36 @@ func (k *Kernels) tile(s Shape) (bm, bn uint32) {
 }
 
 // tileBytes is the shared memory of a tile of bm rows of W and bn of x.
-func (k *Kernels) tileBytes(t quant.Type, load string, bm, bn uint32) int {
+func (k *Kernels) tileBytes(t quant.Type, load string, bm, bn uint32) (bytes int) {
 	switch {
 	case load == LoadCoop: // two blocks of each, and a matrix a subgroup
 		m := k.dev.matrix()
-		return int(2*(bm*(48+8)+bn*(80+8)) + coopX*coopX*m.M*m.N*4)
+		bytes = int(2*(bm*(48+8)+bn*(80+8)) + coopX*coopX*m.M*m.N*4)
+		if t.Halves() && t.Mins() {
+			bytes += int(2 * (bm*8 + bn*4))
+		}
 	case load == LoadDot:
-		return int(bm*(9*4+16) + bn*(9*8+8))
-	case t == quant.Q8_0 || t == quant.IQ4_NL: // WIDE
-		return int(bm*(17+1)+bn*(9+1)) * 16
+		bytes = int(bm*(9*4+16) + bn*(9*8+8))
+		if t.Halves() && t.Mins() {
+			bytes += int(bn * 8)
+		}
+	case wide(t):
+		bytes = int(bm*(17+1)+bn*(9+1)) * 16
+	default:
+		bytes = int(bm*(9+1)+bn*(9+1)) * 16
 	}
-	return int(bm*(9+1)+bn*(9+1)) * 16
+	_, points := quant.GridOf(t)
+	return bytes + 2*len(points)
+}
+
+// wide reports whether the sums of a type's integers are made in two halves (WIDE of
+// lib/weights.glsl).
+func wide(t quant.Type) bool {
+	switch t {
+	case quant.Q8_0, quant.IQ4_NL, quant.IQ4_XS, quant.IQ2_XXS, quant.IQ3_XXS:
+		return true
+	}
+	return false
 }
 
 // matvecs lists the shapes of the matvec that loads in a way.

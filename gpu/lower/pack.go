@@ -3,11 +3,39 @@ package lower
 import "eclat/loader/quant"
 
 // Kernels read weights in quads of 16 bytes. Q4_K and Q5_K blocks are whole quads
-// and lie as in the file. The rows of the others are packed at upload:
-//
-//	F32, F16, BF16   padded with zeros to a quad
-//	Q8_0, Q4_0, IQ4_NL  all qs of the row, then all d (halves), padded to a quad
-//	Q6_K             the first 208 bytes of all blocks (ql, qh, scales), then all d, padded
+// and lie as in the file. The rows of the others are packed at upload: floats are padded
+// with zeros to a quad, of blocks first some bytes of all of them are put together, then
+// others, each plane padded to a quad.
+
+// plane is n bytes of each block, from byte at on.
+type plane struct{ at, n int }
+
+// planesOf are the planes of each type's rows.
+var planesOf = map[quant.Type][]plane{
+	quant.Q8_0:    {{2, 32}, {0, 2}},
+	quant.Q4_0:    {{2, 16}, {0, 2}},
+	quant.Q4_1:    {{4, 16}, {0, 4}},
+	quant.Q5_0:    {{6, 16}, {2, 4}, {0, 2}},
+	quant.Q5_1:    {{8, 16}, {4, 4}, {0, 4}},
+	quant.Q2_K:    {{0, 80}, {80, 4}},
+	quant.Q3_K:    {{0, 96}, {96, 8}, {104, 4}, {108, 2}},
+	quant.Q6_K:    {{0, 208}, {208, 2}},
+	quant.IQ4_NL:  {{2, 16}, {0, 2}},
+	quant.IQ4_XS:  {{8, 128}, {0, 8}},
+	quant.MXFP4:   {{1, 16}, {0, 1}},
+	quant.NVFP4:   {{4, 32}, {0, 4}},
+	quant.Q1_0:    {{2, 16}, {0, 2}},
+	quant.Q2_0:    {{2, 16}, {0, 2}},
+	quant.TQ1_0:   {{0, 48}, {48, 4}, {52, 2}},
+	quant.TQ2_0:   {{0, 64}, {64, 2}},
+	quant.IQ2_XXS: {{2, 64}, {0, 2}},
+	quant.IQ2_XS:  {{2, 64}, {66, 8}, {0, 2}},
+	quant.IQ2_S:   {{2, 80}, {0, 2}},
+	quant.IQ3_XXS: {{2, 96}, {0, 2}},
+	quant.IQ3_S:   {{2, 64}, {66, 8}, {74, 32}, {106, 4}, {0, 2}},
+	quant.IQ1_S:   {{2, 48}, {0, 2}},
+	quant.IQ1_M:   {{0, 48}, {48, 8}},
+}
 
 // Repack returns the device layout of a weight type, nil for the file's own.
 func (k *Kernels) Repack(t quant.Type) *Repack {
@@ -23,31 +51,35 @@ func (k *Kernels) Repack(t quant.Type) *Repack {
 				}
 			},
 		}
-	case quant.Q8_0, quant.Q4_0, quant.IQ4_NL:
-		return planes(block, size, 2, size-2, 0)
-	case quant.Q6_K:
-		return planes(block, size, 0, 208, 208)
+	}
+	if list := planesOf[t]; list != nil {
+		return planes(block, size, list)
 	}
 	return nil
 }
 
-// planes packs a row of blocks as the n bytes at offset body of every block,
-// then the two bytes d at offset half of every block.
-func planes(block, size, body, n, half int) *Repack {
-	rowBytes := func(cols int) int { return pad16(cols / block * (n + 2)) }
+// planes packs a row of blocks of so many elements and bytes.
+func planes(block, size int, list []plane) *Repack {
+	rowBytes := func(cols int) (all int) {
+		for _, p := range list {
+			all += pad16(cols / block * p.n)
+		}
+		return all
+	}
 	return &Repack{
 		RowBytes: rowBytes,
 		Rows: func(dst, src []byte, rows, cols int) {
-			blocks, to := cols/block, rowBytes(cols)
+			blocks := cols / block
 			for ; rows > 0; rows-- {
-				ds := dst[blocks*n : to]
-				for i := range blocks {
-					b := src[i*size:][:size]
-					copy(dst[i*n:], b[body:body+n])
-					ds[2*i], ds[2*i+1] = b[half], b[half+1]
+				for _, p := range list {
+					to := dst[:pad16(blocks*p.n)]
+					for i := range blocks {
+						copy(to[i*p.n:][:p.n], src[i*size+p.at:])
+					}
+					clear(to[blocks*p.n:])
+					dst = dst[len(to):]
 				}
-				clear(ds[2*blocks:])
-				dst, src = dst[to:], src[blocks*size:]
+				src = src[blocks*size:]
 			}
 		},
 	}

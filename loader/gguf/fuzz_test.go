@@ -22,7 +22,8 @@ func FuzzParse(f *testing.F) {
 	}
 	small := &ggufwrite.File{}
 	for _, ty := range quant.Decodable() {
-		small.Add(ty.String(), ty, []int{256, 2}, make([]float32, 512))
+		size, _ := ty.RowBytes(512)
+		small.Tensors = append(small.Tensors, ggufwrite.Tensor{Name: ty.String(), Type: ty, Dims: []int{256, 2}, Data: make([]byte, size)})
 	}
 	small.Set("tokens", []string{"a", "", "ccc"})
 	small.Set("nested", [][]int32{{-1, 2}, {}})
@@ -30,7 +31,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(small.Bytes())
 	f.Add((&ggufwrite.File{Version: 2, Alignment: 1, Tensors: []ggufwrite.Tensor{
 		{Name: "x", Type: quant.Q4_0, Dims: []int{32, 2}, Data: make([]byte, 36)},
-		{Name: "y", Type: quant.Q2_K, Dims: []int{256}, Data: make([]byte, 84)},
+		{Name: "y", Type: quant.Q8_1, Dims: []int{32}, Data: make([]byte, 36)},
 	}}).Bytes())
 
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -12,6 +12,8 @@ import (
 
 var decodable = []quant.Type{
 	quant.F32, quant.F16, quant.BF16, quant.Q8_0, quant.Q4_0, quant.Q4_K, quant.Q5_K, quant.Q6_K, quant.IQ4_NL,
+	quant.Q4_1, quant.Q5_0, quant.Q5_1, quant.Q2_K, quant.Q3_K, quant.IQ4_XS, quant.MXFP4, quant.NVFP4, quant.Q1_0, quant.Q2_0,
+	quant.TQ1_0, quant.TQ2_0, quant.IQ2_XXS, quant.IQ2_XS, quant.IQ2_S, quant.IQ3_XXS, quant.IQ3_S, quant.IQ1_S, quant.IQ1_M,
 }
 
 // TestDecode compares every decoder with the ggml library, bit for bit.
@@ -60,7 +62,7 @@ func TestDecodeMisuse(t *testing.T) {
 		ty         quant.Type
 		elems, src int
 	}{
-		{"no decoder", quant.Q2_K, 256, 84},
+		{"no decoder", quant.Q8_1, 32, 36},
 		{"unknown type", quant.Type(200), 1, 1},
 		{"part of a block", quant.Q8_0, 31, 34},
 		{"source short", quant.Q8_0, 64, 67},

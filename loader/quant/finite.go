@@ -7,7 +7,8 @@ import "math"
 // where there is no such block. t.CanDecode() must hold.
 //
 // Of integers the products d·sc and dmin·mn are looked at: where d is an infinity and
-// sc zero, a product is NaN.
+// sc zero, a product is NaN. Only a scale of MXFP4 can be so large that d·sc is a number
+// and an element none.
 func NotFinite(t Type, src []byte) (block int, what string, value float32) {
 	ti := types[t]
 	if ti.ints == nil {
@@ -28,12 +29,20 @@ func NotFinite(t Type, src []byte) (block int, what string, value float32) {
 	defer blocks.Put(v)
 	for i := 0; len(src) > 0; i, src = i+1, src[ti.bytes:] {
 		Unpack(t, v, src[:ti.bytes])
-		for _, d := range v.D[:(ti.block+15)/16] {
+		for g, d := range v.D[:(ti.block+15)/16] {
 			if !finite(d) {
 				return i, "scale", d
 			}
+			if d < 0x1p120 {
+				continue
+			}
+			for _, q := range v.Q[16*g:][:16] {
+				if y := d * float32(q); !finite(y) {
+					return i, "element", y
+				}
+			}
 		}
-		for _, m := range v.Min[:(ti.block+31)/32] {
+		for _, m := range v.Min[:(ti.block+15)/16] {
 			if v.Mins && !finite(m) {
 				return i, "minimum", m
 			}

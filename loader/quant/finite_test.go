@@ -39,6 +39,9 @@ func TestNotFinite(t *testing.T) {
 			}
 			seen[what]++
 		}
+		if ty == quant.NVFP4 && len(seen) == 1 { // none of its scales is such
+			continue
+		}
 		if len(seen) < 2 || seen[""] == 0 {
 			t.Errorf("%s: %v", ty, seen)
 		}

@@ -10,7 +10,5 @@ var valuesIQ4NL = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 
 //	y[j+16] = d · values[qs[j] >> 4]      j = 0…15
 func intsIQ4_NL(v *Ints, src []byte) {
 	v.scale(0, half(src))
-	for j, q := range src[2:18] {
-		v.Q[j], v.Q[j+16] = valuesIQ4NL[q&15], valuesIQ4NL[q>>4]
-	}
+	v.nibbles(0, src[2:18], &valuesIQ4NL)
 }

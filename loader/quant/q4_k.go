@@ -17,9 +17,8 @@ func (v *Ints) groupsK(src []byte) {
 	for g := range 8 {
 		s, m := scaleMinK4(g, src[4:16])
 		v.scale(g, d*float32(s))
-		v.Min[g] = dmin * float32(m)
+		v.minimum(g, dmin*float32(m))
 	}
-	v.Mins = true
 }
 
 // intsQ4_K reads a block of 256 elements in 144 bytes: d, dmin (halves),

@@ -67,38 +67,38 @@ var types = map[Type]typeInfo{
 	F32:     {"F32", 1, 4, floatsF32, nil},
 	F16:     {"F16", 1, 2, floatsF16, nil},
 	Q4_0:    {"Q4_0", 32, 18, nil, intsQ4_0},
-	Q4_1:    {"Q4_1", 32, 20, nil, nil},
-	Q5_0:    {"Q5_0", 32, 22, nil, nil},
-	Q5_1:    {"Q5_1", 32, 24, nil, nil},
+	Q4_1:    {"Q4_1", 32, 20, nil, intsQ4_1},
+	Q5_0:    {"Q5_0", 32, 22, nil, intsQ5_0},
+	Q5_1:    {"Q5_1", 32, 24, nil, intsQ5_1},
 	Q8_0:    {"Q8_0", 32, 34, nil, intsQ8_0},
 	Q8_1:    {"Q8_1", 32, 36, nil, nil},
-	Q2_K:    {"Q2_K", 256, 84, nil, nil},
-	Q3_K:    {"Q3_K", 256, 110, nil, nil},
+	Q2_K:    {"Q2_K", 256, 84, nil, intsQ2_K},
+	Q3_K:    {"Q3_K", 256, 110, nil, intsQ3_K},
 	Q4_K:    {"Q4_K", 256, 144, nil, intsQ4_K},
 	Q5_K:    {"Q5_K", 256, 176, nil, intsQ5_K},
 	Q6_K:    {"Q6_K", 256, 210, nil, intsQ6_K},
 	Q8_K:    {"Q8_K", 256, 292, nil, nil},
-	IQ2_XXS: {"IQ2_XXS", 256, 66, nil, nil},
-	IQ2_XS:  {"IQ2_XS", 256, 74, nil, nil},
-	IQ3_XXS: {"IQ3_XXS", 256, 98, nil, nil},
-	IQ1_S:   {"IQ1_S", 256, 50, nil, nil},
+	IQ2_XXS: {"IQ2_XXS", 256, 66, nil, intsIQ2_XXS},
+	IQ2_XS:  {"IQ2_XS", 256, 74, nil, intsIQ2_XS},
+	IQ3_XXS: {"IQ3_XXS", 256, 98, nil, intsIQ3_XXS},
+	IQ1_S:   {"IQ1_S", 256, 50, nil, intsIQ1_S},
 	IQ4_NL:  {"IQ4_NL", 32, 18, nil, intsIQ4_NL},
-	IQ3_S:   {"IQ3_S", 256, 110, nil, nil},
-	IQ2_S:   {"IQ2_S", 256, 82, nil, nil},
-	IQ4_XS:  {"IQ4_XS", 256, 136, nil, nil},
+	IQ3_S:   {"IQ3_S", 256, 110, nil, intsIQ3_S},
+	IQ2_S:   {"IQ2_S", 256, 82, nil, intsIQ2_S},
+	IQ4_XS:  {"IQ4_XS", 256, 136, nil, intsIQ4_XS},
 	I8:      {"I8", 1, 1, nil, nil},
 	I16:     {"I16", 1, 2, nil, nil},
 	I32:     {"I32", 1, 4, nil, nil},
 	I64:     {"I64", 1, 8, nil, nil},
 	F64:     {"F64", 1, 8, nil, nil},
-	IQ1_M:   {"IQ1_M", 256, 56, nil, nil},
+	IQ1_M:   {"IQ1_M", 256, 56, nil, intsIQ1_M},
 	BF16:    {"BF16", 1, 2, floatsBF16, nil},
-	TQ1_0:   {"TQ1_0", 256, 54, nil, nil},
-	TQ2_0:   {"TQ2_0", 256, 66, nil, nil},
-	MXFP4:   {"MXFP4", 32, 17, nil, nil},
-	NVFP4:   {"NVFP4", 64, 36, nil, nil},
-	Q1_0:    {"Q1_0", 128, 18, nil, nil},
-	Q2_0:    {"Q2_0", 64, 18, nil, nil},
+	TQ1_0:   {"TQ1_0", 256, 54, nil, intsTQ1_0},
+	TQ2_0:   {"TQ2_0", 256, 66, nil, intsTQ2_0},
+	MXFP4:   {"MXFP4", 32, 17, nil, intsMXFP4},
+	NVFP4:   {"NVFP4", 64, 36, nil, intsNVFP4},
+	Q1_0:    {"Q1_0", 128, 18, nil, intsQ1_0},
+	Q2_0:    {"Q2_0", 64, 18, nil, intsQ2_0},
 }
 
 func (t Type) String() string {
@@ -167,20 +167,23 @@ func (t Type) Integers() bool { return types[t].ints != nil }
 
 // Ints is a block of a type of integers, in the order of its elements:
 //
-//	element j = D[j/16]·Q[j] − Min[j/32]
+//	element j = D[j/16]·Q[j] − Min[j/16]
 //
 // D and Min are the products d·sc and dmin·mn of the definition (model/numerics). Types
-// with a scale for 32 elements have the same in both of its D, and Halves is false.
+// with a scale for 32 elements have the same in both of its D and Min, and Halves is false.
 type Ints struct {
 	Q      [256]int8
 	D      [16]float32
-	Min    [8]float32
+	Min    [16]float32
 	Halves bool // a term is the sum of those of its two halves
 	Mins   bool // Min is not all zeros by the format
 }
 
 // scale sets the scale of the 32 elements of group g.
 func (v *Ints) scale(g int, d float32) { v.D[2*g], v.D[2*g+1] = d, d }
+
+// minimum sets the minimum of the 32 elements of group g.
+func (v *Ints) minimum(g int, m float32) { v.Min[2*g], v.Min[2*g+1], v.Mins = m, m, true }
 
 // Unpack reads one block of a type of integers. len(src) must be its size.
 func Unpack(t Type, dst *Ints, src []byte) {
@@ -192,6 +195,25 @@ func Unpack(t Type, dst *Ints, src []byte) {
 	ti.ints(dst, src)
 }
 
+// halved and least are the types whose Ints have Halves, and Mins.
+var halved, least = func() (halved, least map[Type]bool) {
+	halved, least = map[Type]bool{}, map[Type]bool{}
+	for t, ti := range types {
+		if ti.ints != nil {
+			var v Ints
+			ti.ints(&v, make([]byte, ti.bytes))
+			halved[t], least[t] = v.Halves, v.Mins
+		}
+	}
+	return halved, least
+}()
+
+// Halves reports whether the type has a scale for each 16 elements, as Ints have it.
+func (t Type) Halves() bool { return halved[t] }
+
+// Mins reports whether the type has minimums, as Ints have it.
+func (t Type) Mins() bool { return least[t] }
+
 // blocks are Decode's: what a function of the table is given would else be allocated
 // for every call.
 var blocks = sync.Pool{New: func() any { return new(Ints) }}
@@ -200,7 +222,7 @@ var blocks = sync.Pool{New: func() any { return new(Ints) }}
 // len(dst) must be the number of elements in src, and t.CanDecode() must hold:
 // anything else is a programmer's mistake and panics.
 //
-// The products D·Q have at most 11 + 6 + 5 significant bits and are exact; only the
+// The products D·Q have at most 11 + 5 + 8 significant bits and are exact; only the
 // difference rounds, so a compiler that fuses it changes nothing.
 func Decode(t Type, dst []float32, src []byte) {
 	ti := types[t]
@@ -222,7 +244,7 @@ func Decode(t Type, dst []float32, src []byte) {
 		for j, q := range v.Q[:ti.block] {
 			y := v.D[j/16] * float32(q)
 			if v.Mins {
-				y -= v.Min[j/32]
+				y -= v.Min[j/16]
 			}
 			dst[j] = y
 		}

@@ -38,10 +38,12 @@
 //	I = Σ q·m       S = Σ m                      over the block, in any order
 //	t = (d·sc)·(2^e·I) − (dmin·mn)·(2^e·S)       a scale for 32 weights
 //	t = (d·sc0)·(2^e·I0) + (d·sc1)·(2^e·I1)      a scale for 16: elements 0–15 first
+//	t − ((dmin·mn0)·(2^e·S0) + (dmin·mn1)·(2^e·S1))      and a minimum for 16: t as above
 //
-// where d·sc is exact (11 + 8 bits), I becomes a float32 by one rounding to nearest
-// even (exact up to 2^24), and a type without minimums has no second product. What q,
-// d, sc and mn are, each type says (loader/quant). The terms are added in eight
+// where d·sc is exact (11 + 8 bits) and zero or at least 2^-60, I becomes a float32 by one
+// rounding to nearest even (exact up to 2^24), S0 and S1 are Σm of elements 0–15 and 16–31,
+// and a type without minimums has no product with them. What q, d, sc and mn are, each type
+// says (loader/quant). The terms are added in eight
 // chains ([Chains]): each starts at +0, the term of block b is added to chain b mod 8,
 // b rising; then ((c0+c1)+(c2+c3))+((c4+c5)+(c6+c7)).
 //

@@ -28,6 +28,12 @@ func Term16(ds0, ds1, scale float32, i0, i1 int32) float32 {
 	return float32(ds0*float32(scale*float32(i0))) + float32(ds1*float32(scale*float32(i1)))
 }
 
+// Term16Min is the term of a block with scales and minimums for each 16 weights: Term16 of
+// the scales, less that of the minimums and the sums of the halves.
+func Term16Min(ds0, ds1, dm0, dm1, scale float32, i0, i1, s0, s1 int32) float32 {
+	return Term16(ds0, ds1, scale, i0, i1) - Term16(dm0, dm1, scale, s0, s1)
+}
+
 // Dot is Σ x[k]·y[k] in eight chains of 8 elements at a time: of float weights, and of
 // queries with keys.
 func Dot(x, y []float32) float32 {

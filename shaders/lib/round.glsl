@@ -4,7 +4,7 @@
 //
 //	quads 0, 1   hi, from −64 to 64
 //	quads 2, 3   lo, from −128 to 127
-//	quad 4       2^e and 2^e·Σm, floats; zeros
+//	quad 4       floats: 2^e, and 2^e·Σm of all elements, of 0–15 and of 16–31
 //
 // A block with a NaN or an infinity has m = 0 and 2^e NaN.
 //
@@ -33,8 +33,9 @@ void put_block(uint e, vec4 v[8], uint n) {
         return;
     }
     uint at = e / 32 * 5;
-    ivec4 sum = ivec4(0);
+    vec2 sums; // of the halves: exact, as is all that is made of them
     for (uint j = 0; j < 2; j++) {
+        ivec4 sum = ivec4(0);
         uvec4 hi, lo;
         for (uint i = 0; i < 4; i++) {
             ivec4 m = is_nan(scale) ? ivec4(0) : ivec4(rounded(v[4 * j + i], 1, inverse));
@@ -45,7 +46,7 @@ void put_block(uint e, vec4 v[8], uint n) {
         }
         y_quads[at + j] = hi;
         y_quads[at + 2 + j] = lo;
+        sums[j] = float(sum.x + sum.y + sum.z + sum.w) * scale;
     }
-    float s = float(sum.x + sum.y + sum.z + sum.w) * scale; // exact
-    y_quads[at + 4] = uvec4(floatBitsToUint(scale), floatBitsToUint(s), 0, 0);
+    y_quads[at + 4] = floatBitsToUint(vec4(scale, sums.x + sums.y, sums));
 }

@@ -8,11 +8,14 @@
 //	unit_of(b)                   unit and group of block b
 //	load_bytes(row, u, j, k, q)  the integers of chunk j, group by group, a byte each, the
 //	                             lowest of a word first
-//	load_scales(row, u, k, s)    of each group (d·sc, d·sc of elements 16–31, dmin·mn)
+//	load_scales(row, u, k, s)    of each group (d·sc, d·sc of elements 16–31, dmin·mn, and with
+//	             HALVES and MINS dmin·mn of elements 16–31)
 //	OFFSET       what is to be subtracted from the bytes, which are below 128
+//	MINUS        1 where the bytes have signs
 //	HALVES       1 where elements 0–15 and 16–31 have scales of their own
 //	MINS         1 where there is a minimum: W = s.x·q − s.z
-//	WIDE         1 where integers have 8 bits and a sign
+//	WIDE         1 where the bytes have signs and 32 of them have sums of 2^24 and more
+//	GRID         words of a table, for which a kernel calls prepare at its begin
 //
 // and a type of floats (FLOATS 1) load_octet(row, o, k, q): elements 8o … 8o + 7,
 // flushed, zeros beyond k. row is the row's first quad, k its number of elements.
@@ -22,6 +25,8 @@
 //	       WFOUR (integers)  XFOUR (of x)        SUM (of products)  XSUM (of a block of x)
 //	       vec4              vec4, m·2^e         float              2^e·Σm
 //	DOT    uint              uvec2, hi and lo    ivec2              vec2(2^e, 2^e·Σm)
+//
+// With HALVES and MINS the XSUM has two sums, of elements 0–15 and 16–31.
 //
 // x = (256·hi + lo)·2^e lies as lib/round.glsl writes it, and both sums are exact. So are
 // those of floats, WIDE integers being 16·high + low: q[0…7] are the low halves, from 0 to
@@ -39,18 +44,56 @@
 #include "type/f16.glsl"
 #elif TYPE == 2
 #include "type/q4_0.glsl"
+#elif TYPE == 3
+#include "type/q4_1.glsl"
+#elif TYPE == 6
+#include "type/q5_0.glsl"
+#elif TYPE == 7
+#include "type/q5_1.glsl"
 #elif TYPE == 8
 #include "type/q8_0.glsl"
+#elif TYPE == 10
+#include "type/q2_k.glsl"
+#elif TYPE == 11
+#include "type/q3_k.glsl"
 #elif TYPE == 12
 #include "type/q4_k.glsl"
 #elif TYPE == 13
 #include "type/q5_k.glsl"
 #elif TYPE == 14
 #include "type/q6_k.glsl"
+#elif TYPE == 16
+#include "type/iq2_xxs.glsl"
+#elif TYPE == 17
+#include "type/iq2_xs.glsl"
+#elif TYPE == 18
+#include "type/iq3_xxs.glsl"
+#elif TYPE == 19
+#include "type/iq1_s.glsl"
 #elif TYPE == 20
 #include "type/iq4_nl.glsl"
+#elif TYPE == 21
+#include "type/iq3_s.glsl"
+#elif TYPE == 22
+#include "type/iq2_s.glsl"
+#elif TYPE == 23
+#include "type/iq4_xs.glsl"
+#elif TYPE == 29
+#include "type/iq1_m.glsl"
 #elif TYPE == 30
 #include "type/bf16.glsl"
+#elif TYPE == 34
+#include "type/tq1_0.glsl"
+#elif TYPE == 35
+#include "type/tq2_0.glsl"
+#elif TYPE == 39
+#include "type/mxfp4.glsl"
+#elif TYPE == 40
+#include "type/nvfp4.glsl"
+#elif TYPE == 41
+#include "type/q1_0.glsl"
+#elif TYPE == 42
+#include "type/q2_0.glsl"
 #endif
 
 #ifndef FLOATS
@@ -75,6 +118,12 @@
 #ifndef WIDE
 #define WIDE 0
 #endif
+#ifndef MINUS
+#define MINUS 0
+#endif
+#ifndef GRID
+#define prepare()
+#endif
 #ifndef GROUPS
 #define GROUPS 1
 #define CHUNKS 1
@@ -97,11 +146,23 @@ const uint NQ = 8 * (1 + WIDE);
 #define WFOUR uint
 #define XFOUR uvec2
 #define SUM ivec2
-#define XSUM vec2
 #else
 #define WFOUR vec4
 #define XFOUR vec4
 #define SUM float
+#endif
+
+#define TWO_MINS (HALVES && MINS)
+#if TWO_MINS
+#define SCALES vec4
+#else
+#define SCALES vec3
+#endif
+#if TWO_MINS && SIGNED
+#define XSUM vec3
+#elif TWO_MINS || SIGNED
+#define XSUM vec2
+#else
 #define XSUM float
 #endif
 
@@ -125,6 +186,8 @@ void load_chunk(uint row, uint u, uint j, uint k, out WFOUR q[NQ]) {
         q[i + 8] = bytes((u >> 4) & 0x0f0f0f0fu) - 8;
         q[i + 12] = bytes((v >> 4) & 0x0f0f0f0fu) - 8;
     }
+#elif MINUS
+    for (uint v = 0; v < 8; v++) q[v] = bytes(w[v / 4][v % 4] ^ 0x80808080u) - 128;
 #else
     q[0] = bytes(w[0].x) - OFFSET;
     q[1] = bytes(w[0].y) - OFFSET;
@@ -138,9 +201,9 @@ void load_chunk(uint row, uint u, uint j, uint k, out WFOUR q[NQ]) {
 }
 
 // load_block reads block b of a row, in the order of its elements.
-void load_block(uint row, uint b, uint k, out WFOUR q[NQ], out vec3 s) {
+void load_block(uint row, uint b, uint k, out WFOUR q[NQ], out SCALES s) {
     uvec2 u = unit_of(b);
-    vec3 scales[GROUPS];
+    SCALES scales[GROUPS];
     load_scales(row, u.x, k, scales);
 #if GROUPS == 1
     load_chunk(row, u.x, 0, k, q);
@@ -188,11 +251,22 @@ float sum_of(SUM a, SUM b, XSUM xs) {
 
 // term is what a block adds to its chain: a and b are the sums of its halves, or of the
 // low and high halves of its WIDE integers, or a is the sum and b nothing.
-float term(SUM a, SUM b, vec3 s, XSUM xs) {
+float term(SUM a, SUM b, SCALES s, XSUM xs) {
 #if HALVES
     precise float t0 = s.x * sum_of(a, a, xs);
     precise float t1 = s.y * sum_of(b, b, xs);
     precise float t = t0 + t1;
+#if MINS
+#if DOT
+    precise float m0 = s.z * xs.y;
+    precise float m1 = s.w * xs.z;
+#else
+    precise float m0 = s.z * xs.x;
+    precise float m1 = s.w * xs.y;
+#endif
+    precise float m = m0 + m1;
+    t = t - m;
+#endif
 #else
     precise float t = s.x * sum_of(a, b, xs);
 #if MINS && DOT
@@ -207,7 +281,7 @@ float term(SUM a, SUM b, vec3 s, XSUM xs) {
 }
 
 // block_term is the term of a whole block.
-float block_term(WFOUR q[NQ], vec3 s, XFOUR x[8], XSUM xs) {
+float block_term(WFOUR q[NQ], SCALES s, XFOUR x[8], XSUM xs) {
 #if HALVES
     return term(quads_sum(q, 0, x, 0, 4), quads_sum(q, 4, x, 4, 4), s, xs);
 #elif WIDE && !DOT

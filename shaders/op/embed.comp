@@ -35,6 +35,7 @@ vec4 given_at(uint i, uint e) {
 }
 
 void main() {
+    prepare();
     uint c = gl_GlobalInvocationID.x, i = gl_WorkGroupID.y;
     if (c * PIECE >= p.k || (!VECTOR && i >= inputs[0])) return;
     uint id = VECTOR ? p.first : inputs[p.tokens + i], row = id - p.first; // wraps around below the part
@@ -48,14 +49,18 @@ void main() {
         load_octet(row * p.quads, c, p.k, w);
 #else
         vec4 q[NQ];
-        vec3 s;
+        SCALES s;
         load_block(row * p.quads, c, p.k, q, s);
         for (uint v = 0; v < 8; v++) {
 #if WIDE
             q[v] += 16 * q[v + 8];
 #endif
             precise vec4 y = (HALVES == 1 && v >= 4 ? s.y : s.x) * q[v]; // exact
-            if (MINS == 1) y = y - s.z;
+#if TWO_MINS
+            y = y - (v >= 4 ? s.w : s.z);
+#elif MINS
+            y = y - s.z;
+#endif
             w[v] = y;
         }
 #endif

@@ -81,7 +81,7 @@ const uint W_PITCH = WQ + 1, X_PITCH = 9; // fours from row to row
 shared WFOUR ws[BM * W_PITCH];
 shared XFOUR xs[BN * X_PITCH];
 #if !FLOATS
-shared vec3 scales[BM];
+shared SCALES scales[BM];
 shared XSUM sums[BN];
 #endif
 
@@ -99,7 +99,7 @@ void stage(uint j0, uint i0, uint n, uint b, uint pieces) {
             }
 #else
             WFOUR q[NQ];
-            vec3 s;
+            SCALES s;
             load_block(row, b, p.k, q, s);
             for (uint v = 0; v < NQ; v++) ws[task * W_PITCH + v] = q[v];
             scales[task] = s;
@@ -112,12 +112,16 @@ void stage(uint j0, uint i0, uint n, uint b, uint pieces) {
         for (uint v = 0; v < 8; v++) xs[i * X_PITCH + v] = packed_four(at, v);
         sums[i] = packed_sum(at);
 #else
-        float sum = 0;
+        XSUM sum = XSUM(0);
         for (uint v = 0; v < 8; v++) {
             uint piece = b + (v * 4 / PIECE) * 8;
             vec4 x = piece < pieces ? x_at(piece * PIECE + (v * 4) % PIECE, row) : vec4(0);
             xs[i * X_PITCH + v] = x;
+#if !FLOATS && TWO_MINS
+            sum[v / 4] += sum4(x);
+#else
             sum += sum4(x);
+#endif
         }
 #if !FLOATS
         sums[i] = sum;
@@ -134,6 +138,7 @@ void main() {
         n = tile_columns(gl_WorkGroupID.y);
     }
     if (i0 >= n || !any_here(j0, BM)) return;
+    prepare();
     // Sums of one, two and four chains that wait for their neighbours.
     precise float one[TM * TN], two[TM * TN], four[TM * TN];
 

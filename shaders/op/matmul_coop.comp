@@ -68,6 +68,9 @@ shared uvec2 ws[DEPTH * BM * W_PITCH];
 shared uvec2 xs[DEPTH * BN * X_PITCH];
 shared float w_scale[DEPTH * BM], w_more[DEPTH * BM]; // d·sc; the second d·sc, or dmin·mn
 shared float x_scale[DEPTH * BN], x_sum[DEPTH * BN];  // 2^e, 2^e·Σm
+#if TWO_MINS // dmin·mn of the halves; 2^e·Σm of the second, x_sum being of the first
+shared float w_least0[DEPTH * BM], w_least1[DEPTH * BM], x_sum1[DEPTH * BN];
+#endif
 shared float finished[SM * SN * M * N];                  // one matrix a subgroup
 
 #define BYTES_W coopmat<int8_t, gl_ScopeSubgroup, M, K, gl_MatrixUseA>
@@ -81,7 +84,7 @@ void stage(uint j0, uint i0, uint n, uint b, uint blocks) {
         uint block = b + task / BM * 8;
         if (block >= blocks) break;
         uint q[NQ], at = task * W_PITCH;
-        vec3 s;
+        SCALES s;
         load_block(w_row(j0 + task % BM) * p.quads, block, p.k, q, s);
         ws[at] = uvec2(q[0], q[1]);
         ws[at + 1] = uvec2(q[2], q[3]);
@@ -90,6 +93,10 @@ void stage(uint j0, uint i0, uint n, uint b, uint blocks) {
         ws[at + 4] = uvec2(q[4], q[5]);
         ws[at + 5] = uvec2(q[6], q[7]);
         w_more[task] = s.y;
+#if TWO_MINS
+        w_least0[task] = s.z;
+        w_least1[task] = s.w;
+#endif
 #else
         ws[at + 2] = uvec2(q[4], q[5]);
         ws[at + 3] = uvec2(q[6], q[7]);
@@ -103,7 +110,12 @@ void stage(uint j0, uint i0, uint n, uint b, uint blocks) {
         uvec4 v = x_quads[packed_at(p.k, x_row(column(min(i0 + row % BN, n - 1))), block) + q];
         if (q == 4) {
             x_scale[row] = uintBitsToFloat(v.x);
+#if TWO_MINS
+            x_sum[row] = uintBitsToFloat(v.z);
+            x_sum1[row] = uintBitsToFloat(v.w);
+#else
             x_sum[row] = uintBitsToFloat(v.y);
+#endif
         } else {
             xs[row * X_PITCH + 2 * q] = v.xy;
             xs[row * X_PITCH + 2 * q + 1] = v.zw;
@@ -131,6 +143,7 @@ void main() {
         n = tile_columns(gl_WorkGroupID.y);
     }
     if (i0 >= n || !any_here(j0, BM)) return;
+    prepare();
     uint js = gl_SubgroupID % SM * TM * M, is = gl_SubgroupID / SM * TN * N; // the subgroup's part of the tile
     // Sums of one, two and four chains that wait for their neighbours.
     REALS one[TM * TN], two[TM * TN], four[TM * TN];
@@ -154,6 +167,10 @@ void main() {
                     coopMatLoad(power, x_scale, i, 0, gl_CooperativeMatrixLayoutRowMajor);
 #if MINS
                     coopMatLoad(sum, x_sum, i, 0, gl_CooperativeMatrixLayoutRowMajor);
+#endif
+#if TWO_MINS
+                    REALS sum1;
+                    coopMatLoad(sum1, x_sum1, i, 0, gl_CooperativeMatrixLayoutRowMajor);
 #endif
                     [[unroll]] for (uint r = 0; r < TM; r++) {
                         uint j = d * BM + js + r * M;
@@ -180,6 +197,11 @@ void main() {
 #if HALVES || MINS
                         coopMatLoad(more, w_more, j, 0, gl_CooperativeMatrixLayoutColumnMajor);
 #endif
+#if TWO_MINS
+                        REALS least0, least1;
+                        coopMatLoad(least0, w_least0, j, 0, gl_CooperativeMatrixLayoutColumnMajor);
+                        coopMatLoad(least1, w_least1, j, 0, gl_CooperativeMatrixLayoutColumnMajor);
+#endif
                         for (int e = 0; e < factor.length(); e++) {
                             precise float t = ints[0][e];
 #if WIDE
@@ -191,6 +213,12 @@ void main() {
                             precise float t1 = power[e] * ints[1][e];
                             t1 = more[e] * t1;
                             t = t + t1;
+#if MINS
+                            precise float m0 = least0[e] * sum[e];
+                            precise float m1 = least1[e] * sum1[e];
+                            m0 = m0 + m1;
+                            t = t - m0;
+#endif
 #elif MINS
                             precise float least = more[e] * sum[e];
                             t = t - least;

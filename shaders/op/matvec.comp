@@ -87,12 +87,16 @@ vec4 x_at(uint e, uint row) {
 #if DOT
 #include "lib/packed.glsl"
 uvec2 four(uint row, uint b, uint v) { return packed_four(packed_at(p.k, row, b), v); }
-vec2 x_sum(uint row, uint b) { return packed_sum(packed_at(p.k, row, b)); }
-#define add_sum(xs, x)
+XSUM x_sum(uint row, uint b) { return packed_sum(packed_at(p.k, row, b)); }
+#define add_sum(xs, x, v)
 #elif !FLOATS
 vec4 four(uint row, uint b, uint v) { return x_at(b * 32 + 4 * v, row); }
-#define x_sum(row, b) 0
-#define add_sum(xs, x) if (MINS == 1) xs += sum4(x)
+#define x_sum(row, b) XSUM(0)
+#if TWO_MINS
+#define add_sum(xs, x, v) xs[(v) / 4] += sum4(x)
+#else
+#define add_sum(xs, x, v) if (MINS == 1) xs += sum4(x)
+#endif
 #endif
 
 const uint LANES = 8 / GROUPS;
@@ -145,6 +149,7 @@ void main() {
         for (uint i = 0; i < COLS; i++) slot[i] = tile_slot(min(i, n - 1));
     }
     if (!any_here(first_row, EACH * TEAMS)) return;
+    prepare();
     precise float acc[ROWS * COLS * GROUPS];
     for (uint i = 0; i < ROWS * COLS * GROUPS; i++) acc[i] = 0;
 
@@ -171,13 +176,17 @@ void main() {
                 XFOUR x[8];
                 [[unroll]] for (uint v = 0; v < 8; v++) {
                     x[v] = four(x_row(column(0)), block_of(u, v / EIGHTH), 4 * j + v % EIGHTH);
-                    add_sum(xs[v / EIGHTH], x[v]);
+                    add_sum(xs[v / EIGHTH], x[v], 4 * j + v % EIGHTH);
                 }
                 [[unroll]] for (uint r = 0; r < ROWS; r++) {
                     WFOUR q[NQ];
                     load_chunk(row_of(j0, r), u, j, p.k, q);
                     [[unroll]] for (uint g = 0; g < GROUPS; g++) {
                         uint o = r * GROUPS + g;
+#if HALVES && GROUPS == 1
+                        a[o] = quads_sum(q, 0, x, 0, 4);
+                        b[o] = quads_sum(q, 4, x, 4, 4);
+#else
                         SUM sum = quads_sum(q, g * EIGHTH, x, g * EIGHTH, EIGHTH);
                         if (j == 0)
                             a[o] = sum;
@@ -185,6 +194,7 @@ void main() {
                             b[o] = sum;
                         else
                             a[o] += sum;
+#endif
 #if WIDE && !DOT
                         b[o] = quads_sum(q, 8, x, 0, 8);
 #endif
@@ -192,7 +202,7 @@ void main() {
                 }
             }
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                vec3 s[GROUPS];
+                SCALES s[GROUPS];
                 load_scales(row_of(j0, r), u, p.k, s);
                 for (uint g = 0; g < GROUPS; g++) {
                     uint o = r * GROUPS + g;
@@ -204,7 +214,7 @@ void main() {
         for (uint g = 0; g < GROUPS; g++) { // the rows of W stay while x passes
             uint b = block_of(u, g);
             WFOUR q[ROWS][NQ];
-            vec3 s[ROWS];
+            SCALES s[ROWS];
             for (uint r = 0; r < ROWS; r++) load_block(row_of(j0, r), b, p.k, q[r], s[r]);
             for (uint i = 0; i < COLS; i++) {
                 uint row = x_row(column(i));
@@ -212,7 +222,7 @@ void main() {
                 XSUM xs = x_sum(row, b);
                 for (uint v = 0; v < 8; v++) {
                     x[v] = four(row, b, v);
-                    add_sum(xs, x[v]);
+                    add_sum(xs, x[v], v);
                 }
                 for (uint r = 0; r < ROWS; r++)
                     acc[(i * ROWS + r) * GROUPS + g] = acc[(i * ROWS + r) * GROUPS + g] + block_term(q[r], s[r], x, xs);

@@ -23,6 +23,7 @@ keep.check = o.check
 
 import blocks
 import golden
+import grids
 import models
 import perplexity
 import self_test
@@ -31,6 +32,7 @@ import tokens
 tests = unittest.defaultTestLoader.loadTestsFromModule(self_test)
 if not unittest.TextTestRunner(stream=sys.stdout).run(tests).wasSuccessful():
     sys.exit(1)
+grids.main()
 blocks.main()
 golden.update(keep.path("testdata", "sotu-8m-q4_k_m.gguf"))
 models.qwen3()

@@ -18,7 +18,7 @@ var cpuMutations = []mutation{
 	{"matmul, bits", plainProduct, "one chain dropped", "((c[4] + c[5]) + (c[6] + c[7]))", "((c[4] + c[5]) + (c[6] + 0*c[7]))"},
 	{"matmul, bits", plainProduct, "chains added in another order", "((c[0] + c[1]) + (c[2] + c[3]))", "(((c[0] + c[1]) + c[2]) + c[3])"},
 	{"matmul", plainProduct, "even rows for odd ones", "row := w.Data[j*w.RowBytes : (j+1)*w.RowBytes]", "row := w.Data[j/2*2*w.RowBytes : (j/2*2+1)*w.RowBytes]"},
-	{"matmul, bits", plainProduct, "without minimums", "t -= float32(v.Min[g] * e[8+c])", "t -= 0 * float32(v.Min[g]*e[8+c])"},
+	{"matmul, bits", plainProduct, "without minimums", "t -= float32(v.Min[2*g] * e[8+c])", "t -= 0 * float32(v.Min[2*g]*e[8+c])"},
 	{"matmul, bits", plainProduct, "not flushed", "numerics.Flush(tree(acc[8*i:][:8]))", "tree(acc[8*i:][:8])"},
 	{"matmul, bits", plainProduct, "one chain of floats for two", "i = (i + 1) & 7", "i = (i + 1) & 3"},
 	{"matmul", kernels, "the last part's tail dropped", "return (s.dstCols + matRows - 1) / matRows", "return max(1, s.dstCols/matRows)"},
