@@ -23,17 +23,30 @@ func (b *breakers) are(texts []string, v Vocabulary) bool {
 func newBreakers(texts []string, v Vocabulary) *breakers {
 	words := (v.Size() + 63) / 64
 	b := &breakers{slices.Clone(texts), v, make([]uint64, words), make([]uint64, words)}
+	var endings [256][]string // of breakers, by their first byte
+	for _, text := range texts {
+		for n := 1; n < len(text); n++ {
+			if e := &endings[text[n]]; !slices.Contains(*e, text[n:]) {
+				*e = append(*e, text[n:])
+			}
+		}
+	}
 	var buf []byte
 	for id := range int32(v.Size()) {
 		buf = v.Append(buf[:0], id, true)
+		if len(buf) == 0 {
+			continue
+		}
 		for _, text := range texts {
 			if bytes.Contains(buf, []byte(text)) {
 				b.whole[id/64] |= 1 << (id % 64)
+				break
 			}
-			for n := 1; n < len(text); n++ {
-				if bytes.HasPrefix(buf, []byte(text[len(text)-n:])) {
-					b.ends[id/64] |= 1 << (id % 64)
-				}
+		}
+		for _, end := range endings[buf[0]] {
+			if bytes.HasPrefix(buf, []byte(end)) {
+				b.ends[id/64] |= 1 << (id % 64)
+				break
 			}
 		}
 	}

@@ -47,18 +47,18 @@ type surprise struct {
 // probabilities exceed p (Meister et al. 2022, "Locally typical sampling"); ranked as
 // before.
 func (s *Sampler) typicalOf(cand []candidate, p float32) []candidate {
-	entropy, logSum := entropyOf(cand)
+	entropy, sum, logSum := s.entropy(cand)
 	s.surprise = s.surprise[:0]
 	for i, c := range cand {
 		logP := logitOf(c, cand) - logSum
-		s.surprise = append(s.surprise, surprise{math.Abs(-logP - entropy), exp(logP), int32(i), c.id})
+		s.surprise = append(s.surprise, surprise{math.Abs(-logP - entropy), s.weights[i] / sum, int32(i), c.id})
 	}
 	slices.SortFunc(s.surprise, func(a, b surprise) int {
 		return cmp.Or(cmp.Compare(a.away, b.away), cmp.Compare(a.id, b.id))
 	})
-	keep, sum := 0, 0.0
-	for keep < len(cand) && sum <= float64(p) {
-		sum += s.surprise[keep].p
+	keep, reached := 0, 0.0
+	for keep < len(cand) && reached <= float64(p) {
+		reached += s.surprise[keep].p
 		keep++
 	}
 	kept := s.surprise[:keep]
@@ -91,20 +91,20 @@ func withoutTop(cand []candidate, how *Settings, pos int32) []candidate {
 //	Tmin + (Tmax − Tmin)·(H/ln N)^exponent     Tmin = max(0, T − range), Tmax = T + range
 //
 // of N candidates with entropy H (Zhang et al. 2024, "EDT").
-func (s *Settings) temperature(cand []candidate) float32 {
-	if !(s.DynaRange > 0) || len(cand) == 1 {
-		return s.Temp
+func (s *Sampler) temperature(how *Settings, cand []candidate) float32 {
+	if !(how.DynaRange > 0) || len(cand) == 1 {
+		return how.Temp
 	}
-	low := max(0, float64(s.Temp)-float64(s.DynaRange))
-	high := float64(s.Temp) + float64(s.DynaRange)
-	entropy, _ := entropyOf(cand)
+	low := max(0, float64(how.Temp)-float64(how.DynaRange))
+	high := float64(how.Temp) + float64(how.DynaRange)
+	entropy, _, _ := s.entropy(cand)
 	share := min(max(entropy/numerics.Log(float64(len(cand))), 0), 1)
 	power := 0.0
 	switch {
-	case s.DynaExponent == 0:
+	case how.DynaExponent == 0:
 		power = 1
 	case share > 0:
-		power = exp(float64(float64(s.DynaExponent) * numerics.Log(share)))
+		power = exp(float64(float64(how.DynaExponent) * numerics.Log(share)))
 	}
 	return float32(min(low+float64((high-low)*power), math.MaxFloat32))
 }
@@ -122,17 +122,22 @@ func exp(x float64) float64 {
 	return numerics.Exp(x)
 }
 
-// entropyOf returns H = −Σ p·ln p of ranked candidates at temperature 1, in nats, and
-// the ln Σe^(x − x[0]) that turns a logit into ln p. Sums are in order of rank, from +0.
-func entropyOf(cand []candidate) (entropy, logSum float64) {
-	sum := 0.0
+// entropy returns that of ranked candidates at temperature 1, in nats, the sum of their
+// weights e^(x − x[0]), which it leaves in s.weights, and its logarithm:
+//
+//	H = −Σ p·ln p     p = e^(x − x[0]) / Σ     ln p = x − x[0] − ln Σ
+//
+// Sums are in order of rank, from +0.
+func (s *Sampler) entropy(cand []candidate) (entropy, sum, logSum float64) {
+	s.weights = s.weights[:0]
 	for _, c := range cand {
-		sum += exp(logitOf(c, cand))
+		w := exp(logitOf(c, cand))
+		s.weights = append(s.weights, w)
+		sum += w
 	}
 	logSum = numerics.Log(sum)
-	for _, c := range cand {
-		logP := logitOf(c, cand) - logSum
-		entropy -= float64(exp(logP) * logP)
+	for i, c := range cand {
+		entropy -= float64(s.weights[i] / sum * (logitOf(c, cand) - logSum))
 	}
-	return entropy, logSum
+	return entropy, sum, logSum
 }

@@ -75,6 +75,7 @@ type Sampler struct {
 	counts   []int32    // by token, zeros between uses
 	common   []int32    // by position of a window
 	surprise []surprise // by candidate
+	weights  []float64  // by candidate
 	text     []byte     // of a token
 }
 
@@ -157,7 +158,7 @@ func (s *Sampler) draw(logits []float32, how *Settings, pos int32) int32 {
 		cand = withoutTop(cand, how, pos)
 	}
 	p := how.Params
-	if p.Temp = how.temperature(cand); !(p.Temp > 0) {
+	if p.Temp = s.temperature(how, cand); !(p.Temp > 0) {
 		return cand[0].id
 	}
 	factor := p.Factor()

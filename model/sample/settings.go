@@ -121,7 +121,7 @@ type Vocabulary interface {
 }
 
 // Prepare checks settings against a model's vocabulary, and reads that through where DRY
-// is on and its breakers have not been prepared: tens of milliseconds. Copies of
+// is on and its breakers have not been prepared: milliseconds. Copies of
 // prepared settings are prepared.
 func (s *Settings) Prepare(v Vocabulary) error {
 	if err := s.Check(); err != nil {

@@ -1,6 +1,6 @@
 package parts
 
-import "slices"
+import "strings"
 
 // Kind says what a delta or a part is.
 type Kind uint8
@@ -31,50 +31,74 @@ type Part struct {
 	Name, ID  string
 	Arguments string // a JSON object
 	Whole     bool   // the call has ended
-	index     int
 }
 
-// Parts are the pieces of an answer in order; neighbours differ in kind, or are calls.
-type Parts []Part
+// Collector adds deltas up to the parts of an answer. The zero value is ready.
+type Collector struct {
+	parts []Part
+	text  []byte // of the last part: its text or arguments
+}
 
-// Add takes up a delta.
-func (p *Parts) Add(d Delta) {
-	find := func() int {
-		return slices.IndexFunc(*p, func(part Part) bool { return part.Kind == Call && part.index == d.Index })
-	}
+// Add takes up a delta. A call's deltas come one after the other, with nothing between.
+func (c *Collector) Add(d Delta) {
 	switch d.Kind {
 	case Answer, Reasoning:
-		if n := len(*p); n > 0 && (*p)[n-1].Kind == d.Kind {
-			(*p)[n-1].Text += d.Text
-			return
+		if n := len(c.parts); n == 0 || c.parts[n-1].Kind != d.Kind {
+			c.next(Part{Kind: d.Kind})
 		}
-		*p = append(*p, Part{Kind: d.Kind, Text: d.Text})
+		c.text = append(c.text, d.Text...)
 	case Call:
-		*p = append(*p, Part{Kind: Call, Name: d.Name, ID: d.ID, index: d.Index})
+		c.next(Part{Kind: Call, Name: d.Name, ID: d.ID})
 	case Arguments:
-		if i := find(); i >= 0 {
-			(*p)[i].Arguments += d.Text
-		}
+		c.text = append(c.text, d.Text...)
 	case CallEnd:
-		if i := find(); i >= 0 {
-			(*p)[i].Whole = true
-		}
+		c.parts[len(c.parts)-1].Whole = true
 	case Revoked:
-		if i := find(); i >= 0 {
-			*p = slices.Delete(*p, i, i+1) // it is the last: text comes after it
+		c.parts, c.text = c.parts[:len(c.parts)-1], c.text[:0]
+		if n := len(c.parts); n > 0 { // the part before is the last again
+			c.text = append(append(c.text, c.parts[n-1].Text...), c.parts[n-1].Arguments...)
 		}
-		p.Add(Delta{Kind: Answer, Text: d.Text})
+		c.Add(Delta{Kind: Answer, Text: d.Text})
 	}
 }
 
+// next begins a part.
+func (c *Collector) next(p Part) {
+	c.settle()
+	c.parts, c.text = append(c.parts, p), c.text[:0]
+}
+
+// settle gives the last part its text.
+func (c *Collector) settle() {
+	if len(c.parts) == 0 {
+		return
+	}
+	if last := &c.parts[len(c.parts)-1]; last.Kind == Call {
+		last.Arguments = string(c.text)
+	} else {
+		last.Text = string(c.text)
+	}
+}
+
+// Parts are the pieces of the answer so far, in order; neighbours differ in kind, or are
+// calls. They are valid until the next Add.
+func (c *Collector) Parts() Parts {
+	c.settle()
+	return c.parts
+}
+
+// Parts are the pieces of an answer in order.
+type Parts []Part
+
 // Text is all text of a kind.
-func (p Parts) Text(k Kind) (text string) {
+func (p Parts) Text(k Kind) string {
+	var b strings.Builder
 	for i := range p {
 		if p[i].Kind == k {
-			text += p[i].Text
+			b.WriteString(p[i].Text)
 		}
 	}
-	return text
+	return b.String()
 }
 
 // Calls are those that are whole.
