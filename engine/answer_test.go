@@ -43,7 +43,7 @@ func TestGreedyAgrees(t *testing.T) {
 // number of threads.
 func TestSameSeedSameText(t *testing.T) {
 	long(t)
-	r := Request{Params: sample.Params{Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, Seed: 7}, MaxTokens: 60, IgnoreEOS: true}
+	r := Request{Settings: sample.Settings{Params: sample.Params{Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, Seed: 7}}, MaxTokens: 60, IgnoreEOS: true}
 	var want []int32
 	for _, threads := range []int{1, 2, 5} {
 		got, _ := generate(t, open(t, builtIn, Options{Device: "cpu", Threads: threads}), "We", r)
@@ -65,18 +65,19 @@ func TestSameSeedSameText(t *testing.T) {
 func TestPenaltyPath(t *testing.T) {
 	long(t)
 	e := open(t, builtIn, Options{Device: "cpu"})
-	r := Request{MaxTokens: 40, IgnoreEOS: true, PenaltyN: 64}
+	r := Request{MaxTokens: 40, IgnoreEOS: true}
+	r.LastN = 64
 	want, _ := generate(t, e, "The", r)
-	r.Penalty = 1.0000001
+	r.Repeat = 1.0000001
 	if got, _ := generate(t, e, "The", r); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	r.Penalty, r.PenaltyN = 5, 0
+	r.Repeat, r.LastN = 5, 0
 	if got, _ := generate(t, e, "The", r); !slices.Equal(got, want) {
 		t.Errorf("a penalty on the last 0 tokens: got %v, want %v", got, want)
 	}
-	for _, n := range []int{-1, 64} {
-		r.PenaltyN = n
+	for _, n := range []int32{-1, 64} {
+		r.LastN = n
 		got, _ := generate(t, e, "The", r)
 		seen := map[int32]int{}
 		for _, id := range got[:20] {
@@ -185,10 +186,11 @@ func TestTokenAllocatesNothing(t *testing.T) {
 	long(t)
 	for name, r := range map[string]Request{
 		"greedy":   {},
-		"sampled":  {Params: sample.Params{Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05}},
-		"penalty":  {Penalty: 1.1, PenaltyN: 64, Params: sample.Params{Temp: 0.8, TopK: 40}},
-		"no top-k": {Params: sample.Params{Temp: 0.8, TopP: 0.95}},
+		"sampled":  {Settings: sample.Settings{Params: sample.Params{Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05}}},
+		"penalty":  {Settings: sample.Settings{Params: sample.Params{Temp: 0.8, TopK: 40}, Repeat: 1.1, LastN: 64}},
+		"no top-k": {Settings: sample.Settings{Params: sample.Params{Temp: 0.8, TopP: 0.95}}},
 		"proof":    {Proof: true},
+		"all":      {Settings: everything()},
 	} {
 		e := open(t, builtIn, Options{Device: "cpu", Context: 512})
 		r.Tokens, r.MaxTokens, r.IgnoreEOS = []int32{1}, -1, true

@@ -22,7 +22,7 @@ func (o *owner) askModel(q *sequence, n int) {
 		q.guess = noGuess
 		return
 	}
-	r := Request{Tokens: q.tokens, Caller: q.r.Caller, Share: -1, Params: q.r.Params, Penalty: q.r.Penalty, PenaltyN: q.r.PenaltyN, MaxTokens: n}
+	r := Request{Tokens: q.tokens, Caller: q.r.Caller, Share: -1, Settings: q.r.Settings, MaxTokens: n}
 	start := time.Now()
 	st, err := d.Generate(q.ctx, r, nil, func(id int32) { q.draft = append(q.draft, id) })
 	if err != nil || len(q.draft) == 0 {

@@ -11,6 +11,7 @@ import (
 	"eclat/loader"
 	"eclat/model"
 	"eclat/model/arch"
+	"eclat/model/sample"
 	"eclat/model/tokenizer"
 )
 
@@ -68,10 +69,11 @@ func (o *Options) notice(message string) {
 type Engine struct {
 	Model     *model.Model
 	Tokenizer *tokenizer.Tokenizer
-	Device    string        // the chosen device, for people
-	Context   int           // positions there is room for, over all sequences
-	Chunk     int           // most tokens of a batch
-	LoadTime  time.Duration // from Open's beginning to its end
+	Sampling  sample.Settings // the field's defaults, and over them what the model's file recommends
+	Device    string          // the chosen device, for people
+	Context   int             // positions there is room for, over all sequences
+	Chunk     int             // most tokens of a batch
+	LoadTime  time.Duration   // from Open's beginning to its end
 
 	options Options
 	probe   ProbeOptions // that memory is planned for
@@ -124,6 +126,7 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 	if d := e.options.DraftModel; d != nil && !d.Tokenizer.Same(e.Tokenizer) {
 		return fmt.Errorf("engine: %q guesses tokens of another vocabulary than %q has", d.Model.Config.Name, e.Model.Config.Name)
 	}
+	e.recommend(file)
 	c := &e.owner.chain
 	c.model = e.Model
 	c.open = e.options.openOptions()
@@ -137,6 +140,19 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 	e.owner.pages = newPages(c.kinds)
 	e.owner.index = newIndex(e.owner.pages)
 	return nil
+}
+
+// recommend takes up the model's own settings of sampling. A file is none the worse for
+// bad ones: they are told of, and nothing hangs on them but how text is chosen.
+func (e *Engine) recommend(file *loader.File) {
+	e.Sampling = sample.Defaults()
+	left, err := e.Sampling.Recommended(file)
+	if err != nil {
+		e.options.notice(fmt.Sprintf("warning: %v; the usual sampling is used", err))
+	}
+	for _, key := range left {
+		e.options.notice(fmt.Sprintf("warning: the model recommends %s, which there is not; left out", key))
+	}
 }
 
 // room is the memory of a chain with so many pages.

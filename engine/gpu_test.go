@@ -51,7 +51,7 @@ func TestGPUGreedyAgrees(t *testing.T) {
 // TestGPUSamplesTheSame: the random numbers on the GPU are the processor's.
 func TestGPUSamplesTheSame(t *testing.T) {
 	long(t)
-	r := Request{Params: sample.Params{Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, Seed: 11}, MaxTokens: 60, IgnoreEOS: true}
+	r := Request{Settings: sample.Settings{Params: sample.Params{Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, Seed: 11}}, MaxTokens: 60, IgnoreEOS: true}
 	got, _ := generate(t, open(t, builtIn, Options{Device: gpuName(t)}), "We", r)
 	want, _ := generate(t, open(t, builtIn, Options{Device: "cpu"}), "We", r)
 	if !slices.Equal(got, want) {

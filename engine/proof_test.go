@@ -22,8 +22,8 @@ func TestProof(t *testing.T) {
 			e := open(t, builtIn, Options{Device: device, Context: 64})
 			for name, r := range map[string]Request{
 				"greedy":  {},
-				"sampled": {Params: sample.Params{Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, Seed: 7}},
-				"penalty": {Penalty: 1.5, PenaltyN: -1},
+				"sampled": {Settings: sample.Settings{Params: sample.Params{Temp: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, Seed: 7}}},
+				"penalty": {Settings: sample.Settings{Repeat: 1.5, LastN: -1}},
 			} {
 				r.MaxTokens, r.IgnoreEOS = 12, true
 				want, st := generate(t, e, "The Congress", r)
@@ -64,9 +64,8 @@ func TestProofEnds(t *testing.T) {
 	for !e.Tokenizer.IsEOG(end) {
 		end++
 	}
-	// A penalty of −1000 turns the logit of a token that is in the prompt, which is
-	// below zero, into the largest.
-	r := Request{Tokens: []int32{end}, MaxTokens: 20, Proof: true, Penalty: -1000, PenaltyN: -1}
+	r := Request{Tokens: []int32{end}, MaxTokens: 20, Proof: true}
+	r.Bias = []sample.Bias{{ID: end, Add: 1000}}
 	st, err := e.Generate(context.Background(), r, nil, nil)
 	if err != nil || st.Stop != StopEOS || st.Proof.Rows != 1 || st.Proof.Tokens != 0 {
 		t.Errorf("%v: %s, %v", st.Proof, st.Stop, err)

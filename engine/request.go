@@ -17,12 +17,15 @@ type Request struct {
 	Caller string  // who asks: pages of prompts are shared by requests of one caller only, and callers take turns
 	Share  int     // how many of the first tokens may be shared with other requests; −1 for all, the generated ones too
 
-	sample.Params
-	Penalty   float32 // on tokens among the last PenaltyN; 0 or 1 is off
-	PenaltyN  int     // how many of the last tokens count; −1 for all
-	MaxTokens int     // generate at most so many; 0 for none, −1 for no limit but the context
-	IgnoreEOS bool    // go on after an end-of-generation token
-	Draft     int     // guess at most so many tokens at a time from the text so far; 0 for none. The tokens are the same
+	sample.Settings      // how tokens are chosen; Submit prepares its own copy
+	MaxTokens       int  // generate at most so many; 0 for none, −1 for no limit but the context
+	IgnoreEOS       bool // go on after an end-of-generation token
+	Draft           int  // guess at most so many tokens at a time from the text so far; 0 for none. The tokens are the same
+
+	// Until is told each generated token, in order, and ends the text after the one it
+	// returns true for: Stats say StopText. The scheduler's goroutine calls it, once a
+	// token: it must not wait, nor use the engine. It may be nil.
+	Until func(id int32) (end bool)
 
 	// Proof asks for Stats.Proof. The logits are read back for it and the tokens chosen
 	// on the host: the same ones as without.
@@ -52,6 +55,7 @@ const (
 	StopLength  StopReason = "token limit"
 	StopContext StopReason = "context full"
 	StopCancel  StopReason = "interrupted"
+	StopText    StopReason = "stop string" // Request.Until said so
 )
 
 // Stats is what a request took. Times are without Compile.
@@ -120,6 +124,9 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 		if id < 0 || int(id) >= vocab {
 			return nil, fmt.Errorf("engine: token %d of the input is %d, the vocabulary has %d", i, id, vocab)
 		}
+	}
+	if err := r.Settings.Prepare(e.Tokenizer); err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
 	}
 	switch {
 	case r.Share < 0:

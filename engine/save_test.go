@@ -27,7 +27,7 @@ func TestSessions(t *testing.T) {
 	first := open(t, path, Options{Device: "cpu", Context: 512})
 	for _, n := range []int{3, 31, 32, 33, 100} {
 		p := first.Prompt(strings.Repeat("The people of the United States know it. ", 30), false)[:n]
-		ask := Request{Tokens: p, Share: -1, Params: sample.Params{Temp: 0.9, Seed: 2}, MaxTokens: 20, IgnoreEOS: true}
+		ask := Request{Tokens: p, Share: -1, Settings: sample.Settings{Params: sample.Params{Temp: 0.9, Seed: 2}}, MaxTokens: 20, IgnoreEOS: true}
 		var ids []int32
 		if _, err := first.Generate(ctx, ask, nil, func(id int32) { ids = append(ids, id) }); err != nil {
 			t.Fatal(err)
@@ -39,7 +39,7 @@ func TestSessions(t *testing.T) {
 			t.Fatalf("%d of %d tokens were saved with their memory, %v", got, len(text), err)
 		}
 		on := func(e *Engine) Stats {
-			st, err := e.Generate(ctx, Request{Tokens: append(slices.Clone(text), 5, 6, 7), Share: -1, Params: ask.Params, MaxTokens: 12, IgnoreEOS: true, Proof: true}, nil, nil)
+			st, err := e.Generate(ctx, Request{Tokens: append(slices.Clone(text), 5, 6, 7), Share: -1, Settings: ask.Settings, MaxTokens: 12, IgnoreEOS: true, Proof: true}, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"eclat/model"
+	"eclat/model/sample"
 )
 
 // owner is the goroutine that owns the chain, with all that it needs to fill it:
@@ -22,8 +23,8 @@ type owner struct {
 	parts   []part      // of the batch
 	order   []*sequence // scratch of gather
 	batch   model.Batch
-	turn    int // which of the sequences reads its prompt first
-	scratch scratch
+	turn    int            // which of the sequences reads its prompt first
+	sampler sample.Sampler // for what is chosen on the host
 
 	broken  error // why the chain is not loaded; nil where it is
 	epoch   int   // counts losses; programs of an earlier one are gone
@@ -310,7 +311,7 @@ func (o *owner) answer(q *sequence, want int, out *model.Outputs) int32 {
 	if q.onHost() {
 		vocab := o.e.Model.Config.NVocab
 		row := out.Rows[want*vocab:][:vocab]
-		if id = q.choose(&o.scratch, row, pos); id >= 0 && q.prover != nil {
+		if id = o.sampler.Choose(row, &q.r.Settings, q.tokens); id >= 0 && q.prover != nil {
 			q.prover.add(row)
 		}
 	} else {

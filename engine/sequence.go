@@ -68,11 +68,7 @@ func (q *sequence) untilMark() int {
 }
 
 // onHost reports whether the token is chosen here, from logits that are read back.
-func (q *sequence) onHost() bool { return q.prover != nil || q.penalised() }
-
-func (q *sequence) penalised() bool {
-	return q.r.Penalty != 0 && q.r.Penalty != 1 && q.r.PenaltyN != 0
-}
+func (q *sequence) onHost() bool { return q.prover != nil || q.r.OnHost() }
 
 // params is how the backend samples.
 func (q *sequence) params() sample.Params {
@@ -95,29 +91,6 @@ func (q *sequence) room() int {
 	return 1 << 30
 }
 
-// choose takes a token from a row of logits on the host, with penalties; −1 where one
-// is not finite, which no penalty mends.
-func (q *sequence) choose(s *scratch, logits []float32, pos int32) int32 {
-	if q.penalised() {
-		s.logits = append(s.logits[:0], logits...)
-		logits = s.logits
-		recent := q.tokens
-		if n := q.r.PenaltyN; n > 0 && n < len(recent) {
-			recent = recent[len(recent)-n:]
-		}
-		sample.Penalise(logits, recent, q.r.Penalty)
-	}
-	p := q.r.Params
-	p.Logits = false
-	return s.sampler.Pick(logits, p, pos)
-}
-
-// scratch is what sampling on the host needs.
-type scratch struct {
-	logits  []float32
-	sampler sample.Sampler
-}
-
 // tell sends an event that the reader may miss.
 func (q *sequence) tell(ev Event) {
 	if len(q.stream.events) < cap(q.stream.events)/2 {
@@ -129,6 +102,8 @@ func (q *sequence) tell(ev Event) {
 // goes on.
 func (q *sequence) stop(context int) StopReason {
 	switch {
+	case q.r.Until != nil && q.r.Until(q.tokens[len(q.tokens)-1]):
+		return StopText
 	case q.r.MaxTokens >= 0 && q.stats.GeneratedTokens >= q.r.MaxTokens:
 		return StopLength
 	case len(q.tokens) > context:

@@ -40,9 +40,9 @@ func TestDraftsChangeNothing(t *testing.T) {
 			{Tokens: repeating, MaxTokens: 41, IgnoreEOS: true},
 			{Tokens: repeating, MaxTokens: 1},
 			{Tokens: other, MaxTokens: 120, IgnoreEOS: true},
-			{Tokens: repeating, MaxTokens: 60, Params: sample.Params{Temp: 1.2, Seed: 5}, IgnoreEOS: true, Proof: true},
-			{Tokens: other, MaxTokens: 60, Params: sample.Params{Temp: 0.3, TopK: 5, Seed: 9}, IgnoreEOS: true},
-			{Tokens: repeating, MaxTokens: 60, Penalty: 1.05, PenaltyN: 16, Proof: true},
+			{Tokens: repeating, MaxTokens: 60, Settings: sample.Settings{Params: sample.Params{Temp: 1.2, Seed: 5}}, IgnoreEOS: true, Proof: true},
+			{Tokens: other, MaxTokens: 60, Settings: sample.Settings{Params: sample.Params{Temp: 0.3, TopK: 5, Seed: 9}}, IgnoreEOS: true},
+			{Tokens: repeating, MaxTokens: 60, Settings: sample.Settings{Repeat: 1.05, LastN: 16}, Proof: true},
 		} {
 			want, st := say(r)
 			if st.Drafted != 0 {
@@ -79,8 +79,8 @@ func TestDraftModel(t *testing.T) {
 	var wg sync.WaitGroup
 	for i, r := range []Request{
 		{Tokens: p, MaxTokens: 50, IgnoreEOS: true, Proof: true},
-		{Tokens: p, MaxTokens: 50, Params: sample.Params{Temp: 1, Seed: 3}, Proof: true},
-		{Tokens: p, MaxTokens: 300, Params: sample.Params{Temp: 0.7, Seed: 4}, Penalty: 1.1, PenaltyN: 8, IgnoreEOS: true, Proof: true}, // beyond small's context
+		{Tokens: p, MaxTokens: 50, Settings: sample.Settings{Params: sample.Params{Temp: 1, Seed: 3}}, Proof: true},
+		{Tokens: p, MaxTokens: 300, Settings: sample.Settings{Params: sample.Params{Temp: 0.7, Seed: 4}, Repeat: 1.1, LastN: 8}, IgnoreEOS: true, Proof: true}, // beyond small's context
 	} {
 		say := func(draft int) Stats {
 			r := r

@@ -26,6 +26,8 @@ func TestArm64(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{"run", "-n", "40", "--temp", "0.8", "--seed", "7", "-p", "Once upon a time"},
+		{"run", "-n", "24", "--seed", "7", "-p", "Once upon a time", "--repeat-penalty", "1.1", "--presence-penalty", "0.1", "--dry-multiplier", "0.8", "--top-nsigma", "2",
+			"--typical", "0.9", "--xtc-probability", "0.5", "--xtc-threshold", "0.05", "--dynatemp-range", "0.4", "--ignore-eos"},
 		{"logprobs", "--ids", "1,2,3,4,5,6,7,8,9,10", "--top", "20"},
 	} {
 		for _, device := range []string{"ref", "cpu"} {

@@ -160,7 +160,7 @@ func badValue(e *pflag.InvalidValueError) string {
 	}
 	takes := ""
 	switch f.Value.Type() {
-	case "int", "int64":
+	case "int", "int32", "int64":
 		takes = "is not a whole number"
 	case "intSlice":
 		takes = "is not a whole number, nor several separated by commas"

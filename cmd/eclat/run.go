@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -14,7 +13,9 @@ import (
 
 	"eclat/cmd/eclat/out"
 	"eclat/engine"
+	"eclat/model/chat/stop"
 	"eclat/model/sample"
+	"eclat/model/tokenizer"
 )
 
 // builtInPrompt is what the built-in model continues when it is given nothing: the
@@ -25,12 +26,9 @@ type runFlags struct {
 	deviceFlags
 	prompt, file string
 	n            int
-	temp         float32
-	topK         int
-	topP, minP   float32
-	repeat       float32
-	repeatLast   int
+	sampling     samplingFlags
 	seed         int64
+	stops        []string
 	ignoreEOS    bool
 	special      bool
 	proof        bool
@@ -49,9 +47,10 @@ Without one the built-in model begins an address to the Congress.
 The text goes to stdout as it comes; progress and timings go to stderr.
 Ctrl-C stops and still prints the timings.
 
-The filters apply in this order: repetition penalty, top-k, top-p, min-p,
-temperature. The random numbers are a function of the seed and the position,
-so the same seed gives the same text.
+Tokens are chosen in this order: logit bias, penalties, DRY, top-nsigma, top-k,
+typical, top-p, min-p, XTC, temperature. What no flag says is as the model's
+file recommends, else the default. The random numbers are a function of the
+seed and the position, so the same seed gives the same text.
 
 Where the last words have come before, what followed them then is tried at once
 as a draft: as far as the model would have chosen it, that is several tokens in
@@ -72,13 +71,9 @@ equal on two machines where every bit was.`,
 	fs.StringVarP(&f.prompt, "prompt", "p", "", "text to continue")
 	fs.StringVarP(&f.file, "file", "f", "", "read the prompt from a file; - is stdin")
 	fs.IntVarP(&f.n, "n", "n", -1, "most tokens to generate; 0 is none, -1 until the text ends or the context is full")
-	fs.Float32Var(&f.temp, "temp", 0.8, "temperature; 0 always takes the most likely token")
-	fs.IntVar(&f.topK, "top-k", 40, "keep the K most likely tokens; 0 is off")
-	fs.Float32Var(&f.topP, "top-p", 0.95, "keep the most likely tokens that together reach P; 1 is off")
-	fs.Float32Var(&f.minP, "min-p", 0.05, "keep tokens at least P times as likely as the best; 0 is off")
-	fs.Float32Var(&f.repeat, "repeat-penalty", 1, "penalty on recently used tokens; 1 is off")
-	fs.IntVar(&f.repeatLast, "repeat-last-n", 64, "how many tokens the penalty looks back; 0 is none, -1 the whole context")
+	f.sampling.add(fs)
 	fs.Int64Var(&f.seed, "seed", -1, "seed of the random numbers; -1 picks one and prints it")
+	fs.StringArrayVar(&f.stops, "stop", nil, "end before this text; may be given again")
 	fs.BoolVar(&f.ignoreEOS, "ignore-eos", false, "go on after the text has ended")
 	fs.BoolVar(&f.special, "special", false, "control tokens spelt out in the prompt count as such, and are printed")
 	fs.StringVar(&f.draft, "draft", "auto", "what drafts tokens where it pays: auto, the text so far; a smaller MODEL too; or off")
@@ -90,22 +85,13 @@ func (f *runFlags) check() error {
 	switch {
 	case f.n < -1:
 		return usagef("-n %d is below -1", f.n)
-	case !(f.temp >= 0 && f.temp <= math.MaxFloat32):
-		return usagef("--temp %g is not a number from 0 on", f.temp)
-	case f.topK < 0 || f.topK > 1<<30:
-		return usagef("--top-k %d is not from 0 to 2^30", f.topK)
-	case !(f.topP >= 0 && f.topP <= 1):
-		return usagef("--top-p %g is not from 0 to 1", f.topP)
-	case !(f.minP >= 0 && f.minP <= 1):
-		return usagef("--min-p %g is not from 0 to 1", f.minP)
-	case !(f.repeat > 0 && f.repeat <= math.MaxFloat32):
-		return usagef("--repeat-penalty %g is not a number above 0", f.repeat)
-	case f.repeatLast < -1:
-		return usagef("--repeat-last-n %d is below -1", f.repeatLast)
 	case f.seed < -1:
 		return usagef("--seed %d is below -1", f.seed)
 	}
-	return nil
+	if _, err := stop.New(f.stops...); err != nil {
+		return usagef("--stop: %v", err)
+	}
+	return f.sampling.check()
 }
 
 func (f *runFlags) run(cmd *cobra.Command, args []string) error {
@@ -136,8 +122,13 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if f.seed < 0 {
 		f.seed = int64(rand.Uint32())
 	}
-	out.Messagef("%s on %s, context %d, seed %d\n", title(e), e.Device, e.Context, f.seed)
-	st, err := f.generate(ctx, e, prompt)
+	how, err := f.sampling.settings(cmd.Flags(), e)
+	if err != nil {
+		return err
+	}
+	how.Seed = uint64(f.seed)
+	out.Messagef("%s on %s, context %d\nsampling %s\n", title(e), e.Device, e.Context, &how)
+	st, err := f.generate(ctx, e, prompt, how)
 	if err != nil {
 		return err
 	}
@@ -167,13 +158,11 @@ func (f *runFlags) readPrompt(given bool) (string, error) {
 	return strings.TrimSuffix(text, "\n"), err
 }
 
-func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string) (engine.Stats, error) {
+func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string, how sample.Settings) (engine.Stats, error) {
 	ids := e.Prompt(prompt, f.special)
-	// The decoder sees the prompt too: whether the first token's space is text
-	// depends on what stands before it.
-	dec := e.Tokenizer.NewDecoder(f.special)
-	for _, id := range ids {
-		dec.Next(id)
+	shown, err := f.follow(e, ids)
+	if err != nil {
+		return engine.Stats{}, err
 	}
 	bar := out.NewBar("prompt", false)
 	var last string
@@ -197,23 +186,32 @@ func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string
 		draft = 0
 	}
 	r := engine.Request{
-		Tokens: ids,
-		Share:  -1,
-		Params: sample.Params{
-			Temp: f.temp, TopK: int32(f.topK), TopP: f.topP, MinP: f.minP, Seed: uint64(f.seed),
-		},
-		Penalty:   f.repeat,
-		PenaltyN:  f.repeatLast,
+		Tokens:    ids,
+		Share:     -1,
+		Settings:  how,
 		MaxTokens: f.n,
 		IgnoreEOS: f.ignoreEOS,
 		Proof:     f.proof,
 		Draft:     draft,
 	}
+	if len(f.stops) > 0 { // looked for where tokens are chosen, so that none is after the stop string
+		chosen, err := f.follow(e, ids)
+		if err != nil {
+			return engine.Stats{}, err
+		}
+		r.Until = func(id int32) bool {
+			_, end := chosen.next(id)
+			return end
+		}
+	}
 	st, err := e.Generate(ctx, r,
 		func(done, total int) { bar.Set(int64(done), int64(total)) },
-		func(id int32) { emit(dec.Next(id)) })
+		func(id int32) {
+			text, _ := shown.next(id)
+			emit(text)
+		})
 	bar.Clear()
-	emit(dec.Flush())
+	emit(shown.flush())
 	if last != "" && !strings.HasSuffix(last, "\n") {
 		emit("\n")
 	}
@@ -221,6 +219,41 @@ func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string
 		return st, err
 	}
 	return st, err
+}
+
+// follower turns generated tokens into text, up to a stop string.
+type follower struct {
+	dec   *tokenizer.Decoder
+	stops *stop.Matcher
+}
+
+// follow begins after a prompt. The decoder sees that too: whether the first token's
+// space is text depends on what stands before it.
+func (f *runFlags) follow(e *engine.Engine, prompt []int32) (*follower, error) {
+	stops, err := stop.New(f.stops...)
+	if err != nil {
+		return nil, err
+	}
+	w := &follower{e.Tokenizer.NewDecoder(f.special), stops}
+	for _, id := range prompt {
+		w.dec.Next(id)
+	}
+	return w, nil
+}
+
+// next returns the text that is certain with this token, and whether a stop string ends it.
+func (w *follower) next(id int32) (text string, end bool) {
+	text, which, _ := w.stops.Next([]byte(w.dec.Next(id)))
+	return text, which >= 0
+}
+
+// flush returns what was held back at the end of the text.
+func (w *follower) flush() string {
+	text, which, _ := w.stops.Next([]byte(w.dec.Flush()))
+	if which < 0 {
+		text += w.stops.Flush()
+	}
+	return text
 }
 
 // title is the model's name, or its file's.

@@ -21,3 +21,19 @@ func ExampleSampler_Pick() {
 	// 1
 	// 2 1 1 1 1 1 2
 }
+
+// Choose does all of the chain; what depends on earlier tokens is computed from them.
+func ExampleSampler_Choose() {
+	how := sample.Defaults()
+	how.Temp, how.Repeat, how.Bias = 0, 2, []sample.Bias{{ID: 3, Add: 1}}
+	fmt.Println(how.OnHost(), &how)
+	var s sample.Sampler
+	ids := []int32{0}
+	for range 4 {
+		ids = append(ids, s.Choose([]float32{0.1, 2, 1.9, 0.2}, &how, ids))
+	}
+	fmt.Println(ids)
+	// Output:
+	// true logit bias on 1 → repeat 2 over 64 tokens → top-k 40 → top-p 0.95 → min-p 0.05 → the most likely, seed 0
+	// [0 1 2 3 1]
+}

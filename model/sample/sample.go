@@ -10,7 +10,7 @@ import (
 	"eclat/model/numerics"
 )
 
-// Params say how to pick a token from logits. The filters apply in the order
+// Params say how to pick a token from logits, as far as every device can. The filters apply in the order
 // top-k, top-p, min-p, temperature; the zero value of each filter turns it off.
 type Params struct {
 	Temp float32 // temperature; 0 picks the most likely token
@@ -48,7 +48,12 @@ func weight(logit, top, factor float32) float32 {
 // as counter (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
 // It needs 32-bit integers only, so a shader computes the same number.
 func Uniform(seed uint64, pos uint32) float32 {
-	return float32(philox([4]uint32{pos}, [2]uint32{uint32(seed), uint32(seed >> 32)})[0]>>8) / (1 << 24)
+	return uniform(seed, pos, 0)
+}
+
+// uniform is the number of one of the four words of a seed and a position.
+func uniform(seed uint64, pos uint32, word int) float32 {
+	return float32(philox([4]uint32{pos}, [2]uint32{uint32(seed), uint32(seed >> 32)})[word]>>8) / (1 << 24)
 }
 
 func philox(c [4]uint32, k [2]uint32) [4]uint32 {
@@ -64,7 +69,15 @@ func philox(c [4]uint32, k [2]uint32) [4]uint32 {
 
 // Sampler picks tokens. It keeps its scratch memory between calls, so it belongs
 // to one goroutine; the zero value is ready.
-type Sampler struct{ cand []candidate }
+type Sampler struct {
+	cand     []candidate
+	logits   []float32  // adjusted
+	counts   []int32    // by token, zeros between uses
+	common   []int32    // by position of a window
+	surprise []surprise // by candidate
+	weights  []float64  // by candidate
+	text     []byte     // of a token
+}
 
 type candidate struct {
 	id    int32
@@ -86,59 +99,91 @@ func (s *Sampler) Reserve(n int) { s.cand = slices.Grow(s.cand[:0], n) }
 //	x[c] ≥ x[0] + Least()                min-p keeps these, of those
 //	w[c] = Exp2((x[c] − x[0])·Factor())  the first c with Σw[…c] > Uniform·Σw is chosen, else the last
 func (s *Sampler) Pick(logits []float32, how Params, pos int32) int32 {
-	best := Argmax(logits)
-	if best < 0 || !Finite(logits) {
+	if !Finite(logits) {
 		return -1
 	}
-	if !(how.Temp > 0) || how.TopK == 1 {
+	return s.draw(logits, &Settings{Params: how}, pos)
+}
+
+// Choose returns the token that follows ids, chosen from the logits (vocab) that stand
+// after the last of them; −1 where one of the logits is not finite, which no penalty
+// mends. Settings are prepared. Where they are Params alone it is Pick at that token's
+// position.
+func (s *Sampler) Choose(logits []float32, how *Settings, ids []int32) int32 {
+	if !Finite(logits) {
+		return -1
+	}
+	if how.adjusts() {
+		logits = s.adjust(logits, how, ids)
+	}
+	return s.draw(logits, how, int32(len(ids)-1))
+}
+
+// draw takes a token from logits that are finite, or −∞ where it is banned; −1 where
+// all are.
+func (s *Sampler) draw(logits []float32, how *Settings, pos int32) int32 {
+	best := Argmax(logits)
+	greedy := !(how.Temp > 0) && !(how.DynaRange > 0) && !how.typical() && !how.xtc()
+	if best < 0 || greedy || how.TopK == 1 {
 		return best
 	}
-	top := logits[best]
 	k := len(logits)
 	if how.TopK > 0 {
 		k = min(k, int(how.TopK))
 	}
 	s.choose(logits, k)
+	cand := s.cand // ranked, at every step
 
-	// Both filters keep a prefix of the ranking, so the shorter one decides.
-	keep := len(s.cand)
+	if how.TopNSigma > 0 {
+		cand = withinSigma(cand, logits, how.TopNSigma)
+	}
+	if how.typical() {
+		cand = s.typicalOf(cand, how.Typical)
+	}
 	if how.TopP > 0 && how.TopP < 1 {
-		reach := float32(how.TopP * s.total(keep, math.Log2E))
-		var sum float32
-		for i, c := range s.cand {
-			if sum += weight(c.logit, top, math.Log2E); sum >= reach {
-				keep = i + 1
-				break
-			}
-		}
+		reach := float32(how.TopP * total(cand, math.Log2E))
+		cand = cand[:min(len(cand), 1+first(cand, math.Log2E, func(sum float32) bool { return sum >= reach }))]
 	}
 	if how.MinP > 0 {
-		least := top + how.Least()
-		n, _ := slices.BinarySearchFunc(s.cand[:keep], least, func(c candidate, least float32) int {
+		least := cand[0].logit + how.Least()
+		n, _ := slices.BinarySearchFunc(cand, least, func(c candidate, least float32) int {
 			if c.logit >= least {
 				return -1
 			}
 			return 1
 		})
-		keep = max(1, n)
+		cand = cand[:max(1, n)]
 	}
-	factor := how.Factor()
-	u := float32(Uniform(how.Seed, uint32(pos)) * s.total(keep, factor))
-	var sum float32
-	for _, c := range s.cand[:keep] {
-		if sum += weight(c.logit, top, factor); sum > u {
-			return c.id
-		}
+	if how.xtc() {
+		cand = withoutTop(cand, how, pos)
 	}
-	return s.cand[keep-1].id
+	p := how.Params
+	if p.Temp = s.temperature(how, cand); !(p.Temp > 0) {
+		return cand[0].id
+	}
+	factor := p.Factor()
+	u := float32(Uniform(p.Seed, uint32(pos)) * total(cand, factor))
+	return cand[min(len(cand)-1, first(cand, factor, func(sum float32) bool { return sum > u }))].id
 }
 
-// total is the sum of the first n candidates' weights.
-func (s *Sampler) total(n int, factor float32) (sum float32) {
-	for _, c := range s.cand[:n] {
-		sum += weight(c.logit, s.cand[0].logit, factor)
+// total is the sum of the candidates' weights, in order of rank.
+func total(cand []candidate, factor float32) (sum float32) {
+	for _, c := range cand {
+		sum += weight(c.logit, cand[0].logit, factor)
 	}
 	return sum
+}
+
+// first returns the first candidate with which the sum of the weights is enough, their
+// number where none is.
+func first(cand []candidate, factor float32, enough func(sum float32) bool) int {
+	var sum float32
+	for i, c := range cand {
+		if sum += weight(c.logit, cand[0].logit, factor); enough(sum) {
+			return i
+		}
+	}
+	return len(cand)
 }
 
 // Argmax returns the index of the largest number, the first of equals; −1 where
@@ -167,11 +212,14 @@ func byRank(a, b candidate) int {
 	return cmp.Or(cmp.Compare(b.logit, a.logit), cmp.Compare(a.id, b.id))
 }
 
-// choose leaves the k best numbers of logits in s.cand, ranked. For k below the
+// choose leaves the k best numbers of logits in s.cand, ranked; none of −∞. For k below the
 // vocabulary it keeps a heap of k with the worst on top.
 func (s *Sampler) choose(logits []float32, k int) {
 	s.cand = s.cand[:0]
 	for i, x := range logits {
+		if x < -math.MaxFloat32 {
+			continue // banned
+		}
 		c := candidate{int32(i), x}
 		if len(s.cand) < k {
 			s.cand = append(s.cand, c)
@@ -205,20 +253,5 @@ func (s *Sampler) down(i int) {
 		}
 		h[i], h[worst] = h[worst], h[i]
 		i = worst
-	}
-}
-
-// Penalise divides the logits of recently used tokens by penalty where they are
-// positive and multiplies them where not, once for each token (Keskar et al. 2019, "CTRL").
-func Penalise(logits []float32, recent []int32, penalty float32) {
-	for i, id := range recent {
-		if slices.Contains(recent[:i], id) || id < 0 || int(id) >= len(logits) {
-			continue
-		}
-		if logits[id] > 0 {
-			logits[id] /= penalty
-		} else {
-			logits[id] *= penalty
-		}
 	}
 }

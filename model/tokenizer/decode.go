@@ -91,8 +91,17 @@ func (d *Decoder) Flush() string { return d.take(true) }
 
 // take returns the complete characters held, all of it at the end.
 func (d *Decoder) take(end bool) string {
+	text, left := Characters(d.held, end)
+	d.held = append(d.held[:0], left...)
+	return text
+}
+
+// Characters returns the text of the complete characters that b begins with, at the end
+// of a text of all of it, and the bytes that are left. Bytes that can be part of no
+// character become U+FFFD, one for each sequence that began like a character: so it is
+// the same text however the bytes come.
+func Characters(b []byte, end bool) (text string, left []byte) {
 	var out strings.Builder
-	b := d.held
 	for len(b) > 0 && (end || utf8.FullRune(b)) {
 		r, n := utf8.DecodeRune(b)
 		if r == utf8.RuneError && n == 1 {
@@ -103,8 +112,7 @@ func (d *Decoder) take(end bool) string {
 		out.WriteRune(r)
 		b = b[n:]
 	}
-	d.held = append(d.held[:0], b...)
-	return out.String()
+	return out.String(), b
 }
 
 // badStart reports whether b can not be the start of a character.
