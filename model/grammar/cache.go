@@ -104,10 +104,10 @@ func equal(a, b []int32) bool {
 // add sets the entry's tokens in dst.
 func (c *Masks) add(e *entry, dst []uint64) {
 	if e.slice >= 0 {
-		or(dst, c.v.plain[e.slice].bits)
+		unite(dst, c.v.plain[e.slice].bits)
 	}
 	if e.bits != nil {
-		or(dst, e.bits)
+		unite(dst, e.bits)
 		return
 	}
 	for _, id := range e.ids {
@@ -115,7 +115,7 @@ func (c *Masks) add(e *entry, dst []uint64) {
 	}
 }
 
-func or(dst, src []uint64) {
+func unite(dst, src []uint64) {
 	src = src[:len(dst)]
 	for i := range dst {
 		dst[i] |= src[i]

@@ -210,8 +210,9 @@ func TestSchemaCases(t *testing.T) {
 			}
 		}
 		for range 30 {
-			if text := walk(t, m, rng, 60, 20000); judge(s, text) != nil {
-				t.Errorf("%s: %q: %v", c.schema, text, judge(s, text))
+			text, ended := walk(t, m, rng, 60, 20000)
+			if err := judge(s, text); err != nil || !ended {
+				t.Errorf("%s: %.1000q: %v", c.schema, text, err)
 			}
 		}
 	}
