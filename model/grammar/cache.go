@@ -28,6 +28,7 @@ type entry struct {
 	hash       uint64
 	key        []int32
 	slice      int32    // of the vocabulary, −1 for none
+	peak       int32    // threads at once
 	ids        []int32  // further tokens, or
 	bits       []uint64 // the same as a mask, where that is shorter
 }
@@ -63,9 +64,10 @@ func (c *Masks) part(m *Matcher, key []int32, id int32) []int32 {
 	return append(key, f.what, min(max(l.Min-f.count, 0), far), left)
 }
 
-// fetch adds the tokens that may follow t to dst, where they are known. Any entry whose key
+// fetch adds the tokens that may follow t to dst, where they are known, and returns the most
+// threads that t becomes. Any entry whose key
 // agrees with t as far as it goes is the right one.
-func (c *Masks) fetch(m *Matcher, t thread, dst []uint64) bool {
+func (c *Masks) fetch(m *Matcher, t thread, dst []uint64) (peak int, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := append(m.key[:0], t.state)
@@ -75,11 +77,11 @@ func (c *Masks) fetch(m *Matcher, t thread, dst []uint64) bool {
 			m.key = key
 			c.touch(i)
 			c.add(&c.entries[i], dst)
-			return true
+			return int(c.entries[i].peak), true
 		}
 		if n > 0 && key[len(key)-3] == bottom || n == c.deepest {
 			m.key = key
-			return false
+			return 0, false
 		}
 		key = c.part(m, key, at)
 		for _, x := range key[len(key)-3:] {
@@ -123,13 +125,13 @@ func unite(dst, src []uint64) {
 }
 
 // store adds what m.walk found of t to dst and, unless a limit cut the walk, keeps it.
-func (c *Masks) store(m *Matcher, t thread, slice int32, read int, dst []uint64) {
-	c.add(&entry{slice: slice, ids: m.ids}, dst)
+func (c *Masks) store(m *Matcher, t thread, w walked, dst []uint64) {
+	c.add(&entry{slice: w.slice, ids: m.ids}, dst)
 	if m.over {
 		return
 	}
 	key := append(m.key[:0], t.state)
-	for at := t.stack; read > 0; read-- {
+	for at := t.stack; w.read > 0; w.read-- {
 		key = c.part(m, key, at)
 		at = m.s.frames[at].up
 	}
@@ -141,7 +143,7 @@ func (c *Masks) store(m *Matcher, t thread, slice int32, read int, dst []uint64)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := entry{hash: h, key: append([]int32(nil), key...), slice: slice}
+	e := entry{hash: h, key: append([]int32(nil), key...), slice: w.slice, peak: int32(w.peak)}
 	if len(m.ids) <= 2*c.v.Words() {
 		e.ids = append([]int32(nil), m.ids...)
 	} else {

@@ -1,6 +1,13 @@
 package grammar
 
-import "errors"
+import (
+	"errors"
+
+	"eclat/model/grammar/schema"
+)
+
+// ErrNothing is the error of a schema that is sound but that no value satisfies.
+var ErrNothing = schema.ErrNever
 
 // Errors of a Matcher.
 var (

@@ -8,12 +8,15 @@ import (
 )
 
 // maxSteps bounds the threads moved for one mask; past it the grammar is too ambiguous.
-const maxSteps = 1 << 26
+const maxSteps = 1 << 24
 
 // Mask writes to dst, of the vocabulary's Words, the tokens that may follow: those after
 // which the text can be gone on with or is complete, and the end tokens where it is complete.
 // It fails with ErrStuck where that is none, and with ErrAmbiguous where finding them takes
 // too much work. After the end it allows nothing.
+//
+// Each thread's tokens are found alone, so that they can be kept. That is right as long as
+// all threads together cannot become too many; else they are walked together.
 func (m *Matcher) Mask(dst []uint64) error {
 	if len(dst) != m.v.Words() {
 		return fmt.Errorf("mask of %d words, not %d", len(dst), m.v.Words())
@@ -22,21 +25,31 @@ func (m *Matcher) Mask(dst []uint64) error {
 	if m.ended {
 		return nil
 	}
-	m.over, m.narrow = false, false
+	together := 0
 	narrow := false
-	for _, t := range m.set {
+	for i, t := range m.set {
 		if t.state == done || m.p.States[t.state].Edge == m.p.States[t.state].EdgeEnd {
 			continue
 		}
-		if m.c.fetch(m, t, dst) {
-			continue
+		peak, known := m.c.fetch(m, t, dst)
+		if !known {
+			w, err := m.walk(m.set[i : i+1])
+			if err != nil {
+				return err
+			}
+			m.c.store(m, t, w, dst)
+			peak = w.peak
 		}
-		slice, read, ok := m.walk(t)
-		if !ok {
-			return ErrAmbiguous
+		if together += peak; together > maxThreads {
+			clear(dst)
+			w, err := m.walk(m.set)
+			if err != nil {
+				return err
+			}
+			narrow = m.narrow
+			m.c.add(&entry{slice: w.slice, ids: m.ids}, dst)
+			break
 		}
-		narrow = narrow || m.narrow
-		m.c.store(m, t, slice, read, dst)
 	}
 	if m.Final() {
 		for _, id := range m.v.ends {
@@ -52,50 +65,79 @@ func (m *Matcher) Mask(dst []uint64) error {
 	return nil
 }
 
-// walk finds the tokens that may follow thread t. Those of plain text are the vocabulary's
-// slice of that number (−1: none), the others are left in m.ids. read is how many frames of
-// t's stack had a say, the bottom counted as one. The way goes down the trie with the
-// threads of each depth; where none is left, all below is skipped.
-func (m *Matcher) walk(t thread) (slice int32, read int, ok bool) {
+// walked is what a walk found besides m.ids.
+type walked struct {
+	slice int32 // further tokens: the vocabulary's slice of that number, −1 for none
+	read  int   // how many frames of the thread's stack had a say, the bottom counted as one
+	peak  int   // most threads at once
+}
+
+// walk finds the tokens that may follow the threads of set. It goes down the trie with the
+// threads of each depth; where none is left, all below is skipped. A single thread of a free
+// state is spared the tokens of plain text.
+func (m *Matcher) walk(set []thread) (w walked, err error) {
 	m.over, m.narrow = false, false
 	frames := len(m.s.frames)
-	top := m.s.frames[t.stack]
+	top := m.s.frames[set[0].stack]
 	m.low = top.depth + 1
-	tr, slice := m.v.all, -1
-	switch m.p.States[t.state].Free {
-	case pda.Stays:
-		tr, slice = m.v.rest, int32(len(m.v.plain)-1)
-	case pda.OneATurn:
-		if l := ^top.what; t.stack != 0 && l >= 0 && m.p.Loops[l].Again == t.state {
-			m.low = top.depth
-			left := int32(m.v.all.deep)
-			if most := m.p.Loops[l].Max; most >= 0 {
-				left = most - top.count
-			}
-			tr, slice = m.v.rest, int32(m.v.plainUpTo(left))
-		}
+	w = walked{slice: -1, peak: len(set)}
+	tr := m.v.all
+	if len(set) == 1 && m.free(set[0], top, &w.slice) {
+		tr = m.v.rest
 	}
 	m.ids = m.ids[:0]
-	m.buf = append(m.buf[:0], t)
-	m.level[0], m.level[1] = 0, 1
+	m.buf = append(m.buf[:0], set...)
+	m.level[0], m.level[1] = 0, len(set)
 	nodes := tr.nodes
 	work := 0
 	for i := int32(1); int(i) < len(nodes)-1; {
 		n := &nodes[i]
-		now := m.buf[m.level[n.depth-1]:m.level[n.depth]]
+		end := m.level[n.depth]
+		now := m.buf[m.level[n.depth-1]:end]
 		if work += len(now); work > maxSteps {
 			m.s.cut(frames)
-			return 0, 0, false
+			return w, ErrAmbiguous
 		}
-		m.buf = m.step(m.buf[:m.level[n.depth]], now, n.b)
-		if len(m.buf) == m.level[n.depth] {
+		m.buf = m.step(m.buf[:end], now, n.b)
+		if len(m.buf) == end {
 			i = n.skip
 			continue
 		}
+		w.peak = max(w.peak, len(m.buf)-end)
 		m.level[n.depth+1] = len(m.buf)
 		m.ids = append(m.ids, tr.ids[n.ids:nodes[i+1].ids]...)
 		i++
 	}
 	m.s.cut(frames)
-	return slice, int(max(top.depth-m.low+1, 0)), true
+	if m.narrow {
+		w.peak = maxThreads + 1
+	}
+	w.read = int(max(top.depth-m.low+1, 0))
+	return w, nil
+}
+
+// free reports whether all tokens of plain text that may follow t are those of a slice.
+func (m *Matcher) free(t thread, top frame, slice *int32) bool {
+	longest := int32(len(m.v.plain) - 1)
+	switch m.p.States[t.state].Free {
+	case pda.Stays:
+		*slice = longest
+		return true
+	case pda.OneATurn:
+		l := ^top.what
+		if t.stack == 0 || l < 0 || m.p.Loops[l].Again != t.state {
+			return false
+		}
+		m.low = top.depth
+		most := longest
+		if x := m.p.Loops[l]; x.Max >= 0 {
+			most = int32(m.v.plainUpTo(x.Max - top.count))
+		}
+		// A longer text goes on behind the loop, if there it can.
+		if most == longest || m.p.Loops[l].Shut {
+			*slice = most
+			return true
+		}
+	}
+	return false
 }

@@ -33,8 +33,7 @@ func (r *runner) open(set []thread, from int, state, stack int32) []thread {
 					return set
 				}
 			}
-			if len(set)-from >= maxThreads {
-				r.over, r.narrow = true, true
+			if len(set)-from > maxThreads { // one too many, which step sees
 				return set
 			}
 			set = append(set, t)
@@ -88,7 +87,8 @@ func (r *runner) open(set []thread, from int, state, stack int32) []thread {
 	}
 }
 
-// step appends to set what the threads of now become by byte c.
+// step appends to set what the threads of now become by byte c: nothing where that is too
+// many.
 func (r *runner) step(set []thread, now []thread, c byte) []thread {
 	from := len(set)
 	for _, t := range now {
@@ -103,6 +103,10 @@ func (r *runner) step(set []thread, now []thread, c byte) []thread {
 			return append(set, thread{to, t.stack})
 		}
 		set = r.open(set, from, to, t.stack)
+	}
+	if len(set)-from > maxThreads {
+		r.over, r.narrow = true, true
+		return set[:from]
 	}
 	return set
 }

@@ -9,7 +9,7 @@ import (
 const (
 	maxNodes    = 1 << 19 // of the nondeterministic automaton
 	maxStates   = 1 << 18 // of the deterministic one
-	maxWork     = 1 << 23 // nodes and edges looked at while making it so
+	maxWork     = 1 << 24 // nodes and edges looked at while making it so
 	maxThreads  = 1 << 10 // that one byte may start
 	inlineSize  = 256     // nodes of a rule that is built into others
 	unrollCount = 8       // copies that may stand for a counted repetition,

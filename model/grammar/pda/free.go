@@ -8,7 +8,7 @@ type Free uint8
 const (
 	Bound    Free = iota // it does not
 	Stays                // a plain character leads back to the state
-	OneATurn             // a plain character is a whole turn of a loop whose body begins here
+	OneATurn             // a plain character is a whole turn, no more, of a loop whose body begins here
 )
 
 // Plain is the characters that strings of JSON, and most free text of other grammars, take
@@ -28,14 +28,14 @@ func (p *Program) markFree() {
 		if to < 0 {
 			continue
 		}
-		free, turn := to == int32(s), p.States[to].Leave
+		free, turn := to == int32(s), p.States[to].only()
 		for _, w := range ways {
 			if !free && !turn {
 				break
 			}
 			p.follow(int32(s), w, func(to int32) {
 				free = free && to == int32(s)
-				turn = turn && to >= 0 && p.States[to].Leave
+				turn = turn && to >= 0 && p.States[to].only()
 			})
 		}
 		switch {
@@ -44,6 +44,24 @@ func (p *Program) markFree() {
 		case turn:
 			p.States[s].Free = OneATurn
 		}
+	}
+}
+
+// only reports whether a state can do nothing but pop.
+func (s *State) only() bool { return s.Leave && s.Edge == s.EdgeEnd && s.Act == s.ActEnd }
+
+// markShut finds the loops behind which no plain text can follow at once, so that their
+// count alone decides how much of it there may be.
+func (p *Program) markShut() {
+	for i := range p.Loops {
+		st := &p.States[p.Loops[i].After]
+		shut := !st.Leave && st.Act == st.ActEnd
+		for _, e := range p.Edges[st.Edge:st.EdgeEnd] {
+			for c := int(e.Lo); c <= int(e.Hi); c++ {
+				shut = shut && c < 0x80 && !Plain.Has(rune(c))
+			}
+		}
+		p.Loops[i].Shut = shut
 	}
 }
 

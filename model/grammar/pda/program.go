@@ -39,8 +39,12 @@ type Edge struct {
 // none where Back < 0, since nothing would be left to do there; else one of the loop Loop.
 type Act struct{ To, Back, Loop int32 }
 
-// Loop is a counted repetition. Max < 0: no limit.
-type Loop struct{ Again, After, Min, Max int32 }
+// Loop is a counted repetition. Max < 0: no limit. Shut says that what is behind it begins
+// with no character of Plain.
+type Loop struct {
+	Again, After, Min, Max int32
+	Shut                   bool
+}
 
 // Next returns the state that byte c leads to from s, −1 for none.
 func (p *Program) Next(s int32, c byte) int32 {
@@ -79,5 +83,6 @@ func Compile(rules []Rule) (*Program, error) {
 		return nil, err
 	}
 	d.p.markFree()
+	d.p.markShut()
 	return d.p, d.countThreads()
 }

@@ -9,20 +9,22 @@ import (
 // become one call, behind which the thread may stand at each of their ends.
 type subset struct {
 	*builder
-	p      *Program
-	index  map[string]int32
-	single []int32   // the state of a set of one node
-	sets   [][]int32 // a state's nodes
-	rules  []int32   // a state's rule
-	after  []int32   // a loop's state behind it, −1 before it is needed
-	seen   []bool
-	work   int
-	key    []byte
+	p       *Program
+	index   map[string]int32
+	single  []int32   // the state of a set of one node
+	sets    [][]int32 // a state's nodes
+	rules   []int32   // a state's rule
+	after   []int32   // a loop's state behind it, −1 before it is needed
+	seen    []bool
+	work    int
+	key     []byte
+	scratch []int32
 }
 
-// closure returns the nodes reached from set by empty moves that have other edges, sorted.
+// closure returns the nodes reached from set by empty moves that have other edges, sorted,
+// in scratch memory.
 func (d *subset) closure(from []int32) []int32 {
-	set := slices.Clone(from)
+	set := append(d.scratch[:0], from...)
 	for _, n := range set {
 		d.seen[n] = true
 	}
@@ -47,6 +49,8 @@ func (d *subset) closure(from []int32) []int32 {
 	for _, n := range set {
 		d.seen[n] = false
 	}
+	d.scratch = set
+	d.work += len(set)
 	set = set[:keep]
 	slices.Sort(set)
 	return set
@@ -66,7 +70,7 @@ func (d *subset) state(from []int32, rule int32) int32 {
 	if !ok {
 		s = int32(len(d.sets))
 		d.index[string(d.key)] = s
-		d.sets = append(d.sets, set)
+		d.sets = append(d.sets, slices.Clone(set))
 		d.rules = append(d.rules, rule)
 	}
 	if len(from) == 1 {
@@ -201,7 +205,7 @@ func (d *subset) leftRecursion() error {
 	var visit func(r int) error
 	var begin func(node int32) error
 	begin = func(node int32) error {
-		for _, n := range d.closure([]int32{node}) {
+		for _, n := range slices.Clone(d.closure([]int32{node})) {
 			for e := d.first[n]; e >= 0; e = d.edges[e].next {
 				var err error
 				switch x := d.edges[e]; x.kind {

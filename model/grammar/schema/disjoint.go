@@ -132,7 +132,10 @@ func separate(of func(*value) (*regular.DFA, error), a, b *value) (bool, error) 
 	if errors.Is(err, regular.ErrSize) {
 		return false, nil
 	}
-	return isNever(err), unlessNever(err)
+	if errors.Is(err, regular.ErrEmpty) || isNever(err) {
+		return true, nil
+	}
+	return false, err
 }
 
 // propertyApart reports whether a property that one requires and both describe tells the

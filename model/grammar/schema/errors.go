@@ -15,6 +15,12 @@ var (
 )
 
 // isNever reports whether err says that a schema, though sound, has no value.
-func isNever(err error) bool {
-	return errors.Is(err, ErrNever) || errors.Is(err, regular.ErrEmpty)
+func isNever(err error) bool { return errors.Is(err, ErrNever) }
+
+// failAutomaton names v as what an automaton could not be made of.
+func failAutomaton(v *value, err error) error {
+	if errors.Is(err, regular.ErrEmpty) {
+		err = ErrNever
+	}
+	return fail(v, err)
 }

@@ -15,15 +15,16 @@ const (
 	ipv4  = octet + `(\.` + octet + `){3}`
 	h16   = `[0-9a-fA-F]{1,4}`
 	ls32  = `(` + h16 + `:` + h16 + `|` + ipv4 + `)`
-	label = `[a-zA-Z0-9]([a-zA-Z0-9-]{0,28}[a-zA-Z0-9])?`
-	host  = label + `(\.` + label + `){0,7}`
+	label = `[a-zA-Z0-9]([a-zA-Z0-9-]{0,38}[a-zA-Z0-9])?`
+	host  = `[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.` + label + `){0,4}`
 	atom  = "[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]{1,20}"
 	pchar = `([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})`
 )
 
 // formats are the patterns of the formats: the common form of each, which every checker
-// takes. Of names and addresses, parts are of at most 30 characters and there are at most
-// eight, so that the whole stays within the limits of the standards.
+// takes. Names have at most five parts, the first of at most 63 characters and the others of
+// 40, and of an address the part before the @ three of 20, so that the whole stays within the
+// limits of the standards.
 var formats = map[string]string{
 	"date":      date,                                   // RFC 3339, full-date
 	"time":      clock,                                  // full-time, without leap seconds

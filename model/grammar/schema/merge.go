@@ -40,20 +40,24 @@ func (c *compiler) expand(s *value, keep bool) (*value, error) {
 	if len(parts) == 0 {
 		return s, nil
 	}
-	s = s.without("$ref", "allOf")
-	for _, p := range parts {
-		x, err := c.expand(p, false)
+	// What stands beside comes last, so that properties keep the order of the parts.
+	all, err := c.expand(parts[0], false)
+	for _, p := range append(parts[1:], s.without("$ref", "allOf")) {
+		if err == nil && all.kind != boolean {
+			p, err = c.expand(p, false)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if s, err = c.merge(s, x); err != nil {
+		if all, err = c.merge(all, p); err != nil {
 			return nil, err
 		}
-		if s.kind == boolean {
-			return s, nil
-		}
 	}
-	return s, nil
+	if all.kind == object {
+		all = all.without()
+		all.parent, all.name = s.parent, s.name
+	}
+	return all, nil
 }
 
 // merge returns one schema of what both allow. Both have been expanded.

@@ -28,17 +28,18 @@ func mustCompile(pattern string) *regular.DFA {
 func (c *compiler) numerals(s *value, whole bool) (*regular.DFA, error) {
 	d, free := allNumber, true
 	if whole {
-		d, free = integers, false
+		d = integers
 	}
 	and := func(v *value, other *regular.DFA, err error) error {
-		if free {
-			d, free = decimals, false
+		if free && !whole {
+			d = decimals
 		}
+		free = false
 		if err == nil {
 			d, err = regular.Intersect(d, other)
 		}
 		if err != nil {
-			return fail(v, err)
+			return failAutomaton(v, err)
 		}
 		return nil
 	}
@@ -68,6 +69,12 @@ func (c *compiler) numerals(s *value, whole bool) (*regular.DFA, error) {
 		if err := and(v, m, err); err != nil {
 			return nil, err
 		}
+	}
+	if free {
+		return d, nil
+	}
+	if err := c.spend(32 + 2*len(d.Edges)); err != nil {
+		return nil, fail(s, err)
 	}
 	return d, nil
 }

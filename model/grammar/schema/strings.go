@@ -43,7 +43,7 @@ func (c *compiler) words(s *value) (*regular.DFA, error) {
 			other, err = regular.Intersect(d, other)
 		}
 		if err != nil {
-			return fail(v, err)
+			return failAutomaton(v, err)
 		}
 		d = other
 		return nil
