@@ -26,6 +26,7 @@
 //
 // Caveats. The output may be cut off by a limit of tokens before it is complete; Final tells.
 // Tokens that are no text (the control tokens of the vocabulary) are to be given as empty:
-// they are never allowed, but for the end tokens. Where a model thinks before it answers,
+// they are never allowed, but for the end tokens. The vocabulary should have a token for every
+// byte, as real ones do; where it cannot spell what must come, Mask fails with ErrStuck. Where a model thinks before it answers,
 // the grammar begins behind the thinking.
 package grammar
