@@ -1,0 +1,143 @@
+package grammar
+
+import (
+	"fmt"
+	"slices"
+
+	"eclat/model/grammar/pda"
+)
+
+// maxSteps bounds the threads moved for one mask; past it the grammar is too ambiguous.
+const maxSteps = 1 << 24
+
+// Mask writes to dst, of the vocabulary's Words, the tokens that may follow: those after
+// which the text can be gone on with or is complete, and the end tokens where it is complete.
+// It fails with ErrStuck where that is none, and with ErrAmbiguous where finding them takes
+// too much work. After the end it allows nothing.
+//
+// Each thread's tokens are found alone, so that they can be kept. That is right as long as
+// all threads together cannot become too many; else they are walked together.
+func (m *Matcher) Mask(dst []uint64) error {
+	if len(dst) != m.v.Words() {
+		return fmt.Errorf("mask of %d words, not %d", len(dst), m.v.Words())
+	}
+	clear(dst)
+	if m.ended {
+		return nil
+	}
+	together := 0
+	narrow := false
+	for i, t := range m.set {
+		if t.state == done || m.p.States[t.state].Edge == m.p.States[t.state].EdgeEnd {
+			continue
+		}
+		peak, known := m.c.fetch(m, t, dst)
+		if !known {
+			w, err := m.walk(m.set[i : i+1])
+			if err != nil {
+				return err
+			}
+			m.c.store(m, t, w, dst)
+			peak = w.peak
+		}
+		if together += peak; together > maxThreads {
+			clear(dst)
+			w, err := m.walk(m.set)
+			if err != nil {
+				return err
+			}
+			narrow = m.narrow
+			m.c.add(&entry{slice: w.slice, ids: m.ids}, dst)
+			break
+		}
+	}
+	if m.Final() {
+		for _, id := range m.v.ends {
+			dst[id/64] |= 1 << (id % 64)
+		}
+	}
+	if !slices.ContainsFunc(dst, func(w uint64) bool { return w != 0 }) {
+		if narrow {
+			return ErrAmbiguous
+		}
+		return ErrStuck
+	}
+	return nil
+}
+
+// walked is what a walk found besides m.ids.
+type walked struct {
+	slice int32 // further tokens: the vocabulary's slice of that number, −1 for none
+	read  int   // how many frames of the thread's stack had a say, the bottom counted as one
+	peak  int   // most threads at once
+}
+
+// walk finds the tokens that may follow the threads of set. It goes down the trie with the
+// threads of each depth; where none is left, all below is skipped. A single thread of a free
+// state is spared the tokens of plain text.
+func (m *Matcher) walk(set []thread) (w walked, err error) {
+	m.over, m.narrow = false, false
+	frames := len(m.s.frames)
+	top := m.s.frames[set[0].stack]
+	m.low = top.depth + 1
+	w = walked{slice: -1, peak: len(set)}
+	tr := m.v.all
+	if len(set) == 1 && m.free(set[0], top, &w.slice) {
+		tr = m.v.rest
+	}
+	m.ids = m.ids[:0]
+	m.buf = append(m.buf[:0], set...)
+	m.level[0], m.level[1] = 0, len(set)
+	nodes := tr.nodes
+	work := 0
+	for i := int32(1); int(i) < len(nodes)-1; {
+		n := &nodes[i]
+		end := m.level[n.depth]
+		now := m.buf[m.level[n.depth-1]:end]
+		if work += len(now); work > maxSteps {
+			m.s.cut(frames)
+			return w, ErrAmbiguous
+		}
+		m.buf = m.step(m.buf[:end], now, n.b)
+		if len(m.buf) == end {
+			i = n.skip
+			continue
+		}
+		w.peak = max(w.peak, len(m.buf)-end)
+		m.level[n.depth+1] = len(m.buf)
+		m.ids = append(m.ids, tr.ids[n.ids:nodes[i+1].ids]...)
+		i++
+	}
+	m.s.cut(frames)
+	if m.narrow {
+		w.peak = maxThreads + 1
+	}
+	w.read = int(max(top.depth-m.low+1, 0))
+	return w, nil
+}
+
+// free reports whether all tokens of plain text that may follow t are those of a slice.
+func (m *Matcher) free(t thread, top frame, slice *int32) bool {
+	longest := int32(len(m.v.plain) - 1)
+	switch m.p.States[t.state].Free {
+	case pda.Stays:
+		*slice = longest
+		return true
+	case pda.OneATurn:
+		l := ^top.what
+		if t.stack == 0 || l < 0 || m.p.Loops[l].Again != t.state {
+			return false
+		}
+		m.low = top.depth
+		most := longest
+		if x := m.p.Loops[l]; x.Max >= 0 {
+			most = int32(m.v.plainUpTo(x.Max - top.count))
+		}
+		// A longer text goes on behind the loop, if there it can.
+		if most == longest || m.p.Loops[l].Shut {
+			*slice = most
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,58 @@
+package grammar
+
+import (
+	"bytes"
+	"slices"
+)
+
+// trie is byte strings as a tree in preorder: the nodes below a node follow it, up to skip.
+// Node 0 is the root, the empty string. One more node ends the list.
+type trie struct {
+	nodes []trieNode
+	ids   []int32 // the tokens, by node
+	deep  int     // bytes of the longest
+}
+
+type trieNode struct {
+	skip  int32  // the first node that is not below this one
+	ids   int32  // ids[ids:next node's ids] are the tokens that end here
+	depth uint16 // bytes from the root
+	b     byte   // the last of them
+}
+
+// newTrie makes the trie of tokens[id] for each of ids, none of them empty. It sorts ids.
+func newTrie(tokens [][]byte, ids []int32) *trie {
+	slices.SortFunc(ids, func(a, b int32) int {
+		if c := bytes.Compare(tokens[a], tokens[b]); c != 0 {
+			return c
+		}
+		return int(a - b)
+	})
+	t := &trie{ids: ids, nodes: []trieNode{{}}}
+	var open []int32 // the node at each depth from 1 of the last token
+	shut := func(depth int) {
+		for ; len(open) > depth; open = open[:len(open)-1] {
+			t.nodes[open[len(open)-1]].skip = int32(len(t.nodes))
+		}
+	}
+	var last []byte
+	for i, id := range ids {
+		s := tokens[id]
+		same := 0
+		for same < len(s) && same < len(last) && s[same] == last[same] {
+			same++
+		}
+		shut(same)
+		for d := same; d < len(s); d++ {
+			open = append(open, int32(len(t.nodes)))
+			t.nodes = append(t.nodes, trieNode{ids: int32(i), depth: uint16(d + 1), b: s[d]})
+		}
+		t.deep = max(t.deep, len(s))
+		last = s
+	}
+	// A node made on the way to a token begins its ids there; its own come first.
+	shut(0)
+	t.nodes[0].skip = int32(len(t.nodes))
+	t.nodes = append(t.nodes, trieNode{ids: int32(len(ids))})
+	return t
+}
