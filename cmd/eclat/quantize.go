@@ -16,6 +16,7 @@ import (
 func newQuantize() *cobra.Command {
 	var (
 		types  []string
+		matrix string
 		dryRun bool
 	)
 	cmd := &cobra.Command{
@@ -60,8 +61,14 @@ is never overwritten, and a run that is broken off leaves no file.`,
 				return err
 			}
 			defer f.Close()
+			var importance quantize.Importance
+			if matrix != "" {
+				if importance, err = quantize.ReadImportance(matrix); err != nil {
+					return err
+				}
+			}
 			var plan *quantize.Plan
-			err = loader.Guard(func() (err error) { plan, err = quantize.New(f, args[2], overrides); return err })
+			err = loader.Guard(func() (err error) { plan, err = quantize.New(f, args[2], overrides, importance); return err })
 			if errors.Is(err, quantize.ErrType) {
 				return usageError{err}
 			}
@@ -83,6 +90,7 @@ is never overwritten, and a run that is broken off leaves no file.`,
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&matrix, "imatrix", "", "importance matrix, a GGUF file: how much an error in each column counts")
 	cmd.Flags().StringArrayVar(&types, "tensor-type", nil, "REGEX=TYPE: the type of tensors whose names match; the first that matches counts")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "write nothing; print what would become of each tensor")
 	return cmd

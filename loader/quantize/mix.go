@@ -47,20 +47,27 @@ func findMix(name string) (mix, error) {
 
 // model is what the rules of a mix ask about a model.
 type model struct {
-	arch    string
-	layers  int
-	experts int
-	groups  int // heads of queries for one of keys
-	tied    bool
-	values  map[string]int // of tensors like attn_v: which of them, by layer, each is
-	downs   map[string]int // of the FFN's last matrices
+	arch     string
+	layers   int
+	experts  int
+	groups   int // heads of queries for one of keys
+	tied     bool
+	weighted bool           // there is an importance matrix
+	values   map[string]int // of tensors like attn_v: which of them, by layer, each is
+	downs    map[string]int // of the FFN's last matrices
 }
 
 func modelOf(f *loader.File) *model {
 	m := &model{arch: f.Architecture(), tied: f.Tensor("output.weight") == nil}
-	number := func(key string) int {
-		v, _ := f.Get(m.arch + "." + key)
-		u, _ := v.Uint()
+	number := func(key string) int { // of values by layer the largest
+		v, ok := f.Get(m.arch + "." + key)
+		if !ok {
+			return 0
+		}
+		u, ok := v.Uint()
+		if list, many := v.Uints(); !ok && many && len(list) > 0 {
+			u = slices.Max(list)
+		}
 		return int(min(u, 1<<20))
 	}
 	m.layers, m.experts, m.groups = number("block_count"), number("expert_count"), 1
@@ -165,8 +172,12 @@ func (m *model) down(x mix, i int) quant.Type {
 	case x.name == "Q4_K_M" && falcon && i < m.layers/16, x.name == "Q4_K_M" && !falcon && more, x.name == "Q5_K_M" && more:
 		return quant.Q6_K
 	case x.name == "Q4_K_M" && more,
-		x.name == "Q4_K_S" && !falcon && i < m.layers/8, x.name == "IQ4_NL" && i < m.layers/8:
+		x.name == "Q4_K_S" && !falcon && i < m.layers/8, x.name == "IQ4_NL" && i < m.layers/8 && !m.weighted:
 		return quant.Q5_K
+	case x.name == "Q4_0" && i < m.layers/8 && m.weighted && quant.Q4_1.CanEncode():
+		return quant.Q4_1
+	case x.name == "Q5_0" && i < m.layers/8 && m.weighted && quant.Q5_1.CanEncode():
+		return quant.Q5_1
 	}
 	return x.base
 }

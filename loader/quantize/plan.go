@@ -35,11 +35,12 @@ func ParseOverride(s string) (Override, error) {
 
 // Item is a tensor and what becomes of it.
 type Item struct {
-	Tensor *loader.Tensor
-	Type   quant.Type // as it will be
-	Wanted quant.Type // what was chosen; not Type where its blocks do not divide a row
-	Size   int64      // bytes
-	Loss   float64    // after Write: the root mean square of the error by that of the elements
+	Tensor  *loader.Tensor
+	Type    quant.Type // as it will be
+	Wanted  quant.Type // what was chosen; not Type where its blocks do not divide a row
+	Size    int64      // bytes
+	weights []float32  // of the columns' errors; nil for all alike
+	Loss    float64    // after Write: the root mean square of the error by that of the elements
 }
 
 // Changes reports whether the tensor gets another type.
@@ -54,12 +55,14 @@ type Plan struct {
 
 // New chooses a type for each tensor: that of the first override whose pattern its name
 // matches, else what the mix of that name says. Norms and small tensors stay as they are.
-func New(f *loader.File, name string, overrides []Override) (*Plan, error) {
+// The importance matrix may be nil.
+func New(f *loader.File, name string, overrides []Override, importance Importance) (*Plan, error) {
 	x, err := findMix(name)
 	if err != nil {
 		return nil, err
 	}
 	p, m := &Plan{f: f, mix: x}, modelOf(f)
+	m.weighted = importance != nil
 	for _, t := range f.Tensors {
 		it := &Item{Tensor: t, Type: t.Type, Wanted: t.Type}
 		if mayChange(t) {
@@ -71,6 +74,9 @@ func New(f *loader.File, name string, overrides []Override) (*Plan, error) {
 				}
 			}
 			it.Type = fitting(it.Wanted, t.Dims[0])
+			if it.weights, err = importance.of(t); err != nil {
+				return nil, err
+			}
 		}
 		if it.Changes() && !t.Type.CanDecode() {
 			return nil, fmt.Errorf("%w: %s is of %s, which cannot be read", ErrType, t.Name, t.Type)

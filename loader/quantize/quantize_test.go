@@ -80,7 +80,7 @@ func TestMix(t *testing.T) {
 		{"IQ4_NL", map[quant.Type]int{quant.F32: 81, quant.IQ4_NL: 236, quant.Q5_K: 45, quant.Q6_K: 1}},
 		{"BF16", map[quant.Type]int{quant.F32: 81, quant.BF16: 282}},
 	} {
-		p, err := New(f, c.mix, nil)
+		p, err := New(f, c.mix, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,11 +98,11 @@ func TestMix(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.mix, got, c.want)
 		}
 	}
-	p, err := New(like(t, 2, true), "Q4_K_M", nil)
+	p, err := New(like(t, 2, true), "Q4_K_M", nil, nil)
 	if err != nil || p.Items[0].Type != quant.Q6_K {
 		t.Errorf("an embedding that is the output too is %s, %v", p.Items[0].Type, err)
 	}
-	if _, err := New(f, "Q9_K", nil); !errors.Is(err, ErrType) {
+	if _, err := New(f, "Q9_K", nil, nil); !errors.Is(err, ErrType) {
 		t.Errorf("Q9_K: %v", err)
 	}
 }
@@ -117,7 +117,7 @@ func TestOverride(t *testing.T) {
 		}
 		overrides = append(overrides, o)
 	}
-	p, err := New(like(t, 2, false), "Q4_K_M", overrides)
+	p, err := New(like(t, 2, false), "Q4_K_M", overrides, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestFallback(t *testing.T) {
 	f.Set("general.architecture", "llama")
 	f.Add("blk.0.attn_q.weight", quant.F32, []int{160, 2}, elements(320))
 	f.Add("blk.0.attn_k.weight", quant.F32, []int{33, 2}, elements(66))
-	p, err := New(opened(t, &f), "Q6_K", nil)
+	p, err := New(opened(t, &f), "Q6_K", nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestWrite(t *testing.T) {
 	f := like(t, 3, false)
 	for _, name := range []string{"out.gguf", "out-00001-of-00003.gguf"} {
 		path := filepath.Join(t.TempDir(), name)
-		p, err := New(f, "Q4_K_M", nil)
+		p, err := New(f, "Q4_K_M", nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +211,7 @@ func TestLarge(t *testing.T) {
 	f.Set("general.architecture", "llama")
 	x := elements(96 * 23000)
 	f.Add("blk.0.attn_q.weight", quant.F32, []int{96, 23000}, x)
-	p, err := New(opened(t, &f), "Q8_0", nil)
+	p, err := New(opened(t, &f), "Q8_0", nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func TestBroken(t *testing.T) {
 		"interrupted":  {like(t, 1, false), ended, context.Canceled},
 	} {
 		dir := t.TempDir()
-		p, err := New(c.f, "Q4_K_M", nil)
+		p, err := New(c.f, "Q4_K_M", nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -266,7 +266,7 @@ func TestBroken(t *testing.T) {
 			t.Errorf("%s: %s is left", name, left[0].Name())
 		}
 	}
-	p, err := New(like(t, 1, false), "Q8_0", nil)
+	p, err := New(like(t, 1, false), "Q8_0", nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

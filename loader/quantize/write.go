@@ -124,7 +124,7 @@ func (w *writer) tensor(it *Item, alignment int64) error {
 		}
 		out := w.out[:to.bytes(count)]
 		if it.Changes() {
-			l, a, err := encode(t, it.Type, out, src, count)
+			l, a, err := encode(it, out, src, at, count)
 			if err != nil {
 				return err
 			}
@@ -152,9 +152,10 @@ func (b blocks) bytes(n int) int {
 	return n / elems * bytes
 }
 
-// encode writes n elements of a tensor as another type, in parallel, and returns the
-// sums of the squares of the errors and of the elements.
-func encode(t *loader.Tensor, to quant.Type, dst, src []byte, n int) (lost, all float64, err error) {
+// encode writes n elements of a tensor, from number first on, as another type, in
+// parallel, and returns the sums of the squares of the errors and of the elements.
+func encode(it *Item, dst, src []byte, first, n int) (lost, all float64, err error) {
+	t, to := it.Tensor, it.Type
 	from, out := blocks{t.Type}, blocks{to}
 	type result struct {
 		lost, all float64
@@ -166,6 +167,10 @@ func encode(t *loader.Tensor, to quant.Type, dst, src []byte, n int) (lost, all 
 	for range min(runtime.GOMAXPROCS(0), len(results)) {
 		wg.Go(func() {
 			x, y := make([]float32, piece), make([]float32, piece)
+			var w []float32
+			if it.weights != nil {
+				w = make([]float32, piece)
+			}
 			for {
 				i := int(next.Add(1)) - 1
 				if i >= len(results) {
@@ -173,6 +178,10 @@ func encode(t *loader.Tensor, to quant.Type, dst, src []byte, n int) (lost, all 
 				}
 				at, end := i*piece, min((i+1)*piece, n)
 				x, y, r := x[:end-at], y[:end-at], &results[i]
+				if w != nil {
+					w = w[:end-at]
+					weights(w, it.weights, t, first+at)
+				}
 				r.err = loader.Guard(func() error {
 					quant.Decode(t.Type, x, src[from.bytes(at):from.bytes(end)])
 					return nil
@@ -188,7 +197,7 @@ func encode(t *loader.Tensor, to quant.Type, dst, src []byte, n int) (lost, all 
 					continue
 				}
 				b := dst[out.bytes(at):out.bytes(end)]
-				quant.Encode(to, b, x, nil)
+				quant.Encode(to, b, x, w)
 				quant.Decode(to, y, b)
 				for j, v := range x {
 					r.lost += (float64(v) - float64(y[j])) * (float64(v) - float64(y[j]))
