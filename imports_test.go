@@ -30,6 +30,7 @@ var allowed = map[string]string{
 	"loader/atomicfile": "",
 	"loader/fragment":   "loader",
 	"loader/ggufwrite":  "loader/gguf loader/quant",
+	"loader/quantize":   "loader",
 	"loader/loadertest": "loader",
 	"model":             "model loader",
 	"shaders":           "shaders loader",

@@ -22,7 +22,7 @@ func (t *Tokenizer) newBPE(m *metadata) {
 	}
 	pre, ok := preTokenizers[name]
 	if !ok {
-		m.fail(prefix+"pre", "pre-tokenizer %.40q is not supported; supported are %s", name, supportedPre())
+		m.fail(prefix+"pre", "pre-tokenizer %.40q is not supported; supported are %s; the nearest is %s", name, supportedPre(), nearestPre(name))
 	}
 	t.bpe.pre = pre
 	bos := int32(11) // the defaults of llama.cpp
@@ -34,7 +34,7 @@ func (t *Tokenizer) newBPE(m *metadata) {
 		t.indexBytes(m)
 	}
 	if m.err == nil {
-		t.readMerges(m)
+		t.mergeBytes(m)
 	}
 }
 
@@ -62,32 +62,39 @@ func (t *Tokenizer) indexBytes(m *metadata) {
 	}
 }
 
-// readMerges builds the table of pairs. A part of a merge need not be a token.
-func (t *Tokenizer) readMerges(m *metadata) {
+// readMerges builds the table of pairs from the merges, of which it hands over
+// each with its parts. A part of a merge need not be a token.
+func (t *Tokenizer) readMerges(m *metadata, add func(rank int32, left, right string)) {
 	if _, ok := m.f.Get(prefix + "merges"); !ok {
-		m.fail(prefix+"merges", "there are no merges, which byte-level BPE needs")
+		m.fail(prefix+"merges", "there are no merges, which byte-level BPE and Gemma 4 need")
 		return
 	}
 	merges := m.strings("merges")
 	t.pairs = newPairTable(len(merges))
-	var buf []byte
 	for rank, merge := range merges {
 		left, right, _ := strings.Cut(merge, " ")
 		if left == "" || right == "" || strings.Contains(right, " ") {
 			m.fail(prefix+"merges", "merge %d is %.80q, not two parts with a space between", rank, merge)
 			return
 		}
+		add(int32(rank), left, right)
+	}
+}
+
+// mergeBytes adds the merges and the symbols of the bytes.
+func (t *Tokenizer) mergeBytes(m *metadata) {
+	var buf []byte
+	t.readMerges(m, func(rank int32, left, right string) {
 		bytes, ok := spelled(buf[:0], left)
 		cut := len(bytes)
 		if ok {
 			bytes, ok = spelled(bytes, right)
 		}
 		buf = bytes
-		if !ok {
-			continue // of characters that stand for no byte: no text leads to it
+		if ok { // else of characters that stand for no byte: no text leads to it
+			t.pairs.add(t.symbol(bytes[:cut]), t.symbol(bytes[cut:]), t.symbol(bytes), rank)
 		}
-		t.pairs.add(t.symbol(bytes[:cut]), t.symbol(bytes[cut:]), t.symbol(bytes), int32(rank))
-	}
+	})
 	for b := range t.bpe.bytes {
 		t.bpe.bytes[b] = t.symbol([]byte{byte(b)})
 	}

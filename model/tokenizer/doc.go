@@ -1,9 +1,10 @@
 // Package tokenizer turns text into token ids and ids back into text, from the
 // vocabulary inside a GGUF file.
 //
-// Two families of vocabulary are read: byte-level BPE (tokenizer.ggml.model
-// "gpt2", used by Mistral's Tekken, Llama 3, Qwen, GPT-4o and others) and
-// SentencePiece-style merging by score ("llama"). Ids are equal to those of
+// Three kinds of vocabulary are read: byte-level BPE (tokenizer.ggml.model
+// "gpt2", used by Mistral's Tekken, Llama 3, Qwen, GPT-4o and others),
+// SentencePiece-style merging by score ("llama") and Gemma 4's own, which merges
+// characters by a list ("gemma4"). Ids are equal to those of
 // llama.cpp for the same file and text, its departures from the published
 // regular expressions included, since that is what models in GGUF form are run
 // with everywhere else.
@@ -12,7 +13,7 @@
 //
 //	special.go      control and user-defined tokens are cut out of the text
 //	pretokenize.go  BPE: the rest is split into words
-//	bpe.go, spm.go  a word becomes symbols: bytes, or characters
+//	bpe.go, spm.go  a word becomes symbols: bytes, or characters (gemma4.go too)
 //	merge.go        adjacent symbols are merged, best pair first
 //
 // and back: decode.go gives the bytes of a token and a Decoder that never

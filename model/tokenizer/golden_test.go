@@ -16,7 +16,7 @@ import (
 func TestGolden(t *testing.T) {
 	texts := goldenTexts(t)
 	files, _ := filepath.Glob(filepath.Join(testdata, "*.ids"))
-	if len(files) < 12 {
+	if len(files) < 20 {
 		t.Fatalf("%d golden files", len(files))
 	}
 	for _, file := range files {
@@ -25,6 +25,8 @@ func TestGolden(t *testing.T) {
 			var tok *Tokenizer
 			if pre, ok := strings.CutPrefix(name, "bpe-"); ok {
 				tok = with(t, "bpe.gguf", map[string]any{"pre": pre})
+			} else if name == "gemma4" {
+				tok = with(t, "gemma4.gguf", nil)
 			} else {
 				tok = with(t, "spm.gguf", map[string]any{"add_space_prefix": name == "spm"})
 			}

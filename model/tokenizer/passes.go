@@ -1,5 +1,7 @@
 package tokenizer
 
+import "strings"
+
 // The splitters of pre-tokenisers that work in several passes.
 
 // splitDigits3 cuts out \p{N}{1,3}.
@@ -17,6 +19,21 @@ func cutNumbers(s string, most int) int {
 		return end
 	}
 	return t.span(s, 0, ^number)
+}
+
+// splitLines cuts out \n+; the lines between are words.
+func splitLines(s string) int {
+	i := 0
+	for i < len(s) && s[i] == '\n' {
+		i++
+	}
+	if i > 0 {
+		return i
+	}
+	if i = strings.IndexByte(s, '\n'); i > 0 {
+		return i
+	}
+	return len(s)
 }
 
 // splitThreeDigits cuts out [0-9][0-9][0-9].

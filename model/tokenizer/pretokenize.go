@@ -35,11 +35,17 @@ func init() {
 		{preTokenizer{splitters: []splitter{splitLlama3}}, "smaug-bpe dbrx"},
 		{preTokenizer{splitters: []splitter{splitLlama3}, noBOS: true}, "glm4 chatglm-bpe"},
 		{preTokenizer{splitters: []splitter{splitQwen2}},
-			"qwen2 deepseek-r1-qwen kormo f2llmv2 megrez stablelm2 hunyuan solar-open grok-2"},
+			"qwen2 deepseek-r1-qwen kormo f2llmv2 megrez stablelm2 hunyuan solar-open grok-2 bailingmoe bailingmoe2 llada-moe"},
 		{preTokenizer{splitters: []splitter{splitQwen35}}, "qwen35"},
+		{preTokenizer{splitters: []splitter{splitSeedCoder}}, "seed-coder"},
+		{preTokenizer{splitters: []splitter{splitLines, splitQwen2}}, "laguna"},
+		{preTokenizer{splitters: []splitter{splitDigits3, splitMiniCPM5}, whole: true}, "minicpm5"},
+		{preTokenizer{splitters: []splitter{splitKimiK2}}, "kimi-k2"},
 		{preTokenizer{splitters: []splitter{splitGPT4o}}, "gpt-4o llama4 kanana2 talkie minimax-m2"},
 		{preTokenizer{splitters: []splitter{splitDigits3, splitCJK, splitDeepSeek3}},
 			"deepseek-v3 hunyuan-dense joyai-llm hy_v4"},
+		{preTokenizer{splitters: []splitter{splitNewline, splitCasedLetters, splitMarks, splitTrailing, splitEast, splitNumbers}}, "deepseek-llm"},
+		{preTokenizer{splitters: []splitter{splitNewline, splitLetters, splitSpacedPunct, splitEast, splitDigits1}}, "deepseek-coder"},
 		{preTokenizer{splitters: gpt2},
 			"gpt-2 phi-2 gigachat a.x-4.0 mellum mpt olmo jais trillion granite-docling exaone4"},
 		{preTokenizer{splitters: []splitter{splitDigits1, splitGPT2}},
@@ -77,18 +83,27 @@ func splitGPT2(s string) int {
 // splitLlama3 is the one of Llama 3:
 //
 //	(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
-func splitLlama3(s string) int { return splitWords(s, letter, 3) }
+func splitLlama3(s string) int { return splitWords(s, letter, 3, "\r\n") }
 
-// splitQwen2 is splitLlama3 with numbers of one digit.
-func splitQwen2(s string) int { return splitWords(s, letter, 1) }
+// splitQwen2 is splitLlama3 with numbers of one digit. BailingMoE's, which ends in
+// \s*[\r\n]|\s+(?!\S)|\s+, cuts alike.
+func splitQwen2(s string) int { return splitWords(s, letter, 1, "\r\n") }
+
+// splitMiniCPM5 is splitLlama3 with numbers of any length.
+func splitMiniCPM5(s string) int { return splitWords(s, letter, len(s), "\r\n") }
+
+// splitSeedCoder is splitQwen2 without the newlines after punctuation:
+//
+//	(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+
+func splitSeedCoder(s string) int { return splitWords(s, letter, 1, "") }
 
 // splitQwen35 is splitQwen2 with [\p{L}\p{M}] in place of \p{L}, but for the
 // character that may precede a word:
 //
 //	(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
-func splitQwen35(s string) int { return splitWords(s, letter|mark, 1) }
+func splitQwen35(s string) int { return splitWords(s, letter|mark, 1, "\r\n") }
 
-func splitWords(s string, letters class, digits int) int {
+func splitWords(s string, letters class, digits int, after string) int {
 	t := classes()
 	if n := contraction(s, true); n > 0 {
 		return n
@@ -100,7 +115,7 @@ func splitWords(s string, letters class, digits int) int {
 	if next, _ := t.at(s, n); c&letters != 0 || next&letters != 0 && !isNewline(s[0]) {
 		return t.span(s, n, letters)
 	}
-	if end := punctuation(t, s, ^(space | letters | number), "\r\n"); end > 0 {
+	if end := punctuation(t, s, ^(space | letters | number), after); end > 0 {
 		return end
 	}
 	return whitespace(t, s)

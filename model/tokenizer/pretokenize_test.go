@@ -39,6 +39,12 @@ func TestSplit(t *testing.T) {
 		{"gpt-4o", "it's IT'Sx we'Ve 1234", "it's| IT'S|x| we'Ve| |123|4"},
 		{"deepseek-v3", "日本語 x12345~!\u200b\u200by", "日本語| x|123|45|~!|\u200b|\u200by"},
 		{"deepseek-v3", "$a -b.c\n\u200b\u200b\n", "$a| -|b|.c|\n|\u200b\u200b|\n"},
+		{"seed-coder", "v12 x!\n\n  y", "v|1|2| x|!|\n\n| | y"},
+		{"laguna", "a \n\n b!\n", "a| |\n\n| b|!|\n"},
+		{"minicpm5", "12345 it's", "123|45| it|'s"},
+		{"kimi-k2", "it's IT'Sx 漢字a'd !漢 1234", "it's| IT'S|x| |漢字|a'd| !|漢| |123|4"},
+		{"deepseek-llm", "naïve it's\n  日本 1234 ", "na|ï|ve| it|'|s|\n|  |日本| |1234| "},
+		{"deepseek-coder", "naïve it's (12)\r\n", "naïve| it|'|s| (|1|2|)|\r|\n"},
 		{"starcoder", "x 12's", "x| |1|2|'s"},
 		{"default", "x 12345 (a)", "x| |123|45| |(|a|)"},
 		{"default", "it's", "it|'|s"},
@@ -73,6 +79,27 @@ var references = map[string][]string{
 	"deepseek-v3": {`\p{N}{1,3}`, `[一-龥぀-ゟ゠-ヿ]+`,
 		"[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+" +
 			`|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`},
+}
+
+// More of them. Where llama.cpp's \s takes what other sets name too, as U+3000, the
+// sets say (?!\s) here.
+func init() {
+	const (
+		east = `(?:(?!\s)[一-\u9fa5\u0800-一\uac00-\ud7ff])+`
+		rest = `[^\r\n\p{L}\p{N}]?\p{L}+|`
+		ends = `\s*[\r\n]+|\s+(?!\S)|\s+`
+	)
+	references["seed-coder"] = []string{contractions + `|` + rest + `\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|` + ends}
+	references["bailingmoe"] = []string{contractions + `|` + rest + `\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+`}
+	references["laguna"] = []string{`[^\n]+|[\n]+`, references["qwen2"][0]}
+	references["minicpm5"] = []string{`\p{N}{1,3}`, contractions + `|` + rest + `\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|` + ends}
+	references["deepseek-llm"] = []string{"[\r\n]", `\s?[A-Za-z` + casedSet + `]+`,
+		`\s?(?:(?!\s)[!-/:-~！-／：-～‘-‟　-。])+`, `\s+\z`, east, `\p{N}+`}
+	references["deepseek-coder"] = []string{"[\r\n]", `\s?\p{L}+`, `\s?\p{P}+`, east, `\p{N}`}
+	references["kimi-k2"] = []string{`[HAN]+|[^\r\n\p{L}\p{N}]?(?:(?![HAN])\p{L})+` + contractions + `?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|` + ends}
+	references["kimi-k2"][0] = strings.ReplaceAll(references["kimi-k2"][0], "HAN",
+		"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002b73f\U0002b740-\U0002b81f"+
+			"\U0002b820-\U0002ceaf\U0002ceb0-\U0002ebef\U0002f800-\U0002fa1f")
 }
 
 // cut splits s by an expression: its matches, and what lies between them.
@@ -131,7 +158,7 @@ func TestSplitReference(t *testing.T) {
 var pieces = []string{
 	"'s", "'S", "'re", "'VE", "'ll", "'x", "’s", " ", "  ", "\t", "\n", "\r\n", "\n\n", " \n", "\u00a0", "\u3000", "\u2028", "\u0085",
 	"\x00", "\x1f", "~", "`", "$", "+", "^", "|", "_", "/", "//\n", "!\n", "...", "1", "12", "1234", "٣", "Ⅷ", "½",
-	"the", "The", "THE", "aB", "À", "é", "ÀB", "éa", "ǅ", "日", "本語", "の", "ー", "한", "ภา", "हि", "\u0301", "👍", "\u200d", "\u200b",
+	"the", "The", "THE", "aB", "À", "é", "ÀB", "éa", "ǅ", "日", "本語", "の", "々", "〇", "豈", "𠮷", "。", "！", "Ａ", "ʔ", "ƻ", "ー", "한", "ภา", "हि", "\u0301", "👍", "\u200d", "\u200b",
 	"\ue000", "\u0378", "𝒳", "\U000e0101", "A", "b", "Zq",
 }
 

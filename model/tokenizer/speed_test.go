@@ -56,7 +56,7 @@ var hard = []struct {
 // vocabularies are those that hard texts are tried with.
 var vocabularies = []struct{ file, pre string }{
 	{"bpe.gguf", "tekken"}, {"bpe.gguf", "gpt-2"}, {"bpe.gguf", "llama-bpe"}, {"bpe.gguf", "deepseek-v3"},
-	{"bpe.gguf", "default"}, {"spm.gguf", ""},
+	{"bpe.gguf", "default"}, {"bpe.gguf", "deepseek-llm"}, {"bpe.gguf", "kimi-k2"}, {"spm.gguf", ""}, {"gemma4.gguf", ""},
 }
 
 // TestHard: every hard text is cut and put together again. What that costs is
@@ -66,6 +66,9 @@ func TestHard(t *testing.T) {
 		tok := with(t, c.file, map[string]any{"pre": c.pre})
 		for _, h := range hard {
 			got := decode(t, tok, tok.Encode(nil, h.text, true), true)
+			if c.file == "gemma4.gguf" { // a space in what is no token comes back as the bytes of ▁
+				got = strings.ReplaceAll(got, escapedSpace, " ")
+			}
 			if utf8.ValidString(h.text) && got != h.text {
 				t.Errorf("%s %s: %s: %d bytes became %d, %.40q", c.file, c.pre, h.name, len(h.text), len(got), got)
 			}

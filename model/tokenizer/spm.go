@@ -10,13 +10,14 @@ import (
 // spm is what a SentencePiece vocabulary needs: a text's symbols are its
 // characters, a pair merges if together they are a token, the token with the
 // highest score first, and what stays outside the vocabulary is written as
-// tokens of one byte.
+// tokens of one byte. Gemma 4 differs in its merges, see gemma4.go.
 type spm struct {
 	addSpace bool             // a space goes before the text
 	ascii    [asciiMax]int32  // symbols of characters, noSymbol if there is none
-	chars    map[string]int32 // extra symbols: characters that are only parts of tokens
+	extra    map[string]int32 // symbols that are only parts of tokens: characters or, with Gemma 4, any string
 	bytes    [256]int32       // the token for each byte, -1 if there is none
 	words    bool             // no token goes on over a space after anything but spaces
+	lines    bool             // a text is cut at newlines: Gemma 4
 }
 
 // escapedSpace stands for a space, in the vocabulary and in the text.
@@ -25,7 +26,7 @@ const escapedSpace = "▁"
 const noSymbol = -1
 
 func (t *Tokenizer) newSPM(m *metadata) {
-	t.spm = &spm{addSpace: m.flag("add_space_prefix", true), chars: map[string]int32{}, words: true}
+	t.spm = &spm{addSpace: m.flag("add_space_prefix", true), extra: map[string]int32{}, words: true}
 	t.readEnds(m, 1, 2, true)
 	scores := m.scores()
 	unknown := m.spare("unknown_token_id", 0)
@@ -52,36 +53,42 @@ func (t *Tokenizer) newSPM(m *metadata) {
 	for _, text := range t.texts {
 		for i := 0; i < len(text); {
 			n := charLen(text[i:])
-			t.addChar(text[i : i+n])
+			t.addSymbol(text[i : i+n])
 			i += n
 		}
-		for i := 1; i < len(text); i++ {
-			if strings.HasPrefix(text[i:], escapedSpace) && !strings.HasSuffix(text[:i], escapedSpace) {
-				t.spm.words = false
-			}
-		}
+		t.spm.words = t.spm.words && !overSpace(text)
 	}
-	for c := range t.spm.ascii {
-		t.spm.ascii[c] = t.lookup(string(rune(c)))
-	}
+	t.indexASCII()
 	t.pairUp(scores)
 }
 
-// addChar gives a character that is not a token an extra symbol.
-func (t *Tokenizer) addChar(c string) {
-	if t.lookup(c) != noSymbol {
-		return
-	}
-	t.spm.chars[c] = int32(len(t.texts) + len(t.extras))
-	t.extras = append(t.extras, t.byteTokens(nil, c))
+// overSpace reports whether a token goes on over a space after anything else.
+func overSpace(text string) bool {
+	return strings.Contains(strings.TrimLeft(text, escapedSpace), escapedSpace)
 }
 
-// lookup returns the symbol for a string: a token, a character, or noSymbol.
+// indexASCII notes the symbols of the commonest characters.
+func (t *Tokenizer) indexASCII() {
+	for c := range t.spm.ascii {
+		t.spm.ascii[c] = t.lookup(string(rune(c)))
+	}
+}
+
+// addSymbol gives a string that is not a token an extra symbol.
+func (t *Tokenizer) addSymbol(s string) {
+	if t.lookup(s) != noSymbol {
+		return
+	}
+	t.spm.extra[s] = int32(len(t.texts) + len(t.extras))
+	t.extras = append(t.extras, t.byteTokens(nil, s))
+}
+
+// lookup returns the symbol for a string: a token, an extra one, or noSymbol.
 func (t *Tokenizer) lookup(s string) int32 {
 	if id, ok := t.ids[s]; ok {
 		return id
 	}
-	if id, ok := t.spm.chars[s]; ok {
+	if id, ok := t.spm.extra[s]; ok {
 		return id
 	}
 	return noSymbol

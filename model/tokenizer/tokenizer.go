@@ -2,7 +2,6 @@ package tokenizer
 
 import (
 	"fmt"
-	"strings"
 
 	"eclat/loader"
 )
@@ -26,7 +25,7 @@ type Tokenizer struct {
 	extras [][]int32 // the tokens for symbol Size()+i
 
 	bpe *bpe // one of the two is nil
-	spm *spm
+	spm *spm // SentencePiece and Gemma 4
 }
 
 // New reads the vocabulary of a file. Errors about its contents are
@@ -35,8 +34,9 @@ func New(f *loader.File) (*Tokenizer, error) {
 	m := &metadata{f: f}
 	t := &Tokenizer{}
 	model := m.str(prefix+"model", "")
-	if m.err == nil && model != "gpt2" && model != "llama" {
-		m.fail(prefix+"model", "tokenizer %q is not supported; supported are gpt2 (byte-level BPE) and llama (SentencePiece)", model)
+	build := map[string]func(*metadata){"gpt2": t.newBPE, "llama": t.newSPM, "gemma4": t.newGemma4}[model]
+	if build == nil {
+		m.fail(prefix+"model", "tokenizer %.40q is not supported; supported are gpt2 (byte-level BPE), llama (SentencePiece) and gemma4", model)
 	}
 	t.texts = m.strings("tokens")
 	if m.err == nil && len(t.texts) == 0 {
@@ -54,11 +54,7 @@ func New(f *loader.File) (*Tokenizer, error) {
 			t.texts[i] = fmt.Sprintf("[EMPTY_%d]", i)
 		}
 	}
-	if model == "gpt2" {
-		t.newBPE(m)
-	} else {
-		t.newSPM(m)
-	}
+	build(m)
 	if m.err == nil {
 		t.classify(m)
 	}
@@ -105,7 +101,7 @@ func (t *Tokenizer) addID(m *metadata, ids map[string]int32, key string, i int) 
 // With special, the text of control tokens is read as these tokens: for
 // templates, not for what users write. User-defined tokens are always read.
 // Text that is not UTF-8 is allowed: byte-level BPE reads bytes that are in no
-// character as U+FFFD, SentencePiece keeps them.
+// character as U+FFFD, as does Gemma 4's; SentencePiece keeps them.
 func (t *Tokenizer) Encode(dst []int32, text string, special bool) []int32 {
 	if text == "" {
 		return dst
@@ -119,6 +115,8 @@ func (t *Tokenizer) Encode(dst []int32, text string, special bool) []int32 {
 			dst = append(dst, part.id)
 		case t.bpe != nil:
 			dst = t.encodeBPE(dst, s, clean(part.text), t.bpe.pre.splitters)
+		case t.spm.lines:
+			dst = t.encodeGemma4(dst, s, clean(part.text))
 		default:
 			dst = t.encodeSPM(dst, s, part.text, afterSpecial)
 		}
@@ -174,10 +172,3 @@ func (t *Tokenizer) ID(text string) (int32, bool) {
 }
 
 func (t *Tokenizer) valid(id int32) bool { return 0 <= id && int(id) < len(t.texts) }
-
-// supportedPre names, for an error message, the commonest values of
-// tokenizer.ggml.pre and how many more there are.
-func supportedPre() string {
-	common := []string{"gpt-2", "llama-bpe", "qwen2", "tekken"}
-	return fmt.Sprintf("%s and %d more", strings.Join(common, ", "), len(preTokenizers)-len(common))
-}

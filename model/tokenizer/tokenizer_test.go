@@ -156,6 +156,9 @@ func TestRefusal(t *testing.T) {
 		{"bpe.gguf", "model", "not supported", map[string]any{"model": nil}},
 		{"bpe.gguf", "model", "not string", map[string]any{"model": uint32(1)}},
 		{"bpe.gguf", "pre", `"klingon" is not supported; supported are`, map[string]any{"pre": "klingon"}},
+		{"bpe.gguf", "pre", "the nearest is qwen35", map[string]any{"pre": "qwen36"}},
+		{"bpe.gguf", "pre", "the nearest is deepseek-v3", map[string]any{"pre": "deepseek-v4"}},
+		{"bpe.gguf", "pre", "the nearest is", map[string]any{"pre": strings.Repeat("x", 1<<20)}},
 		{"bpe.gguf", "pre", "not string", map[string]any{"pre": []string{"tekken"}}},
 		{"bpe.gguf", "tokens", "no vocabulary", map[string]any{"tokens": nil}},
 		{"bpe.gguf", "tokens", "no vocabulary", map[string]any{"tokens": []string{}}},
@@ -184,6 +187,11 @@ func TestRefusal(t *testing.T) {
 		{"bpe.gguf", "bos_token_id", "there is none", map[string]any{"pre": "glm4", "bos_token_id": nil, "add_bos_token": true}},
 		{"bpe.gguf", "eos_token_id", "there is none", map[string]any{"tokens": []string{"a"}, "token_type": nil,
 			"bos_token_id": nil, "eos_token_id": nil, "add_bos_token": false, "add_eos_token": true}},
+		{"gemma4.gguf", "merges", "no merges", map[string]any{"merges": nil}},
+		{"gemma4.gguf", "merges", "not two parts", map[string]any{"merges": []string{"a b c"}}},
+		{"gemma4.gguf", "tokens", "are both", map[string]any{"tokens": []string{"a", "a"}, "token_type": nil,
+			"bos_token_id": nil, "eos_token_id": nil, "unknown_token_id": nil}},
+		{"gemma4.gguf", "bos_token_id", "there is none", map[string]any{"bos_token_id": nil}},
 		{"spm.gguf", "scores", "1 entries for 2703", map[string]any{"scores": []float32{1}}},
 		{"spm.gguf", "scores", "floats", map[string]any{"scores": make([]int32, 2703)}},
 		{"spm.gguf", "scores", "score 5 is NaN", map[string]any{"scores": nan}},
@@ -229,6 +237,40 @@ func TestEndings(t *testing.T) {
 	}
 }
 
+// TestGemma4 holds what is Gemma 4's own: the beginning of the text, runs of
+// newlines, merges through strings that are no tokens, </s> as text.
+func TestGemma4(t *testing.T) {
+	tok := with(t, "gemma4.gguf", map[string]any{
+		"tokens":     []string{"<eos>", "<bos>", "\n", "\n\n\n", "▁", "a", "b", "abcd", "<0x63>", "<0x64>", "<|tool_response>", "</s>", "▁a"},
+		"token_type": []int32{3, 3, 1, 1, 1, 1, 1, 1, 6, 6, 3, 1, 1},
+		"merges":     []string{"▁ a", "c d", "a b", "ab cd", "\n \n"}, "add_bos_token": false,
+		"bos_token_id": uint32(1), "eos_token_id": uint32(0), "unknown_token_id": nil,
+	})
+	if bos, ok := tok.BOS(); bos != 1 || !ok || !tok.AddBOS() {
+		t.Errorf("BOS %d %v, added: %v", bos, ok, tok.AddBOS())
+	}
+	for _, c := range []struct {
+		text string
+		want []int32
+	}{
+		{"abcd", []int32{7}},
+		{" abcd", []int32{12, 6, 8, 9}}, // ▁a comes first, cd is no token: two bytes
+		{"ab", nil},                     // ab is no token, and a and b have no byte tokens
+		{"a\n\n\nb", []int32{5, 3, 6}},
+		{"\n", []int32{2}},
+		{"\n\n", nil}, // merged as ever, into what is no token
+		{"</s>", nil},
+	} {
+		check(t, tok, c.text, true, c.want)
+	}
+	if tok.IsEOG(11) || tok.IsControl(11) {
+		t.Error("</s> ends generation")
+	}
+	if got := string(tok.Append(nil, 12, false)); got != " a" {
+		t.Errorf("▁a stands for %q", got)
+	}
+}
+
 // TestPartition holds how special tokens are cut out of a text.
 func TestPartition(t *testing.T) {
 	edits := map[string]any{"tokens": tokens(map[int]string{900: "<|a|>", 901: "<|a|><|a|>", 902: "own", 903: "ownership"}),
@@ -269,7 +311,7 @@ func TestPartition(t *testing.T) {
 }
 
 func TestConcurrent(t *testing.T) {
-	for _, file := range []string{"bpe.gguf", "spm.gguf"} {
+	for _, file := range []string{"bpe.gguf", "spm.gguf", "gemma4.gguf"} {
 		tok, texts := with(t, file, nil), goldenTexts(t)
 		want := map[string]string{}
 		for _, s := range texts {
@@ -291,12 +333,13 @@ func TestConcurrent(t *testing.T) {
 
 // TestOneToken holds that the smallest of vocabularies does no harm.
 func TestOneToken(t *testing.T) {
-	for _, model := range []string{"gpt2", "llama"} {
+	for _, model := range []string{"gpt2", "llama", "gemma4"} {
 		var f ggufwrite.File
 		f.Set(prefix+"model", model)
 		f.Set(prefix+"tokens", []string{"a"})
 		f.Set(prefix+"merges", []string{"a a"})
 		f.Set(prefix+"add_bos_token", false)
+		f.Set(prefix+"bos_token_id", uint32(0))
 		g, err := loader.FromBytes("one.gguf", f.Bytes())
 		if err != nil {
 			t.Fatal(err)

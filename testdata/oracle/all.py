@@ -28,6 +28,7 @@ import models
 import perplexity
 import self_test
 import tokens
+import vocab
 
 tests = unittest.defaultTestLoader.loadTestsFromModule(self_test)
 if not unittest.TextTestRunner(stream=sys.stdout).run(tests).wasSuccessful():
@@ -38,6 +39,7 @@ golden.update(keep.path("testdata", "sotu-8m-q4_k_m.gguf"))
 models.qwen3()
 models.iq4_nl()
 perplexity.main()
+vocab.main()
 if not keep.PEER:
     print("testdata/*.golden.json: top and lp left as they are: they are llama.cpp's, and PEER does not say where that is")
 try:

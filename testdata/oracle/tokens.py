@@ -86,26 +86,30 @@ class Peer:
         return out
 
 
+def texts():
+    """The texts of the tests, as bytes."""
+    with open(FOLDER + "/texts.txt", encoding="utf-8", newline="\n") as f:
+        return [unquote(line) for line in f.read().split("\n")[:-1]]
+
+
 def main():
     files = sorted(os.path.basename(f) for f in glob.glob(FOLDER + "/*.ids"))
     if not keep.PEER:
         print("testdata/tokenizer/*.ids: left as they are: they are llama.cpp's, and PEER does not say where that is")
         sys.exit(2)
     peer = Peer(keep.library("libllama.v0.5.0.so"))  # another version would lay its parameters out otherwise
-    with open(FOLDER + "/texts.txt", encoding="utf-8", newline="\n") as f:
-        texts = [unquote(line) for line in f.read().split("\n")[:-1]]
     for name in files:
         pre = name.removesuffix(".ids").removeprefix("bpe-")
-        source = "bpe.gguf" if name.startswith("bpe-") else "spm.gguf"
+        source = "bpe.gguf" if name.startswith("bpe-") else pre.split("-")[0] + ".gguf"
         meta, tensors = gguf.read(os.path.join(FOLDER, source))
         if source == "bpe.gguf":
             meta["tokenizer.ggml.pre"] = (gguf.STRING, pre)
-        else:
+        elif source == "spm.gguf":
             meta["tokenizer.ggml.add_space_prefix"] = (gguf.BOOL, pre == "spm")
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "vocabulary.gguf")
             gguf.write(path, meta, tensors)
-            keep.put(os.path.join(FOLDER, name), ("\n".join(peer.rows(path, texts)) + "\n").encode())
+            keep.put(os.path.join(FOLDER, name), ("\n".join(peer.rows(path, texts())) + "\n").encode())
 
 
 if __name__ == "__main__":
