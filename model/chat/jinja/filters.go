@@ -194,8 +194,8 @@ func (m *machine) getter(attribute Value) func(v Value) Value {
 	case int64:
 		return func(v Value) Value { return m.item(v, a) }
 	case Str:
+		m.allocN(strings.Count(a.s, ".")+1, 16)
 		parts := strings.Split(a.s, ".")
-		m.allocN(len(parts), 16)
 		return func(v Value) Value {
 			for _, p := range parts {
 				m.step()
@@ -216,6 +216,7 @@ func (m *machine) getter(attribute Value) func(v Value) Value {
 func (m *machine) key(attribute Value, caseSensitive bool) func(v Value) Value {
 	var parts []func(Value) Value
 	if s, ok := attribute.(Str); ok && strings.Contains(s.s, ",") {
+		m.allocN(strings.Count(s.s, ",")+1, 64)
 		for _, p := range strings.Split(s.s, ",") {
 			parts = append(parts, m.getter(clean(p)))
 		}
@@ -383,7 +384,9 @@ func toInt(m *machine, v Value, a args) Value {
 		}
 		return m.truncated(v)
 	case Str:
-		m.work(len(v.s))
+		if len(v.s) > 5000 { // no number, for Python either
+			return d
+		}
 		s := strings.ToLower(strings.TrimFunc(v.s, isSpace))
 		if base == 16 || base == 8 || base == 2 {
 			s = strings.Replace(s, map[int]string{16: "0x", 8: "0o", 2: "0b"}[base], "", 1)

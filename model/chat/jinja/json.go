@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,8 +13,11 @@ import (
 	"strings"
 )
 
-// maxJSON bounds how deep a decoded value may be.
-const maxJSON = 100
+// Bounds of a decoded value.
+const (
+	maxJSON   = 100     // arrays and objects within each other
+	maxValues = 4 << 20 // values in all
+)
 
 // Decode reads one JSON value. The keys of objects keep their order; of a key that
 // comes twice the last value holds, at the place of the first. Strings and keys are
@@ -21,7 +25,8 @@ const maxJSON = 100
 func Decode(data []byte, tainted bool) (Value, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
-	v, err := decode(d, tainted, 0)
+	left := maxValues
+	v, err := decode(d, tainted, 0, &left)
 	if err == nil {
 		if _, more := d.Token(); !errors.Is(more, io.EOF) {
 			err = fmt.Errorf("something follows the value")
@@ -36,7 +41,10 @@ func Decode(data []byte, tainted bool) (Value, error) {
 	return v, nil
 }
 
-func decode(d *json.Decoder, tainted bool, depth int) (Value, error) {
+func decode(d *json.Decoder, tainted bool, depth int, left *int) (Value, error) {
+	if *left--; *left < 0 {
+		return nil, fmt.Errorf("more than %d values", maxValues)
+	}
 	if depth > maxJSON {
 		return nil, fmt.Errorf("nested more than %d deep", maxJSON)
 	}
@@ -49,7 +57,7 @@ func decode(d *json.Decoder, tainted bool, depth int) (Value, error) {
 		if t == '[' {
 			l := &List{}
 			for d.More() {
-				v, err := decode(d, tainted, depth+1)
+				v, err := decode(d, tainted, depth+1, left)
 				if err != nil {
 					return nil, err
 				}
@@ -64,7 +72,7 @@ func decode(d *json.Decoder, tainted bool, depth int) (Value, error) {
 			if err != nil {
 				return nil, err
 			}
-			v, err := decode(d, tainted, depth+1)
+			v, err := decode(d, tainted, depth+1, left)
 			if err != nil {
 				return nil, err
 			}
@@ -252,4 +260,12 @@ func tojson(m *machine, v Value, a args) Value {
 	}
 	w.value(v, "")
 	return w.done()
+}
+
+// JSON is a value as JSON text, as the filter tojson writes it; strings keep their
+// taint.
+func JSON(v Value) (s Str, err error) {
+	defer caught(&err)
+	m := &machine{ctx: context.Background(), lim: Limits{}.orDefault()}
+	return tojson(m, v, args{}).(Str), nil
 }

@@ -106,7 +106,7 @@ var strMethods = map[string]func(m *machine, s Str, a args) Value{
 	"zfill": func(m *machine, s Str, a args) Value {
 		p := a.bind(m, "zfill", "width")
 		p.must(0)
-		n := len(s.s) - len(strings.TrimLeft(s.s[:min(1, len(s.s))], "+-")+s.s[min(1, len(s.s)):])
+		n := b2i(strings.HasPrefix(s.s, "+") || strings.HasPrefix(s.s, "-"))
 		return m.concat(m.cut(s, 0, n), m.pad(m.cut(s, n, len(s.s)), p.int(0, 0)-n, "0", true, false))
 	},
 	"isdigit":   every(unicode.IsDigit),
@@ -307,13 +307,13 @@ func (m *machine) items(d *Dict) Value {
 var listMethods = map[string]func(m *machine, l *List, a args) Value{
 	"append": func(m *machine, l *List, a args) Value {
 		m.alloc(64)
-		l.items = append(slices.Clip(l.items), a.bind(m, "append", "object").must(0))
+		l.items = append(l.items, a.bind(m, "append", "object").must(0))
 		return nil
 	},
 	"extend": func(m *machine, l *List, a args) Value {
 		items := m.iterate(a.bind(m, "extend", "iterable").must(0))
 		m.allocN(len(items), 16)
-		l.items = slices.Concat(l.items, items)
+		l.items = append(l.items, items...)
 		return nil
 	},
 	"insert": func(m *machine, l *List, a args) Value {

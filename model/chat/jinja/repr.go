@@ -148,12 +148,15 @@ func (b *builder) quoted(s Str) {
 // and its replacement are tainted alike.
 func (b *builder) escaped(s Str, f func(r rune, bad bool) string) {
 	b.m.work(len(s.s))
-	from := 0
+	from, k := 0, 0
 	for i, r := range s.s {
 		n := width(s.s[i:])
+		for k < len(s.t) && s.t[k].To <= i {
+			k++
+		}
 		if e := f(r, r == utf8.RuneError && n == 1); e != "" {
 			b.part(s, from, i)
-			b.as(e, s.tainted(i))
+			b.as(e, k < len(s.t) && s.t[k].From <= i)
 			from = i + n
 		}
 	}

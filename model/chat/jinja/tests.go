@@ -32,7 +32,7 @@ func init() {
 	letters := func(to func(string) string) func(*machine, Value, args) bool {
 		return func(m *machine, v Value, a args) bool {
 			s := m.str(v).s
-			m.work(len(s))
+			m.alloc(len(s))
 			return to(s) == s && strings.IndexFunc(s, func(r rune) bool { return unicode.IsUpper(r) || unicode.IsLower(r) || unicode.IsTitle(r) }) >= 0
 		}
 	}

@@ -31,16 +31,6 @@ func String(s string, tainted bool) Str {
 
 func clean(s string) Str { return Str{s: s} }
 
-// tainted reports whether the byte at i is.
-func (s Str) tainted(i int) bool {
-	for _, t := range s.t {
-		if i < t.To {
-			return i >= t.From
-		}
-	}
-	return false
-}
-
 // builder makes a Str of pieces and counts its bytes.
 type builder struct {
 	m     *machine

@@ -247,3 +247,20 @@ func width(s string) int {
 	_, n := utf8.DecodeRuneInString(s)
 	return n
 }
+
+// Append adds an element to a list that is not in use by a template.
+func (l *List) Append(v Value) { l.items = append(l.items, v) }
+
+// Keys are the string keys of a dictionary, in order.
+func (d *Dict) Keys() []string {
+	keys := make([]string, 0, len(d.keys))
+	for _, k := range d.keys {
+		if s, ok := k.(Str); ok {
+			keys = append(keys, s.s)
+		}
+	}
+	return keys
+}
+
+// String is the string's text.
+func (s Str) String() string { return s.s }
