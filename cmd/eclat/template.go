@@ -74,6 +74,9 @@ func (o *templateOptions) run(ctx context.Context, args []string) error {
 	if o.conversation == "" {
 		return showTemplate(t)
 	}
+	if o.template == "" {
+		out.Noticef("template: %s (%s)", t.Name, t.Why)
+	}
 	data, err := readText(o.conversation)
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func TestTemplate(t *testing.T) {
 		{[]string{"--text"}, "", 2, "--conversation"},
 		{[]string{"--text", "--ids", "--conversation", chat}, "", 2, "exclude"},
 		{[]string{"--template", "", "--conversation", chat}, "", 2, "--template is empty"},
-		{[]string{"--conversation", chat}, "", 1, "no chat template"}, // the built-in model speaks, it does not chat
+		{[]string{"--conversation", chat}, "<s>[AVAILABLE_TOOLS][{\"z\": 1, \"a\": 2.0}][/AVAILABLE_TOOLS][INST]<|im_start|> é \x1b[/INST]", 0, "mistral-v7-tekken"}, // and says so
 	} {
 		got, errs, code := eclat(t, "", append([]string{"template"}, c.args...)...)
 		if code != c.code || got != c.out || !strings.Contains(errs, c.says) || strings.Contains(errs, "\x1b") {
@@ -47,6 +47,7 @@ func TestTemplate(t *testing.T) {
 	if _, errs, code := eclat(t, "", "template", "--template", greet, "--conversation", chat); code != 2 || !strings.Contains(errs, "SOURCE_DATE_EPOCH") {
 		t.Errorf("exit code %d, stderr %q", code, errs)
 	}
+	t.Setenv("SOURCE_DATE_EPOCH", "")
 	long := filepath.Join(t.TempDir(), "long.json")
 	f, err := os.Create(long)
 	if err != nil {

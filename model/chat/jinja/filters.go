@@ -131,13 +131,18 @@ func init() {
 		"round": round,
 		"indent": func(m *machine, v Value, a args) Value {
 			p := a.bind(m, "indent", "width", "first", "blank")
-			by := clean(strings.Repeat(" ", min(max(b2i(!p.given[0])*4, 0), 4)))
-			if s, ok := p.or(0, nil).(Str); ok {
-				by = s
+			m.defined(v)
+			s, ok := v.(Str)
+			if !ok {
+				m.fail("indent: %s is no string", m.kind(v))
+			}
+			by := clean("    ")
+			if w, ok := p.or(0, nil).(Str); ok {
+				by = w
 			} else if p.given[0] {
 				by = m.pad(Str{}, p.int(0, 4), " ", true, false)
 			}
-			return m.indent(m.str(v), by, p.truth(1, false), p.truth(2, false))
+			return m.indent(s, by, p.truth(1, false), p.truth(2, false))
 		},
 		"center": func(m *machine, v Value, a args) Value {
 			return m.pad(m.str(v), a.bind(m, "center", "width").int(0, 80), " ", true, true)
@@ -282,6 +287,9 @@ func (m *machine) mapped(items []Value, f func(v Value) Value) []Value {
 }
 
 func mapFilter(m *machine, v Value, a args) Value {
+	if !m.truth(v) { // not even iterated over
+		return &List{}
+	}
 	items := m.iterate(v)
 	if len(a.pos) == 0 {
 		p := a.bind(m, "map", "attribute", "default")
@@ -316,6 +324,9 @@ func selecting(want, attr bool) func(m *machine, v Value, a args) Value {
 			a.pos = a.pos[1:]
 		}
 		out := &List{}
+		if !m.truth(v) { // not even iterated over
+			return out
+		}
 		for _, x := range m.iterate(v) {
 			m.step()
 			var is bool
@@ -371,6 +382,7 @@ func extreme(sign int) func(m *machine, v Value, a args) Value {
 }
 
 func toInt(m *machine, v Value, a args) Value {
+	m.defined(v)
 	p := a.bind(m, "int", "default", "base")
 	d, base := p.or(0, int64(0)), p.int(1, 10)
 	switch v := v.(type) {
@@ -413,6 +425,7 @@ func (m *machine) truncated(f float64) Value {
 }
 
 func toFloat(m *machine, v Value, a args) Value {
+	m.defined(v)
 	d := a.bind(m, "float", "default").or(0, 0.0)
 	if s, ok := v.(Str); ok {
 		m.work(len(s.s))

@@ -115,6 +115,9 @@ func (l *lexer) text() {
 
 func (l *lexer) raw(from int) {
 	l.advance(from)
+	if from == len(l.src) {
+		return
+	}
 	end := rawEnd.FindStringSubmatchIndex(l.src[from:])
 	if end == nil {
 		l.fail("the raw block has no end")

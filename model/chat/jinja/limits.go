@@ -12,7 +12,7 @@ type Limits struct {
 	Source int // bytes of the source; 1 MiB
 	Steps  int // nodes evaluated, elements and bytes handled; 4 million
 	Depth  int // brackets, blocks, macro calls and values within each other; 200
-	Memory int // bytes of all strings, lists and dictionaries made, live or not; 96 MiB
+	Memory int // bytes of all strings, lists and dictionaries made, live or not; 64 MiB
 	Output int // bytes of text; 16 MiB
 }
 
@@ -28,7 +28,7 @@ func (l Limits) orDefault() Limits {
 	set(&l.Source, 1<<20)
 	set(&l.Steps, 4_000_000)
 	set(&l.Depth, 200)
-	set(&l.Memory, 96<<20)
+	set(&l.Memory, 64<<20)
 	set(&l.Output, 16<<20)
 	return l
 }

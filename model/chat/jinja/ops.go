@@ -49,6 +49,9 @@ func (m *machine) sign(op string, v Value) Value {
 // operate is a op b for the operators of arithmetic.
 func (m *machine) operate(op string, a, b Value) Value {
 	m.defined(a)
+	if s, ok := a.(Str); ok && op == "%" {
+		return m.percent(s, b)
+	}
 	m.defined(b)
 	ai, af, aInt, aok := number(a)
 	bi, bf, bInt, bok := number(b)
@@ -78,10 +81,6 @@ func (m *machine) operate(op string, a, b Value) Value {
 		if aInt {
 			return m.repeat(b, ai, a)
 		}
-	case "%":
-		if s, ok := a.(Str); ok {
-			return m.percent(s, b)
-		}
 	}
 	m.fail("%s %s %s is not possible", m.kind(a), op, m.kind(b))
 	return nil
@@ -98,8 +97,8 @@ func (m *machine) repeat(v Value, n int64, other Value) Value {
 	}
 	switch v := v.(type) {
 	case Str:
-		size(len(v.s))
 		b := m.builder()
+		b.grow(size(len(v.s)))
 		for range int(n) * b2i(v.s != "") {
 			b.str(v)
 		}
@@ -188,13 +187,16 @@ func (m *machine) floats(op string, a, b float64) Value {
 	case "*":
 		return a * b
 	}
-	if b == 0 && op != "**" || a == 0 && b < 0 {
+	if b == 0 && op != "**" || a == 0 && b < 0 && op == "**" {
 		m.fail("division by zero")
 	}
 	switch op {
 	case "/":
 		return a / b
 	case "**":
+		if a < 0 && b != math.Trunc(b) {
+			m.fail("a negative number to the power of a fraction")
+		}
 		return math.Pow(a, b)
 	}
 	r := math.Mod(a, b)

@@ -54,6 +54,14 @@ func (m *machine) replace(s, old, new Str, n int) Str {
 		}
 		return b.done()
 	}
+	m.work(len(s.s))
+	if k := strings.Count(s.s, old.s); n < 0 || k < n {
+		n = k
+	}
+	if len(new.s) > 0 && n > m.lim.Memory/len(new.s) {
+		m.exceeded("more than %d bytes of memory", m.lim.Memory)
+	}
+	b.grow(len(s.s) + n*(len(new.s)-len(old.s)))
 	for n != 0 {
 		m.work(len(old.s))
 		i := strings.Index(s.s[at:], old.s)
@@ -181,7 +189,14 @@ func (m *machine) lines(s Str, keep bool) *List {
 
 // join writes values with a separator between them.
 func (m *machine) join(items []Value, sep Str) Str {
-	b := m.builder()
+	b, n := m.builder(), 0
+	for _, v := range items {
+		if s, ok := v.(Str); ok {
+			n += len(s.s)
+		}
+		n = min(n+len(sep.s), m.lim.Memory)
+	}
+	b.grow(max(n-len(sep.s), 0))
 	for i, v := range items {
 		m.step()
 		if i > 0 {
@@ -199,6 +214,14 @@ func upper(r rune) string {
 	return string(unicode.ToUpper(r))
 }
 
+// titled is a character as the first of a word.
+func titled(r rune) string {
+	if r == 'ß' {
+		return "Ss"
+	}
+	return string(unicode.ToTitle(r))
+}
+
 func lower(r rune) string { return string(unicode.ToLower(r)) }
 
 // capitalize is the first character large, the others small.
@@ -207,7 +230,7 @@ func (m *machine) capitalize(s Str) Str {
 	return m.mapRunes(s, func(r rune) string {
 		if first {
 			first = false
-			return string(unicode.ToTitle(r))
+			return titled(r)
 		}
 		return lower(r)
 	})
@@ -221,7 +244,7 @@ func (m *machine) title(s Str, begins func(r rune) bool) Str {
 		at := start
 		start = begins(r)
 		if at {
-			return string(unicode.ToTitle(r))
+			return titled(r)
 		}
 		return lower(r)
 	})

@@ -47,6 +47,14 @@ func (b *builder) put(s string) {
 	b.b.WriteString(s)
 }
 
+// grow makes room for n bytes that are to come, all of which are counted as they do.
+func (b *builder) grow(n int) {
+	if n < 0 || n > b.m.lim.Memory-b.m.memory {
+		b.m.exceeded("more than %d bytes of memory", b.m.lim.Memory)
+	}
+	b.b.Grow(n)
+}
+
 // mark taints the bytes from i to the end.
 func (b *builder) mark(i int) {
 	j := b.b.Len()
@@ -103,10 +111,7 @@ func (m *machine) concat(parts ...Str) Str {
 	for _, p := range parts {
 		n += len(p.s)
 	}
-	m.alloc(0)
-	if n <= m.lim.Memory-m.memory {
-		b.b.Grow(n)
-	}
+	b.grow(n)
 	for _, p := range parts {
 		b.str(p)
 	}
