@@ -191,17 +191,26 @@ func (s *specials) in(text string) []int32 {
 type fragment struct {
 	text string
 	id   int32 // -1: text
+	at   int   // of text, in the whole
 }
+
+// Range is a range of bytes [From, To) of a text.
+type Range struct{ From, To int }
 
 // partition cuts special tokens out of the text: the longest first, wherever it
 // occurs, then the next longest out of what is left. With parse, control and
 // unknown tokens are cut out, else only user-defined ones.
 func (t *Tokenizer) partition(text string, parse bool) []fragment {
-	set := &t.user
 	if parse {
-		set = &t.special
+		return t.cut(text, &t.special, nil)
 	}
-	parts := []fragment{{text, -1}}
+	return t.cut(text, &t.user, nil)
+}
+
+// cut cuts the tokens of a set out of the text, but control and unknown ones not
+// where they touch a plain range.
+func (t *Tokenizer) cut(text string, set *specials, plain []Range) []fragment {
+	parts := []fragment{{text, -1, 0}}
 	found := set.in(text)
 	slices.SortFunc(found, func(a, b int32) int {
 		if d := len(t.texts[b]) - len(t.texts[a]); d != 0 {
@@ -211,21 +220,27 @@ func (t *Tokenizer) partition(text string, parse bool) []fragment {
 	})
 	for _, id := range found {
 		token := t.texts[id]
+		forbidden := plain
+		if t.attrs[id]&(attrControl|attrUnknown) == 0 {
+			forbidden = nil
+		}
 		var next []fragment
 		for _, p := range parts {
 			for p.id < 0 && p.text != "" {
-				i := strings.Index(p.text, token)
+				i := indexOutside(p.text, token, p.at, forbidden)
 				if i < 0 {
 					break
 				}
 				if i > 0 {
-					next = append(next, fragment{p.text[:i], -1})
+					next = append(next, fragment{p.text[:i], -1, p.at})
 				}
-				next = append(next, fragment{"", id})
+				next = append(next, fragment{"", id, p.at + i})
+				whole := len(p.text)
 				p.text = p.text[i+len(token):]
 				if t.attrs[id]&stripRight != 0 {
 					p.text = strings.TrimLeft(p.text, " \t\n\v\f\r")
 				}
+				p.at += whole - len(p.text)
 			}
 			if p.id >= 0 || p.text != "" {
 				next = append(next, p)
@@ -234,4 +249,21 @@ func (t *Tokenizer) partition(text string, parse bool) []fragment {
 		parts = next
 	}
 	return parts
+}
+
+// indexOutside is strings.Index of a token in a text that begins at byte at of the
+// whole, but for the places that touch one of the ranges, which ascend.
+func indexOutside(text, token string, at int, ranges []Range) int {
+	for from := 0; ; {
+		i := strings.Index(text[from:], token)
+		if i < 0 {
+			return -1
+		}
+		i += from
+		r, _ := slices.BinarySearchFunc(ranges, at+i+1, func(r Range, first int) int { return r.To - first })
+		if r == len(ranges) || ranges[r].From >= at+i+len(token) {
+			return i
+		}
+		from = max(i+1, min(ranges[r].To-at, len(text)))
+	}
 }

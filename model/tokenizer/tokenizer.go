@@ -106,10 +106,24 @@ func (t *Tokenizer) Encode(dst []int32, text string, special bool) []int32 {
 	if text == "" {
 		return dst
 	}
+	return t.encode(dst, t.partition(text, special))
+}
+
+// EncodeMarked is Encode with special, but for the plain ranges: a control token whose
+// text touches one of them stays text. The ranges ascend and do not overlap. The text
+// is read as one: words and merges go across the ranges' ends, as in Encode.
+func (t *Tokenizer) EncodeMarked(dst []int32, text string, plain []Range) []int32 {
+	if text == "" {
+		return dst
+	}
+	return t.encode(dst, t.cut(text, &t.special, plain))
+}
+
+func (t *Tokenizer) encode(dst []int32, parts []fragment) []int32 {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	afterSpecial := true // so is the start of the text
-	for _, part := range t.partition(text, special) {
+	for _, part := range parts {
 		switch {
 		case part.id >= 0:
 			dst = append(dst, part.id)

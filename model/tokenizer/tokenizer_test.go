@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -354,6 +355,46 @@ func TestOneToken(t *testing.T) {
 					t.Errorf("%s: %q gives id %d of 1", model, text, id)
 				}
 			}
+		}
+	}
+}
+
+// TestEncodeMarked: a control token that touches a plain range is text, any other one a
+// token; the text is read as one.
+func TestEncodeMarked(t *testing.T) {
+	tok := with(t, "bpe.gguf", nil)
+	var control string
+	for id := range int32(tok.Size()) {
+		if tok.IsControl(id) && len(tok.Text(id)) > 2 {
+			control = tok.Text(id)
+			break
+		}
+	}
+	if control == "" {
+		t.Fatal("no control token")
+	}
+	n := len(control)
+	text := "a" + control + "b" + control
+	for _, c := range []struct {
+		plain []Range
+		want  int // control tokens
+	}{
+		{nil, 2}, {[]Range{{0, 1}}, 2}, {[]Range{{0, 2}}, 1}, {[]Range{{n, n + 1}}, 1}, {[]Range{{n + 1, n + 2}}, 2},
+		{[]Range{{1, 2}, {n + 3, n + 4}}, 0}, {[]Range{{0, len(text)}}, 0},
+	} {
+		got := 0
+		for _, id := range tok.EncodeMarked(nil, text, c.plain) {
+			if tok.IsControl(id) {
+				got++
+			}
+		}
+		if got != c.want {
+			t.Errorf("%v: %d control tokens, not %d", c.plain, got, c.want)
+		}
+	}
+	for _, s := range goldenTexts(t) {
+		if got := tok.EncodeMarked(nil, s, []Range{{0, len(s) / 2}}); !slices.Equal(got, tok.Encode(nil, s, false)) && slices.Equal(tok.Encode(nil, s, true), tok.Encode(nil, s, false)) {
+			t.Errorf("%q is cut at the end of a range", s)
 		}
 	}
 }
