@@ -43,9 +43,10 @@ type Backend struct {
 // worked is what one worker writes while it computes.
 type worked struct {
 	kernel.Scratch
-	top, sum         []float32 // of attention, of each head: all spans so far
-	spanTop, spanSum []float32 // and the last
-	_                [64]byte  // no cache line is another worker's too
+	top, sum         []float32     // of attention, of each head: all spans so far
+	spanTop, spanSum []float32     // and the last
+	expert           loader.Tensor // the matrix of one of many
+	_                [64]byte      // no cache line is another worker's too
 }
 
 // headFloats is how many floats of its own attention has for each head.
@@ -117,7 +118,8 @@ func (b *Backend) Load(ctx context.Context, w model.Weights, p *model.Plan) erro
 
 // isVector reports whether source j of a step is a weight that is kept decoded.
 func isVector(p *model.Plan, s *model.Step, j int) bool {
-	return p.Tensors[s.Src[j]].Kind == model.Weight && s.Op != model.MatMul && s.Op != model.Embed
+	matrix := j == 0 && (s.Op == model.MatMul || s.Op == model.MatMulExperts || s.Op == model.Embed)
+	return p.Tensors[s.Src[j]].Kind == model.Weight && !matrix
 }
 
 // eachVector calls f for each weight that is kept decoded, once.

@@ -15,23 +15,26 @@ type opKernel struct {
 
 // kernels is the table of ops.
 var kernels = [model.NumOps]opKernel{
-	model.Embed:     {nil, whole, embed}, // copies: nothing to gain from more workers
-	model.RMSNorm:   {nil, (*program).rows, rmsNormRow},
-	model.L2Norm:    {nil, (*program).rows, l2NormRow},
-	model.MatMul:    {roundRows, matMulParts, matMulPart},
-	model.RoPE:      {turn, (*program).rows, ropeRow},
-	model.Store:     {nil, (*program).rows, storeRow},
-	model.Attention: {nil, attentionParts, attentionPart},
-	model.Conv:      {nil, convParts, convPart},
-	model.DeltaRule: {nil, stateParts, deltaRulePart},
-	model.Scan:      {nil, stateParts, scanPart},
-	model.Act:       {nil, (*program).rows, actRow},
-	model.SwiGLU:    {nil, (*program).rows, swiGLURow},
-	model.Add:       {nil, whole, add},
-	model.Mul:       {nil, whole, mul},
-	model.Slice:     {nil, (*program).rows, sliceRow},
-	model.Gather:    {nil, whole, gather},
-	model.Sample:    {nil, (*program).rows, chooseRow},
+	model.Embed:         {nil, whole, embed}, // copies: nothing to gain from more workers
+	model.RMSNorm:       {nil, (*program).rows, rmsNormRow},
+	model.L2Norm:        {nil, (*program).rows, l2NormRow},
+	model.MatMul:        {roundRows, matMulParts, matMulPart},
+	model.RoPE:          {turn, (*program).rows, ropeRow},
+	model.Store:         {nil, (*program).rows, storeRow},
+	model.Attention:     {nil, attentionParts, attentionPart},
+	model.Conv:          {nil, convParts, convPart},
+	model.DeltaRule:     {nil, stateParts, deltaRulePart},
+	model.Scan:          {nil, stateParts, scanPart},
+	model.Act:           {nil, (*program).rows, actRow},
+	model.SwiGLU:        {nil, (*program).rows, swiGLURow},
+	model.Add:           {nil, whole, add},
+	model.Mul:           {nil, whole, mul},
+	model.Slice:         {nil, (*program).rows, sliceRow},
+	model.Gather:        {nil, whole, gather},
+	model.Route:         {nil, (*program).rows, routeRow},
+	model.Combine:       {nil, (*program).rows, combineRow},
+	model.MatMulExperts: {gatherExperts, matMulExpertsParts, matMulExpertsPart},
+	model.Sample:        {nil, (*program).rows, chooseRow},
 }
 
 // whole makes an op one part.
@@ -83,11 +86,11 @@ const roundTogether = 4
 // weight with the same rows, has left them as they are needed.
 func roundRows(p *program, s *step) error {
 	in, n := &p.b.input, p.rows(s)
-	if p.rounded == s.Src[1] && p.b.form.Suits(in, s.matrix.Type) {
+	if p.rounded == s.Src[1] && p.routed == model.None && p.b.form.Suits(in, s.matrix.Type) {
 		return nil
 	}
 	p.b.form.Set(in, p.b.inputMem, s.matrix.Type, s.srcCols[1], n)
-	p.rounded = s.Src[1]
+	p.rounded, p.routed = s.Src[1], model.None
 	return p.b.pool.run((n+roundTogether-1)/roundTogether, s.round)
 }
 

@@ -34,6 +34,8 @@ type program struct {
 	batch   *model.Batch // of this run
 	last    model.Size   // of the last run, for Read
 	rounded model.ID     // whose rows the backend's input has
+	routed  model.ID     // by whose experts they lie in p.experts, None where they are one input
+	experts gathered     // the rows of each expert of the product at hand
 }
 
 // step is a model.Step with names resolved to memory.
@@ -41,26 +43,28 @@ type step struct {
 	*model.Step
 	dst     []float32                   // of an activation
 	src     [model.MaxSources][]float32 // of activations, and of weights that are kept decoded
-	matrix  *loader.Tensor              // of Embed and MatMul
+	matrix  *loader.Tensor              // of Embed and products
 	kept    [model.MaxSources]*memory   // of sources; of Store the target, at 0
 	dstCols int                         // elements in a row of dst
 	srcCols [model.MaxSources]int       // elements in a row of each source
 	scale   float32                     // of Attention: from q·k to powers of two
 	part    func(worker, part int)      // what a goroutine does, bound once so that Run allocates nothing
-	round   func(worker, part int)      // of MatMul, before part
+	round   func(worker, part int)      // of products, before part
 }
 
 // layout is what a program takes: where its activations lie, and how long its
 // arrays are, in elements. Compile allocates by it and Fit counts by it.
 type layout struct {
-	offset []int // of each activation in mem
-	mem    int
-	turns  []int // of each rope
-	tables int   // of seq and first
-	tokens int
-	need   kernel.Need // of a worker
-	input  int         // of rounded rows
-	vocab  int         // of a sampler
+	offset  []int // of each activation in mem
+	mem     int
+	turns   []int // of each rope
+	tables  int   // of seq and first
+	tokens  int
+	need    kernel.Need // of a worker
+	input   int         // of rounded rows
+	vocab   int         // of a sampler
+	slots   int         // rows that go to experts, each counted once for each of its experts
+	experts int         // that they may go to
 }
 
 func layoutOf(p *model.Plan, o model.CompileOptions) (n layout) {
@@ -79,6 +83,16 @@ func layoutOf(p *model.Plan, o model.CompileOptions) (n layout) {
 			}
 			n.need = n.need.Max(need)
 			n.input = max(n.input, kernel.InputLen(cols, rows))
+		case model.MatMulExperts:
+			w, experts := &p.Tensors[s.Src[0]], int(s.Arg[0])
+			slots := p.Rows(s.Dst, o.Size) * (p.Tensors[s.Src[2]].Cols / 2)
+			need := kernel.Need{Rows: p.Rows(s.Dst, o.Size)} // an expert has a row once
+			if !w.Type.Integers() {
+				need.Cols = w.Cols
+			}
+			n.need = n.need.Max(need)
+			n.input = max(n.input, kernel.InputsLen(w.Cols, slots, experts))
+			n.slots, n.experts = max(n.slots, slots), max(n.experts, experts)
 		case model.Attention:
 			n.need = n.need.Max(kernel.Need{Heads: int(s.Arg[0]/s.Arg[1]) * min(together, o.Tokens), DimK: int(s.Arg[2]), DimV: int(s.Arg[3])})
 		case model.Sample:
@@ -90,7 +104,7 @@ func layoutOf(p *model.Plan, o model.CompileOptions) (n layout) {
 
 // bytes is what the program's own arrays take; the workers' are the backend's.
 func (n *layout) bytes() int64 {
-	all := int64(n.mem + n.tables + n.tokens)
+	all := int64(n.mem+n.tables+n.tokens+n.slots+2*n.experts) + inputFloats*int64(min(n.slots, n.experts))
 	for _, t := range n.turns {
 		all += int64(t)
 	}
@@ -150,6 +164,7 @@ func (p *program) allocate() (err error) {
 	tables := make([]int32, n.tables)
 	p.seq, p.first = tables[:p.o.Tokens], tables[p.o.Tokens:]
 	p.tokens = make([]int32, n.tokens)
+	p.experts = newGathered(n.slots, n.experts)
 	if p.o.Profile {
 		p.stepTime = make([]time.Duration, len(p.plan.Steps))
 	}
@@ -191,6 +206,8 @@ func (p *program) resolve(s *step, ms *model.Step) error {
 	switch ms.Op {
 	case model.MatMul:
 		s.round = func(_, part int) { roundPart(p, s, part) }
+	case model.MatMulExperts:
+		s.round = func(_, part int) { roundExpertsPart(p, s, part) }
 	case model.Attention:
 		s.scale = numerics.ScoreScale(ms.ArgFloat(4))
 		if s.kept[2].keys {
@@ -233,7 +250,7 @@ func (p *program) Run(ctx context.Context, b *model.Batch, out *model.Outputs) e
 // begin notes whose the tokens of a batch are.
 func (p *program) begin(b *model.Batch) {
 	p.batch, p.last = b, b.Size(p.plan)
-	p.rounded = model.None
+	p.rounded, p.routed = model.None, model.None
 	clear(p.turned)
 	at := 0
 	for s := range b.Seqs {

@@ -156,7 +156,8 @@ func (b *Backend) answer(q *conformance.Question, k *lower.Kernels) (hash string
 }
 
 // question names the question for a dispatch of a group, "" for none, and the shape that
-// it is to be asked in. Rounding is asked with the products that take what it leaves.
+// it is to be asked in. Rounding, and gathering
+// by experts, are asked with the products that take what it leaves.
 func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *lower.Shape) {
 	if m, ok := lower.ProductOf(d); ok {
 		n := map[uint32]int{1: 1, 2: 2, 4: 3}[m.Cols]
@@ -169,6 +170,9 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 		form := [...]conformance.Form{conformance.Plain, conformance.Residual, conformance.Bias}[m.Add]
 		if m.GLU {
 			form = conformance.GLU
+		}
+		if m.Experts {
+			return conformance.ExpertsQuestion(m.Type, n, form, m.Tail), &m.Shape
 		}
 		return conformance.ProductQuestion(m.Type, n, form, m.Tail), &m.Shape
 	}
@@ -208,11 +212,13 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 			return conformance.ActQuestion(model.Activation(kind - lower.OpAct)), nil
 		}
 		return [...]model.Op{model.SwiGLU, model.Add, model.Mul}[d.Spec[1]].String(), nil
-	case "gather", "bias", "slice":
+	case "route":
+		return conformance.RouteQuestion(model.Gating(d.Spec[1]), d.Spec[2] != 0), nil
+	case "gather", "bias", "slice", "combine":
 		return d.Kernel, nil
 	case "sample_best", "sample_pick":
 		return "sample", nil
-	case "round":
+	case "round", "experts":
 		return "", nil
 	}
 	if strings.HasPrefix(d.Kernel, "attention") && d.Spec[10] != 0 { // it rounds

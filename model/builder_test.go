@@ -20,6 +20,9 @@ func parts(t testing.TB) *loader.File {
 	}
 	add("embd", quant.F16, 32, 10)
 	add("wide", quant.Q8_0, 32, 64)
+	add("router", quant.F32, 32, 8)
+	add("router bias", quant.F32, 8, 1)
+	add("expert biases", quant.F32, 8, 8)
 	add("vector", quant.F32, 32, 1)
 	add("vector16", quant.F16, 32, 1)
 	add("filter", quant.F32, 3, 32)
@@ -55,6 +58,10 @@ func every(t testing.TB, room Room) *Plan {
 		b.Mul(fmt.Sprintf("m %d", l), b.MatMul(fmt.Sprintf("w %d", l), b.Weight("wide", 64, 32), x), n)
 		n = b.Add(fmt.Sprintf("n %d", l), x, x)
 	}
+	r := b.Route("r", b.MatMul("router logits", b.Weight("router", 8, 32), x), b.Weight("router bias", 1, 8),
+		Routing{Used: 2, Gating: SigmoidEach, Scale: 1 << 20, Groups: 4, GroupsUsed: 4})
+	e := b.MatMulExperts("e", b.Weight("wide", 64, 32), n, r, b.Weight("expert biases", 8, 8), 8, 0, 8)
+	b.Combine("combined", e, r)
 	state := b.Memory(Memory{Name: "state", Per: Sequence, Type: quant.F32, Cols: 64})
 	n = b.Act("f", n, GELU-1)
 	heads := State{NHead: 4, NHeadK: 2, DimK: 6, DimV: 2} // 2·2·6 + 4·2 = 32
@@ -125,6 +132,7 @@ func TestStepsAgainstTheTable(t *testing.T) {
 		"one tap":  b.Weight("one tap", 32, 1),
 		"tokens":   b.activation("another", TokenRows, 32),
 		"wanted":   b.activation("a third", WantRows, 32),
+		"routes":   b.tensor(Tensor{Name: "routes", Kind: TokenRows, Type: quant.I32, Cols: 32}),
 	}
 	for i, pool := range p.Pools {
 		examples["memory by "+pool.Per.String()] = b.tensor(Tensor{Name: pool.Per.String(), Kind: Kept, Type: quant.F32, Cols: 32, Pool: i})
@@ -138,6 +146,7 @@ func TestStepsAgainstTheTable(t *testing.T) {
 		Rows:     {"tokens", "wanted"},
 		OfTokens: {"tokens"},
 		OfWanted: {"wanted"},
+		Routes:   {"routes"},
 		Paged:    {"memory by position", "memory by window"},
 		Slots:    {"memory by sequence"},
 		Either:   {"tokens", "wanted", "vector"},

@@ -34,9 +34,19 @@ type Block struct {
 	RMSEps    float32    `json:"rms_eps"`          // ε of RMSNorm
 	AttnScale float32    `json:"attn_scale"`       // factor on q·k before softmax
 	Rope      RopeConfig `json:"rope"`
+	Experts   Experts    `json:"experts,omitzero"` // zero for a layer without
 
 	Taps  int    `json:"taps,omitempty"`  // of a layer with a convolution: the rows that it sees, its own included
 	State *State `json:"state,omitempty"` // of a layer with a recurrent state
+}
+
+// Experts is the shape of a layer's mixture of experts.
+type Experts struct {
+	N         int  `json:"n_expert"`    // experts
+	NFF       int  `json:"n_ff"`        // width of each
+	NFFShared int  `json:"n_ff_shared"` // of the one that all rows go to; 0 for none
+	Gated     bool `json:"gated"`       // that one has a gate
+	Routing
 }
 
 // At returns the shape of layer l.

@@ -75,6 +75,24 @@ const (
 	Slice
 	// Gather: dst[i] = x[want[i]], from token rows to wanted rows.
 	Gather
+	// Route chooses used of N experts for each row of logits (n, N). With
+	//   v = softmax(x[i]), sigmoid(x[i]) or x[i], by the Gating
+	// it takes the greatest of v + bias, of equals the lower expert, from the groups_used
+	// groups of N/groups neighbours whose two best add up to most. An expert's weight is
+	// its v (with SoftmaxChosen the softmax of those chosen); with norm divided by
+	// their sum, or by RouteFloor where that is more; times scale.
+	// dst[i], of words: used experts, the best first, then their weights as float bits.
+	// Arg: used, the Gating, norm, scale as float bits, groups, groups_used.
+	Route
+	// MatMulExperts: the product of each row with the matrices of its experts, of which W
+	// has one on top of the other:
+	//   dst[i][e·m+j] = Σ_k x[i][k]·W[expert(i,e)·(W.Rows/experts)+first+j][k],  j < m, e < used
+	// or with an x of used times W.Cols columns of a part of x[i] for each expert; plus
+	// bias[expert(i,e)][first+j] where there is a bias.
+	// Arg: experts, first.
+	MatMulExperts
+	// Combine: dst[i][j] = Σ_e weight(i,e)·x[i][e·Cols+j], over the experts of the row.
+	Combine
 	// Sample: the token that sample.Sampler.Pick chooses from x[i] by Batch.How[i] at
 	// the position of token want[i]; −1 where a logit is not finite, and where
 	// How[i].Logits asks for the row itself instead. Always the last step.
@@ -118,6 +136,7 @@ const (
 	Rows                 // an activation
 	OfTokens             // an activation with a row a token: the op looks at the row's place in its sequence
 	OfWanted             // an activation with a row a wanted answer
+	Routes               // an activation that Route writes
 	Paged                // memory with a row a position: Per is Position or Window
 	Slots                // memory with a slot a sequence
 	Either               // an activation or a Vector
@@ -142,7 +161,7 @@ type opInfo struct {
 func (r Role) String() string {
 	return [...]string{
 		"a weight", "a weight of one row", "a float32 weight of two columns or more", "a float32 weight of one row", "an activation", "an activation of token rows",
-		"an activation of wanted rows", "memory in pages", "memory in slots", "an activation or a weight of one row",
+		"an activation of wanted rows", "experts and their weights", "memory in pages", "memory in slots", "an activation or a weight of one row",
 	}[r]
 }
 
@@ -181,6 +200,12 @@ var opInfos = [NumOps]opInfo{
 		"(n, heads·stride) → (n, heads·n), with first + n ≤ stride", fitSlice},
 	Gather: {"gather", OfWanted, []Role{OfTokens}, 0, nil, "x[want]",
 		"(t, c) → (w, c)", fitColumns},
+	Route: {"route", Routes, []Role{Rows, Vector}, 1, []string{"used", "gating", "norm", "scale:f", "groups", "groups_used"}, "the best of gate(x) + bias, and their weights",
+		"(n, N), (1, N) → (n, 2·used), with N ≤ 1024 experts in groups that divide them and hold those used", fitRoute},
+	MatMulExperts: {"matmul_experts", Rows, []Role{Matrix, Rows, Routes, Matrix}, 1, []string{"experts", "first"}, "x · W[expert]ᵀ + bias[expert]",
+		"(experts·m, k), (n, k or used·k), (n, 2·used), (experts, m) → (n, used·m)", fitMatMulExperts},
+	Combine: {"combine", Rows, []Role{Rows, Routes}, 0, nil, "Σ weight · x",
+		"(n, used·c), (n, 2·used) → (n, c)", fitCombine},
 	Sample: {"sample", OfWanted, []Role{OfWanted}, 0, nil, "choose(x)",
 		"(w, vocabulary) → (w, 1)", fitSample},
 }
@@ -273,9 +298,11 @@ func (p *Plan) plays(id ID, r Role) bool {
 	case Vector:
 		return t.Kind == Weight && t.Rows == 1
 	case Rows:
-		return t.Kind == TokenRows || t.Kind == WantRows
+		return (t.Kind == TokenRows || t.Kind == WantRows) && t.Type != quant.I32
+	case Routes:
+		return (t.Kind == TokenRows || t.Kind == WantRows) && t.Type == quant.I32
 	case OfTokens:
-		return t.Kind == TokenRows
+		return t.Kind == TokenRows && t.Type != quant.I32
 	case OfWanted:
 		return t.Kind == WantRows
 	case Paged:

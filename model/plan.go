@@ -25,7 +25,7 @@ const (
 type Tensor struct {
 	Name string
 	Kind Kind
-	Type quant.Type // of weights and memory; F32 for activations, I32 for tokens
+	Type quant.Type // of weights and memory; F32 for activations, I32 for tokens and for what Route writes
 	Cols int        // elements in a row
 	Rows int        // of weights and memory; 0 for activations, whose rows are the batch's
 	Pool int        // of memory: index in Plan.Pools

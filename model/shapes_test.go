@@ -17,7 +17,8 @@ var free = map[Op][]string{
 	DeltaRule: {"scale:f", "cyclic"},
 	Slice:     {"first"},
 	Attention: {"scale:f"},
-	Act:       {"kind"},                // any that is known
+	Act:       {"kind"}, // any that is known
+	Route:     {"gating", "norm"},
 	Sample:    {"columns of source 0"}, // any vocabulary
 }
 
@@ -119,6 +120,18 @@ func TestShapesBeyondColumns(t *testing.T) {
 		{"a cap below 0", Act, false, func(_ *Plan, s *Step) { s.Arg[0], s.Arg[1] = uint32(Capped), math.Float32bits(-30) }},
 		{"a cap without end", Act, false, func(_ *Plan, s *Step) { s.Arg[0], s.Arg[1] = uint32(Capped), 0x7f800000 }},
 		{"a kind that is not known", Act, false, func(_ *Plan, s *Step) { s.Arg[0] = uint32(NumActivations) }},
+		{"weights normed that add up to 1 already", Route, false, func(_ *Plan, s *Step) { s.Arg[1], s.Arg[2] = uint32(SoftmaxChosen), 1 }},
+		{"a gating that is not known", Route, false, func(_ *Plan, s *Step) { s.Arg[1] = uint32(NumGatings) }},
+		{"a scale that is no number", Route, false, func(_ *Plan, s *Step) { s.Arg[3] = 0x7fc00000 }},
+		{"one group of four", Route, true, func(_ *Plan, s *Step) { s.Arg[5] = 1 }},
+		{"groups of one", Route, false, func(_ *Plan, s *Step) { s.Arg[4] = 8 }},
+		{"more used than there are", Route, false, func(p *Plan, s *Step) { s.Arg[0], p.Tensors[s.Dst].Cols = 9, 18 }},
+		{"more used than the groups have", Route, false, func(p *Plan, s *Step) { s.Arg[0], s.Arg[5], p.Tensors[s.Dst].Cols = 3, 1, 6 }},
+		{"more experts than can be", Route, false, func(p *Plan, s *Step) { p.Tensors[s.Src[0]].Cols, p.Tensors[s.Src[1]].Cols = 1028, 1028 }},
+		{"rows of a matrix left out", MatMulExperts, true, func(p *Plan, s *Step) { p.Tensors[s.Dst].Cols, s.Arg[1] = 8, 4 }},
+		{"rows beyond a matrix", MatMulExperts, false, func(p *Plan, s *Step) { s.Arg[1] = 1 << 31 }},
+		{"experts that nobody chose", MatMulExperts, false, func(p *Plan, s *Step) { p.Steps = p.Steps[:0] }},
+		{"experts of another number", MatMulExperts, false, func(p *Plan, s *Step) { s.Arg[0], p.Tensors[s.Src[3]].Rows, p.Tensors[s.Src[3]].Cols = 4, 4, 16 }},
 		{"values in another pool", Attention, false, func(p *Plan, s *Step) { p.Tensors[s.Src[2]].Pool = 1 }},
 	} {
 		p := every(t, Room{Pages: 4, Seqs: 2, Chunk: 8})

@@ -53,7 +53,7 @@ func Table() []Variant {
 	table := []Variant{
 		{"elementwise", "op/elementwise.comp", nil, 4, 0, 4},
 		{"bias", "op/bias.comp", nil, 4, 0, 2},
-		{"round", "op/round.comp", nil, 3, 0, 2},
+		{"round", "op/round.comp", nil, 3, 0, 3},
 		{"gather", "op/gather.comp", nil, 3, 0, 2},
 		{"rope", "op/rope.comp", nil, 3, 0, 6},
 		{"rope_store", "op/rope.comp", []string{"STORE=1"}, 3, 0, 6},
@@ -61,6 +61,9 @@ func Table() []Variant {
 		{"conv", "op/conv.comp", nil, 6, 0, 5},
 		{"state", "op/state.comp", nil, 7, 0, 10},
 		{"slice", "op/slice.comp", nil, 3, 0, 6},
+		{"route", "op/route.comp", nil, 4, 0, 8},
+		{"experts", "op/experts.comp", nil, 3, 0, 5},
+		{"combine", "op/combine.comp", nil, 4, 0, 3},
 		{"attention_reduce", "op/attention_reduce.comp", nil, 3, 0, 4},
 		{"numerics", "op/numerics.comp", nil, 3, 0, 1},
 		{"sample_best", "op/sample_best.comp", nil, 3, 0, 2},
@@ -75,16 +78,16 @@ func Table() []Variant {
 		name, define := TypeName(t), "TYPE="+strconv.Itoa(int(t))
 		table = append(table,
 			Variant{"embed_" + name, "op/embed.comp", []string{define}, 3, 0, 6},
-			Variant{"matmul_" + name, "op/matmul.comp", []string{define}, 5, 0, 6})
+			Variant{"matmul_" + name, "op/matmul.comp", []string{define}, 6, 0, 10})
 		for _, l := range loads[:2] { // it reduces in shared memory
 			table = append(table, Variant{"matvec_" + name + l.suffix, "op/matvec.comp", append([]string{define}, l.defines...),
-				6 - 3*l.fetchers, 3 * l.fetchers, 6})
+				7 - 3*l.fetchers, 3 * l.fetchers, 10})
 		}
 		if t.Integers() {
 			table = append(table,
-				Variant{"matvec_" + name + "_dot", "op/matvec.comp", []string{define, "DOT=1"}, 6, 0, 6},
-				Variant{"matmul_" + name + "_dot", "op/matmul.comp", []string{define, "DOT=1"}, 5, 0, 6},
-				Variant{"matmul_" + name + "_coop", "op/matmul_coop.comp", []string{define, "COOP=1"}, 5, 0, 6})
+				Variant{"matvec_" + name + "_dot", "op/matvec.comp", []string{define, "DOT=1"}, 7, 0, 10},
+				Variant{"matmul_" + name + "_dot", "op/matmul.comp", []string{define, "DOT=1"}, 6, 0, 10},
+				Variant{"matmul_" + name + "_coop", "op/matmul_coop.comp", []string{define, "COOP=1"}, 6, 0, 10})
 		}
 	}
 	return table

@@ -23,7 +23,7 @@ type Form struct {
 	// Round rounds x, (in.Cols), to row i of in.
 	Round func(in *Input, i int, x []float32)
 	// Product multiplies rows from … to−1 of w by all rows of in:
-	//	dst[i·ld + j] = Flush(w[j] · in[i])
+	//	dst[to·ld + j] = Flush(w[j] · in[i]),  to = i or in.To[i]
 	Product func(in *Input, w *loader.Tensor, from, to int, dst []float32, ld int, s *Scratch)
 
 	// Norm computes dst = Flush((x·RSqrt(Σx²·inv + eps))·w), inv = 1/len(x).

@@ -28,7 +28,8 @@ const few = 4
 // Input is N rows of activations of Cols elements, as a product needs them.
 type Input struct {
 	Cols, N int
-	blocks  int // of wide elements, of a row
+	To      []int32 // (N) the rows of a product's dst that the rows give; nil where they are the same
+	blocks  int     // of wide elements, of a row
 	order   order
 	padded  int       // blocks that lie from one row to the next: kernels may take four at a time
 	m       []int16   // (N, padded, wide), or (padded/w, N, w·wide) in order spread, w blocks side by side
@@ -44,6 +45,21 @@ func blocksOf(cols int) int { return (cols + wide - 1) / wide }
 
 // InputLen is how many floats an input of n rows of cols elements takes.
 func InputLen(cols, n int) int { return line + (n*blocksOf(cols)+3*min(n, few))*blockFloats }
+
+// InputsLen is how many floats several inputs take that have n rows of cols elements in
+// all, each one or more.
+func InputsLen(cols, n, inputs int) int {
+	inputs = min(inputs, n)
+	return inputs*line + (n*blocksOf(cols)+3*min(n, few*inputs))*blockFloats
+}
+
+// to is the row of a product's dst that row i gives.
+func (in *Input) to(i int) int {
+	if in.To == nil {
+		return i
+	}
+	return int(in.To[i])
+}
 
 // Set makes in an input of n rows of cols elements for products with weights of type t,
 // in mem, which has InputLen or more. What Round does not write is whatever was there.

@@ -44,7 +44,7 @@ func productPlain(in *Input, w *loader.Tensor, from, to int, dst []float32, ld i
 		if !w.Type.Integers() {
 			DecodeFlushed(w.Type, s.row[:in.Cols], row)
 			for i := range in.N {
-				dst[i*ld+j] = numerics.Flush(dotFloats(s.row[:in.Cols], in.f[i*in.padded*wide:]))
+				dst[in.to(i)*ld+j] = numerics.Flush(dotFloats(s.row[:in.Cols], in.f[i*in.padded*wide:]))
 			}
 			continue
 		}
@@ -59,7 +59,7 @@ func productPlain(in *Input, w *loader.Tensor, from, to int, dst []float32, ld i
 			}
 		}
 		for i := range in.N {
-			dst[i*ld+j] = numerics.Flush(tree(acc[8*i:][:8]))
+			dst[in.to(i)*ld+j] = numerics.Flush(tree(acc[8*i:][:8]))
 		}
 	}
 }

@@ -38,7 +38,7 @@ func productFloats(in *Input, w *loader.Tensor, from, n int, dst []float32, ld i
 			}
 		}
 		for c := range in.N {
-			finish(dst[c*ld+from+r:][:rows], at(&s.acc[c*32]), 8)
+			finish(dst[in.to(c)*ld+from+r:][:rows], at(&s.acc[c*32]), 8)
 		}
 	}
 }

@@ -42,7 +42,7 @@ func (k *vectorKernels) product(in *Input, w *loader.Tensor, from, to int, dst [
 		case in.order == spread:
 			k.tile(in, w, from, n, s)
 			for i := range in.N {
-				finish(dst[i*ld+from:][:n], at(&s.acc[i/2*tileRows*16+i%2*8]), 16)
+				finish(dst[in.to(i)*ld+from:][:n], at(&s.acc[i/2*tileRows*16+i%2*8]), 16)
 			}
 		default:
 			clear(s.acc[:in.N*tileRows*8])
@@ -52,7 +52,7 @@ func (k *vectorKernels) product(in *Input, w *loader.Tensor, from, to int, dst [
 				}
 			}
 			for i := range in.N {
-				finish(dst[i*ld+from:][:n], at(&s.acc[i*tileRows*8]), 8)
+				finish(dst[in.to(i)*ld+from:][:n], at(&s.acc[i*tileRows*8]), 8)
 			}
 		}
 	}

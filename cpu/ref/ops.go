@@ -10,23 +10,26 @@ import (
 
 // ops is the loop of each op's definition in package model.
 var ops = [model.NumOps]func(p *program, s *model.Step){
-	model.Embed:     embed,
-	model.RMSNorm:   rmsNorm,
-	model.L2Norm:    l2Norm,
-	model.MatMul:    matMul,
-	model.RoPE:      rope,
-	model.Store:     store,
-	model.Attention: attention,
-	model.Conv:      conv,
-	model.DeltaRule: deltaRule,
-	model.Scan:      scan,
-	model.Act:       act,
-	model.SwiGLU:    swiGLU,
-	model.Add:       add,
-	model.Mul:       mul,
-	model.Slice:     slice,
-	model.Gather:    gather,
-	model.Sample:    choose,
+	model.Embed:         embed,
+	model.RMSNorm:       rmsNorm,
+	model.L2Norm:        l2Norm,
+	model.MatMul:        matMul,
+	model.RoPE:          rope,
+	model.Store:         store,
+	model.Attention:     attention,
+	model.Conv:          conv,
+	model.DeltaRule:     deltaRule,
+	model.Scan:          scan,
+	model.Act:           act,
+	model.SwiGLU:        swiGLU,
+	model.Add:           add,
+	model.Mul:           mul,
+	model.Slice:         slice,
+	model.Gather:        gather,
+	model.Route:         route,
+	model.MatMulExperts: matMulExperts,
+	model.Combine:       combine,
+	model.Sample:        choose,
 }
 
 func embed(p *program, s *model.Step) {
@@ -79,22 +82,26 @@ func l2Norm(p *program, s *model.Step) {
 }
 
 func matMul(p *program, s *model.Step) {
-	t := &p.plan.Tensors[s.Src[0]]
 	for i := range p.rows(s.Dst) {
 		p.rounded.Round(p.row(s.Src[1], i))
 		dst := p.row(s.Dst, i)
 		for j := range dst {
-			if t.Type.Integers() {
-				dst[j] = numerics.Flush(p.sumTerms(s.Src[0], j))
-				continue
-			}
-			x := p.product[:t.Cols]
-			for k := range x {
-				x[k] = p.rounded.At(k)
-			}
-			dst[j] = numerics.Flush(numerics.Dot(x, p.weight(s.Src[0], j, p.scratch)))
+			dst[j] = p.times(s.Src[0], j)
 		}
 	}
+}
+
+// times multiplies row j of a weight by the rounded row.
+func (p *program) times(t model.ID, j int) float32 {
+	w := &p.plan.Tensors[t]
+	if w.Type.Integers() {
+		return numerics.Flush(p.sumTerms(t, j))
+	}
+	x := p.product[:w.Cols]
+	for k := range x {
+		x[k] = p.rounded.At(k)
+	}
+	return numerics.Flush(numerics.Dot(x, p.weight(t, j, p.scratch)))
 }
 
 // sumTerms multiplies row j of a weight of integers by the rounded row.

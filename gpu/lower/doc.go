@@ -3,7 +3,7 @@
 // can be lowered, sized up and looked at where there is none.
 //
 //	kernels.go           the table of ops, and which variants of kernels work
-//	rows, matmul, attention, conv, sample.go   the dispatches of each op
+//	rows, matmul, experts, attention, conv, sample.go   the dispatches of each op
 //	fuse.go              steps that become part of others
 //	pack.go              how weights lie on the device
 //	tune.go              shapes of kernels chosen by measuring

@@ -33,7 +33,7 @@ func gather(l *Lowering, at int) *together {
 	for more := true; more && at+t.n < len(l.Plan.Steps); {
 		s := &l.Plan.Steps[at+t.n]
 		switch s.Op {
-		case model.MatMul, model.RoPE, model.Store:
+		case model.MatMul, model.MatMulExperts, model.RoPE, model.Store:
 		case model.Add:
 			if l.Plan.Tensors[s.Src[1]].Kind == model.Weight {
 				break
@@ -72,6 +72,14 @@ func (t *together) add(s *model.Step) {
 
 func (t *together) step(i int) *model.Step { return &t.l.Plan.Steps[t.at+i] }
 
+// op is what makes a tensor, NumOps where none of the steps does.
+func (t *together) op(id model.ID) model.Op {
+	if i, ok := t.made[id]; ok {
+		return t.step(i).Op
+	}
+	return model.NumOps
+}
+
 // only returns which of the steps, of kind op, writes id for one reader alone and
 // is not fused with anything yet.
 func (t *together) only(id model.ID, op model.Op) (int, bool) {
@@ -107,9 +115,10 @@ func (t *together) fuse(k *Kernels) {
 				}
 			}
 		case model.SwiGLU:
-			g, ok1 := t.only(s.Src[0], model.MatMul)
-			u, ok2 := t.only(s.Src[1], model.MatMul)
-			if ok1 && ok2 && g != u && t.pair(k, g, u) {
+			op := t.op(s.Src[0])
+			g, ok1 := t.only(s.Src[0], op)
+			u, ok2 := t.only(s.Src[1], op)
+			if ok1 && ok2 && isProduct(t.step(g)) && g != u && t.pair(k, g, u) {
 				t.into[g], t.into[u] = i, i // the two matmuls run as the SwiGLU
 			}
 		}
@@ -120,7 +129,7 @@ func (t *together) fuse(k *Kernels) {
 func (t *together) pair(k *Kernels, g, u int) bool {
 	a, b := t.step(g), t.step(u)
 	wa, wb := t.l.Weight(a.Src[0]), t.l.Weight(b.Src[0])
-	if a.Src[1] != b.Src[1] || wa.Type != wb.Type || wa.Rows != wb.Rows || len(wa.Parts) != len(wb.Parts) {
+	if a.Src[1] != b.Src[1] || a.Op == model.MatMulExperts && (a.Src[2] != b.Src[2] || a.Arg != b.Arg || len(a.Src)+len(b.Src) > 6) || wa.Type != wb.Type || wa.Rows != wb.Rows || len(wa.Parts) != len(wb.Parts) {
 		return false
 	}
 	for i := range wa.Parts {
@@ -128,7 +137,7 @@ func (t *together) pair(k *Kernels, g, u int) bool {
 			return false
 		}
 	}
-	s, err := k.shapeFor(wa, t.l.Plan.Rows(a.Dst, t.l.Size))
+	s, err := k.shapeOf(t.l, a)
 	return err == nil && !s.Tiled() && s.Rows%2 == 0
 }
 
@@ -149,12 +158,16 @@ func (t *together) writes(i int) model.ID {
 func (k *Kernels) lowerTogether(l *Lowering, at int) (ds []Dispatch, steps int, err error) {
 	t := gather(l, at)
 	t.fuse(k)
-	rounds := map[rows]Bind{}
+	rounds, tiles := map[rows]Bind{}, map[tiling]Bind{}
 	for level, left := 0, t.n; left > 0; level++ {
 		for i := range t.n {
-			if t.level[i] == level && t.step(i).Op == model.MatMul {
+			if t.level[i] == level && isProduct(t.step(i)) {
 				w := newLowered(k, l, t.at+i)
-				if err := t.round(w, rounds); err != nil {
+				w.at, w.tiles = rounds, tiles
+				if err := t.round(w); err != nil {
+					return nil, 0, err
+				}
+				if err := w.tile(); err != nil {
 					return nil, 0, err
 				}
 				ds = append(ds, w.ds...)
@@ -169,7 +182,7 @@ func (k *Kernels) lowerTogether(l *Lowering, at int) (ds []Dispatch, steps int, 
 				continue
 			}
 			w := newLowered(k, l, t.at+i)
-			w.at = rounds
+			w.at, w.tiles = rounds, tiles
 			for j, into := range t.into {
 				if into == i && j != i {
 					w.fused = append(w.fused, t.step(j))
@@ -186,35 +199,52 @@ func (k *Kernels) lowerTogether(l *Lowering, at int) (ds []Dispatch, steps int, 
 
 // round has the rows that enter a step's product rounded, once for all of the steps: in
 // place where nobody else reads them or in another form, else to scratch memory.
-func (t *together) round(w *lowered, rounds map[rows]Bind) error {
-	x := rows{w.s.Src[1], w.k.packs(t.l, w.s)}
-	if _, ok := rounds[x]; ok {
+func (t *together) round(w *lowered) error {
+	x := w.rowsOf(w.s)
+	if _, ok := w.at[x]; ok {
 		return nil
 	}
 	if made, _ := w.k.rounds(t.l, x.x); made {
-		rounds[x] = read(x.x)
+		w.at[x] = read(x.x)
 		return nil
 	}
-	floats := 0 // products that take the rows as floats
+	floats := 0 // products that take the rows as these
 	for i := range t.n {
-		if s := t.step(i); s.Op == model.MatMul && s.Src[1] == x.x && !w.k.packs(t.l, s) {
+		if s := t.step(i); isProduct(s) && !x.packed && w.rowsOf(s) == x {
 			floats++
 		}
 	}
 	to := read(x.x)
 	if t.l.Used[x.x] != floats || x.x == t.l.Plan.Hidden {
-		to = Bind{Mem: Scratch, Offset: t.l.vectors, Size: (t.l.Bytes(x.x) + 255) &^ 255}
-		for _, b := range rounds {
-			to.Offset = max(to.Offset, b.Offset+b.Size)
-		}
+		to = w.scratch((t.l.Bytes(x.x) + 255) &^ 255)
 	}
-	rounds[x] = to
+	w.at[x] = to
 	return w.round(x, to)
 }
 
+// rowsOf is what a product takes.
+func (w *lowered) rowsOf(s *model.Step) rows {
+	return rows{s.Src[1], w.k.packs(w.l, s), w.l.Weight(s.Src[0]).Cols}
+}
+
+// scratch is a place behind all others that dispatches lowered together have.
+func (w *lowered) scratch(size int64) Bind {
+	to := Bind{Mem: Scratch, Offset: w.l.vectors, Size: size}
+	for _, b := range w.at {
+		to.Offset = max(to.Offset, b.Offset+b.Size)
+	}
+	for _, b := range w.tiles {
+		to.Offset = max(to.Offset, b.Offset+b.Size)
+	}
+	return to
+}
+
+// isProduct reports whether a step multiplies rows by a weight.
+func isProduct(s *model.Step) bool { return s.Op == model.MatMul || s.Op == model.MatMulExperts }
+
 // packs reports whether a step is a product that takes packed rows.
 func (k *Kernels) packs(l *Lowering, s *model.Step) bool {
-	shape, err := k.shapeFor(l.Weight(s.Src[0]), l.Plan.Rows(s.Dst, l.Size))
+	shape, err := k.shapeOf(l, s)
 	return err == nil && shape.packed()
 }
 
@@ -228,7 +258,10 @@ func (k *Kernels) rounds(l *Lowering, x model.ID) (made, packed bool) {
 			made = s.Arg[1]%32 == 0 && !k.off["rmsnorm_round"]
 		case s.Op == model.Attention && s.Dst == x:
 			made = s.Arg[3]%32 == 0 && s.Arg[3] <= numerics.Span
-		case s.Op == model.MatMul && s.Src[1] == x:
+		case isProduct(s) && s.Src[1] == x:
+			if cols := l.Weight(s.Src[0]).Cols; cols != l.Plan.Tensors[x].Cols && cols%32 != 0 {
+				continue // blocks begin elsewhere in each part of a row
+			}
 			products++
 			if k.packs(l, s) {
 				packing++

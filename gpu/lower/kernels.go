@@ -139,7 +139,7 @@ func (k *Kernels) works(kernel string) error {
 // Lower returns the dispatches of plan step `at`, and how many steps (≥ 1) they
 // cover when the following ones are fused into it.
 func (k *Kernels) Lower(l *Lowering, at int) (ds []Dispatch, steps int, err error) {
-	if l.Plan.Steps[at].Op == model.MatMul {
+	if isProduct(&l.Plan.Steps[at]) {
 		return k.lowerTogether(l, at)
 	}
 	w := newLowered(k, l, at)
@@ -155,15 +155,18 @@ type lowered struct {
 	l     *Lowering
 	s     *model.Step
 	dst   model.Tensor
-	fused []*model.Step // steps that become part of this one's dispatch; see fuse.go
-	at    map[rows]Bind // where rounded rows lie; nil: as they are
+	fused []*model.Step   // steps that become part of this one's dispatch; see fuse.go
+	at    map[rows]Bind   // where rounded rows lie; nil: as they are
+	tiles map[tiling]Bind // where the columns of experts lie
 	ds    []Dispatch
 }
 
 // rows are the rounded rows of an activation, in one of the forms that products take.
+// cols is the length of a row, which may be a part of the activation's.
 type rows struct {
 	x      model.ID
 	packed bool
+	cols   int
 }
 
 // rounded binds rows as a product takes them.
@@ -195,23 +198,26 @@ func (w *lowered) lower() error {
 
 // lowerings is the table of ops: how each becomes dispatches; nil for one that cannot.
 var lowerings = [model.NumOps]func(*lowered) error{
-	model.Embed:     (*lowered).embed,
-	model.RMSNorm:   (*lowered).rmsnorm,
-	model.L2Norm:    (*lowered).l2norm,
-	model.MatMul:    (*lowered).matmul,
-	model.RoPE:      (*lowered).rope,
-	model.Store:     (*lowered).store,
-	model.Attention: (*lowered).attention,
-	model.Conv:      (*lowered).conv,
-	model.DeltaRule: (*lowered).deltaRule,
-	model.Scan:      (*lowered).scan,
-	model.Act:       (*lowered).act,
-	model.SwiGLU:    (*lowered).swiglu,
-	model.Add:       (*lowered).add,
-	model.Mul:       (*lowered).mul,
-	model.Slice:     (*lowered).slice,
-	model.Gather:    (*lowered).gather,
-	model.Sample:    (*lowered).sample,
+	model.Embed:         (*lowered).embed,
+	model.RMSNorm:       (*lowered).rmsnorm,
+	model.L2Norm:        (*lowered).l2norm,
+	model.MatMul:        (*lowered).matmul,
+	model.RoPE:          (*lowered).rope,
+	model.Store:         (*lowered).store,
+	model.Attention:     (*lowered).attention,
+	model.Conv:          (*lowered).conv,
+	model.DeltaRule:     (*lowered).deltaRule,
+	model.Scan:          (*lowered).scan,
+	model.Act:           (*lowered).act,
+	model.SwiGLU:        (*lowered).swiglu,
+	model.Add:           (*lowered).add,
+	model.Mul:           (*lowered).mul,
+	model.Slice:         (*lowered).slice,
+	model.Gather:        (*lowered).gather,
+	model.Route:         (*lowered).route,
+	model.MatMulExperts: (*lowered).matmul,
+	model.Combine:       (*lowered).combine,
+	model.Sample:        (*lowered).sample,
 }
 
 // Ops lists the ops that can be lowered.

@@ -71,9 +71,10 @@ func productKernel(name string) (t quant.Type, load string, ok bool) {
 type Product struct {
 	Type quant.Type
 	Shape
-	Tail bool   // rows of W are not whole pieces
-	Add  uint32 // 1: a row of another activation is added to each row; 2: the same row to all
-	GLU  bool
+	Tail         bool   // rows of W are not whole pieces
+	Add          uint32 // 1: a row of another activation is added to each row; 2: the same row to all
+	GLU          bool
+	Experts, Own bool // of experts; each of a row has a row of its own
 }
 
 // ProductOf says what product a dispatch is, false where it is none.
@@ -85,10 +86,13 @@ func ProductOf(d *Dispatch) (p Product, ok bool) {
 	switch {
 	case p.load() == LoadCoop:
 		p.Add = d.Spec[5]
+		p.Experts, p.Own = d.Spec[9] != 0, d.Spec[10] != 0
 	case p.Tiled():
 		p.Tail, p.Add = d.Spec[5] != 0, d.Spec[6]
+		p.Experts, p.Own = d.Spec[7] != 0, d.Spec[8] != 0
 	default:
 		p.Tail, p.Add, p.GLU = d.Spec[3] != 0, d.Spec[4], d.Spec[5] != 0
+		p.Experts, p.Own = d.Spec[6] != 0, d.Spec[7] != 0
 	}
 	return p, true
 }
@@ -234,7 +238,11 @@ func (k *Kernels) chosen(info *WeightInfo, n int) bool {
 func (i *WeightInfo) tail() bool { return uint32(i.Cols)%pieceOf(i.Type) != 0 }
 
 func (w *lowered) matmul() error {
-	m := product{w: w.s.Src[0], w2: model.None, x: w.s.Src[1], y: write(w.s.Dst), z: noAddend}
+	m, err := w.product(w.s)
+	if err != nil {
+		return err
+	}
+	m.y = write(w.s.Dst)
 	if len(w.fused) > 0 { // an Add
 		add := w.fused[0]
 		other := add.Src[0] + add.Src[1] - w.s.Dst
@@ -246,43 +254,73 @@ func (w *lowered) matmul() error {
 	return w.multiply(m)
 }
 
-// glu is SwiGLU with the matmuls of gate and up in it.
+// glu is SwiGLU with the products of gate and up in it.
 func (w *lowered) glu() error {
 	gate, up := w.fused[0], w.fused[1]
 	if gate.Dst != w.s.Src[0] {
 		gate, up = up, gate
 	}
-	return w.multiply(product{w: gate.Src[0], w2: up.Src[0], x: gate.Src[1], y: write(w.s.Dst), z: noAddend})
+	m, err := w.product(gate)
+	m.y, m.w2 = write(w.s.Dst), up.Src[0]
+	if err != nil {
+		return err
+	}
+	return w.multiply(m)
 }
 
 // product is what one matmul dispatch computes.
 type product struct {
-	w, w2 model.ID // weights; w2: of SwiGLU, else None
+	s     *model.Step // the product; with w2 the first of two
+	w, w2 model.ID    // weights; w2: of SwiGLU, else None
 	x     model.ID
 	y, z  Bind   // z is what is added
 	add   uint32 // 1: a row of z to each row of y; 2: the same row to all
+	pitch int    // of experts: elements from one expert's row of z to the next's
+	experts
 }
 
 // noAddend is bound where nothing is added: the binding must be something.
 var noAddend = Bind{Mem: Inputs0}
 
+// product describes the product of a step, without what is fused with it.
+func (w *lowered) product(s *model.Step) (m product, err error) {
+	m = product{s: s, w: s.Src[0], w2: model.None, x: s.Src[1], z: noAddend}
+	if s.Op == model.MatMulExperts {
+		m.experts = w.l.expertsOf(s)
+		if len(s.Src) > 3 {
+			bias := w.l.Weight(s.Src[3])
+			if bias.Type != quant.F32 || len(bias.Parts) != 1 {
+				return m, model.Unsupported(fmt.Errorf("gpu: biases of experts of %d × %d %s in %d parts", bias.Rows, bias.Cols, bias.Type, len(bias.Parts)))
+			}
+			m.add, m.z, m.pitch = 2, Bind{Mem: WeightOf, Tensor: s.Src[3]}, bias.RowBytes/4
+		}
+	}
+	return m, nil
+}
+
 // multiply dispatches a product, one dispatch a part of the weight.
 func (w *lowered) multiply(m product) error {
 	info := w.l.Weight(m.w)
-	s, err := w.k.shapeFor(info, w.rows(w.s.Dst))
+	s, err := w.k.shapeOf(w.l, m.s)
 	if err != nil {
 		return err
 	}
 	for i, part := range info.Parts {
 		var d *Dispatch
 		if s.Tiled() {
-			d = w.tile(m, info, part, i, s)
+			d = w.tileOf(m, info, part, i, s)
 		} else {
 			d = w.matvec(m, info, part, i, s)
 		}
 		d.Beside = i > 0 // its columns are its own
-		d.Bytes = part.Bytes + int64(w.rows(w.s.Dst))*int64(info.Cols+part.Rows)*4
-		d.Flops = 2 * int64(w.rows(w.s.Dst)) * int64(info.Cols) * int64(part.Rows)
+		columns, rows, read := int64(w.rows(w.s.Dst)), int64(part.Rows), part.Bytes
+		if m.used > 0 { // of the matrices, those that columns may have
+			columns *= int64(m.used)
+			rows = int64(part.Rows) * int64(m.out) / int64(info.Rows)
+			read = part.Bytes * min(int64(m.n), columns) / int64(m.n)
+		}
+		d.Bytes = read + columns*(int64(info.Cols)+rows)*4
+		d.Flops = 2 * columns * int64(info.Cols) * rows
 		if m.w2 != model.None {
 			d.Bytes, d.Flops = 2*d.Bytes, 2*d.Flops
 		}
@@ -290,19 +328,25 @@ func (w *lowered) multiply(m product) error {
 	return nil
 }
 
-func (w *lowered) tile(m product, info *WeightInfo, part Part, no int, s Shape) *Dispatch {
+func (w *lowered) tileOf(m product, info *WeightInfo, part Part, no int, s Shape) *Dispatch {
 	word, active := count(w.dst)
 	bm, bn := w.k.tile(s)
-	spec, subgroup := []uint32{tileX * tileX, s.Rows, s.Cols, bm, bn, boolWord(info.tail()), m.add}, uint32(0)
+	many, own := boolWord(m.used > 0), boolWord(m.own)
+	spec, subgroup := []uint32{tileX * tileX, s.Rows, s.Cols, bm, bn, boolWord(info.tail()), m.add, many, own}, uint32(0)
 	if s.load() == LoadCoop {
 		c := w.k.dev.matrix()
 		subgroup = uint32(w.k.dev.Subgroup)
-		spec = []uint32{coopX * coopX * subgroup, s.Rows, s.Cols, coopX, coopX, m.add, c.M, c.N, c.K}
+		spec = []uint32{coopX * coopX * subgroup, s.Rows, s.Cols, coopX, coopX, m.add, c.M, c.N, c.K, many, own}
 	}
 	d := w.launch(s.kernel(info.Type), spec,
-		info.push(part, word),
-		func(r Run) [3]uint32 { return [3]uint32{ceilDiv(uint32(part.Rows), bm), ceilDiv(active(r), bn), 1} },
-		m.y, m.z, Bind{Mem: WeightOf, Tensor: m.w, Part: no}, w.rounded(rows{m.x, s.packed()}))
+		m.push(info, part, word),
+		func(r Run) [3]uint32 {
+			if m.used > 0 {
+				return [3]uint32{ceilDiv(uint32(m.out), bm), m.tiles(active(r), bn), 1}
+			}
+			return [3]uint32{ceilDiv(uint32(part.Rows), bm), ceilDiv(active(r), bn), 1}
+		},
+		m.y, m.z, w.routed(m.experts, s), Bind{Mem: WeightOf, Tensor: m.w, Part: no}, w.rounded(rows{m.x, s.packed(), info.Cols}))
 	d.Subgroup = subgroup
 	return d
 }
@@ -316,12 +360,21 @@ func (w *lowered) matvec(m product, info *WeightInfo, part Part, no int, s Shape
 		second.Tensor, each = m.w2, each/2
 	}
 	groups := ceilDiv(uint32(part.Rows), each)
+	if m.used > 0 {
+		groups = ceilDiv(uint32(m.out), each)
+	}
 	x := min(groups, 32768)
 	return w.launch(s.kernel(info.Type),
-		[]uint32{local, s.Rows, s.Cols, boolWord(info.tail()), m.add, boolWord(m.w2 != model.None)},
-		info.push(part, word),
-		func(r Run) [3]uint32 { return [3]uint32{x, ceilDiv(groups, x), ceilDiv(active(r), s.Cols)} },
-		m.y, m.z, first, second, w.rounded(rows{m.x, s.packed()}))
+		[]uint32{local, s.Rows, s.Cols, boolWord(info.tail()), m.add, boolWord(m.w2 != model.None), boolWord(m.used > 0), boolWord(m.own)},
+		m.push(info, part, word),
+		func(r Run) [3]uint32 {
+			columns := ceilDiv(active(r), s.Cols)
+			if m.used > 0 {
+				columns = m.tiles(active(r), s.Cols)
+			}
+			return [3]uint32{x, ceilDiv(groups, x), columns}
+		},
+		m.y, m.z, w.routed(m.experts, s), first, second, w.rounded(rows{m.x, s.packed(), info.Cols}))
 }
 
 // lanesOf is how many invocations of matvec share a row of a weight (LANES).
@@ -339,17 +392,28 @@ func (w *lowered) round(x rows, to Bind) error {
 		return err
 	}
 	t := w.l.Plan.Tensors[x.x]
-	local, cols := w.k.local(), uint32(t.Cols)
-	word, _ := count(t)
+	local, cols, times := w.k.local(), uint32(t.Cols), uint32(1)
+	if x.cols%32 != 0 { // else the blocks of its parts are those of the whole row
+		cols, times = uint32(x.cols), uint32(t.Cols/x.cols)
+	}
+	if n := w.rows(x.x) * int(times); n > mostGroups {
+		return model.Unsupported(fmt.Errorf("gpu: %d rows of %d elements to round at once", n, cols))
+	}
+	word, rows := count(t)
 	to.Write = true
-	w.launch("round", []uint32{local, boolWord(cols%4 != 0), boolWord(x.packed)}, []uint32{cols, word},
-		perRow(t, ceilDiv(ceilDiv(cols, 32), local)), to, read(x.x))
+	w.launch("round", []uint32{local, boolWord(cols%4 != 0), boolWord(x.packed)}, []uint32{cols, word, times},
+		func(r Run) [3]uint32 { return [3]uint32{ceilDiv(ceilDiv(cols, 32), local), rows(r) * times, 1} }, to, read(x.x))
 	return nil
 }
 
 // push is the push block that matvec and matmul share.
-func (i *WeightInfo) push(part Part, word uint32) []uint32 {
-	return []uint32{uint32(i.Cols), uint32(i.Rows), uint32(part.First), uint32(part.Rows), uint32(i.RowBytes / 16), word}
+func (m *product) push(i *WeightInfo, part Part, word uint32) []uint32 {
+	out := i.Rows
+	if m.used > 0 {
+		out = m.out
+	}
+	return []uint32{uint32(i.Cols), uint32(out), uint32(part.First), uint32(part.Rows), uint32(i.RowBytes / 16), word,
+		uint32(m.stack), uint32(m.skip), uint32(m.used), uint32(m.pitch)}
 }
 
 // TuneKey names what a measured shape is for: type, sizes, and the class of rows.

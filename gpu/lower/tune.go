@@ -93,8 +93,12 @@ func (k *Kernels) tune(l *Lowering, key string, steps []measured, time func([]Di
 		var ds []Dispatch
 		for _, m := range steps {
 			w := newLowered(k, l, m.at)
-			err := w.multiply(product{w: w.s.Src[0], w2: model.None, x: w.s.Src[1], y: write(m.y), z: noAddend})
+			p, err := w.product(w.s)
 			if err != nil {
+				return err
+			}
+			p.y = write(m.y)
+			if err := w.multiply(p); err != nil {
 				return err
 			}
 			ds = append(ds, w.ds...)

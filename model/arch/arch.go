@@ -18,7 +18,10 @@ type architecture struct {
 }
 
 // architectures is the one table of families.
-var architectures = []architecture{llama, qwen3, qwen35, lfm2, nemotronH, graniteHybrid}
+var architectures = []architecture{
+	llama, qwen3, qwen3moe, qwen2moe, glm4moe, ernie4_5moe, hunyuanMoE, minimaxM2,
+	qwen35, qwen35moe, qwen3next, lfm2, lfm2moe, nemotronH, graniteHybrid,
+}
 
 // Open reads and checks the configuration of an open file. A file that is not a
 // sound model of a supported architecture gives a *loader.FormatError.

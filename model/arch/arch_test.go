@@ -149,7 +149,6 @@ func TestUnsoundModels(t *testing.T) {
 		{"no architecture", func(f *ggufwrite.File) { remove(f, "general.architecture") }, []string{"general.architecture", "missing"}},
 		{"architecture not a string", set("general.architecture", uint32(1)), []string{"general.architecture", "not a string"}},
 		{"architecture unknown", set("general.architecture", "mamba"), []string{`"mamba"`, "supported are llama"}},
-		{"experts", set("llama.expert_count", uint32(8)), []string{"llama.expert_count", "mixture of 8 experts"}},
 		{"no layers", set("llama.block_count", uint32(0)), []string{"llama.block_count", "0"}},
 		{"layers of a wrong type", set("llama.block_count", "two"), []string{"llama.block_count"}},
 		{"negative layers", set("llama.block_count", int32(-1)), []string{"llama.block_count"}},

@@ -10,14 +10,16 @@ import "eclat/model"
 //	   └─────────────────────────────────────────────────────────────────┘
 //
 // Heads are grouped, of any size; rope turns neighbouring pairs. Projections may
-// carry a bias.
+// carry a bias. Mixtral's ffn is a mixture of experts: softmax over all, the weights of
+// those chosen add up to 1.
 var llama = architecture{
 	name: "llama",
 	read: func(r *reader) model.Config {
-		if n := r.count("expert_count"); n > 0 {
-			r.unsupported("expert_count", "a mixture of %d experts is not supported", n)
+		c := r.transformer()
+		if r.count("expert_count") > 0 {
+			c.Experts = r.experts(c.NFF, model.Routing{Norm: true})
 		}
-		return r.transformer()
+		return c
 	},
 	build: func(b *model.Builder, c *model.Config, st model.Stage) model.ID {
 		x := begin(b, c, st)

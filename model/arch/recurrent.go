@@ -38,17 +38,6 @@ func (r *reader) taps(name string) int {
 	return n
 }
 
-// drafts takes the last nextn_predict_layers layers off, which draft tokens and are no
-// layers of the model itself.
-func (r *reader) drafts(c *model.Config) {
-	n := r.count("nextn_predict_layers")
-	if r.err == nil && n >= uint64(c.NLayer) {
-		r.fail("nextn_predict_layers", "%d of the %d layers", n, c.NLayer)
-		return
-	}
-	c.NLayer -= int(n)
-}
-
 // slot declares memory of n float32 a sequence.
 func (k block) slot(part string, n int) model.ID {
 	return k.b.Memory(model.Memory{Name: k.name(part), Per: model.Sequence, Type: quant.F32, Cols: n})

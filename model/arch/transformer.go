@@ -143,10 +143,19 @@ func (k block) attend(q, key, value model.ID) model.ID {
 	return k.b.Attention(k.name("attention"), q, keys, values, k.NHead, k.NHeadKV, k.AttnScale)
 }
 
-// ffn is the gated feed-forward layer, silu(gate·x)·(up·x) through down: (n, n_embd).
+// ffn is the feed-forward layer, dense or of experts: (n, n_embd).
 func (k block) ffn(x model.ID, nEmbd int) model.ID {
-	h := k.b.SwiGLU(k.name("swiglu"), k.linear("ffn_gate", x, k.NFF), k.linear("ffn_up", x, k.NFF))
-	return k.linear("ffn_down", h, nEmbd)
+	if k.Experts.N > 0 {
+		return k.mixture(x, nEmbd)
+	}
+	return k.dense("", x, k.NFF, nEmbd)
+}
+
+// dense is the gated feed-forward layer of width nFF, silu(gate·x)·(up·x) through down,
+// whose weights' names end with a suffix: (n, n_embd).
+func (k block) dense(suffix string, x model.ID, nFF, nEmbd int) model.ID {
+	h := k.b.SwiGLU(k.name("swiglu"+suffix), k.linear("ffn_gate"+suffix, x, nFF), k.linear("ffn_up"+suffix, x, nFF))
+	return k.linear("ffn_down"+suffix, h, nEmbd)
 }
 
 // blk returns the name of a tensor of layer l.

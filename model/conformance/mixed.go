@@ -10,9 +10,10 @@ import (
 )
 
 // miniature is a small model with every op and every kind of memory: a layer of full
-// attention, one of a window with halves rotated, one of a gated convolution.
+// attention, one of a window with halves rotated, one of a gated convolution with a
+// mixture of experts.
 func miniature(tokens, want int, sampled bool) *test {
-	const vocab, embd, ff, nHead, nHeadKV, dim, taps = 77, 256, 256, 4, 2, 32, 3
+	const vocab, embd, ff, nHead, nHeadKV, dim, taps, experts, used = 77, 256, 256, 4, 2, 32, 3, 5, 2
 	c := &test{}
 	c.opts.Size = model.Size{Tokens: tokens, Want: want}
 	c.opts.Rows = true
@@ -34,6 +35,10 @@ func miniature(tokens, want int, sampled bool) *test {
 		c.weight(fmt.Sprint("down", l), quant.Q8_0, embd, ff)
 		c.weight(fmt.Sprint("conv", l), quant.F32, embd, taps)
 	}
+	c.tensor("router", quant.F32, experts, embd, values(11, experts*embd, 0.05))
+	c.weight("gate_exps", quant.Q8_0, experts*ff, embd)
+	c.weight("up_exps", quant.Q8_0, experts*ff, embd)
+	c.weight("down_exps", quant.Q4_0, experts*embd, ff)
 	c.build = func(b *model.Builder) model.ID {
 		name := func(part string, l int) string { return fmt.Sprintf("%s %d", part, l) }
 		linear := func(part string, l, rows int, x model.ID) model.ID {
@@ -76,6 +81,16 @@ func miniature(tokens, want int, sampled bool) *test {
 			}
 			x = b.Add(name("residual", l), x, h)
 			h = norm("ffn_norm", l, x)
+			if l == 2 {
+				r := b.Route("routes", b.MatMul("router_logits", b.Weight("router", experts, embd), h), model.None,
+					model.Routing{Used: used, Norm: true, Scale: 1, Groups: 1, GroupsUsed: 1})
+				product := func(part string, m int, h model.ID) model.ID { // embd is ff
+					return b.MatMulExperts(name(part, l), b.Weight(part, experts*m, ff), h, r, model.None, experts, 0, m)
+				}
+				h = b.SwiGLU("swiglu_exps", product("gate_exps", ff, h), product("up_exps", ff, h))
+				x = b.Add("experts_residual", x, b.Combine("combined", product("down_exps", embd, h), r))
+				continue
+			}
 			h = b.SwiGLU(name("swiglu", l), linear("gate", l, ff, h), linear("up", l, ff, h))
 			x = b.Add(name("ffn_residual", l), x, linear("down", l, embd, h))
 		}

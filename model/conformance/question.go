@@ -117,6 +117,24 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 			}
 		}
 	}
+	for _, ty := range quant.Decodable() {
+		block, _ := ty.Block()
+		for _, n := range productRows {
+			for _, form := range []Form{Plain, Bias, GLU} {
+				for _, tail := range []bool{false, true} {
+					if !tail || block == 1 {
+						add(ExpertsQuestion(ty, n, form, tail), func() *test { return expertsQuestion(ty, n, form, tail) })
+					}
+				}
+			}
+		}
+	}
+	for gating := range model.NumGatings {
+		for _, biased := range []bool{false, true} {
+			add(RouteQuestion(gating, biased), func() *test { return routeQuestion(gating, biased) })
+		}
+	}
+	add("combine", combineQuestion)
 	for _, group := range groups {
 		for _, tail := range []bool{false, true} {
 			add(NormQuestion(group, tail), func() *test { return normQuestion(group, tail) })

@@ -105,6 +105,27 @@
 // (c0+c1)+(c2+c3). Before position 0 old is +0. A state keeps an infinity: a step makes
 // it NaN or leaves it infinite, never a number.
 //
+// # Experts
+//
+// A router's logits x of N experts become values v:
+//
+//	softmax   s = Flush(x·log₂e)   M = ⌈max s⌉   p = Exp2(s − M), 0 where s − M < −40
+//	          v = Flush(p · Recip(Σp)), Σp by [Sum]
+//	sigmoid   v = Flush(Sigmoid(x))
+//	chosen    v = x
+//
+// Experts are ordered by v + bias, the bias flushed, and of equals the lower comes
+// first; what is no finite number comes before all ([Rank]). A group's score is the sum
+// of its two best, better first. The weights of those chosen, in the order of choice, are
+//
+//	softmax, sigmoid   w = v; with norm w = Flush(v · Recip(S)), S = Σv, or 2^-14 where S
+//	                   is less
+//	chosen             as softmax over the x of those chosen, Σp from +0 in order
+//
+// and w = Flush(w·scale). An expert's products are those of any matrix; its bias,
+// flushed, is added afterwards. A row's answer is Flush(Σ w·y) over its experts in the order
+// of choice, from +0.
+//
 // # Functions
 //
 // [Exp2], [Recip], [RSqrt], [Sigmoid], [Tanh] and [Softplus] are short sequences of

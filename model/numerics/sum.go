@@ -1,5 +1,7 @@
 package numerics
 
+import "math"
+
 // Chains adds the terms of a row of a matrix: the term of block b belongs to chain
 // b mod 8. The zero value is ready.
 type Chains [8]float32
@@ -61,6 +63,36 @@ func SumSquares(x []float32) float32 {
 		}
 	}
 	return c[0]
+}
+
+// Sum is Σ x in 32 chains, element k in chain k mod 32; then neighbours are added.
+func Sum(x []float32) float32 {
+	var c [32]float32
+	for k, v := range x {
+		c[k&31] += v
+	}
+	for n := len(c) / 2; n > 0; n /= 2 {
+		for i := range n {
+			c[i] = c[2*i] + c[2*i+1]
+		}
+	}
+	return c[0]
+}
+
+// Rank maps a number to an integer of the same order, above 0. What is not finite comes
+// above all, so that it is chosen and seen.
+func Rank(x float32) uint32 {
+	b := math.Float32bits(x)
+	switch {
+	case b&0x7fffffff >= 0x7f800000:
+		return 0xffffffff
+	case b == 0x80000000: // −0 equals 0
+		b = 0
+	}
+	if b>>31 != 0 {
+		return ^b
+	}
+	return b | 0x80000000
 }
 
 // Span is how many positions attention takes together.

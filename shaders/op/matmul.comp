@@ -16,7 +16,7 @@
 // time through shared memory. An invocation's rows and columns are TX and TY apart, so
 // that neighbours read neighbouring fours and write neighbouring elements of y. A row
 // of the tile takes one four more than it holds, which spreads neighbouring rows over
-// all banks.
+// all banks. With EXPERTS the second size of the workgroups is tiles.
 
 layout(constant_id = 1) const uint TM = 4;
 layout(constant_id = 2) const uint TN = 4;
@@ -24,25 +24,35 @@ layout(constant_id = 3) const uint BM = 64; // LOCAL = BM/TM · BN/TN
 layout(constant_id = 4) const uint BN = 64;
 layout(constant_id = 5) const bool TAIL = false; // k is not whole pieces: x is read element by element
 layout(constant_id = 6) const uint ADD = 0;      // 1: y += z[i][j]; 2: y += z[j]
+layout(constant_id = 7) const bool EXPERTS = false; // W is many matrices; see lib/experts.glsl
+layout(constant_id = 8) const bool OWN = false;     // each expert of a row has a row of x of its own
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row of W and x
-    uint m;     // elements in a row of y: all rows of the weight
+    uint m;     // elements in a row of y: all rows of the weight, or those used of an expert
     uint first; // rows first … first + rows − 1 of the weight are in this part of it
     uint rows;
     uint quads; // of 16 bytes in a row of W
     uint count; // word of the inputs with the number of rows of x
+    uint stack; // with EXPERTS: rows of the weight for each of them,
+    uint skip;  // of which the first so many are left out,
+    uint used;  // experts of a row of x
+    uint pitch; // elements from one expert's row of z to the next's
 } p;
 
 layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
 layout(std430, binding = 2) readonly restrict buffer Z { float z[]; };
-layout(std430, binding = 3) readonly restrict buffer W { uvec4 w_quads[]; };
+layout(std430, binding = 3) readonly restrict buffer R { uint r[]; };
+#include "lib/experts.glsl"
+uint column(uint i) { return EXPERTS ? tile_slot(i) : i; }
+
+layout(std430, binding = 4) readonly restrict buffer W { uvec4 w_quads[]; };
 uvec4 quad(uint i) { return w_quads[i]; }
 #ifdef DOT
-layout(std430, binding = 4) readonly restrict buffer X { uvec4 x_quads[]; };
+layout(std430, binding = 5) readonly restrict buffer X { uvec4 x_quads[]; };
 #else
-layout(std430, binding = 4) readonly buffer X { vec4 x_quads[]; };
-layout(std430, binding = 4) readonly buffer X1 { float x_floats[]; };
+layout(std430, binding = 5) readonly buffer X { vec4 x_quads[]; };
+layout(std430, binding = 5) readonly buffer X1 { float x_floats[]; };
 vec4 x_at(uint e, uint row) {
     if (TAIL) {
         vec4 v = vec4(0);
@@ -79,7 +89,7 @@ shared XSUM sums[BN];
 void stage(uint j0, uint i0, uint n, uint b, uint pieces) {
     for (uint task = gl_LocalInvocationID.x; task < BM + BN; task += LOCAL) {
         if (task < BM) {
-            uint row = min(j0 + task, p.rows - 1) * p.quads;
+            uint row = w_row(j0 + task) * p.quads;
 #if FLOATS
             for (uint o = 0; o < STEP; o++) {
                 vec4 q[2] = vec4[2](vec4(0), vec4(0));
@@ -96,7 +106,7 @@ void stage(uint j0, uint i0, uint n, uint b, uint pieces) {
 #endif
             continue;
         }
-        uint i = task - BM, row = min(i0 + i, n - 1);
+        uint i = task - BM, row = x_row(column(min(i0 + i, n - 1)));
 #if DOT
         uint at = packed_at(p.k, row, b);
         for (uint v = 0; v < 8; v++) xs[i * X_PITCH + v] = packed_four(at, v);
@@ -119,7 +129,11 @@ void stage(uint j0, uint i0, uint n, uint b, uint pieces) {
 void main() {
     uint lane = gl_LocalInvocationID.x, tx = lane % TX, ty = lane / TX;
     uint j0 = gl_WorkGroupID.x * BM, i0 = gl_WorkGroupID.y * BN, n = inputs[p.count];
-    if (i0 >= n) return;
+    if (EXPERTS) {
+        i0 = 0;
+        n = tile_columns(gl_WorkGroupID.y);
+    }
+    if (i0 >= n || !any_here(j0, BM)) return;
     // Sums of one, two and four chains that wait for their neighbours.
     precise float one[TM * TN], two[TM * TN], four[TM * TN];
 
@@ -166,11 +180,11 @@ void main() {
             }
             sum = four[t] + sum;
             uint i = t / TM, j = t % TM, row = i0 + ty + i * TY, col = j0 + tx + j * TX;
-            if (row >= n || col >= p.rows) continue;
-            uint at = row * p.m + p.first + col;
+            if (row >= n || !here(col)) continue;
+            uint at = y_at(column(row), col);
             sum = flush(sum);
             if (ADD == 1) sum = sum + z[at];
-            if (ADD == 2) sum = sum + flush(z[p.first + col]);
+            if (ADD == 2) sum = sum + flush(z[z_at(col)]);
             y[at] = sum;
         }
     }

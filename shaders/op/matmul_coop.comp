@@ -30,22 +30,31 @@ layout(constant_id = 5) const uint ADD = 0; // 1: y += z[i][j]; 2: y += z[j]
 layout(constant_id = 6) const uint M = 8;  // the device multiplies (M, K) by (K, N)
 layout(constant_id = 7) const uint N = 8;
 layout(constant_id = 8) const uint K = 8;  // 8, 16 or 32
+layout(constant_id = 9) const bool EXPERTS = false; // W is many matrices; see lib/experts.glsl
+layout(constant_id = 10) const bool OWN = false;    // each expert of a row has a row of x of its own
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row of W and x
-    uint m;     // elements in a row of y: all rows of the weight
+    uint m;     // elements in a row of y: all rows of the weight, or those used of an expert
     uint first; // rows first … first + rows − 1 of the weight are in this part of it
     uint rows;
     uint quads; // of 16 bytes in a row of W
     uint count; // word of the inputs with the number of rows of x
+    uint stack; // with EXPERTS: rows of the weight for each of them,
+    uint skip;  // of which the first so many are left out,
+    uint used;  // experts of a row of x
+    uint pitch; // elements from one expert's row of z to the next's
 } p;
 
 layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
 layout(std430, binding = 2) readonly restrict buffer Z { float z[]; };
-layout(std430, binding = 3) readonly restrict buffer W { uvec4 w_quads[]; };
-layout(std430, binding = 4) readonly restrict buffer X { uvec4 x_quads[]; };
+layout(std430, binding = 3) readonly restrict buffer R { uint r[]; };
+layout(std430, binding = 4) readonly restrict buffer W { uvec4 w_quads[]; };
+layout(std430, binding = 5) readonly restrict buffer X { uvec4 x_quads[]; };
 uvec4 quad(uint i) { return w_quads[i]; }
 
+#include "lib/experts.glsl"
+uint column(uint i) { return EXPERTS ? tile_slot(i) : i; }
 #include "lib/weights.glsl"
 #include "lib/packed.glsl"
 
@@ -73,7 +82,7 @@ void stage(uint j0, uint i0, uint n, uint b, uint blocks) {
         if (block >= blocks) break;
         uint q[NQ], at = task * W_PITCH;
         vec3 s;
-        load_block(min(j0 + task % BM, p.rows - 1) * p.quads, block, p.k, q, s);
+        load_block(w_row(j0 + task % BM) * p.quads, block, p.k, q, s);
         ws[at] = uvec2(q[0], q[1]);
         ws[at + 1] = uvec2(q[2], q[3]);
 #if HALVES
@@ -91,7 +100,7 @@ void stage(uint j0, uint i0, uint n, uint b, uint blocks) {
     for (uint task = gl_LocalInvocationID.x; task < DEPTH * BN * 5; task += LOCAL) {
         uint row = task / 5, q = task % 5, block = b + row / BN * 8;
         if (block >= blocks) break;
-        uvec4 v = x_quads[packed_at(p.k, min(i0 + row % BN, n - 1), block) + q];
+        uvec4 v = x_quads[packed_at(p.k, x_row(column(min(i0 + row % BN, n - 1))), block) + q];
         if (q == 4) {
             x_scale[row] = uintBitsToFloat(v.x);
             x_sum[row] = uintBitsToFloat(v.y);
@@ -117,7 +126,11 @@ REALS plus(REALS a, REALS b) {
 
 void main() {
     uint j0 = gl_WorkGroupID.x * BM, i0 = gl_WorkGroupID.y * BN, n = inputs[p.count];
-    if (i0 >= n) return;
+    if (EXPERTS) {
+        i0 = 0;
+        n = tile_columns(gl_WorkGroupID.y);
+    }
+    if (i0 >= n || !any_here(j0, BM)) return;
     uint js = gl_SubgroupID % SM * TM * M, is = gl_SubgroupID / SM * TN * N; // the subgroup's part of the tile
     // Sums of one, two and four chains that wait for their neighbours.
     REALS one[TM * TN], two[TM * TN], four[TM * TN];
@@ -210,11 +223,12 @@ void main() {
         barrier();
         for (uint e = gl_SubgroupInvocationID; e < M * N; e += gl_SubgroupSize) {
             uint col = j0 + js + t % TM * M + e % M, row = i0 + is + t / TM * N + e / M;
-            if (row >= n || col >= p.rows) continue;
+            if (row >= n || !here(col)) continue;
+            uint to = y_at(column(row), col);
             precise float sum = flush(finished[at + e]);
-            if (ADD == 1) sum = sum + z[row * p.m + p.first + col];
-            if (ADD == 2) sum = sum + flush(z[p.first + col]);
-            y[row * p.m + p.first + col] = sum;
+            if (ADD == 1) sum = sum + z[to];
+            if (ADD == 2) sum = sum + flush(z[z_at(col)]);
+            y[to] = sum;
         }
         barrier();
     }

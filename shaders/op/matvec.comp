@@ -22,43 +22,53 @@
 //	g = Σ_k x[i][k]·W[j][k],  y[i][j] = g / (1 + exp(−g)) · Σ_k x[i][k]·W2[j][k]
 //
 // Reading several rows of W at a time keeps more loads in flight and uses each load of
-// x several times; more rows of x use each decoded weight several times.
+// x several times; more rows of x use each decoded weight several times. With EXPERTS
+// the third size of the workgroups is slots, or where COLS is more than 1 tiles.
 
 layout(constant_id = 1) const uint ROWS = 4;     // of an invocation
 layout(constant_id = 2) const uint COLS = 1;
 layout(constant_id = 3) const bool TAIL = false; // k is not whole pieces: x is read element by element
 layout(constant_id = 4) const uint ADD = 0;      // 1: y += z[i][j]; 2: y += z[j]
 layout(constant_id = 5) const bool GLU = false;
+layout(constant_id = 6) const bool EXPERTS = false; // W is many matrices; see lib/experts.glsl
+layout(constant_id = 7) const bool OWN = false;     // each expert of a row has a row of x of its own
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row of W and x
-    uint m;     // elements in a row of y: all rows of the weight
+    uint m;     // elements in a row of y: all rows of the weight, or those used of an expert
     uint first; // rows first … first + rows − 1 of the weight are in this part of it
     uint rows;
     uint quads; // of 16 bytes in a row of W
     uint count; // word of the inputs with the number of rows of x
+    uint stack; // with EXPERTS: rows of the weight for each of them,
+    uint skip;  // of which the first so many are left out,
+    uint used;  // experts of a row of x
+    uint pitch; // elements from one expert's row of z to the next's
 } p;
 
 layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
 layout(std430, binding = 2) readonly restrict buffer Z { float z[]; };
 
+layout(std430, binding = 3) readonly restrict buffer R { uint r[]; };
+#include "lib/experts.glsl"
+
 bool second = false; // the weight that quad reads is W2
 
 #ifdef TEXEL
-layout(binding = 3) uniform usamplerBuffer w_quads;
-layout(binding = 4) uniform usamplerBuffer w2_quads;
-layout(binding = 5) uniform usamplerBuffer x_quads;
+layout(binding = 4) uniform usamplerBuffer w_quads;
+layout(binding = 5) uniform usamplerBuffer w2_quads;
+layout(binding = 6) uniform usamplerBuffer x_quads;
 uvec4 quad(uint i) { return second ? texelFetch(w2_quads, int(i)) : texelFetch(w_quads, int(i)); }
 vec4 x_at(uint e, uint row) { return uintBitsToFloat(texelFetch(x_quads, int((row * p.k + e) >> 2))); }
 #else
-layout(std430, binding = 3) readonly restrict buffer W { uvec4 w_quads[]; };
-layout(std430, binding = 4) readonly restrict buffer W2 { uvec4 w2_quads[]; };
+layout(std430, binding = 4) readonly restrict buffer W { uvec4 w_quads[]; };
+layout(std430, binding = 5) readonly restrict buffer W2 { uvec4 w2_quads[]; };
 uvec4 quad(uint i) { return second ? w2_quads[i] : w_quads[i]; }
 #ifdef DOT
-layout(std430, binding = 5) readonly restrict buffer X { uvec4 x_quads[]; };
+layout(std430, binding = 6) readonly restrict buffer X { uvec4 x_quads[]; };
 #else
-layout(std430, binding = 5) readonly buffer X { vec4 x_quads[]; };
-layout(std430, binding = 5) readonly buffer X1 { float x_floats[]; };
+layout(std430, binding = 6) readonly buffer X { vec4 x_quads[]; };
+layout(std430, binding = 6) readonly buffer X1 { float x_floats[]; };
 vec4 x_at(uint e, uint row) {
     if (TAIL) {
         vec4 v = vec4(0);
@@ -96,8 +106,14 @@ shared float chains[OUTS * 8];
 // row_of returns the first quad of row r of a team's, and chooses its weight.
 uint row_of(uint j0, uint r) {
     second = r >= EACH;
-    return min(j0 + r % EACH, p.rows - 1) * p.quads;
+    return w_row(j0 + r % EACH) * p.quads;
 }
+
+uint i0, n;      // the first column, and the columns there are
+uint slot[COLS]; // with EXPERTS: the slots of the columns
+
+// column is row i of the workgroup's, of x or with EXPERTS a slot.
+uint column(uint i) { return EXPERTS ? slot[i] : min(i0 + i, n - 1); }
 
 float tree(uint at) {
     precise float a = chains[at] + chains[at + 1];
@@ -113,8 +129,22 @@ float tree(uint at) {
 void main() {
     uint lane = gl_LocalInvocationID.x, team = lane / LANES, unit = lane % LANES;
     uint first_row = (gl_WorkGroupID.x + gl_WorkGroupID.y * gl_NumWorkGroups.x) * EACH * TEAMS, j0 = first_row + team * EACH;
-    uint i0 = gl_WorkGroupID.z * COLS, n = inputs[p.count];
-    if (first_row >= p.rows || i0 >= n) return;
+    i0 = gl_WorkGroupID.z * COLS;
+    n = inputs[p.count];
+    if (EXPERTS && COLS > 1) {
+        i0 = 0;
+        n = tile_columns(gl_WorkGroupID.z);
+    } else if (EXPERTS) {
+        n *= p.used;
+    }
+    if (i0 >= n) return;
+    if (EXPERTS && COLS == 1) {
+        slot_matrix(i0);
+        slot[0] = i0;
+    } else if (EXPERTS) {
+        for (uint i = 0; i < COLS; i++) slot[i] = tile_slot(min(i, n - 1));
+    }
+    if (!any_here(first_row, EACH * TEAMS)) return;
     precise float acc[ROWS * COLS * GROUPS];
     for (uint i = 0; i < ROWS * COLS * GROUPS; i++) acc[i] = 0;
 
@@ -123,7 +153,7 @@ void main() {
         vec4 q[ROWS][2];
         for (uint r = 0; r < ROWS; r++) load_octet(row_of(j0, r), o, p.k, q[r]);
         for (uint i = 0; i < COLS; i++) {
-            vec4 x[2] = vec4[2](x_at(o * 8, min(i0 + i, n - 1)), x_at(o * 8 + 4, min(i0 + i, n - 1)));
+            vec4 x[2] = vec4[2](x_at(o * 8, x_row(column(i))), x_at(o * 8 + 4, x_row(column(i))));
             for (uint r = 0; r < ROWS; r++)
                 for (uint e = 0; e < 8; e++) {
                     precise float t = q[r][e / 4][e % 4] * x[e / 4][e % 4];
@@ -136,11 +166,11 @@ void main() {
         if (COLS == 1) { // x stays in registers while the rows of W pass
             SUM a[ROWS * GROUPS], b[ROWS * GROUPS];
             XSUM xs[GROUPS];
-            [[unroll]] for (uint g = 0; g < GROUPS; g++) xs[g] = x_sum(i0, block_of(u, g));
+            [[unroll]] for (uint g = 0; g < GROUPS; g++) xs[g] = x_sum(x_row(column(0)), block_of(u, g));
             [[unroll]] for (uint j = 0; j < CHUNKS; j++) {
                 XFOUR x[8];
                 [[unroll]] for (uint v = 0; v < 8; v++) {
-                    x[v] = four(i0, block_of(u, v / EIGHTH), 4 * j + v % EIGHTH);
+                    x[v] = four(x_row(column(0)), block_of(u, v / EIGHTH), 4 * j + v % EIGHTH);
                     add_sum(xs[v / EIGHTH], x[v]);
                 }
                 [[unroll]] for (uint r = 0; r < ROWS; r++) {
@@ -177,7 +207,7 @@ void main() {
             vec3 s[ROWS];
             for (uint r = 0; r < ROWS; r++) load_block(row_of(j0, r), b, p.k, q[r], s[r]);
             for (uint i = 0; i < COLS; i++) {
-                uint row = min(i0 + i, n - 1);
+                uint row = x_row(column(i));
                 XFOUR x[8];
                 XSUM xs = x_sum(row, b);
                 for (uint v = 0; v < 8; v++) {
@@ -196,16 +226,16 @@ void main() {
     barrier();
     for (uint o = lane; o < TEAMS * EACH * COLS; o += LOCAL) { // rows beside each other first
         uint j = o % (TEAMS * EACH), i = o / (TEAMS * EACH), r = j % EACH;
-        if (i0 + i >= n || first_row + j >= p.rows) continue;
+        if (i0 + i >= n || !here(first_row + j)) continue;
         uint from = ((j / EACH * COLS + i) * ROWS + r) * 8;
         precise float sum = tree(from);
         if (GLU) {
             sum = silu(sum) * tree(from + EACH * 8);
             sum = flush(sum);
         }
-        uint at = (i0 + i) * p.m + p.first + first_row + j;
+        uint at = y_at(EXPERTS ? slot[i] : i0 + i, first_row + j);
         if (ADD == 1) sum = sum + z[at];
-        if (ADD == 2) sum = sum + flush(z[p.first + first_row + j]);
+        if (ADD == 2) sum = sum + flush(z[z_at(first_row + j)]);
         y[at] = sum;
     }
 }

@@ -11,7 +11,8 @@ layout(constant_id = 2) const bool PACK = false; // k is a multiple of 32
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row
-    uint count; // word of the inputs with the number of rows
+    uint count; // word of the inputs with a number,
+    uint times; // and how many rows there are for each of it
 } p;
 
 layout(std430, binding = 1) buffer Y { vec4 y[]; };
@@ -24,7 +25,7 @@ layout(std430, binding = 2) readonly buffer X1 { float x_floats[]; };
 
 void main() {
     uint b = gl_GlobalInvocationID.x, i = gl_WorkGroupID.y;
-    if (b * 32 >= p.k || i >= inputs[p.count]) return;
+    if (b * 32 >= p.k || i >= inputs[p.count] * p.times) return;
     uint at = i * p.k + b * 32, n = min(p.k - b * 32, 32);
     if (TAIL) {
         uint largest = 0;
