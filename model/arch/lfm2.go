@@ -14,40 +14,60 @@ import "eclat/model"
 //
 // Attention is qwen3's: norms of heads before rope, which turns halves.
 var lfm2 = architecture{
-	name: "lfm2",
-	read: func(r *reader) model.Config {
-		r.varied = true
-		c := r.transformer()
-		c.Rope.Halves = true
-		taps := r.taps("shortconv.l_cache")
-		for l, n := range r.layers("attention.head_count_kv", c.NLayer, maxHeads, c.NHeadKV) {
-			k := c.Block
-			if k.NHeadKV = n; n == 0 {
-				k.Taps = taps
-			} else if k.NHead%n != 0 {
-				r.fail("attention.head_count_kv", "in layer %d %d query heads cannot share %d key heads evenly", l, k.NHead, n)
-			}
-			c.Blocks = append(c.Blocks, k)
+	name:  "lfm2",
+	read:  func(r *reader) model.Config { return r.lfm2(false) },
+	build: buildLFM2,
+}
+
+// lfm2moe is lfm2 with experts in the layers from leading_dense_block_count on, whose
+// weights add up to 1.
+var lfm2moe = architecture{
+	name:  "lfm2moe",
+	read:  func(r *reader) model.Config { return r.lfm2(true) },
+	build: buildLFM2,
+}
+
+// lfm2 reads the configuration of both.
+func (r *reader) lfm2(experts bool) model.Config {
+	r.varied = true
+	c := r.transformer()
+	c.Rope.Halves = true
+	taps, dense := r.taps("shortconv.l_cache"), 0
+	if experts {
+		c.Experts = r.experts(r.expertWidth(c.NFF), model.Routing{Norm: true, Gating: r.gating(model.SigmoidEach)})
+		dense = int(min(r.count("leading_dense_block_count"), maxLayers))
+	}
+	for l, n := range r.layers("attention.head_count_kv", c.NLayer, maxHeads, c.NHeadKV) {
+		k := c.Block
+		if l < dense {
+			k.Experts = model.Experts{}
 		}
-		return c
-	},
-	build: func(b *model.Builder, c *model.Config, st model.Stage) model.ID {
-		x := begin(b, c, st)
-		for l := st.First; l < st.End && !b.Failed(); l++ {
-			k := block{b, l, c.At(l)}
-			h := k.norm("attn_norm", x)
-			if k.NHeadKV == 0 {
-				h = k.shortConv(h)
-			} else {
-				q := k.turn("q_rope", k.headNorm("attn_q_norm", k.linear("attn_q", h, k.NHead*k.HeadDimK)))
-				key := k.turn("k_rope", k.headNorm("attn_k_norm", k.linear("attn_k", h, k.NHeadKV*k.HeadDimK)))
-				h = k.linear("attn_output", k.attend(q, key, k.linear("attn_v", h, k.NHeadKV*k.HeadDimV)), c.NEmbd)
-			}
-			x = b.Add(k.name("attn_residual"), x, h)
-			x = b.Add(k.name("ffn_residual"), x, k.ffn(k.norm("ffn_norm", x), c.NEmbd))
+		if k.NHeadKV = n; n == 0 {
+			k.Taps = taps
+		} else if k.NHead%n != 0 {
+			r.fail("attention.head_count_kv", "in layer %d %d query heads cannot share %d key heads evenly", l, k.NHead, n)
 		}
-		return endWith("token_embd_norm", b, c, st, x)
-	},
+		c.Blocks = append(c.Blocks, k)
+	}
+	return c
+}
+
+func buildLFM2(b *model.Builder, c *model.Config, st model.Stage) model.ID {
+	x := begin(b, c, st)
+	for l := st.First; l < st.End && !b.Failed(); l++ {
+		k := block{b, l, c.At(l)}
+		h := k.norm("attn_norm", x)
+		if k.NHeadKV == 0 {
+			h = k.shortConv(h)
+		} else {
+			q := k.turn("q_rope", k.headNorm("attn_q_norm", k.linear("attn_q", h, k.NHead*k.HeadDimK)))
+			key := k.turn("k_rope", k.headNorm("attn_k_norm", k.linear("attn_k", h, k.NHeadKV*k.HeadDimK)))
+			h = k.linear("attn_output", k.attend(q, key, k.linear("attn_v", h, k.NHeadKV*k.HeadDimV)), c.NEmbd)
+		}
+		x = b.Add(k.name("attn_residual"), x, h)
+		x = b.Add(k.name("ffn_residual"), x, k.ffn(k.norm("ffn_norm", x), c.NEmbd))
+	}
+	return endWith("token_embd_norm", b, c, st, x)
 }
 
 // shortConv is out_proj of c · conv(b · u), where in_proj gives b, c and u.

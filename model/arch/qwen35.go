@@ -26,22 +26,50 @@ import (
 //	 ├─ ssm_beta ── sigmoid ──────────────────────────────┘                           │
 //	 └─ attn_gate ── silu ────────────────────────────────────────────────────────────┘
 var qwen35 = architecture{
-	name: "qwen35",
-	read: func(r *reader) model.Config {
-		c := r.transformer()
-		r.drafts(&c)
-		c.Rope.Halves = true
-		r.textSections(c.Rope.Dims / 2)
-		r.interleave(&c)
-		return c
-	},
-	build: func(b *model.Builder, c *model.Config, st model.Stage) model.ID {
+	name:  "qwen35",
+	read:  func(r *reader) model.Config { return r.qwenHybrid(false) },
+	build: qwenHybrid(true),
+}
+
+// qwen35moe is qwen35 with experts, softmax over all, whose weights add up to 1, and a
+// shared one with a gate.
+var qwen35moe = architecture{
+	name:  "qwen35moe",
+	read:  func(r *reader) model.Config { return r.qwenHybrid(true) },
+	build: qwenHybrid(true),
+}
+
+// qwen3next is qwen35moe with key heads that neighbours share, and betas and steps of the
+// heads of each side by side in ssm_ba.
+var qwen3next = architecture{
+	name:  "qwen3next",
+	read:  func(r *reader) model.Config { return r.qwenHybrid(true) },
+	build: qwenHybrid(false),
+}
+
+// qwenHybrid reads the configuration of the three.
+func (r *reader) qwenHybrid(experts bool) model.Config {
+	c := r.transformer()
+	r.drafts(&c)
+	c.Rope.Halves = true
+	r.textSections(c.Rope.Dims / 2)
+	if experts {
+		c.Experts = r.experts(r.expertWidth(c.NFF), model.Routing{Norm: true})
+		c.Experts.NFFShared, c.Experts.Gated = r.size("expert_shared_feed_forward_length", maxWidth), true
+	}
+	r.interleave(&c)
+	return c
+}
+
+// qwenHybrid writes a stage of the three; cyclic: key heads are shared in turn.
+func qwenHybrid(cyclic bool) model.BuildFunc {
+	return func(b *model.Builder, c *model.Config, st model.Stage) model.ID {
 		x := begin(b, c, st)
 		for l := st.First; l < st.End && !b.Failed(); l++ {
 			k := block{b, l, c.At(l)}
 			h := k.norm("attn_norm", x)
 			if k.State != nil {
-				h = k.deltaNet(h, c.NEmbd)
+				h = k.deltaNet(h, c.NEmbd, cyclic)
 			} else {
 				h = k.gatedAttention(h, c.NEmbd)
 			}
@@ -49,7 +77,7 @@ var qwen35 = architecture{
 			x = b.Add(k.name("ffn_residual"), x, k.ffn(k.norm("post_attention_norm", x), c.NEmbd))
 		}
 		return end(b, c, st, x)
-	},
+	}
 }
 
 // interleave makes the layers linear but for every full_attention_interval-th, or those
@@ -121,14 +149,20 @@ func (k block) gatedAttention(h model.ID, nEmbd int) model.ID {
 }
 
 // deltaNet is linear attention by the gated delta rule.
-func (k block) deltaNet(h model.ID, nEmbd int) model.ID {
+func (k block) deltaNet(h model.ID, nEmbd int, cyclic bool) model.ID {
 	b, s := k.b, *k.State
 	qkv := k.conv("ssm_conv1d", k.linear("attn_qkv", h, 2*s.NHeadK*s.DimK+s.NHead*s.DimV), true)
 	qkv = b.L2Norm(k.name("qk_norm"), qkv, s.DimK, 2*s.NHeadK, k.RMSEps)
-	beta := b.Act(k.name("beta"), k.linear("ssm_beta", h, s.NHead), model.Sigmoid)
-	dt := k.step(k.linear("ssm_alpha", h, s.NHead))
+	var beta, dt model.ID
+	if k.b.Has(k.name("ssm_ba.weight")) { // of each key head the betas of its heads, then their steps
+		both, n := k.linear("ssm_ba", h, 2*s.NHead), s.NHead/s.NHeadK
+		beta, dt = b.Slice(k.name("ssm_beta"), both, 0, n, 2*n), b.Slice(k.name("ssm_alpha"), both, n, n, 2*n)
+	} else {
+		beta, dt = k.linear("ssm_beta", h, s.NHead), k.linear("ssm_alpha", h, s.NHead)
+	}
+	beta, dt = b.Act(k.name("beta"), beta, model.Sigmoid), k.step(dt)
 	scale := float32(1 / math.Sqrt(float64(s.DimK)))
-	y := b.DeltaRule(k.name("delta_rule"), qkv, dt, b.Vector(k.name("ssm_a"), s.NHead), beta, k.slot("ssm_state", s.Len()), s, scale, true)
+	y := b.DeltaRule(k.name("delta_rule"), qkv, dt, b.Vector(k.name("ssm_a"), s.NHead), beta, k.slot("ssm_state", s.Len()), s, scale, cyclic)
 	y = b.RMSNorm(k.name("ssm_norm"), y, b.Weight(k.name("ssm_norm.weight"), 1, s.DimV), k.RMSEps)
 	y = b.SwiGLU(k.name("gated"), k.linear("attn_gate", h, s.NHead*s.DimV), y)
 	return k.linear("ssm_out", y, nEmbd)

@@ -5,6 +5,8 @@ const (
 	cpuAttention = "cpu/attention.go"
 	plainProduct = "cpu/kernel/plain.go"
 	plainRows    = "cpu/kernel/plain_rows.go"
+	plainState   = "cpu/kernel/plain_state.go"
+	cpuState     = "cpu/state.go"
 )
 
 var cpuMutations = []mutation{
@@ -13,7 +15,7 @@ var cpuMutations = []mutation{
 	{"embed, bits", kernels, "given rows not flushed", "dst[j] = numerics.Flush(x)", "dst[j] = x"},
 	{"rmsnorm", plainRows, "eps left out", "*inv)+eps))", "*inv)+0*eps))"},
 	{"rmsnorm, bits", plainRows, "128 chains", "n := min(len(c), len(x))", "n := min(len(c)/2, len(x))"},
-	{"rmsnorm", kernels, "the first group's norm for all", "x[g:][:group], s.src[1]", "x[g*0:][:group], s.src[1]"},
+	{"rmsnorm", kernels, "the first group's norm for all", "x[g:][:group], w, s", "x[g*0:][:group], w, s"},
 	{"rmsnorm", plainRows, "the weight's first element for all", "float32(v*r) * w[j])", "float32(v*r) * w[j*0])"},
 	{"matmul, bits", plainProduct, "one chain dropped", "((c[4] + c[5]) + (c[6] + c[7]))", "((c[4] + c[5]) + (c[6] + 0*c[7]))"},
 	{"matmul, bits", plainProduct, "chains added in another order", "((c[0] + c[1]) + (c[2] + c[3]))", "(((c[0] + c[1]) + c[2]) + c[3])"},
@@ -60,6 +62,18 @@ var cpuMutations = []mutation{
 	{"conv, bits", kernels, "not flushed", "numerics.Flush(sum)", "sum"},
 	{"act", kernels, "one function for another", "model.GELU:        numerics.GELU,", "model.GELU:        numerics.SiLU,"},
 	{"act, bits", kernels, "not flushed", "dst[j] = numerics.Flush(f(x))", "dst[j] = f(x)"},
+	{"conv, bits", kernels, "the bias left out", "sum += s.src[3][c]", "sum += 0 * s.src[3][c]"},
+	{"l2norm", kernels, "the rest not copied", "copy(dst[end:], x[end:])", "copy(dst[end:], x[:0])"},
+	{"l2norm", plainState, "the mean for the sum", "numerics.RSqrt(sumSquares(x)+eps)", "numerics.RSqrt(sumSquares(x)/float32(len(x))+eps)"},
+	{"slice", kernels, "from the first element on", "copy(dst[:n], x[first:])", "copy(dst[:n], x[0*first:])"},
+	{"slice", kernels, "only the first stride", "x, dst = x[stride:], dst[n:]", "x, dst = x[0*stride:], dst[n:]"},
+	{"deltarule", cpuState, "a key head for neighbours where they take turns", "g = c.head % nHeadK", "g = c.head / (nHead / nHeadK)"},
+	{"deltarule", cpuState, "an old slot used at position 0", "if p.position(c.first) == 0 {", "if p.position(c.first) < 0 {"},
+	{"deltarule, bits", plainState, "one chain for four", "c := &read[i&3]", "c := &read[i&0]"},
+	{"deltarule, bits", plainState, "not flushed", "d[j] = numerics.Flush(float32(beta *", "d[j] = (float32(beta *"},
+	{"scan", cpuState, "the next head's values", "v, k, q := x[c.head*dimV:]", "v, k, q := x[(c.head+1)%nHead*dimV:]"},
+	{"scan, bits", plainState, "the skip left out", "float32(skip*v[from+j])", "float32(0*skip*v[from+j])"},
+	{"scan, bits", plainState, "chains added in another order", "(c[0][j] + c[1][j]) + (c[2][j] + c[3][j])", "((c[0][j] + c[1][j]) + c[2][j]) + c[3][j]"},
 	{"swiglu", plainRows, "the gate's sign", "numerics.SiLU(x)", "numerics.SiLU(-x)"},
 	{"swiglu", plainRows, "without the other", "numerics.SiLU(x) * up[j])", "numerics.SiLU(x) * (1 + 0*up[j]))"},
 	{"add", kernels, "the sign", "dst[j] = v + y[j]", "dst[j] = v - y[j]"},

@@ -1,6 +1,9 @@
 package main
 
-const ref = "cpu/ref/ops.go"
+const (
+	ref      = "cpu/ref/ops.go"
+	refState = "cpu/ref/state.go"
+)
 
 // mutations are grouped by package, two or more an op.
 var mutations = append(refMutations, cpuMutations...)
@@ -52,6 +55,20 @@ var refMutations = []mutation{
 	{"conv", ref, "rows kept one too early", "before[i*cols+c] = at(n-taps+1+i, c)", "before[i*cols+c] = at(max(1-taps, n-taps+i), c)"},
 	{"act", ref, "one function for another", "model.Softplus: numerics.Softplus,", "model.Softplus: numerics.SiLU,"},
 	{"act", ref, "of the first row for all", "x, dst := p.row(s.Src[0], i), p.row(s.Dst, i)\n		for j, v := range x {\n			dst[j] = numerics.Flush(f", "x, dst := p.row(s.Src[0], 0*i), p.row(s.Dst, i)\n		for j, v := range x {\n			dst[j] = numerics.Flush(f"},
+	{"conv", ref, "the bias left out", "sum += bias[c]", "sum += 0 * bias[c]"},
+	{"conv", ref, "silu left out", "sum = numerics.SiLU(sum)", "sum += 0"},
+	{"l2norm", ref, "the mean for the sum", "numerics.SumSquares(x[g*group:][:group]) + eps", "numerics.SumSquares(x[g*group:][:group])/float32(group) + eps"},
+	{"l2norm", ref, "the rest not copied", "copy(dst, x)\n		for g", "copy(dst, x[:groups*group])\n		for g"},
+	{"slice", ref, "from the first element on", "x[h*stride+first:]", "x[h*stride+0*first:]"},
+	{"slice", ref, "of the first stride for all", "x[h*stride+first:]", "x[0*h*stride+first:]"},
+	{"deltarule", refState, "a key head for neighbours where they take turns", "g = h % nHeadK", "g = h / (nHead / nHeadK)"},
+	{"deltarule", refState, "what the state knows not taken off", "v[j] - numerics.Flush(numerics.Dot4(column, k))", "v[j] - 0*numerics.Flush(numerics.Dot4(column, k))"},
+	{"deltarule", refState, "no decay", "column[r] = numerics.Flush(float32(decay * state[r*dimV+j]))", "column[r] = numerics.Flush(float32(state[r*dimV+j]) + 0*decay)"},
+	{"deltarule", refState, "scale left out", "numerics.Dot4(column, q) * scale", "numerics.Dot4(column, q) + 0*scale"},
+	{"scan", refState, "the skip left out", "float32(skip*v[j])", "float32(0*skip*v[j])"},
+	{"scan", refState, "the step left out", "float32(dt * v[j])", "float32(v[j]) + 0*dt"},
+	{"scan", refState, "keys and queries changed over", "x[nHead*dimV+g*dimK:][:dimK], x[nHead*dimV+(nHeadK+g)*dimK:][:dimK]", "x[nHead*dimV+(nHeadK+g)*dimK:][:dimK], x[nHead*dimV+g*dimK:][:dimK]"},
+	{"scan", refState, "an old slot used at position 0", "if p.position(i) == 0 {", "if p.position(i) < 0 {"},
 	{"swiglu", ref, "the gate's sign", "numerics.SiLU(x[j])", "numerics.SiLU(-x[j])"},
 	{"swiglu", ref, "the gate for the other", "numerics.SiLU(x[j]) * y[j])", "numerics.SiLU(x[j]) * (x[j] + 0*y[j]))"},
 	{"add", ref, "the sign", "x[j] + y[j]", "x[j] - y[j]"},
