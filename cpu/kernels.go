@@ -17,16 +17,20 @@ type opKernel struct {
 var kernels = [model.NumOps]opKernel{
 	model.Embed:     {nil, whole, embed}, // copies: nothing to gain from more workers
 	model.RMSNorm:   {nil, (*program).rows, rmsNormRow},
+	model.L2Norm:    {nil, (*program).rows, l2NormRow},
 	model.LayerNorm: {nil, (*program).rows, layerNormRow},
 	model.MatMul:    {roundRows, matMulParts, matMulPart},
 	model.RoPE:      {turn, (*program).rows, ropeRow},
 	model.Store:     {nil, (*program).rows, storeRow},
 	model.Attention: {nil, attentionParts, attentionPart},
 	model.Conv:      {nil, convParts, convPart},
+	model.DeltaRule: {nil, stateParts, deltaRulePart},
+	model.Scan:      {nil, stateParts, scanPart},
 	model.Act:       {nil, (*program).rows, actRow},
 	model.SwiGLU:    {nil, (*program).rows, swiGLURow},
 	model.Add:       {nil, whole, add},
 	model.Mul:       {nil, whole, mul},
+	model.Slice:     {nil, (*program).rows, sliceRow},
 	model.Gather:    {nil, whole, gather},
 	model.Sample:    {nil, (*program).rows, chooseRow},
 }
@@ -52,8 +56,21 @@ func embed(p *program, s *step, _, _ int) {
 func rmsNormRow(p *program, s *step, _, i int) {
 	x, dst, group := row(s.src[0], i, s.dstCols), row(s.dst, i, s.dstCols), int(s.Arg[1])
 	for g := 0; g < len(x); g += group {
-		p.b.form.Norm(dst[g:][:group], x[g:][:group], s.src[1], s.ArgFloat(0))
+		w := s.src[1]
+		if len(w) > group {
+			w = w[g:]
+		}
+		p.b.form.Norm(dst[g:][:group], x[g:][:group], w, s.ArgFloat(0))
 	}
+}
+
+func l2NormRow(p *program, s *step, _, i int) {
+	x, dst, group := row(s.src[0], i, s.dstCols), row(s.dst, i, s.dstCols), int(s.Arg[1])
+	end := group * int(s.Arg[2])
+	for g := 0; g < end; g += group {
+		p.b.form.L2Norm(dst[g:][:group], x[g:][:group], s.ArgFloat(0))
+	}
+	copy(dst[end:], x[end:])
 }
 
 // layerNormRow computes d = Flush(x − mean), dst = Flush((d·RSqrt(Σd²·inv + eps))·w),
@@ -174,7 +191,7 @@ func convParts(p *program, s *step) int {
 
 // convPart computes some channels of one sequence:
 //
-//	dst[i][c] = Σ_k w[c][k]·x[i−K+1+k][c]   (rows before the run's first: the slot's)
+//	dst[i][c] = f(Σ_k w[c][k]·x[i−K+1+k][c] + bias[c])   (rows before the run's first: the slot's)
 //
 // and leaves their last K−1 rows in the slot.
 func convPart(p *program, s *step, _, part int) {
@@ -199,7 +216,14 @@ func convPart(p *program, s *step, _, part int) {
 					sum += float32(w[k] * s.src[0][(first+at)*cols+c])
 				}
 			}
-			s.dst[(first+i)*cols+c] = numerics.Flush(sum)
+			if s.src[3] != nil {
+				sum += s.src[3][c]
+			}
+			sum = numerics.Flush(sum)
+			if s.Arg[0] == 1 {
+				sum = numerics.SiLU(sum)
+			}
+			s.dst[(first+i)*cols+c] = sum
 		}
 		for k := range taps - 1 {
 			if at := n - taps + 1 + k; at < 0 {
@@ -271,6 +295,14 @@ func mul(p *program, s *step, _, _ int) {
 	}
 	for i := range p.rows(s) * s.dstCols {
 		s.dst[i] = numerics.Flush(float32(s.src[0][i] * s.src[1][i]))
+	}
+}
+
+func sliceRow(p *program, s *step, _, i int) {
+	first, n, stride := int(s.Arg[0]), int(s.Arg[1]), int(s.Arg[2])
+	x, dst := row(s.src[0], i, s.srcCols[0]), row(s.dst, i, s.dstCols)
+	for ; len(dst) > 0; x, dst = x[stride:], dst[n:] {
+		copy(dst[:n], x[first:])
 	}
 }
 

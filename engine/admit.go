@@ -76,20 +76,20 @@ func (o *owner) roomFor(q *sequence) bool {
 // compute.
 func (o *owner) follow(q *sequence, others []*sequence) {
 	q.leader, q.common = nil, 0
-	if o.index.off {
-		return
-	}
 	for _, l := range others {
 		if l.r.Caller != q.r.Caller {
 			continue
 		}
-		n, most := 0, min(l.r.Share, q.r.Share, len(q.tokens)-1)
+		n, most := 0, min(l.r.Share, len(l.tokens), q.r.Share, len(q.tokens)-1)
 		for n < most && l.tokens[n] == q.tokens[n] {
 			n++
 		}
 		if n = n / model.PageLen * model.PageLen; n > q.common && n > l.stored {
 			q.leader, q.common = l, n
 		}
+	}
+	if q.leader != nil && o.index.states {
+		q.leader.mark(q.common)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // part is what a sequence has in a batch.
 type part struct {
 	q     *sequence
-	n     int // tokens
+	n     int // tokens, those of a guess among them
 	want  int // its first wanted row among the batch's
 	wants int // how many it has; those of its last tokens
 }
@@ -31,6 +31,12 @@ func (o *owner) gather() bool {
 	o.order = append(o.order[:0], o.active...)
 	o.turn++
 	first, left := 0, 0
+	o.answers = 0
+	for _, q := range o.order {
+		if q.answering() {
+			o.answers++
+		}
+	}
 	if len(o.order) > budget {
 		left = budget / 8
 		first = o.turn * (budget - left) // where the last batch ended
@@ -38,7 +44,8 @@ func (o *owner) gather() bool {
 	for i := range o.order {
 		q := o.order[(i+first)%len(o.order)]
 		if budget > left && q.active && q.answering() && o.hasRoom(q) {
-			budget -= o.put(q, 1)
+			o.draft(q, budget-1)
+			budget -= o.put(q, 1+len(q.draft))
 		}
 	}
 	for i := range o.order {
@@ -67,12 +74,15 @@ func (o *owner) hasRoom(q *sequence) bool {
 func (o *owner) put(q *sequence, n int) int {
 	b := &o.batch
 	free := max(maxWant, o.e.options.Parallel) - len(b.Want)
-	n = min(n, q.room())
+	n = min(n, q.room(), q.untilMark())
 	wants := 0
 	switch {
 	case q.r.Rows:
 		n = min(n, max(0, q.r.From-q.stored)+free)
 		wants = min(n, max(0, q.stored+n-q.r.From))
+	case q.answering():
+		wants = min(n, free)
+		n = wants
 	case n == q.left() && q.r.MaxTokens != 0:
 		wants = 1
 		if free == 0 {
@@ -83,7 +93,9 @@ func (o *owner) put(q *sequence, n int) int {
 		return 0
 	}
 	first := len(b.Tokens)
-	b.Tokens = append(b.Tokens, q.tokens[q.stored:q.stored+n]...)
+	own := min(n, q.left())
+	b.Tokens = append(b.Tokens, q.tokens[q.stored:q.stored+own]...)
+	b.Tokens = append(b.Tokens, q.draft[:n-own]...)
 	for i := range n {
 		b.Pos = append(b.Pos, int32(q.stored+i))
 	}

@@ -8,9 +8,11 @@
 //	batch.go     the next batch: answers first, then chunks of prompts
 //	sequence.go  one request on its way: its tokens and its memory
 //	pages.go     units of memory with reference counts
-//	prefix.go    pages of prompts that may be read again
+//	prefix.go    pages of prompts that may be read again, and snapshots of states
 //	queue.go     requests that wait, a fair turn for each caller
 //	request.go   what callers see: Request, Stream, Generate
+//	speculate.go guesses at what follows, run with what is known
+//	save.go      sessions: a text with its memory, in a file
 //	score.go     probabilities of a given text
 //	proof.go     the sum of a request's logits, to show that two machines computed the same
 //	probe.go     every activation, or the time of every step, of one sequence

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,14 +29,15 @@ const (
 
 // Options says how to open a model. The zero value is a sensible choice.
 type Options struct {
-	Device     string // auto, gpu, vulkan:N, part of a GPU's name, cpu or ref; "" is auto
-	RequireGPU bool   // fail where the model would run on the processor
-	GPULayers  string // how many layers the GPU gets, the last ones: a number, all, or auto for as many as fit; "" is auto
-	Context    int    // positions to make room for, over all sequences; 0 for the smaller of the model's and DefaultContext, or AutoContext
-	Parallel   int    // most sequences at work at a time; 0 for DefaultParallel
-	Queue      int    // most requests that wait; 0 for DefaultQueue
-	Threads    int    // of the processor; 0 for one a core
-	Variant    string // of the device's kernels, see model.OpenOptions; empty to run a model
+	Device     string  // auto, gpu, vulkan:N, part of a GPU's name, cpu or ref; "" is auto
+	RequireGPU bool    // fail where the model would run on the processor
+	GPULayers  string  // how many layers the GPU gets, the last ones: a number, all, or auto for as many as fit; "" is auto
+	Context    int     // positions to make room for, over all sequences; 0 for the smaller of the model's and DefaultContext, or AutoContext
+	Parallel   int     // most sequences at work at a time; 0 for DefaultParallel
+	Queue      int     // most requests that wait; 0 for DefaultQueue
+	Threads    int     // of the processor; 0 for one a core
+	DraftModel *Engine // a smaller model of the same vocabulary, which guesses where the text does not; not closed with the engine. It may be nil
+	Variant    string  // of the device's kernels, see model.OpenOptions; empty to run a model
 	// Progress and Notice are called on the goroutine that owns the devices: they must
 	// not wait for the engine. Either may be nil.
 	Progress func(what string, done, total int64) // told how far loading ("weights", in bytes) and compiling ("kernels", "checks") are
@@ -48,11 +50,12 @@ type Options struct {
 	Probe func(e *Engine) (ProbeOptions, error)
 
 	// For tests: devices in place of those there are, a model of another making, faults
-	// of a device (model.OpenOptions.Fault), and another host.AvailableMemory.
+	// of a device (model.OpenOptions.Fault), another host.AvailableMemory, drafts.
 	devices   []model.Device
 	open      func(*loader.File) (*model.Model, error)
 	fault     func(call, subject string) error
 	available func() int64
+	eager     bool // guess as much as may be guessed, whether it pays or not
 }
 
 func (o *Options) notice(message string) {
@@ -117,6 +120,9 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 	}
 	if e.Tokenizer, err = tokenizer.New(file); err != nil {
 		return err
+	}
+	if d := e.options.DraftModel; d != nil && !d.Tokenizer.Same(e.Tokenizer) {
+		return fmt.Errorf("engine: %q guesses tokens of another vocabulary than %q has", d.Model.Config.Name, e.Model.Config.Name)
 	}
 	c := &e.owner.chain
 	c.model = e.Model

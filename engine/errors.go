@@ -20,6 +20,11 @@ var (
 	ErrNotFinite = errors.New("the model's output is not a finite number")
 	// ErrBusy says that as many requests wait as may.
 	ErrBusy = errors.New("too many requests are waiting")
+	// ErrForeign says that a session is of another model, definition of numbers or template:
+	// its memory is of no use here.
+	ErrForeign = errors.New("the session is another's")
+	// ErrDamaged says that a session is not whole.
+	ErrDamaged = errors.New("the session is damaged")
 	// ErrClosed says that the engine was closed.
 	ErrClosed = errors.New("the engine is closed")
 )

@@ -113,6 +113,10 @@ func (o *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
 					return false, nil
 				}
 				q.units[pool] = append(q.units[pool], u)
+				continue
+			}
+			if ok, err := o.own(ctx, q, pool); !ok || err != nil {
+				return false, err
 			}
 			continue
 		}
@@ -148,6 +152,28 @@ func (o *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
 			o.copied++
 		}
 	}
+	q.tail = nil // nothing that q writes to is another's
+	return true, nil
+}
+
+// own gives q a slot of its own: a copy, where its slot is a snapshot that others may take
+// up too. False says that the pool is exhausted.
+func (o *owner) own(ctx context.Context, q *sequence, pool int) (bool, error) {
+	from := q.units[pool][0]
+	if o.pages.refs[pool][from] == 1 {
+		return true, nil
+	}
+	to, ok := o.takeUnit(pool)
+	if !ok {
+		return o.index.disownState(q, pool), nil
+	}
+	if err := o.chain.copyUnit(ctx, pool, from, to); err != nil {
+		o.pages.drop(pool, to)
+		return false, err
+	}
+	o.pages.drop(pool, from)
+	q.units[pool][0] = to
+	o.copied++
 	return true, nil
 }
 

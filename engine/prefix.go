@@ -11,17 +11,22 @@ import (
 // has a root of its own, so nobody reads what another caller wrote; a lookup compares
 // the tokens themselves, so equal hashes are no danger.
 //
-// A model with a state a sequence keeps no pages here: a state cannot be cut back to
-// the end of a page.
+// Where a sequence ends, the page that it was filling is kept too, as a tail: a node like
+// others but not full and without children. What goes on from there copies it first.
+//
+// A state cannot be cut back to the end of a page. Where a model has one, some nodes hold
+// a snapshot: the slot as it was after the node's last token. A path is of use as far as
+// the last snapshot on it, a tail as a whole. Which nodes get one, sequence.marks says.
 type index struct {
 	pages          *pages
 	nodes          map[pageKey]*node
 	roots          map[string]*node
-	recent, oldest *node // list by last use
-	off            bool
+	tails          map[*node][]*node // by the page before, the latest last
+	recent, oldest *node             // list by last use
+	states         bool              // there are pools with a slot a sequence
 }
 
-// pageKey finds a page: what comes before it, and its tokens.
+// pageKey finds a page: what comes before it, and its tokens; −1 where a tail has none.
 type pageKey struct {
 	before *node
 	tokens [model.PageLen]int32
@@ -31,45 +36,62 @@ type pageKey struct {
 type node struct {
 	key          pageKey
 	caller       string  // of a root
-	units        []int32 // by pool; −1 where a window has moved on and the page was needed
+	units        []int32 // by pool; −1 where a window has moved on and the page was needed, or no snapshot is kept
 	children     int
 	newer, older *node
 }
 
 func newIndex(p *pages) *index {
-	x := &index{pages: p, nodes: map[pageKey]*node{}, roots: map[string]*node{}}
+	x := &index{pages: p, nodes: map[pageKey]*node{}, roots: map[string]*node{}, tails: map[*node][]*node{}}
 	for _, k := range p.kinds {
-		x.off = x.off || k.Per == model.Sequence
+		x.states = x.states || k.Per == model.Sequence
 	}
 	return x
 }
 
-// find gives q the longest run of whole pages that begins its prompt, at most to
-// leave one token to run, and says how many tokens they are. q holds no memory yet.
+// find gives q the longest run of pages that begins its prompt, at most to leave one
+// token to run, and says how many tokens they are. q holds no memory yet.
 func (x *index) find(q *sequence) int {
-	if x.off || q.stored > 0 {
+	if q.stored > 0 {
 		return 0
+	}
+	most := min(q.r.Share, len(q.tokens))
+	if x.states { // the last token has to run for its answer, and would run twice through a state
+		most = min(most, len(q.tokens)-1)
+		q.mark(most / model.PageLen * model.PageLen)
 	}
 	at := x.roots[q.r.Caller]
 	if at == nil {
 		return 0
 	}
 	var path []*node
-	for len(path) < q.r.Share/model.PageLen {
+	for len(path) < most/model.PageLen {
 		next := x.nodes[pageKey{at, page(q.tokens, len(path))}]
 		if next == nil {
 			break
 		}
 		path, at = append(path, next), next
 	}
-	for len(path) > 0 && !x.seen(path) {
+	if branch := len(path) * model.PageLen; x.states && branch > 0 {
+		q.mark(branch) // where others may branch off too
+	}
+	tail, n := x.findTail(at, path, q.tokens[:min(most, len(q.tokens)-1)])
+	for tail == nil && len(path) > 0 && !x.seen(path, true) {
 		path = path[:len(path)-1]
 	}
-	if len(path) == 0 {
+	if len(path)+n == 0 {
 		return 0
 	}
 	q.units = make([][]int32, len(x.pages.kinds))
 	for pool, k := range x.pages.kinds {
+		if k.Per == model.Sequence { // q takes a copy before it writes
+			if tail == nil {
+				u := path[len(path)-1].units[pool]
+				x.pages.hold(pool, u)
+				q.units[pool] = append(q.units[pool], u)
+			}
+			continue
+		}
 		from := k.FirstSeen(len(path)*model.PageLen-1) / model.PageLen
 		for i, n := range path {
 			u := n.units[pool]
@@ -81,20 +103,112 @@ func (x *index) find(q *sequence) int {
 			q.units[pool] = append(q.units[pool], u)
 		}
 	}
+	if tail != nil {
+		for pool, u := range tail.units {
+			x.pages.hold(pool, u)
+			q.units[pool] = append(q.units[pool], u)
+		}
+		x.use(tail)
+		q.tail = tail
+	}
 	for _, n := range slices.Backward(path) { // parents are used later than children, so they are given up later
 		x.use(n)
 	}
-	q.shared, q.pages = path[len(path)-1], len(path)
-	q.shared.children++ // a sequence stands on it
+	if len(path) > 0 {
+		q.shared, q.pages = path[len(path)-1], len(path)
+		q.shared.children++ // a sequence stands on it
+	}
 	// The last token has to run for its answer; where it is the end of a shared page
 	// the page is copied before that.
-	q.stored = min(len(path)*model.PageLen, len(q.tokens)-1)
+	q.stored = min(len(path)*model.PageLen+n, len(q.tokens)-1)
 	return q.stored
 }
 
-// seen reports whether the pages that the windows after path show are there.
-func (x *index) seen(path []*node) bool {
+// mostTails is how many tails after one page are looked at, the latest first.
+const mostTails = 64
+
+// findTail returns the tail after a path, which ends at a node, that has most of the tokens
+// that follow in common with the given ones, and how many.
+func (x *index) findTail(at *node, path []*node, tokens []int32) (tail *node, common int) {
+	list, from := x.tails[at], len(path)*model.PageLen
+	if len(list) == 0 || from >= len(tokens) || len(path) > 0 && !x.seen(path, false) {
+		return nil, 0
+	}
+	for _, t := range slices.Backward(list[max(0, len(list)-mostTails):]) {
+		n := 0
+		for n < min(len(tokens)-from, model.PageLen) && t.key.tokens[n] == tokens[from+n] {
+			n++
+		}
+		if n > common && !slices.Contains(t.units, -1) && (!x.states || t.key.tokens[n] < 0) {
+			tail, common = t, n
+		}
+	}
+	return tail, common
+}
+
+// addTail takes the page that q was filling into the index.
+func (x *index) addTail(q *sequence) {
+	x.add(q)
+	from, to := q.pages*model.PageLen, min(q.stored, q.r.Share)
+	if q.r.Rows || to < from || x.states && to < q.stored {
+		return
+	}
+	if to == from { // a page ends here: all that a next turn lacks is a snapshot
+		for pool, k := range x.pages.kinds {
+			if n := q.shared; k.Per == model.Sequence && n != nil && n.units[pool] < 0 {
+				n.units[pool] = q.units[pool][0]
+				x.pages.keep(pool, n.units[pool])
+			}
+		}
+		return
+	}
+	key := pageKey{x.under(q), tailOf(q.tokens[from:to])}
+	if x.nodes[key] != nil {
+		return
+	}
+	n := &node{key: key, units: make([]int32, len(x.pages.kinds))}
+	for pool := range n.units {
+		at := q.pages
+		if x.pages.kinds[pool].Per == model.Sequence {
+			at = 0
+		}
+		if n.units[pool] = q.units[pool][at]; n.units[pool] < 0 {
+			x.prune(key.before)
+			return
+		}
+	}
+	for pool, u := range n.units {
+		x.pages.keep(pool, u)
+	}
+	x.nodes[key] = n
+	x.tails[key.before] = append(x.tails[key.before], n)
+	key.before.children++
+	x.link(n)
+}
+
+// under is the node that q stands on, its caller's root where there is none.
+func (x *index) under(q *sequence) *node {
+	if q.shared != nil {
+		return q.shared
+	}
+	root := x.roots[q.r.Caller]
+	if root == nil {
+		root = &node{caller: q.r.Caller}
+		x.roots[q.r.Caller] = root
+	}
+	return root
+}
+
+// seen reports whether the pages that the windows after path show are there, and a
+// snapshot at its end where states are wanted.
+func (x *index) seen(path []*node, states bool) bool {
 	for pool, k := range x.pages.kinds {
+		if k.Per == model.Sequence {
+			if states && path[len(path)-1].units[pool] < 0 {
+				return false
+			}
+			continue
+		}
 		// The first token to run is the one after path, or its last one again.
 		first := len(path)*model.PageLen - 1
 		for i := k.FirstSeen(first) / model.PageLen; i < len(path); i++ {
@@ -106,25 +220,17 @@ func (x *index) seen(path []*node) bool {
 	return true
 }
 
-// add takes the whole pages that q has filled into the index.
+// add takes the whole pages that q has filled into the index, and where it stands at a
+// mark its slot: q goes on in a copy.
 func (x *index) add(q *sequence) {
-	if x.off {
-		return
-	}
 	for q.pages < min(q.stored, q.r.Share)/model.PageLen {
-		before := q.shared
-		if before == nil {
-			if before = x.roots[q.r.Caller]; before == nil {
-				before = &node{caller: q.r.Caller}
-				x.roots[q.r.Caller] = before
-			}
-		}
+		before := x.under(q)
 		key := pageKey{before, page(q.tokens, q.pages)}
 		n := x.nodes[key]
 		if n == nil {
 			n = &node{key: key, units: make([]int32, len(x.pages.kinds))}
 			for pool := range n.units {
-				u := q.units[pool][q.pages]
+				u := x.unit(q, pool)
 				if n.units[pool] = u; u >= 0 {
 					x.pages.keep(pool, u)
 				}
@@ -134,9 +240,9 @@ func (x *index) add(q *sequence) {
 		} else {
 			x.unlink(n)
 			for pool, u := range n.units { // what a window had given up is there again
-				if u < 0 && q.units[pool][q.pages] >= 0 {
-					n.units[pool] = q.units[pool][q.pages]
-					x.pages.keep(pool, n.units[pool])
+				if own := x.unit(q, pool); u < 0 && own >= 0 {
+					n.units[pool] = own
+					x.pages.keep(pool, own)
 				}
 			}
 		}
@@ -149,13 +255,25 @@ func (x *index) add(q *sequence) {
 	}
 }
 
+// unit is what q has of a pool for the node of its page q.pages: a page, or its slot where
+// it stands at the page's end and is to leave a snapshot; −1 for nothing.
+func (x *index) unit(q *sequence, pool int) int32 {
+	switch {
+	case x.pages.kinds[pool].Per != model.Sequence:
+		return q.units[pool][q.pages]
+	case (q.pages+1)*model.PageLen == q.stored && q.marked():
+		return q.units[pool][0]
+	}
+	return -1
+}
+
 // leave takes q off the index.
 func (x *index) leave(q *sequence) {
 	if q.shared != nil {
 		q.shared.children--
 		x.prune(q.shared)
 	}
-	q.shared, q.pages = nil, 0
+	q.shared, q.pages, q.tail = nil, 0, nil
 }
 
 // disown takes the last page that q stands on out of the index, in a pool, so that q
@@ -163,6 +281,13 @@ func (x *index) leave(q *sequence) {
 // once more, and add brings the page back.
 func (x *index) disown(q *sequence, pool int) bool {
 	n := q.shared
+	if t := q.tail; t != nil && x.nodes[t.key] == t {
+		if x.pages.refs[pool][t.units[pool]] > 2 {
+			return false
+		}
+		x.remove(t)
+		return true
+	}
 	if n == nil || n.units[pool] < 0 || x.pages.refs[pool][n.units[pool]] > 2 {
 		return false
 	}
@@ -186,6 +311,26 @@ func (x *index) disown(q *sequence, pool int) bool {
 	return true
 }
 
+// disownState takes the snapshot that q stands on out of the index, in a pool, so that q
+// may go on in its slot; false where others use it too.
+func (x *index) disownState(q *sequence, pool int) bool {
+	slot := q.units[pool][0]
+	if x.pages.refs[pool][slot] > 2 {
+		return false
+	}
+	if t := q.tail; t != nil && x.nodes[t.key] == t && t.units[pool] == slot {
+		x.remove(t)
+		return true
+	}
+	n := q.shared
+	if n == nil || n.units[pool] != slot {
+		return false
+	}
+	x.pages.letGo(pool, slot)
+	n.units[pool] = -1
+	return true
+}
+
 // giveUp frees a unit of a pool that only the index holds, of the node that was not
 // used for the longest time; false where there is none.
 func (x *index) giveUp(pool int) bool {
@@ -194,7 +339,7 @@ func (x *index) giveUp(pool int) bool {
 		if u < 0 || x.pages.refs[pool][u] > 1 {
 			continue
 		}
-		if x.pages.kinds[pool].Per == model.Window { // a path without it can still be used where no window reaches
+		if x.pages.kinds[pool].Per != model.Position { // a path without it can still be used, where no window reaches, or from another snapshot on
 			x.pages.letGo(pool, u)
 			n.units[pool] = -1
 			x.prune(n)
@@ -213,6 +358,13 @@ func (x *index) remove(n *node) {
 		x.pages.letGo(pool, u)
 	}
 	delete(x.nodes, n.key)
+	if n.key.tokens[model.PageLen-1] < 0 { // a tail
+		before := n.key.before
+		x.tails[before] = slices.DeleteFunc(x.tails[before], func(t *node) bool { return t == n })
+		if len(x.tails[before]) == 0 {
+			delete(x.tails, before)
+		}
+	}
 	x.unlink(n)
 	n.key.before.children--
 	x.prune(n.key.before)
@@ -256,6 +408,14 @@ func (x *index) unlink(n *node) {
 		x.oldest = n.newer
 	}
 	n.newer, n.older = nil, nil
+}
+
+// tailOf returns the tokens of a page that is not full.
+func tailOf(tokens []int32) (p [model.PageLen]int32) {
+	for i := copy(p[:], tokens); i < len(p); i++ {
+		p[i] = -1
+	}
+	return p
 }
 
 // page returns the tokens of page i.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -14,13 +15,14 @@ import (
 type Request struct {
 	Tokens []int32 // the prompt; not to be changed until the stream has ended
 	Caller string  // who asks: pages of prompts are shared by requests of one caller only, and callers take turns
-	Share  int     // how many of the first tokens may be shared with other requests; −1 for all
+	Share  int     // how many of the first tokens may be shared with other requests; −1 for all, the generated ones too
 
 	sample.Params
 	Penalty   float32 // on tokens among the last PenaltyN; 0 or 1 is off
 	PenaltyN  int     // how many of the last tokens count; −1 for all
 	MaxTokens int     // generate at most so many; 0 for none, −1 for no limit but the context
 	IgnoreEOS bool    // go on after an end-of-generation token
+	Draft     int     // guess at most so many tokens at a time from the text so far; 0 for none. The tokens are the same
 
 	// Proof asks for Stats.Proof. The logits are read back for it and the tokens chosen
 	// on the host: the same ones as without.
@@ -59,6 +61,9 @@ type Stats struct {
 	PromptTime      time.Duration // from admission until the prompt was computed and the first token chosen
 	GeneratedTokens int
 	GenerateTime    time.Duration // from the first token chosen to the last
+	Drafted         int           // tokens that were guessed and run
+	Accepted        int           // of them, those that were chosen
+	StepTime        time.Duration // of a token without guesses, as measured on the way; 0 where none was
 	QueueTime       time.Duration // from Submit to admission
 	Compile         time.Duration // spent meanwhile on compiling programs
 	Losses          int           // times that a device was lost meanwhile
@@ -116,7 +121,10 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 			return nil, fmt.Errorf("engine: token %d of the input is %d, the vocabulary has %d", i, id, vocab)
 		}
 	}
-	if r.Share < 0 || r.Share > len(r.Tokens) {
+	switch {
+	case r.Share < 0:
+		r.Share = math.MaxInt
+	case r.Share > len(r.Tokens):
 		r.Share = len(r.Tokens)
 	}
 	s := &Stream{e: e, events: make(chan Event, streamEvents)}

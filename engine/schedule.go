@@ -32,6 +32,11 @@ type owner struct {
 	fault   error // a loss that filling the batch met
 	changed bool  // a sequence ended or gave way since the last step
 
+	answers int     // sequences that answer, of those at work
+	pace    pace    // of answers
+	missed  float64 // seconds that a program which is not compiled would have saved
+	asking  float64 // seconds that the draft model takes for a token; 0 is not known
+
 	looked  bool  // for a weight that is not finite, in all of the file
 	unsound error // that there is one; nil for none
 
@@ -149,6 +154,7 @@ func (e *Engine) queued(n int) {
 // end takes a sequence off the work and ends its stream.
 func (o *owner) end(q *sequence, why StopReason, err error) {
 	o.changed = true
+	o.index.addTail(q)
 	o.release(q)
 	o.leave(q)
 	q.unhook()
@@ -161,6 +167,7 @@ func (o *owner) end(q *sequence, why StopReason, err error) {
 			q.first, q.last, q.firstCompiled = now, now, o.chain.compiled
 		}
 		st.PromptTime = q.first.Sub(q.admitted) - (q.firstCompiled - q.compiled)
+		st.StepTime = time.Duration(o.pace[0] * float64(time.Second))
 		st.GenerateTime = max(0, q.last.Sub(q.first)-(o.chain.compiled-q.firstCompiled))
 	} else {
 		st.QueueTime = now.Sub(q.submitted)
@@ -210,7 +217,7 @@ func (o *owner) step() bool {
 	if !some {
 		return o.changed // others may go on now
 	}
-	ctx := o.e.ctx
+	ctx, start, compiled := o.e.ctx, time.Now(), o.chain.compiled
 	if len(o.parts) == 1 { // nobody else would lose by it
 		ctx = o.parts[0].q.ctx
 	}
@@ -231,6 +238,9 @@ func (o *owner) step() bool {
 	if o.calm++; o.calm == calmSteps {
 		o.careful = 0
 	}
+	if o.answers == len(o.parts) && o.chain.compiled == compiled {
+		o.pace.took(len(o.batch.Tokens), time.Since(start))
+	}
 	for _, p := range o.parts {
 		o.took(p, out)
 	}
@@ -242,7 +252,7 @@ func (o *owner) took(p part, out *model.Outputs) {
 	q := p.q
 	o.computed += p.n
 	first := q.stored
-	q.stored += p.n
+	q.stored += min(p.n, q.left()) // a guess is not q's yet
 	o.index.add(q)
 	if q.stored <= len(q.r.Tokens) {
 		defer func() {
@@ -270,19 +280,45 @@ func (o *owner) took(p part, out *model.Outputs) {
 		o.end(q, StopLength, nil)
 		return
 	}
+	q.stats.Drafted += p.wants - 1
+	for i := range p.wants {
+		id := o.answer(q, p.want+i, out)
+		if !q.active {
+			return
+		}
+		if i == 0 && q.guess != noGuess {
+			q.lookup.took(q.guess, id == q.guessed)
+		}
+		if i == p.wants-1 {
+			break
+		}
+		if i > 0 {
+			q.lookup.took(q.guess, id == q.draft[i])
+		}
+		if id != q.draft[i] {
+			break
+		}
+		q.stored++ // what ran after it is what follows
+		q.stats.Accepted++
+	}
+}
+
+// answer chooses the token that follows the stored ones of q from a wanted row and tells
+// it; q may end thereby.
+func (o *owner) answer(q *sequence, want int, out *model.Outputs) int32 {
 	id, pos := int32(-1), int32(q.stored-1)
 	if q.onHost() {
 		vocab := o.e.Model.Config.NVocab
-		row := out.Rows[p.want*vocab:][:vocab]
+		row := out.Rows[want*vocab:][:vocab]
 		if id = q.choose(&o.scratch, row, pos); id >= 0 && q.prover != nil {
 			q.prover.add(row)
 		}
 	} else {
-		id = out.Tokens[p.want]
+		id = out.Tokens[want]
 	}
 	if id < 0 {
 		o.end(q, "", o.notFinite(q.ctx, int(pos)))
-		return
+		return id
 	}
 	q.last = time.Now()
 	if q.first.IsZero() {
@@ -290,7 +326,7 @@ func (o *owner) took(p part, out *model.Outputs) {
 	}
 	if o.e.Tokenizer.IsEOG(id) && !q.r.IgnoreEOS {
 		o.end(q, StopEOS, nil)
-		return
+		return id
 	}
 	q.stats.GeneratedTokens++
 	q.tokens = append(q.tokens, id)
@@ -298,4 +334,5 @@ func (o *owner) took(p part, out *model.Outputs) {
 	if why := q.stop(o.e.Context); why != "" {
 		o.end(q, why, nil)
 	}
+	return id
 }

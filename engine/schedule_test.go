@@ -34,7 +34,7 @@ func TestMixed(t *testing.T) {
 	} {
 		for _, n := range []int{1, 2, 3, 8, 17, 64} {
 			t.Run(fmt.Sprintf("%s/%d", name, n), func(t *testing.T) {
-				e := simulate(t, &sim{}, Options{Parallel: n, Context: 64 * n}, kinds...)
+				e := simulate(t, &sim{}, Options{Parallel: n, Context: 64 * n, eager: n%2 == 1}, kinds...)
 				var wg sync.WaitGroup
 				for i := range 2 * n {
 					wg.Go(func() {
@@ -43,7 +43,7 @@ func TestMixed(t *testing.T) {
 						want := say(e, p, r.IntN(20))
 						ctx, cancel := context.WithCancel(context.Background())
 						defer cancel()
-						s, err := e.Submit(ctx, Request{Tokens: p, Share: -1, MaxTokens: len(want), IgnoreEOS: true})
+						s, err := e.Submit(ctx, Request{Tokens: p, Share: -1, MaxTokens: len(want), IgnoreEOS: true, Draft: r.IntN(20)})
 						if err != nil {
 							t.Error(err)
 							return
@@ -160,7 +160,10 @@ func TestCanaries(t *testing.T) {
 	for _, c := range []struct {
 		context int // 2048 hold an eighth of it, 16384 all
 		kinds   []model.Memory
-	}{{2048, []model.Memory{allPositions}}, {2048, []model.Memory{allPositions, someWindow}}, {16384, []model.Memory{allPositions}}} {
+	}{
+		{2048, []model.Memory{allPositions}}, {2048, []model.Memory{allPositions, someWindow}}, {16384, []model.Memory{allPositions}},
+		{2048, []model.Memory{allPositions, oneState}}, {2048, []model.Memory{oneState, someWindow}},
+	} {
 		e := simulate(t, &sim{}, Options{Context: c.context}, c.kinds...)
 		var wg sync.WaitGroup
 		var mu sync.Mutex
@@ -202,6 +205,11 @@ func TestCanaries(t *testing.T) {
 // TestStress: sixteen goroutines submit, cancel and at last close, while devices are
 // lost; every answer is right as far as it goes, and everything ends.
 func TestStress(t *testing.T) {
+	t.Run("pages", func(t *testing.T) { stress(t, allPositions, someWindow) })
+	t.Run("states", func(t *testing.T) { stress(t, allPositions, oneState) })
+}
+
+func stress(t *testing.T, kinds ...model.Memory) {
 	runs := 0
 	s := &sim{fault: func(call string) error {
 		if call == "run" {
@@ -213,7 +221,7 @@ func TestStress(t *testing.T) {
 	}}
 	s.kind = model.DiscreteGPU
 	host := &sim{kind: model.Processor}
-	e := open(t, builtIn, Options{Device: "sim", devices: []model.Device{s, host}, Context: 1024, open: memories(allPositions, someWindow)})
+	e := open(t, builtIn, Options{Device: "sim", devices: []model.Device{s, host}, Context: 1024, open: memories(kinds...)})
 	var wg sync.WaitGroup
 	for g := range 16 {
 		wg.Go(func() {

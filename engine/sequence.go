@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"eclat/model/sample"
@@ -18,9 +19,17 @@ type sequence struct {
 	units  [][]int32 // by pool: the block table, or the one slot
 	shared *node     // the last page of the index that its first pages are, its own ones among them; nil for none
 	pages  int       // how many pages shared is
+	tail   *node     // a page of the index that is not full and that q reads, and will write to; nil for none
+
+	marks []int // whole pages of tokens after which its state is worth a snapshot: the end of what is shared, and where others branch off
 
 	leader *sequence // one that computes the same prompt; this one waits for it up to
 	common int       // so many tokens
+
+	draft   []int32 // a guess at the tokens that follow, see speculate.go
+	guessed int32   // the first of it, also where it did not pay to try it
+	guess   kind    // where it comes from
+	lookup  *lookup // of tokens; nil where there was no need
 
 	submitted, admitted, first, last time.Time
 	compiled                         time.Duration // of the engine when admitted
@@ -36,6 +45,27 @@ func (q *sequence) left() int { return len(q.tokens) - q.stored }
 
 // answering reports whether the sequence has read its prompt.
 func (q *sequence) answering() bool { return q.left() == 1 && len(q.tokens) > len(q.r.Tokens) }
+
+// mark asks for a snapshot of the state after the first n tokens.
+func (q *sequence) mark(n int) {
+	if n > q.stored && !slices.Contains(q.marks, n) {
+		q.marks = append(q.marks, n)
+	}
+}
+
+// marked reports whether a snapshot is asked for where q stands.
+func (q *sequence) marked() bool { return slices.Contains(q.marks, q.stored) }
+
+// untilMark is how many tokens may run before a snapshot is due.
+func (q *sequence) untilMark() int {
+	n := 1 << 30
+	for _, m := range q.marks {
+		if m > q.stored {
+			n = min(n, m-q.stored)
+		}
+	}
+	return n
+}
 
 // onHost reports whether the token is chosen here, from logits that are read back.
 func (q *sequence) onHost() bool { return q.prover != nil || q.penalised() }

@@ -115,8 +115,17 @@ func (b *simBackend) Copy(_ context.Context, pool int, from, to int32) error {
 	return nil
 }
 
-func (b *simBackend) Save(context.Context, int, int32, []byte) error    { return nil }
-func (b *simBackend) Restore(context.Context, int, int32, []byte) error { return nil }
+func (b *simBackend) Save(_ context.Context, pool int, u int32, dst []byte) error {
+	n := b.plan.Pools[pool].RowsOf()
+	_, err := binary.Encode(dst, binary.LittleEndian, b.mem[pool][int(u)*n:][:n])
+	return err
+}
+
+func (b *simBackend) Restore(_ context.Context, pool int, u int32, src []byte) error {
+	n := b.plan.Pools[pool].RowsOf()
+	_, err := binary.Decode(src, binary.LittleEndian, b.mem[pool][int(u)*n:][:n])
+	return err
+}
 
 type simProgram struct {
 	b    *simBackend

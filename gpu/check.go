@@ -191,10 +191,21 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 		}
 		return conformance.RoundedQuestion(int(d.Push[3]), n), as
 	case "rmsnorm":
-		if d.Spec[3] != 0 && d.Spec[1] == 0 {
+		if d.Spec[2] == lower.NormUnit {
+			return conformance.L2Question(d.Spec[1] != 0), nil
+		}
+		if d.Spec[2] == lower.NormBare && d.Spec[1] == 0 {
 			return conformance.BareNormQuestion(int(d.Push[3])), nil
 		}
 		return conformance.NormQuestion(int(d.Push[3]), d.Spec[1] != 0), nil
+	case "conv":
+		return conformance.ConvQuestion(d.Spec[1] != 0, d.Spec[2] != 0), nil
+	case "state":
+		op := model.Scan
+		if d.Spec[1] != 0 {
+			op = model.DeltaRule
+		}
+		return conformance.StateQuestion(op, d.Spec[2] != 0, d.Spec[3] != 0), nil
 	case "elementwise":
 		if kind := d.Spec[1]; kind >= lower.OpAct {
 			return conformance.ActQuestion(model.Activation(kind - lower.OpAct)), nil
@@ -205,7 +216,7 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 			return conformance.FactorQuestion(d.Spec[2] != 0), nil
 		}
 		return d.Kernel, nil
-	case "gather", "conv", "layernorm":
+	case "gather", "slice", "layernorm":
 		return d.Kernel, nil
 	case "sample_best", "sample_pick":
 		return "sample", nil

@@ -130,6 +130,19 @@ func (b *Builder) typeOf(name string, rows, cols int) quant.Type {
 	return quant.F32
 }
 
+// Vector declares the weight name of n elements as one row, (1, n), whatever rows the
+// file has it in.
+func (b *Builder) Vector(name string, n int) ID {
+	if t := b.file.Tensor(name); b.err == nil && t != nil && t.Elems() == n {
+		b.Weight(name, t.Rows(), t.Dims[0]) // its type
+	} else {
+		b.Weight(name, 1, n)
+	}
+	id := b.byName[name]
+	b.plan.Tensors[id].Rows, b.plan.Tensors[id].Cols = 1, n
+	return id
+}
+
 // Has reports whether the file has the tensor.
 func (b *Builder) Has(name string) bool { return b.file.Tensor(name) != nil }
 

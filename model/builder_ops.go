@@ -27,6 +27,17 @@ func (b *Builder) RMSNorm(name string, x, w ID, eps float32) ID {
 	return b.step(b.like(x, name, b.Cols(x)), RMSNorm, [8]uint32{math.Float32bits(eps), uint32(group)}, x, w)
 }
 
+// GroupNorm is RMSNorm of groups of elements that have each their part of w (1, cols).
+func (b *Builder) GroupNorm(name string, x, w ID, group int, eps float32) ID {
+	return b.step(b.like(x, name, b.Cols(x)), RMSNorm, [8]uint32{math.Float32bits(eps), uint32(group)}, x, w)
+}
+
+// L2Norm divides each of the first groups of elements of x by its length, and copies
+// the rest: (·, cols).
+func (b *Builder) L2Norm(name string, x ID, group, groups int, eps float32) ID {
+	return b.step(b.like(x, name, b.Cols(x)), L2Norm, [8]uint32{math.Float32bits(eps), uint32(group), uint32(groups)}, x)
+}
+
 // HeadNorm is RMSNorm of each group of elements of x without a weight: (·, cols).
 func (b *Builder) HeadNorm(name string, x ID, group int, eps float32) ID {
 	return b.step(b.like(x, name, b.Cols(x)), RMSNorm, [8]uint32{math.Float32bits(eps), uint32(group)}, x)
@@ -71,9 +82,53 @@ func (b *Builder) CappedAttention(name string, q, k, v, sinks ID, nHead, nHeadKV
 }
 
 // Conv convolves the rows of x with w (cols, taps) along each sequence, keeping the
-// rows that the next run needs in state, a slot of (taps−1)·cols float32: (n, cols).
-func (b *Builder) Conv(name string, x, w, state ID) ID {
-	return b.step(b.like(x, name, b.Cols(x)), Conv, [8]uint32{}, x, w, state)
+// rows that the next run needs in state, a slot of (taps−1)·cols float32; with a bias
+// (1, cols), or None, and with silu of it all or without: (n, cols).
+func (b *Builder) Conv(name string, x, w, state, bias ID, silu bool) ID {
+	src, arg := []ID{x, w, state}, [8]uint32{}
+	if bias != None {
+		src = append(src, bias)
+	}
+	if silu {
+		arg[0] = 1
+	}
+	return b.step(b.like(x, name, b.Cols(x)), Conv, arg, src...)
+}
+
+// State is the shape of a recurrent state: NHead heads of (DimK, DimV), and NHeadK that
+// keys and queries have.
+type State struct {
+	NHead  int `json:"n_head"`
+	NHeadK int `json:"n_head_k"` // divides NHead
+	DimK   int `json:"dim_k"`
+	DimV   int `json:"dim_v"`
+}
+
+// Len is the elements of a sequence's state.
+func (s State) Len() int { return s.NHead * s.DimK * s.DimV }
+
+// DeltaRule takes the rows of qkv (n, 2·NHeadK·DimK + NHead·DimV) through the state in
+// memory, a slot of s.Len() float32, with steps dt and betas (n, NHead) and decays a
+// (1, NHead); cyclic: head h has the keys of h mod NHeadK. (n, NHead·DimV).
+func (b *Builder) DeltaRule(name string, qkv, dt, a, beta, memory ID, s State, scale float32, cyclic bool) ID {
+	arg := [8]uint32{uint32(s.NHead), uint32(s.NHeadK), uint32(s.DimK), uint32(s.DimV), math.Float32bits(scale)}
+	if cyclic {
+		arg[5] = 1
+	}
+	return b.step(b.like(qkv, name, s.NHead*s.DimV), DeltaRule, arg, qkv, dt, a, beta, memory)
+}
+
+// Scan takes the rows of xbc (n, NHead·DimV + 2·NHeadK·DimK) through the state in memory,
+// a slot of s.Len() float32, with steps dt (n, NHead), decays a and skips d (1, NHead):
+// (n, NHead·DimV).
+func (b *Builder) Scan(name string, xbc, dt, a, d, memory ID, s State) ID {
+	arg := [8]uint32{uint32(s.NHead), uint32(s.NHeadK), uint32(s.DimK), uint32(s.DimV)}
+	return b.step(b.like(xbc, name, s.NHead*s.DimV), Scan, arg, xbc, dt, a, d, memory)
+}
+
+// Slice takes n elements from first on of every stride of x: (·, cols/stride·n).
+func (b *Builder) Slice(name string, x ID, first, n, stride int) ID {
+	return b.step(b.like(x, name, b.Cols(x)/max(1, stride)*n), Slice, [8]uint32{uint32(first), uint32(n), uint32(stride)}, x)
 }
 
 // Act applies f to every element of x.

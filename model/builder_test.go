@@ -26,6 +26,7 @@ func parts(t testing.TB) *loader.File {
 	add("filter", quant.F32, 3, 32)
 	add("filter16", quant.F16, 3, 32)
 	add("one tap", quant.F32, 1, 32)
+	add("heads", quant.F32, 1, 4)
 	f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: "odd type", Type: quant.I32, Dims: []int{32}, Data: make([]byte, 128)})
 	file, err := loader.FromBytes("parts.gguf", f.Bytes())
 	if err != nil {
@@ -57,7 +58,12 @@ func every(t testing.TB, room Room) *Plan {
 	}
 	state := b.Memory(Memory{Name: "state", Per: Sequence, Type: quant.F32, Cols: 64})
 	n = b.Act("f", n, GELU-1)
-	x = b.SwiGLU("s", b.Conv("c", n, b.Weight("filter", 32, 3), state), n)
+	heads := State{NHead: 4, NHeadK: 2, DimK: 6, DimV: 2} // 2·2·6 + 4·2 = 32
+	a, memory := b.Vector("heads", 4), b.Memory(Memory{Name: "head states", Per: Sequence, Type: quant.F32, Cols: heads.Len()})
+	step := b.Slice("step", n, 3, 1, 8)
+	b.DeltaRule("delta", b.L2Norm("unit", n, 8, 4, 1e-6), step, a, step, memory, heads, 0.5, false)
+	b.Scan("scan", n, step, a, a, memory, heads)
+	x = b.SwiGLU("s", b.Conv("c", n, b.Weight("filter", 32, 3), state, b.Weight("vector", 1, 32), false), n)
 	p, err := b.Plan(b.Sample("token", b.Gather("g", b.Add("biased", x, b.Weight("vector16", 1, 32)))))
 	if err != nil {
 		t.Fatal(err)
@@ -177,6 +183,10 @@ func TestStepsAgainstTheTable(t *testing.T) {
 		if plan.checkRoles(&s) == nil {
 			t.Errorf("%s takes a source too few", s.Op)
 		}
+		s.Src = sound.Src[:len(sound.Src)-info.may]
+		if err := plan.checkRoles(&s); err != nil {
+			t.Error(err)
+		}
 	}
 	var un UnsupportedError
 	for _, op := range []Op{NumOps, 255} {
@@ -206,7 +216,17 @@ func TestPlacesOfTokens(t *testing.T) {
 		}},
 		{Conv, func(b *Builder, x ID) ID {
 			state := b.Memory(Memory{Name: "state", Per: Sequence, Type: quant.F32, Cols: 64})
-			return b.Conv("y", x, b.Weight("filter", 32, 3), state)
+			return b.Conv("y", x, b.Weight("filter", 32, 3), state, None, false)
+		}},
+		{DeltaRule, func(b *Builder, x ID) ID {
+			s := State{NHead: 32, NHeadK: 1, DimK: 1, DimV: 1}
+			v := b.Weight("vector", 1, 32)
+			return b.DeltaRule("y", x, x, v, x, b.Memory(Memory{Name: "state", Per: Sequence, Type: quant.F32, Cols: 32}), s, 1, false)
+		}},
+		{Scan, func(b *Builder, x ID) ID {
+			s := State{NHead: 32, NHeadK: 1, DimK: 1, DimV: 1}
+			v := b.Weight("vector", 1, 32)
+			return b.Scan("y", x, x, v, v, b.Memory(Memory{Name: "state", Per: Sequence, Type: quant.F32, Cols: 32}), s)
 		}},
 		{Gather, func(b *Builder, x ID) ID { return b.Gather("y", x) }},
 	} {
@@ -277,8 +297,8 @@ func TestPools(t *testing.T) {
 		{Memory{Name: "kw", Per: Window, Window: 70, Cols: 8}, 1, 3 * 4 * PageLen}, // 70+15 positions: 3 pages and one
 		{Memory{Name: "kw2", Per: Window, Window: 71, Cols: 8}, 2, 3 * 4 * PageLen},
 		{Memory{Name: "vw", Per: Window, Window: 70, Cols: 8}, 1, 3 * 4 * PageLen},
-		{Memory{Name: "s", Per: Sequence, Cols: 8}, 3, 3},
-		{Memory{Name: "s2", Per: Sequence, Cols: 99}, 3, 3},
+		{Memory{Name: "s", Per: Sequence, Cols: 8}, 3, 4},
+		{Memory{Name: "s2", Per: Sequence, Cols: 99}, 3, 4},
 	} {
 		c.m.Type = quant.F16
 		id := b.Memory(c.m)
@@ -290,7 +310,7 @@ func TestPools(t *testing.T) {
 			t.Errorf("%s is %+v, want pool %d of %d rows", c.m.Name, tn, c.pool, c.rows)
 		}
 	}
-	want := []Pool{{Position, 0, 100}, {Window, 70, 12}, {Window, 71, 12}, {Sequence, 0, 3}}
+	want := []Pool{{Position, 0, 100}, {Window, 70, 12}, {Window, 71, 12}, {Sequence, 0, 4}}
 	if !reflect.DeepEqual(b.plan.Pools, want) {
 		t.Errorf("pools %v, want %v", b.plan.Pools, want)
 	}
@@ -299,7 +319,7 @@ func TestPools(t *testing.T) {
 			t.Errorf("a unit of pool %d takes %d bytes, want %d", i, got, want)
 		}
 	}
-	if got, want := b.plan.MemoryBytes(), int64(100*PageLen*24*2+12*PageLen*(16+8)*2+3*107*2); got != want {
+	if got, want := b.plan.MemoryBytes(), int64(100*PageLen*24*2+12*PageLen*(16+8)*2+4*107*2); got != want {
 		t.Errorf("all pools take %d bytes, want %d", got, want)
 	}
 }
@@ -326,7 +346,7 @@ func TestRoomForWindows(t *testing.T) {
 	if n := (Room{Pages: 3, Seqs: 8, Chunk: 64}).units(Window, 4096); n != 3 {
 		t.Errorf("a window gets %d pages where all positions have 3", n)
 	}
-	if n := (Room{}).units(Sequence, 0); n != 1 {
+	if n := (Room{}).units(Sequence, 0); n != 2 {
 		t.Errorf("%d slots without sequences", n)
 	}
 }

@@ -35,6 +35,8 @@ type Block struct {
 	AttnScale float32    `json:"attn_scale"`       // factor on q·k before softmax
 	Rope      RopeConfig `json:"rope"`
 
+	Taps      int     `json:"taps,omitempty"`       // of a layer with a convolution: the rows that it sees, its own included
+	State     *State  `json:"state,omitempty"`      // of a layer with a recurrent state
 	NoRope    bool    `json:"no_rope,omitempty"`    // positions are not turned into this layer's heads
 	AttnCap   float32 `json:"attn_cap,omitempty"`   // most that a score may be, softly; 0 for any
 	LayerNorm bool    `json:"layer_norm,omitempty"` // norms subtract the mean

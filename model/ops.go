@@ -16,9 +16,13 @@ const (
 	// Embed: dst[i] = W[token[i]]; where token[i] is −1, the next row of Batch.Rows.
 	Embed Op = iota
 	// RMSNorm: dst[i] = x[i] / sqrt(mean(x[i]²) + eps) · w, over each group of elements
-	// on its own, with the same w (1, group), or with none. Arg: eps as float bits, group:
-	// a head's elements, or the whole row's.
+	// on its own, with the same w (1, group) or, with a w (1, c) as wide as the row, its
+	// own part of it, or with none. Arg: eps as float bits, group: a head's elements, or the whole row's.
 	RMSNorm
+	// L2Norm: dst[i] = x[i] / sqrt(Σx[i]² + eps), over each of the row's first groups of
+	// elements on its own; what lies beyond them is copied.
+	// Arg: eps as float bits, group: elements, groups: how many.
+	L2Norm
 	// LayerNorm: dst[i] = (x[i] − mean(x[i])) / sqrt(mean((x[i] − mean(x[i]))²) + eps) · w.
 	// Arg: eps as float bits.
 	LayerNorm
@@ -42,11 +46,26 @@ const (
 	// Arg: nHead, nHeadKV, dimK, dimV, scale as float bits, window, cap as float bits or 0.
 	Attention
 	// Conv, a causal convolution along each sequence, a filter a channel:
-	//   dst[i][c] = Σ_k w[c][k]·x[i−K+1+k][c],  k = 0…K−1
+	//   dst[i][c] = f(Σ_k w[c][k]·x[i−K+1+k][c] + bias[c]),  k = 0…K−1
+	// with f silu or nothing, and with or without bias.
 	// The K−1 rows before a run's first are in the sequence's slot, oldest first, and
 	// count as zeros where the run begins at position 0; afterwards the slot holds the
-	// last K−1 rows. K = W.Cols ≥ 2.
+	// last K−1 rows. K = W.Cols ≥ 2. Arg: silu, 0 or 1.
 	Conv
+	// DeltaRule, linear attention by the gated delta rule. A row of x is q and k (nHeadK,
+	// dimK), then v (nHead, dimV). Head h reads q and k of key head g = h / (nHead/nHeadK),
+	// or with cyclic g = h mod nHeadK, and has a state H (dimK, dimV) that each token of a
+	// sequence takes on:
+	//   H ← exp(dt[i][h]·a[h])·H;  H ← H + k·(beta[i][h]·(v − Hᵀk))ᵀ;  dst[i][h] = scale·Hᵀq
+	// H is the sequence's slot, (nHead, dimK, dimV), zeros at position 0.
+	// Arg: nHead, nHeadK, dimK, dimV, scale as float bits, cyclic.
+	DeltaRule
+	// Scan, the state space of Mamba-2. A row of x is v (nHead, dimV), then k and q
+	// (nHeadK, dimK): the papers' x, B and C. Heads share k and q, and H is kept, as in
+	// DeltaRule:
+	//   H ← exp(dt[i][h]·a[h])·H + k·(dt[i][h]·v)ᵀ;  dst[i][h] = Hᵀq + d[h]·v
+	// Arg: nHead, nHeadK, dimK, dimV.
+	Scan
 	// Act: dst = f(x), element by element, f an Activation.
 	// Arg: the Activation, its constant c as float bits.
 	Act
@@ -57,6 +76,10 @@ const (
 	// Mul: dst = x · y, element by element; y may be a weight, (1, Cols) or of one element,
 	// for every row.
 	Mul
+	// Slice: a part of the columns, n elements of every stride from the first on:
+	//   dst[i][h·n+j] = x[i][h·stride+first+j],  j < n
+	// Arg: first, n, stride.
+	Slice
 	// Gather: dst[i] = x[want[i]], from token rows to wanted rows.
 	Gather
 	// Sample: the token that sample.Sampler.Pick chooses from x[i] by Batch.How[i] at
@@ -134,7 +157,9 @@ var opInfos = [NumOps]opInfo{
 	Embed: {"embed", OfTokens, []Role{Matrix}, 0, nil, "W[token]",
 		"(vocabulary, c) → (t, c)", fitEmbed},
 	RMSNorm: {"rmsnorm", Rows, []Role{Rows, Vector}, 1, []string{"eps:f", "group"}, "x / sqrt(mean(x²) + eps) · w",
-		"(n, groups·group), (1, group) → (n, groups·group)", fitRMSNorm},
+		"(n, groups·group), (1, group or groups·group) → (n, groups·group)", fitRMSNorm},
+	L2Norm: {"l2norm", Rows, []Role{Rows}, 0, []string{"eps:f", "group", "groups"}, "x / sqrt(Σx² + eps)",
+		"(n, c) → (n, c), with groups·group ≤ c", fitL2Norm},
 	LayerNorm: {"layernorm", Rows, []Role{Rows, Vector}, 0, []string{"eps:f"}, "(x − mean(x)) / sqrt(var(x) + eps) · w",
 		"(n, c), (1, c) → (n, c)", fitLayerNorm},
 	MatMul: {"matmul", Rows, []Role{Matrix, Rows}, 0, nil, "x · Wᵀ",
@@ -145,8 +170,14 @@ var opInfos = [NumOps]opInfo{
 		"(t, c) → (·, c)", fitColumns},
 	Attention: {"attention", OfTokens, []Role{OfTokens, Paged, Paged, Floats}, 1, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window", "cap:f"}, "softmax(scale · q·Kᵀ) · V",
 		"(t, h·dim_k), (·, kv·dim_k), (·, kv·dim_v), (1, h) → (t, h·dim_v) in one pool of the window", fitAttention},
-	Conv: {"conv", OfTokens, []Role{OfTokens, Filter, Slots}, 0, nil, "Σ w[k] · x[i−K+1+k]",
-		"(t, c), (c, K), (·, (K−1)·c) → (t, c)", fitConv},
+	Conv: {"conv", OfTokens, []Role{OfTokens, Filter, Slots, Floats}, 1, []string{"silu"}, "f(Σ w[k] · x[i−K+1+k] + bias)",
+		"(t, c), (c, K), (·, (K−1)·c), (1, c) → (t, c)", fitConv},
+	DeltaRule: {"deltarule", OfTokens, []Role{OfTokens, OfTokens, Floats, OfTokens, Slots}, 0, []string{"n_head", "n_head_k", "dim_k", "dim_v", "scale:f", "cyclic"},
+		"H ← exp(dt · a) · H; H ← H + k · (beta · (v − Hᵀ · k))ᵀ; scale · Hᵀ · q",
+		"(t, 2·hk·dk + h·dv), (t, h), (1, h), (t, h), (·, h·dk·dv) → (t, h·dv)", fitDeltaRule},
+	Scan: {"scan", OfTokens, []Role{OfTokens, OfTokens, Floats, Floats, Slots}, 0, []string{"n_head", "n_head_k", "dim_k", "dim_v"},
+		"H ← exp(dt · a) · H + k · (dt · v)ᵀ; Hᵀ · q + d · v",
+		"(t, h·dv + 2·hk·dk), (t, h), (1, h), (1, h), (·, h·dk·dv) → (t, h·dv)", fitScan},
 	Act: {"act", Rows, []Role{Rows}, 0, []string{"kind", "c:f"}, "f(x)",
 		"(n, c) → (n, c), with a kind that is known and a constant that it can have", fitAct},
 	SwiGLU: {"swiglu", Rows, []Role{Rows, Rows}, 0, nil, "x / (1 + exp(−x)) · y",
@@ -155,6 +186,8 @@ var opInfos = [NumOps]opInfo{
 		"(n, c), (n or 1, c) → (n, c)", fitAdd},
 	Mul: {"mul", Rows, []Role{Rows, Either}, 0, nil, "x · y",
 		"(n, c), (n or 1, c) or (1, 1) → (n, c)", fitMul},
+	Slice: {"slice", Rows, []Role{Rows}, 0, []string{"first", "n", "stride"}, "x[h·stride + first + j]",
+		"(n, heads·stride) → (n, heads·n), with first + n ≤ stride", fitSlice},
 	Gather: {"gather", OfWanted, []Role{OfTokens}, 0, nil, "x[want]",
 		"(t, c) → (w, c)", fitColumns},
 	Sample: {"sample", OfWanted, []Role{OfWanted}, 0, nil, "choose(x)",

@@ -52,7 +52,12 @@ func fitEmbed(x *operands) bool { return x.src[0].Cols == x.dst.Cols && x.p.Voca
 
 func fitRMSNorm(x *operands) bool {
 	group := int(x.s.Arg[1])
-	return x.like(0) && group > 0 && x.dst.Cols%group == 0 && (x.src[1] == nil || x.src[1].Cols == group)
+	return x.like(0) && group > 0 && x.dst.Cols%group == 0 && (x.src[1] == nil || x.src[1].Cols == group || x.src[1].Cols == x.dst.Cols)
+}
+
+func fitL2Norm(x *operands) bool {
+	group, groups := int(x.s.Arg[1]), int(x.s.Arg[2])
+	return x.like(0) && group > 0 && groups > 0 && groups <= x.dst.Cols/group
 }
 
 func fitLayerNorm(x *operands) bool { return x.like(0) && x.src[1].Cols == x.dst.Cols }
@@ -87,7 +92,25 @@ func fitAttention(x *operands) bool {
 
 func fitConv(x *operands) bool {
 	w, slot := x.src[1], x.src[2]
-	return x.like(0) && w.Rows == x.dst.Cols && slot.Cols == (w.Cols-1)*x.dst.Cols
+	return x.like(0) && w.Rows == x.dst.Cols && slot.Cols == (w.Cols-1)*x.dst.Cols &&
+		(x.src[3] == nil || x.src[3].Cols == x.dst.Cols) && x.s.Arg[0] <= 1
+}
+
+// fitState is of ops with a state of nHead·dimK·dimV elements, source 4, and a step and
+// a decay a head, sources 1 and 2.
+func fitState(x *operands) bool {
+	nHead, nHeadK, dimK, dimV := int(x.s.Arg[0]), int(x.s.Arg[1]), int(x.s.Arg[2]), int(x.s.Arg[3])
+	return nHeadK > 0 && dimK > 0 && nHead%nHeadK == 0 && x.src[0].Cols == 2*nHeadK*dimK+nHead*dimV && x.dst.Cols == nHead*dimV &&
+		x.src[1].Cols == nHead && x.src[2].Cols == nHead && x.src[3].Cols == nHead && x.src[4].Cols == nHead*dimK*dimV
+}
+
+func fitDeltaRule(x *operands) bool { return fitState(x) && x.s.Arg[5] <= 1 }
+
+func fitScan(x *operands) bool { return fitState(x) }
+
+func fitSlice(x *operands) bool {
+	first, n, stride := int(x.s.Arg[0]), int(x.s.Arg[1]), int(x.s.Arg[2])
+	return x.src[0].Kind == x.dst.Kind && n > 0 && first+n <= stride && x.src[0].Cols%stride == 0 && x.dst.Cols == x.src[0].Cols/stride*n
 }
 
 func fitAct(x *operands) bool {

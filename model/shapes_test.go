@@ -14,6 +14,10 @@ import (
 var free = map[Op][]string{
 	Embed:     {"rows of source 0"}, // more than the vocabulary
 	RMSNorm:   {"eps:f"},
+	L2Norm:    {"eps:f"},
+	Conv:      {"silu"},
+	DeltaRule: {"scale:f", "cyclic"},
+	Slice:     {"first"},
 	LayerNorm: {"eps:f"},
 	Attention: {"scale:f", "cap:f"},    // here any cap, or none
 	Act:       {"kind"},                // any that is known
@@ -111,6 +115,14 @@ func TestShapesBeyondColumns(t *testing.T) {
 			}
 			p.Tensors[s.Dst].Cols = 16
 		}},
+		{"fewer groups than there are", L2Norm, true, func(_ *Plan, s *Step) { s.Arg[2]-- }},
+		{"keys shared in turn", DeltaRule, true, func(_ *Plan, s *Step) { s.Arg[5] = 1 }},
+		{"keys shared in another way", DeltaRule, false, func(_ *Plan, s *Step) { s.Arg[5] = 2 }},
+		{"key heads that do not divide the heads", Scan, false, func(p *Plan, s *Step) {
+			s.Arg[1] = 3
+			p.Tensors[s.Src[0]].Cols = 2*3*6 + 4*2
+		}},
+		{"silu or not, and more", Conv, false, func(_ *Plan, s *Step) { s.Arg[0] = 2 }},
 		{"no sinks", Attention, true, func(_ *Plan, s *Step) { s.Src = s.Src[:3] }},
 		{"a cap below 0", Attention, false, func(_ *Plan, s *Step) { s.Arg[6] = math.Float32bits(-1) }},
 		{"a cap that is no number", Attention, false, func(_ *Plan, s *Step) { s.Arg[6] = 0x7fc00000 }},

@@ -14,13 +14,14 @@ type Weights interface {
 	Forget(data []byte)
 }
 
-// Is reports whether f, a tensor of a file, has the type and the shape of weight t.
+// Is reports whether f, a tensor of a file, has the type and the shape of weight t: of one
+// row, also the elements in several rows.
 func (t *Tensor) Is(f *loader.Tensor) bool {
-	return len(f.Dims) > 0 && f.Type == t.Type && f.Dims[0] == t.Cols && f.Elems() == t.Rows*t.Cols
+	return len(f.Dims) > 0 && f.Type == t.Type && (f.Dims[0] == t.Cols || t.Rows == 1) && f.Elems() == t.Rows*t.Cols
 }
 
-// FindWeight returns the tensor that a plan has as want, once its type and shape are
-// seen to be the same.
+// FindWeight returns the tensor that a plan has as want, in that shape, once its type and
+// shape are seen to be the same.
 func FindWeight(w Weights, want Tensor) (*loader.Tensor, error) {
 	t := w.Tensor(want.Source())
 	if t != nil && want.Of != "" {
@@ -32,6 +33,11 @@ func FindWeight(w Weights, want Tensor) (*loader.Tensor, error) {
 	case !want.Is(t):
 		return nil, fmt.Errorf("the weight %s is %s of %s, the plan asks for %s of %s",
 			want.Name, Shape(t.Dims...), t.Type, Shape(want.Cols, want.Rows), want.Type)
+	}
+	if t.Dims[0] != want.Cols { // rows lie one behind the other: the same bytes are one row
+		row := *t
+		row.Dims, row.RowBytes = []int{want.Cols}, int(t.Size)
+		return &row, nil
 	}
 	return t, nil
 }

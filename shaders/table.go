@@ -58,14 +58,16 @@ func Table() []Variant {
 		{"rope", "op/rope.comp", nil, 3, 0, 6},
 		{"rope_store", "op/rope.comp", []string{"STORE=1"}, 3, 0, 6},
 		{"store", "op/store.comp", nil, 3, 0, 3},
-		{"conv", "op/conv.comp", nil, 5, 0, 5},
+		{"conv", "op/conv.comp", nil, 6, 0, 5},
+		{"state", "op/state.comp", nil, 7, 0, 10},
+		{"slice", "op/slice.comp", nil, 3, 0, 6},
 		{"attention_reduce", "op/attention_reduce.comp", nil, 4, 0, 4},
 		{"numerics", "op/numerics.comp", nil, 3, 0, 1},
 		{"sample_best", "op/sample_best.comp", nil, 3, 0, 2},
 		{"sample_pick", "op/sample_pick.comp", nil, 4, 0, 3},
 		{"layernorm", "op/layernorm.comp", nil, 4, 0, 4},
-		{"rmsnorm", "op/rmsnorm.comp", nil, 4, 0, 5},
-		{"rmsnorm_round", "op/rmsnorm.comp", []string{"ROUND=1"}, 4, 0, 5},
+		{"rmsnorm", "op/rmsnorm.comp", nil, 4, 0, 6},
+		{"rmsnorm_round", "op/rmsnorm.comp", []string{"ROUND=1"}, 4, 0, 6},
 	}
 	for _, l := range loads {
 		table = append(table, Variant{"attention" + l.suffix, "op/attention.comp", l.defines, 7 - 3*l.fetchers, 3 * l.fetchers, 8})

@@ -54,7 +54,7 @@ type deviceEntry struct {
 	Auto      bool     `json:"auto"`                  // what --device auto takes
 	Bandwidth float64  `json:"copy_bytes_per_second"` // 0 where it was not measured
 	Threads   int      `json:"threads,omitempty"`     // of the CPU
-	Kernels   string   `json:"kernels,omitempty"`     // of the CPU: plain, avx2 or avx512
+	Kernels   string   `json:"kernels,omitempty"`     // of the CPU: plain, avx2, avx512 or vnni
 	Driver    string   `json:"driver,omitempty"`
 	Memory    int64    `json:"memory_bytes,omitempty"` // of its own
 	Chunk     int      `json:"prompt_chunk"`           // tokens of a prompt that are computed at once

@@ -31,6 +31,8 @@ type deviceFlags struct {
 	threads    int
 	verify     string // quick or full
 
+	draftModel *engine.Engine // see engine.Options; nil for none
+
 	probe func(e *engine.Engine) (engine.ProbeOptions, error) // that the command will open; nil for none
 }
 
@@ -97,6 +99,7 @@ func (d *deviceFlags) options() engine.Options {
 		Parallel:   1,
 		Notice:     out.Notice,
 		Probe:      d.probe,
+		DraftModel: d.draftModel,
 	}
 }
 

@@ -42,7 +42,7 @@ type run struct {
 
 // Run tests every op on the backend that open returns.
 func Run(t *testing.T, open func() (model.Backend, error)) {
-	all := slices.Concat(rowOps(), ropes(), attentions(), convs(), samples())
+	all := slices.Concat(rowOps(), ropes(), attentions(), convs(), states(), samples())
 	for op := range model.NumOps {
 		if !slices.ContainsFunc(all, func(g golden) bool { return g.op == op }) {
 			t.Errorf("no golden answer of %s", op)
@@ -166,6 +166,18 @@ func rowOps() []golden {
 			receive(4, func(b *model.Builder, x model.ID) model.ID { return b.RMSNorm("y", x, b.Weight("w", 1, 2), 0) }),
 			[]run{{alone(1, 3, 4, 1, 1), []float32{0.8485281, 2.2627417, 1, 2}, nil}}}, // means 12.5 and 1
 
+		{"weights of their own", model.RMSNorm, []weight{{name: "w", cols: 2, x: []float32{1, 2, 3, 4}}}, model.Room{},
+			receive(4, func(b *model.Builder, x model.ID) model.ID { return b.GroupNorm("y", x, b.Vector("w", 4), 2, 0) }),
+			[]run{{alone(1, 3, 4, 1, 1), []float32{0.8485281, 2.2627417, 3, 4}, nil}}},
+		{"one group of two, and a rest", model.L2Norm, nil, model.Room{},
+			receive(5, func(b *model.Builder, x model.ID) model.ID { return b.L2Norm("y", x, 2, 1, 0) }),
+			[]run{{alone(2, 3, 4, 5, 6, 7, -6, 8, 0, 0, 1), []float32{0.6, 0.8, 5, 6, 7, -0.6, 0.8, 0, 0, 1}, nil}}},
+		{"two groups, eps", model.L2Norm, nil, model.Room{},
+			receive(2, func(b *model.Builder, x model.ID) model.ID { return b.L2Norm("y", x, 1, 2, 16) }),
+			[]run{{alone(1, 3, 0), []float32{0.6, 0}, nil}}},
+		{"two of three", model.Slice, nil, model.Room{},
+			receive(6, func(b *model.Builder, x model.ID) model.ID { return b.Slice("y", x, 1, 2, 3) }),
+			[]run{{alone(2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12), []float32{2, 3, 5, 6, 8, 9, 11, 12}, nil}}},
 		{"two heads, no weight", model.RMSNorm, nil, model.Room{},
 			receive(4, func(b *model.Builder, x model.ID) model.ID { return b.HeadNorm("y", x, 2, 0) }),
 			[]run{{alone(1, 3, 4, 7, 7), []float32{0.8485281, 1.1313708, 1, 1}, nil}}},
@@ -502,7 +514,7 @@ func convs() []golden {
 	build := func(cols, taps int) func(b *model.Builder) model.ID {
 		return func(b *model.Builder) model.ID {
 			state := b.Memory(model.Memory{Name: "state", Per: model.Sequence, Type: quant.F32, Cols: (taps - 1) * cols})
-			return b.Conv("y", b.Receive("x", cols), b.Weight("w", cols, taps), state)
+			return b.Conv("y", b.Receive("x", cols), b.Weight("w", cols, taps), state, model.None, false)
 		}
 	}
 	seq := func(n int, slot int32) model.SeqRun { return model.SeqRun{N: n, Units: [][]int32{{slot}}} }
@@ -518,6 +530,12 @@ func convs() []golden {
 	return []golden{
 		{"many channels", model.Conv, []weight{{name: "w", cols: 2, x: filter}}, model.Room{Seqs: 1}, build(many, 2),
 			[]run{{model.Batch{Rows: two, Pos: positions(0, 2), Seqs: []model.SeqRun{seq(2, 0)}}, answer, nil}}},
+		{"bias and silu", model.Conv, []weight{{name: "w", cols: 2, x: []float32{0.5, 1}}, {name: "b", cols: 1, x: []float32{1}}}, model.Room{Seqs: 1},
+			func(b *model.Builder) model.ID {
+				state := b.Memory(model.Memory{Name: "state", Per: model.Sequence, Type: quant.F32, Cols: 1})
+				return b.Conv("y", b.Receive("x", 1), b.Weight("w", 1, 2), state, b.Weight("b", 1, 1), true)
+			}, // silu of 1 + 1, and of −2.5 + ½ + 1
+			[]run{{model.Batch{Rows: []float32{1, -2.5}, Pos: positions(0, 2), Seqs: []model.SeqRun{seq(2, 0)}}, []float32{1.7615942, -0.2689414}, nil}}},
 		{"three taps", model.Conv, []weight{{name: "w", cols: 3, x: []float32{1, 10, 100, 2, 20, 200}}}, model.Room{Seqs: 2}, build(2, 3),
 			[]run{
 				{model.Batch{Rows: []float32{1, 5, 2, 6}, Pos: positions(0, 2), Seqs: []model.SeqRun{seq(2, 1)}}, []float32{100, 1000, 210, 1300}, nil},
@@ -531,6 +549,51 @@ func convs() []golden {
 			[]run{
 				{model.Batch{Rows: []float32{1, 2, 3, 4, 5}, Pos: positions(0, 5), Seqs: []model.SeqRun{seq(5, 0)}}, []float32{1000, 2100, 3210, 4321, 5432}, nil},
 				{model.Batch{Rows: []float32{6, 7}, Pos: positions(5, 2), Seqs: []model.SeqRun{seq(2, 0)}}, []float32{6543, 7654}, nil},
+			}},
+	}
+}
+
+// states are small enough to follow on paper. A row ends with a step and a beta a head.
+func states() []golden {
+	build := func(op model.Op, s model.State, scale float32, cyclic bool) func(b *model.Builder) model.ID {
+		return func(b *model.Builder) model.ID {
+			n := 2*s.NHeadK*s.DimK + s.NHead*s.DimV
+			x := b.Receive("x", n+2*s.NHead)
+			qkv, dt := b.Slice("qkv", x, 0, n, n+2*s.NHead), b.Slice("dt", x, n, s.NHead, n+2*s.NHead)
+			memory := b.Memory(model.Memory{Name: "state", Per: model.Sequence, Type: quant.F32, Cols: s.Len()})
+			if op == model.Scan {
+				return b.Scan("y", qkv, dt, b.Vector("a", s.NHead), b.Vector("d", s.NHead), memory, s)
+			}
+			return b.DeltaRule("y", qkv, dt, b.Vector("a", s.NHead), b.Slice("beta", x, n+s.NHead, s.NHead, n+2*s.NHead), memory, s, scale, cyclic)
+		}
+	}
+	batch := func(pos, n int, slot int32, rows ...float32) model.Batch {
+		return model.Batch{Rows: rows, Pos: positions(pos, n), Seqs: []model.SeqRun{{N: n, Units: [][]int32{{slot}}}}}
+	}
+	half := []float32{-0.6931472, 0, 0, 0} // a step of 1 halves the first head's state
+	four := model.State{NHead: 4, NHeadK: 2, DimK: 1, DimV: 1}
+	shared := batch(0, 1, 0, 1, 10, 1, 1, 1, 2, 3, 4, 0, 0, 0, 0, 1, 1, 1, 1)
+	return []golden{
+		{"one head", model.DeltaRule, []weight{{name: "a", cols: 1, x: half[:1]}}, model.Room{Seqs: 2},
+			build(model.DeltaRule, model.State{NHead: 1, NHeadK: 1, DimK: 2, DimV: 1}, 0.5, false),
+			[]run{ // q, k, v, dt, beta
+				// H = (4, 0), answer 4/2; then (2, 0), of which k reads 1.2, d = (5 − 1.2)/2, H = (3.14, 1.52)
+				{batch(0, 2, 1, 1, 0, 1, 0, 4, 0, 1, 1, 2, 0.6, 0.8, 5, 1, 0.5), []float32{2, 3.09}, nil},
+				{batch(2, 1, 1, 0, 1, 1, 0, 1, 0, 1), []float32{0.76}, nil}, // H = (1, 1.52)
+				{batch(0, 1, 0, 1, 0, 1, 0, 7, 0, 1), []float32{3.5}, nil},  // another sequence
+				{batch(3, 1, 1, 0, 1, 1, 0, 1, 0, 0), []float32{0.76}, nil}, // nothing changed
+				{batch(0, 1, 1, 1, 1, 0, 1, 3, 5, 1), []float32{1.5}, nil},  // a start forgets: H = (0, 3)
+			}},
+		{"heads share keys in a row", model.DeltaRule, []weight{{name: "a", cols: 4, x: half}}, model.Room{Seqs: 1},
+			build(model.DeltaRule, four, 1, false), []run{{shared, []float32{1, 2, 30, 40}, nil}}},
+		{"heads share keys in turn", model.DeltaRule, []weight{{name: "a", cols: 4, x: half}}, model.Room{Seqs: 1},
+			build(model.DeltaRule, four, 1, true), []run{{shared, []float32{1, 20, 3, 40}, nil}}},
+		{"two heads", model.Scan, []weight{{name: "a", cols: 2, x: half[:2]}, {name: "d", cols: 1, x: []float32{1, 10}}}, model.Room{Seqs: 1},
+			build(model.Scan, model.State{NHead: 2, NHeadK: 1, DimK: 2, DimV: 1}, 1, false),
+			[]run{ // v, k, q, dt, –. H = (1, 0) and (4, 0), then (½, 1) and (4, 1)
+				{batch(0, 2, 0, 1, 2, 1, 0, 1, 1, 1, 2, 0, 0, 1, 1, 0, 1, 2, 1, 1, 1, 0, 0), []float32{2, 24, 3, 19}, nil},
+				{batch(2, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0), []float32{0.5, 4}, nil},
+				{batch(0, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0), []float32{0, 0}, nil},
 			}},
 	}
 }

@@ -40,11 +40,11 @@ func float256(dst at, k Kept, rows, n, stride, full int) {
 
 // scores256 has the positions of a page in four vectors, and two chains at a time.
 func scores256(a []float32, k Kept, heads, dim int, scale float32, s *Scratch) {
+	var chains [8][Page]float32
 	full := upTo(dim, 64)
 	page := at(unsafe.SliceData(s.page))
 	float256(page, k, dim, Page, Page, Page)
 	clear(s.page[dim*Page : full*Page])
-	var chains [8][Page]float32
 	c := at(&chains)
 	by := v.BroadcastFloat32x8(scale)
 	for h := range heads {

@@ -38,11 +38,11 @@ func float512(dst at, k Kept, rows, n, stride, full int) {
 
 // scores512 has the positions of a page in two vectors, and four chains at a time.
 func scores512(a []float32, k Kept, heads, dim int, scale float32, s *Scratch) {
+	var chains [8][Page]float32
 	full := upTo(dim, 64)
 	page := at(unsafe.SliceData(s.page))
 	float512(page, k, dim, Page, Page, Page)
 	clear(s.page[dim*Page : full*Page])
-	var chains [8][Page]float32
 	c := at(&chains)
 	by := v.BroadcastFloat32x16(scale)
 	for h := range heads {

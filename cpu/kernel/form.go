@@ -19,6 +19,7 @@ const (
 // Form is one way of computing the kernels.
 type Form struct {
 	Name string
+	many order // of an input of more than a few rows
 
 	// Round rounds x, (in.Cols), to row i of in.
 	Round func(in *Input, i int, x []float32)
@@ -28,6 +29,16 @@ type Form struct {
 
 	// Norm computes dst = Flush((x·RSqrt(Σx²·inv + eps))·w), inv = 1/len(x).
 	Norm func(dst, x, w []float32, eps float32)
+	// L2Norm computes dst = Flush(x·RSqrt(Σx² + eps)).
+	L2Norm func(dst, x []float32, eps float32)
+	// Delta takes the columns of a state, h[i·stride + j], j < len(v), one token on by the
+	// gated delta rule (package numerics), and gives their answers:
+	//	u = Flush(decay·h);  d[j] = Flush(beta·(v[j] − Flush(Dot4(u, k))))
+	//	h = Flush(u + k[i]·d[j]);  dst[j] = Flush(Dot4(h, q)·scale)
+	Delta func(dst, h []float32, stride int, q, k, v []float32, decay, beta, scale float32)
+	// Scan does so by Mamba-2's state space:
+	//	h = Flush(Flush(decay·h) + k[i]·Flush(dt·v[j]));  dst[j] = Flush(Dot4(h, q) + skip·v[j])
+	Scan func(dst, h []float32, stride int, q, k, v []float32, decay, dt, skip float32)
 	// SwiGLU computes dst = Flush(SiLU(gate)·up).
 	SwiGLU func(dst, gate, up []float32)
 

@@ -14,16 +14,21 @@ const wide = 256
 type order uint8
 
 const (
-	natural order = iota // as they come
-	floats               // no integers: elements m·2^e
-	k4                   // for Q4_K and Q5_K, few rows
-	k6                   // for Q6_K, few rows
-	spread               // many rows, for a tile
+	natural   order = iota // as they come
+	floats                 // no integers: elements m·2^e
+	k4                     // for Q4_K and Q5_K, few rows
+	k6                     // for Q6_K, few rows
+	spread                 // many rows, for a tile: (blocks, N, 1)
+	twoBlocks              // spread, two blocks of a row side by side: (blocks/2, N, 2)
+	twoRows                // spread, blocks of two rows side by side: (blocks, N/2, 2)
 )
 
 // few is how many rows of activations meet the rows of a weight one by one; more meet
 // tiles, which take longer to unpack and less for each row.
 const few = 4
+
+// manyRows is how many rows the kernels of tiles take together at most.
+const manyRows = 8
 
 // Input is N rows of activations of Cols elements, as a product needs them.
 type Input struct {
@@ -31,9 +36,9 @@ type Input struct {
 	blocks  int // of wide elements, of a row
 	order   order
 	padded  int       // blocks that lie from one row to the next: kernels may take four at a time
-	m       []int16   // (N, padded, wide), or (padded/w, N, w·wide) in order spread, w blocks side by side
+	m       []int16   // (N, padded, wide), or as spread says, with wide for each block
 	f       []float32 // (N, padded, wide); the same memory
-	e       []float32 // (N, padded, 32), or (padded/w, N, w·16): what terms need of the exponents
+	e       []float32 // (N, padded, 32), or as spread says, with 16 for each block: what terms need of the exponents
 }
 
 // blockFloats is what wide elements of one row take.
@@ -62,6 +67,18 @@ func (f *Form) Set(in *Input, mem []float32, t quant.Type, cols, n int) {
 	in.m = unsafe.Slice((*int16)(unsafe.Pointer(unsafe.SliceData(in.f))), 2*len(in.f))
 }
 
+// place is where block b of row i lies, in the orders of a tile: the number of the first of
+// those that lie side by side, which of them it is, and how many they are.
+func (in *Input) place(i, b int) (first, beside, side int) {
+	switch in.order {
+	case twoBlocks:
+		return (b/2*in.N + i) * 2, b % 2, 2
+	case twoRows:
+		return b*upTo(in.N, manyRows) + i&^1, i & 1, 2
+	}
+	return b*in.N + i, 0, 1
+}
+
 // Suits reports whether in serves weights of type t as well.
 func (f *Form) Suits(in *Input, t quant.Type) bool { return in.order == f.orderOf(t, in.N) }
 
@@ -72,7 +89,7 @@ func (f *Form) orderOf(t quant.Type, n int) order {
 	case f == &plain:
 		return natural
 	case n > few:
-		return spread
+		return f.many
 	case t == quant.Q4_K || t == quant.Q5_K:
 		return k4
 	case t == quant.Q6_K:

@@ -211,6 +211,11 @@ func TestRows(t *testing.T) {
 				for i := range x {
 					x[i] *= 10
 				}
+				plain.L2Norm(want, x, 1e-6)
+				f.L2Norm(got, x, 1e-6)
+				if err := same(got, want); err != nil {
+					t.Errorf("%s, L2Norm of %d %s: %v", f.Name, n, kind, err)
+				}
 				plain.SwiGLU(want, x, y)
 				f.SwiGLU(got, x, y)
 				if err := same(got, want); err != nil {
@@ -241,6 +246,43 @@ func TestRows(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%s, weights of %d positions, head %d of %d: %v", f.Name, n, h, heads, err)
 				}
+			}
+		}
+	}
+}
+
+// TestStates holds the steps of recurrent states against the plain form.
+func TestStates(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	for _, f := range Forms()[:len(Forms())-1] {
+		for range 2000 {
+			dimK, n := 1+r.IntN(130), 1+r.IntN(70)
+			stride := n + r.IntN(20)
+			var rows [4][]float32 // h, q, k, v
+			for i, size := range []int{dimK * stride, dimK, dimK, n} {
+				rows[i] = make([]float32, size)
+				fillRow(r, rows[i], kinds[r.IntN(len(kinds))])
+				for j, x := range rows[i] { // as steps leave them
+					rows[i][j] = numerics.Flush(x)
+				}
+			}
+			h := append([]float32{}, rows[0]...)
+			got, want := nans(n), nans(n)
+			decay, beta, skip := r.Float32(), r.Float32(), r.Float32()*4-2
+			name := "Delta"
+			if r.IntN(2) == 0 {
+				plain.Delta(want, rows[0], stride, rows[1], rows[2], rows[3], decay, beta, 0.1)
+				f.Delta(got, h, stride, rows[1], rows[2], rows[3], decay, beta, 0.1)
+			} else {
+				name = "Scan"
+				plain.Scan(want, rows[0], stride, rows[1], rows[2], rows[3], decay, beta, skip)
+				f.Scan(got, h, stride, rows[1], rows[2], rows[3], decay, beta, skip)
+			}
+			if err := same(got, want); err != nil {
+				t.Fatalf("%s, %s of %d × %d in rows of %d: %v", f.Name, name, dimK, n, stride, err)
+			}
+			if err := same(h, rows[0]); err != nil {
+				t.Fatalf("%s, the state after %s of %d × %d in rows of %d: %v", f.Name, name, dimK, n, stride, err)
 			}
 		}
 	}

@@ -9,10 +9,11 @@ import (
 )
 
 var avx2 = Form{
-	Name:    "avx2",
-	Round:   func(in *Input, i int, x []float32) { roundVector(in, i, x, 1, &order6of256) },
-	Product: (&vectorKernels{row: row256, step: 32, cols: cols256}).product,
-	Norm:    normVector, SwiGLU: swiGLUVector,
+	Name: "avx2", many: spread,
+	Round:   func(in *Input, i int, x []float32) { roundVector(in, i, x, &order6of256) },
+	Product: (&vectorKernels{row: row256, step: 32, lanes: 8, columns: twoByTwo(cols256)}).product,
+	Norm:    normVector, SwiGLU: swiGLUVector, L2Norm: l2NormVector,
+	Delta: deltaVector, Scan: scanVector,
 	Queries: queriesVector, Scores: scores256, Weights: weightsVector, Mix: mix256,
 }
 

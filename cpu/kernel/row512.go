@@ -10,10 +10,11 @@ import (
 )
 
 var avx512 = Form{
-	Name:    "avx512",
-	Round:   func(in *Input, i int, x []float32) { roundVector(in, i, x, 2, &order6of512) },
-	Product: (&vectorKernels{row: row512, step: 64, cols: cols512}).product,
-	Norm:    normVector, SwiGLU: swiGLUVector,
+	Name: "avx512", many: twoBlocks,
+	Round:   func(in *Input, i int, x []float32) { roundVector(in, i, x, &order6of512) },
+	Product: (&vectorKernels{row: row512, step: 64, lanes: 16, columns: twoByTwo(cols512)}).product,
+	Norm:    normVector, SwiGLU: swiGLUVector, L2Norm: l2NormVector,
+	Delta: deltaVector, Scan: scanVector,
 	Queries: queriesVector, Scores: scores512, Weights: weightsVector, Mix: mix512,
 }
 

@@ -135,23 +135,23 @@ var takes4 = func() (a [4][16]uint32) {
 
 var shifts4 = [16]uint32{0, 4, 0, 4, 0, 4, 0, 4, 0, 4, 0, 4, 0, 4, 0, 4}
 
-// fillQ4K is fill of the nibbles of a block of Q4_K, 64 bytes a step.
-func fillQ4K(dst, k at) {
+// fillQ4K is fill of the nibbles of a block of Q4_K.
+func fillQ4K(dst, k at, step int) {
 	r0, r1 := i32x16(k, 16).AsUint32x16(), i32x16(k, 80).AsUint32x16()
 	m, shifts := v.BroadcastInt32x16(0x000f000f), v.LoadUint32x16(&shifts4)
 	for t := range takes4 {
 		r := r0.ConcatPermute(r1, v.LoadUint32x16(&takes4[t])).ShiftRight(shifts).AsInt32x16()
-		put4(dst, r.And(m), r.ShiftAllRight(8).And(m))
-		dst = add(dst, 256)
+		put4(dst, step, r.And(m), r.ShiftAllRight(8).And(m))
+		dst = add(dst, 4*step)
 	}
 }
 
 // put4 writes four steps: two of dword 2t, in the low lanes, and two of the next.
-func put4(dst at, even, odd v.Int32x16) {
+func put4(dst at, step int, even, odd v.Int32x16) {
 	putI8(dst, 0, even.GetLo())
-	putI8(dst, 64, odd.GetLo())
-	putI8(dst, 128, even.GetHi())
-	putI8(dst, 192, odd.GetHi())
+	putI8(dst, step, odd.GetLo())
+	putI8(dst, 2*step, even.GetHi())
+	putI8(dst, 3*step, odd.GetHi())
 }
 
 // takes6 are the dwords of Q6_K's low and high bits for fillQ6K, and how far they are moved.
@@ -172,7 +172,7 @@ var takes6 = func() (a struct {
 }()
 
 // fillQ6K is fillQ4K of Q6_K.
-func fillQ6K(dst, k at) {
+func fillQ6K(dst, k at, step int) {
 	r0, r1, high := i32x16(k, 0), i32x16(k, 64), i32x16(k, 128)
 	bytes, offset := v.BroadcastInt32x16(0x00ff00ff), v.BroadcastInt16x32(32)
 	low4, pair := v.BroadcastInt32x16(0x0f0f0f0f), v.BroadcastInt32x16(0x30303030)
@@ -182,7 +182,7 @@ func fillQ6K(dst, k at) {
 		r = r.Or(high.Permute(v.LoadUint32x16(&takes6.high[t])).RotateLeft(turn).And(pair))
 		even := r.And(bytes).AsInt16x32().Sub(offset).AsInt32x16()
 		odd := r.ShiftAllRight(8).And(bytes).AsInt16x32().Sub(offset).AsInt32x16()
-		put4(dst, even, odd)
-		dst = add(dst, 256)
+		put4(dst, step, even, odd)
+		dst = add(dst, 4*step)
 	}
 }

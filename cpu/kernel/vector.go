@@ -15,6 +15,9 @@ const (
 )
 
 func vectorForms() (forms []*Form) {
+	if v.X86.AVX512() && v.X86.AVX512VNNI() {
+		forms = append(forms, &vnni)
+	}
 	if v.X86.AVX512() {
 		forms = append(forms, &avx512)
 	}

@@ -19,6 +19,8 @@ const floatsPart = 512
 func productFloats(in *Input, w *loader.Tensor, from, n int, dst []float32, ld int, s *Scratch) {
 	_, size := w.Type.Block()
 	var part [4 * floatsPart]float32
+	var decoded [64]float32
+	var tail [64 * 4]byte
 	for r := 0; r < n; r += 4 {
 		rows := min(4, n-r)
 		clear(s.acc[:(in.N+1)/2*64])
@@ -26,7 +28,7 @@ func productFloats(in *Input, w *loader.Tensor, from, n int, dst []float32, ld i
 			elems := min(floatsPart, in.Cols-k)
 			for i := range rows {
 				j := from + r + i
-				decodeChained(at(&part[i*floatsPart]), w.Type, at(&w.Data[j*w.RowBytes+k*size]), elems, size)
+				decodeChained(at(&part[i*floatsPart]), w.Type, at(&w.Data[j*w.RowBytes+k*size]), elems, size, &decoded, &tail)
 			}
 			for c := 0; c < in.N; c += 2 {
 				x, acc := c*in.padded*wide+k, at(&s.acc[c*32])
@@ -43,16 +45,15 @@ func productFloats(in *Input, w *loader.Tensor, from, n int, dst []float32, ld i
 	}
 }
 
-// decodeChained decodes n elements of size bytes, flushed, with zeros up to a multiple of 64.
-func decodeChained(dst at, t quant.Type, src at, n, size int) {
-	var tail [64 * 4]byte
-	var x [64]float32
+// decodeChained decodes n elements of size bytes, flushed, with zeros up to a multiple of
+// 64. x is overwritten; of tail the first n%64 elements, the others are zero.
+func decodeChained(dst at, t quant.Type, src at, n, size int, x *[64]float32, tail *[64 * 4]byte) {
 	for ; n > 0; n -= 64 {
 		if n < 64 {
 			copy(tail[:], unsafe.Slice((*byte)(src), n*size))
-			src = at(&tail)
+			src = at(tail)
 		}
-		p := at(&x)
+		p := at(x)
 		switch t {
 		case quant.F32:
 			if large(src) {

@@ -3,7 +3,6 @@
 package kernel
 
 import (
-	"math"
 	v "simd/archsimd"
 	"unsafe"
 )
@@ -50,12 +49,15 @@ var order6of256 = func() (o order6) {
 // packed puts the qwords of a pack of two vectors in order.
 var packed = [8]uint32{0, 1, 4, 5, 2, 3, 6, 7}
 
-// magic, added to a number below 2^22, leaves the nearest integer in its low bits.
-const magic = 0x1.8p23
+// magic is the bits of 1.5·2^23, which, added to a number below 2^22, leaves the nearest
+// integer in its low bits.
+const magic = 0x4b400000
 
-// groups is what rounding finds out about the eight groups of a block.
+// groups is what rounding finds out about the eight groups of a block. Kernels keep clear of
+// numbers outside vectors: the compiler gives those instructions of an older kind, and some
+// processors take a hundred cycles to go from one kind to the other and back.
 type groups struct {
-	scale [8]float32  // 2^e
+	scale [8]uint32   // bits of 2^e
 	sum   [2][8]int32 // Σm of elements 0–15, 16–31
 }
 
@@ -67,8 +69,11 @@ func (g *groups) round(m, x at) {
 	}
 }
 
-// round32 rounds 32 elements, see numerics.RoundBlock.
-func round32(m, x at) (scale float32, lo, hi int32) {
+// quietNaN is the scale of a group with a number that is not finite.
+const quietNaN = 0x7fc00000
+
+// round32 rounds 32 elements, see numerics.RoundBlock; scale is the bits of 2^e.
+func round32(m, x at) (scale uint32, lo, hi int32) {
 	mask := v.BroadcastInt32x8(0x7fffffff)
 	x0, x1, x2, x3 := f32x8(x, 0), f32x8(x, 32), f32x8(x, 64), f32x8(x, 96)
 	t := x0.AsInt32x8().And(mask).Max(x1.AsInt32x8().And(mask)).Max(x2.AsInt32x8().And(mask)).Max(x3.AsInt32x8().And(mask))
@@ -80,10 +85,11 @@ func round32(m, x at) (scale float32, lo, hi int32) {
 		var zero v.Int16x16
 		putW16(m, 0, zero)
 		putW16(m, 32, zero)
-		return math.Float32frombits(0x7fc00000), 0, 0
+		return quietNaN, 0, 0
 	}
-	inv := v.BroadcastFloat32x8(math.Float32frombits((267 - exp) << 23))
-	big, bits := v.BroadcastFloat32x8(magic), v.BroadcastInt32x8(0x4b400000)
+	inv := v.BroadcastInt32x8(int32(267-exp) << 23).AsFloat32x8()
+	bits := v.BroadcastInt32x8(magic)
+	big := bits.AsFloat32x8()
 	i0, i1 := x0.Mul(inv).Add(big).AsInt32x8().Sub(bits), x1.Mul(inv).Add(big).AsInt32x8().Sub(bits)
 	i2, i3 := x2.Mul(inv).Add(big).AsInt32x8().Sub(bits), x3.Mul(inv).Add(big).AsInt32x8().Sub(bits)
 	order := v.LoadUint32x8(&packed)
@@ -92,7 +98,7 @@ func round32(m, x at) (scale float32, lo, hi int32) {
 	s := i0.Add(i1).AddPairsGrouped(i2.Add(i3))
 	s = s.AddPairsGrouped(s)
 	w := s.GetLo().Add(s.GetHi())
-	return math.Float32frombits((exp - 13) << 23), w.GetElem(0), w.GetElem(1)
+	return (exp - 13) << 23, w.GetElem(0), w.GetElem(1)
 }
 
 // split writes the natural integers at m, (wide), as place has them.
@@ -109,31 +115,28 @@ func split(dst, m at, place *[8][2]int) {
 
 // spreadTo writes the natural integers at m, (wide), in the order of a tile: 16 steps,
 // step bytes apart, of eight lanes, the groups. Of each four elements of a group a step
-// takes 0 and 2, the next 1 and 3.
+// takes 0 and 2, the next 1 and 3; m is left with them in this order.
 func spreadTo(dst, m at, step int) {
-	var mixed [wide]int16
 	for o := 0; o < 2*wide; o += 32 {
-		putW16(at(&mixed), o, i16x16(m, o).PermuteScalarsLoGrouped(0, 2, 1, 3).PermuteScalarsHiGrouped(0, 2, 1, 3))
+		putW16(m, o, i16x16(m, o).PermuteScalarsLoGrouped(0, 2, 1, 3).PermuteScalarsHiGrouped(0, 2, 1, 3))
 	}
-	for half := range 2 {
-		transpose8(add(dst, half*8*step), step, at(&mixed[16*half]), 64)
-	}
+	transpose8(dst, step, m, 64)
+	transpose8(add(dst, 8*step), step, add(m, 32), 64)
 }
 
-// roundVector is Round for a form whose tile has a number of blocks side by side, and
-// whose Q6_K has its terms in an order.
-func roundVector(in *Input, i int, x []float32, side int, o6 *order6) {
+// roundVector is Round for a form whose Q6_K has its terms in an order.
+func roundVector(in *Input, i int, x []float32, o6 *order6) {
 	var g groups
 	var m [wide]int16
 	var tail [wide]float32
 	natural16 := at(&m)
 	row, e := in.m, in.e
-	if in.order != spread && in.order != floats {
+	if in.order == natural || in.order == k4 || in.order == k6 {
 		row, e = in.m[i*in.padded*wide:][:in.padded*wide], in.e[i*in.padded*32:][:in.padded*32]
 	}
 	blocks := in.blocks
-	if in.order == spread {
-		blocks = (blocks + side - 1) / side * side
+	if in.order == twoBlocks {
+		blocks = upTo(blocks, 2)
 	}
 	for b := range blocks {
 		src := at(&tail)
@@ -145,24 +148,23 @@ func roundVector(in *Input, i int, x []float32, side int, o6 *order6) {
 		g.round(natural16, src)
 		switch in.order {
 		case floats:
-			chained(in.f[(i*in.padded+b)*wide:][:wide], &m, &g)
+			chained(at(&in.f[(i*in.padded+b)*wide]), natural16, &g, at(&tail))
 		case natural:
-			copy(row[b*wide:], m[:])
-			g.terms(e[b*8:], e[(in.padded+b)*8:])
+			for o := 0; o < 2*wide; o += 32 {
+				putW16(at(&row[b*wide]), o, i16x16(natural16, o))
+			}
+			g.terms(e[b*8:], e[(in.padded+b)*8:], &once)
 		case k4:
 			split(at(&row[b*wide]), natural16, &place4)
-			g.terms(e[b*8:], e[(in.padded+b)*8:])
-			for j := 1; j < 8; j += 2 {
-				e[b*8+j] *= 1. / 16
-			}
+			g.terms(e[b*8:], e[(in.padded+b)*8:], &sixteenths)
 		case k6:
 			split(at(&row[b*wide]), natural16, &place6)
 			g.terms6(e[b*32:][:32], o6)
-		case spread:
-			beside, at := b%side, (b/side*in.N+i)*side
-			e := in.e[at*16:][:side*16]
-			g.terms(e[beside*8:], e[(side+beside)*8:])
-			spreadTo(unsafe.Pointer(&in.m[at*wide+16*beside]), natural16, 32*side)
+		default:
+			first, beside, side := in.place(i, b)
+			e := in.e[first*16:][:side*16]
+			g.terms(e[beside*8:], e[(side+beside)*8:], &once)
+			spreadTo(at(&in.m[first*wide+16*beside]), natural16, 32*side)
 		}
 	}
 	v.ClearAVXUpperBits()
@@ -177,29 +179,46 @@ func roundVector(in *Input, i int, x []float32, side int, o6 *order6) {
 	}
 }
 
-// chained writes m·2^e so that eight neighbours are one element of each chain: of 64
-// elements, which are eight of each chain, the first of each, then the second …
-func chained(dst []float32, m *[wide]int16, g *groups) {
-	for k, q := range m {
-		dst[k&^63+k&7*8+k>>3&7] = float32(float32(q) * g.scale[k/32])
+// chained writes m·2^e, (wide), so that eight neighbours are one element of each chain: of
+// 64 elements, which are eight of each chain, the first of each, then the second … x has
+// room for 64.
+func chained(dst, m at, g *groups, x at) {
+	for i := 0; i < 8; i += 2 {
+		for o := range 8 {
+			scale := v.BroadcastInt32x8(int32(g.scale[i+o/4])).AsFloat32x8()
+			putF8(x, 32*o, i16x8(m, 16*o).ExtendToInt32().ConvertToFloat32().Mul(scale))
+		}
+		transpose8(dst, 32, x, 32)
+		dst, m = add(dst, 256), add(m, 128)
 	}
 }
 
-// terms writes 2^e and 2^e·Σm of the groups.
-func (g *groups) terms(e, s []float32) {
-	e, s = e[:8], s[:8]
-	for j, scale := range g.scale {
-		e[j], s[j] = scale, float32(scale*float32(g.sum[0][j]+g.sum[1][j]))
-	}
+// once and sixteenths are what terms takes of 2^e: all of it, or where the integers of odd
+// groups come 16 times too large less of theirs.
+var (
+	once       = [8]float32{1, 1, 1, 1, 1, 1, 1, 1}
+	sixteenths = [8]float32{1, 1. / 16, 1, 1. / 16, 1, 1. / 16, 1, 1. / 16}
+)
+
+// terms writes a part of 2^e, and 2^e·Σm, of the groups.
+func (g *groups) terms(e, s []float32, part *[8]float32) {
+	scale := f32x8(at(&g.scale), 0)
+	scale.Mul(v.LoadFloat32x8(part)).Store((*[8]float32)(e))
+	sum := i32x8(at(&g.sum[0]), 0).Add(i32x8(at(&g.sum[1]), 0))
+	scale.Mul(sum.ConvertToFloat32()).Store((*[8]float32)(s))
 }
 
 // terms6 writes 2^e and, as integers, 32·Σm of the half groups, in the order of Q6_K.
 func (g *groups) terms6(e []float32, o *order6) {
+	out := unsafe.Slice((*uint32)(at(unsafe.SliceData(e))), 32)
 	for p, lane := range o.lane {
 		scale, sum := g.scale[lane&7], 32*g.sum[lane>>3][lane&7]
 		if o.high[p] {
-			scale, sum = scale*(1./16), 16*sum
+			sum *= 16
+			if scale != quietNaN {
+				scale -= 4 << 23 // a sixteenth
+			}
 		}
-		e[p], e[16+p] = scale, math.Float32frombits(uint32(sum))
+		out[p], out[16+p] = scale, uint32(sum)
 	}
 }

@@ -72,6 +72,8 @@ func normVector(dst, x, w []float32, eps float32) {
 // squares is sumSquares. Where a row ends, zeros go on: they change no chain.
 func squares(x []float32) float32 {
 	var last, sums [wide]float32
+	var few [wide / 8]float32
+	var four [4]float32
 	rest := copy(last[:], x[len(x)&^(wide-1):])
 	for c := 0; c < wide; c += 8 {
 		var s v.Float32x8
@@ -87,11 +89,9 @@ func squares(x []float32) float32 {
 		}
 		putF8(at(&sums), 4*c, s)
 	}
-	var few [wide / 8]float32
 	for i := 0; i < wide; i += 32 {
 		near(at(&sums[i])).Store((*[4]float32)(at(&few[i/8])))
 	}
-	var four [4]float32
 	near(at(&few)).Store(&four)
 	v.ClearAVXUpperBits()
 	return (four[0] + four[1]) + (four[2] + four[3])
@@ -125,13 +125,14 @@ func weigh(a []float32) float32 {
 	n := len(a) &^ 7
 	p := at(unsafe.SliceData(a))
 	most := float32(math.Inf(-1))
+	var lane [8]float32
 	if n > 0 {
 		m := f32x8(p, 0)
 		for i := 8; i < n; i += 8 {
 			m = m.Max(f32x8(p, 4*i))
 		}
-		var lane [8]float32
 		m.Store(&lane)
+		v.ClearAVXUpperBits()
 		for _, x := range lane {
 			most = max(most, x)
 		}

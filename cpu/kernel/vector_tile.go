@@ -15,9 +15,10 @@ import (
 // groups at once, so that 16 steps give the sums of the groups in eight lanes, without
 // a fold; with 512 bits two blocks of a row lie side by side.
 type tile struct {
-	w     [tileRows * 4 * wide]byte // integers, 16 bits each
-	ab    [tileRows * 32]float32    // (rows, 2, blocks·8): block.a and block.b
-	first [8 * 16]float32           // with halves: the first products of a kernel's terms
+	w     [tileRows * 4 * wide]byte        // integers, 16 bits each
+	ab    [tileRows * 32]float32           // (rows, 2, lanes): block.a and block.b
+	first [8 * 16]float32                  // with halves: the first products of a kernel's terms
+	sums  [2][dotRows * manyRows * 8]int32 // of the vnni form, (dotRows, manyRows, 8); with halves two
 	block block
 	tail  [tailBytes]byte // the last blocks of a row, with zeros behind
 }
@@ -27,9 +28,11 @@ const tailBytes = 4 * 272
 
 // vectorKernels is where the two vector forms differ in products.
 type vectorKernels struct {
-	row  func(t quant.Type, k at, in *Input, i int, acc at, s *Scratch) // one row of the input
-	step int                                                            // bytes of a step in a tile: 32 for each block
-	cols func(halves bool, t *tile, rows int, x, y, ex, ey, acc at)     // two columns and a tile
+	row   func(t quant.Type, k at, in *Input, i int, acc at, s *Scratch) // one row of the input
+	step  int                                                            // bytes of a step in a tile: 32 for each block
+	lanes int                                                            // of a vector of floats
+	// columns adds the terms of rows of a tile, block b and its neighbours, and all columns
+	columns func(in *Input, b int, halves bool, t *tile, rows int, acc at)
 }
 
 // product is Product, with the kernels of a form.
@@ -39,7 +42,7 @@ func (k *vectorKernels) product(in *Input, w *loader.Tensor, from, to int, dst [
 		switch {
 		case in.order == floats:
 			productFloats(in, w, from, n, dst, ld, s)
-		case in.order == spread:
+		case in.N > few:
 			k.tile(in, w, from, n, s)
 			for i := range in.N {
 				finish(dst[i*ld+from:][:n], at(&s.acc[i/2*tileRows*16+i%2*8]), 16)
@@ -78,8 +81,7 @@ func finish(dst []float32, acc at, step int) {
 
 // tile multiplies n rows from row from on by all columns.
 func (k *vectorKernels) tile(in *Input, w *loader.Tensor, from, n int, s *Scratch) {
-	pairs := (in.N + 1) / 2
-	clear(s.acc[:pairs*tileRows*16])
+	clear(s.acc[:upTo(in.N, manyRows)*tileRows*8])
 	t, blocks, size := s.tile, k.step/32, bytesOf(w.Type)
 	for b := 0; b < in.blocks; b += blocks {
 		for r := range n {
@@ -91,10 +93,18 @@ func (k *vectorKernels) tile(in *Input, w *loader.Tensor, from, n int, s *Scratc
 				}
 			}
 		}
-		for c := range pairs {
-			i := b*in.N + 2*c*blocks
-			j := min(i+blocks, b*in.N+(in.N-1)*blocks)
-			k.cols(w.Type == quant.Q6_K, t, n, at(&in.m[i*wide]), at(&in.m[j*wide]), at(&in.e[i*16]), at(&in.e[j*16]), at(&s.acc[c*tileRows*16]))
+		k.columns(in, b, w.Type == quant.Q6_K, t, n, at(unsafe.SliceData(s.acc)))
+	}
+}
+
+// twoByTwo is columns with a kernel of two; the last is taken twice where they are odd.
+func twoByTwo(cols func(halves bool, t *tile, rows int, x, y, ex, ey, acc at)) func(in *Input, b int, halves bool, t *tile, rows int, acc at) {
+	return func(in *Input, b int, halves bool, t *tile, rows int, acc at) {
+		for c := 0; c < in.N; c += 2 {
+			i, _, _ := in.place(c, b)
+			j, _, _ := in.place(min(c+1, in.N-1), b)
+			cols(halves, t, rows, at(&in.m[i*wide]), at(&in.m[j*wide]), at(&in.e[i*16]), at(&in.e[j*16]), acc)
+			acc = add(acc, tileRows*64)
 		}
 	}
 }
@@ -103,25 +113,33 @@ func (k *vectorKernels) tile(in *Input, w *loader.Tensor, from, n int, s *Scratc
 func (k *vectorKernels) unpack(t *tile, r, o int, ty quant.Type, src at, n int) {
 	b, w := &t.block, at(&t.w[r*16*k.step+32*o])
 	switch {
-	case ty == quant.Q4_K && k.step == 64:
+	case ty == quant.Q4_K && k.lanes == 16:
 		b.groupsK(src)
-		fillQ4K(w, src)
-	case ty == quant.Q6_K && k.step == 64:
+		fillQ4K(w, src, k.step)
+	case ty == quant.Q6_K && k.lanes == 16:
 		b.scales6(src)
-		fillQ6K(w, src)
+		fillQ6K(w, src, k.step)
 	default:
 		b.unpack(ty, src, n)
 		fill(w, at(&b.q), k.step)
 	}
-	ab := at(&t.ab[r*k.step/2+8*o])
-	putF8(ab, 0, f32x8(at(&b.a), 0))
-	putF8(ab, k.step, f32x8(at(&b.b), 0))
+	k.factors(t, r, o, f32x8(at(&b.a), 0), f32x8(at(&b.b), 0))
 }
 
 // nothing makes block o of row r of the tile zero, whatever its integers are.
 func (k *vectorKernels) nothing(t *tile, r, o int) {
 	var zero v.Float32x8
-	ab := at(&t.ab[r*k.step/2+8*o])
-	putF8(ab, 0, zero)
-	putF8(ab, k.step, zero)
+	k.factors(t, r, o, zero, zero)
+}
+
+// factors writes the factors of the terms of block o of row r. Where a step has one block
+// and a vector two, of two columns, they are there for both.
+func (k *vectorKernels) factors(t *tile, r, o int, a, b v.Float32x8) {
+	ab := at(&t.ab[2*r*k.lanes+8*o])
+	putF8(ab, 0, a)
+	putF8(ab, 4*k.lanes, b)
+	if 4*k.lanes > k.step {
+		putF8(ab, 32, a)
+		putF8(ab, 4*k.lanes+32, b)
+	}
 }

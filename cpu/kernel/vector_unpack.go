@@ -15,6 +15,8 @@ import (
 type block struct {
 	q    [wide]int8
 	a, b [8]float32
+
+	scales [8]uint16 // of small, as halves
 }
 
 // unpack reads wide weights of type t, or the n < wide that are left of a row, from k.
@@ -39,10 +41,9 @@ func bytesOf(t quant.Type) int {
 
 // small reads n groups of 32 that have a half for a scale each; what is left is zero.
 func (o *block) small(t quant.Type, k at, n int) {
-	o.a, o.b = [8]float32{}, [8]float32{}
 	q := at(&o.q)
 	for g := range n {
-		o.a[g] = quant.HalfToFloat(u16(k, 0))
+		o.scales[g] = u16(k, 0)
 		switch t {
 		case quant.Q8_0:
 			putB32(q, 0, i8x32(k, 2))
@@ -56,7 +57,11 @@ func (o *block) small(t quant.Type, k at, n int) {
 		}
 		q = add(q, 32)
 	}
+	clear(o.scales[n:])
 	clear(o.q[32*n:])
+	var zero v.Float32x8
+	putF8(at(&o.a), 0, halves8(i16x8(at(&o.scales), 0).ExtendToInt32()))
+	putF8(at(&o.b), 0, zero)
 }
 
 // scales8 is the scales of eight blocks of size bytes, which begin with them.

@@ -85,6 +85,13 @@ func (b *Backend) put(p place, x []float32) {
 	}
 }
 
+// keep writes a whole row of float32 as it is, infinities too.
+func (b *Backend) keep(p place, x []float32) {
+	for i, v := range x {
+		binary.LittleEndian.PutUint32(p.data[4*i:], math.Float32bits(v))
+	}
+}
+
 // pages implements model.PageIO.
 type pages struct{ b *Backend }
 

@@ -12,16 +12,20 @@ import (
 var ops = [model.NumOps]func(p *program, s *model.Step){
 	model.Embed:     embed,
 	model.RMSNorm:   rmsNorm,
+	model.L2Norm:    l2Norm,
 	model.LayerNorm: layerNorm,
 	model.MatMul:    matMul,
 	model.RoPE:      rope,
 	model.Store:     store,
 	model.Attention: attention,
 	model.Conv:      conv,
+	model.DeltaRule: deltaRule,
+	model.Scan:      scan,
 	model.Act:       act,
 	model.SwiGLU:    swiGLU,
 	model.Add:       add,
 	model.Mul:       mul,
+	model.Slice:     slice,
 	model.Gather:    gather,
 	model.Sample:    choose,
 }
@@ -51,6 +55,10 @@ func rmsNorm(p *program, s *model.Step) {
 	for i := range p.rows(s.Dst) {
 		row, out := p.row(s.Src[0], i), p.row(s.Dst, i)
 		for g := 0; g < len(row); g += group {
+			w := w
+			if len(w) > group {
+				w = w[g:]
+			}
 			x, dst := row[g:g+group], out[g:g+group]
 			r := numerics.RSqrt(float32(numerics.SumSquares(x)*inv) + eps)
 			for j, v := range x {
@@ -59,6 +67,20 @@ func rmsNorm(p *program, s *model.Step) {
 					y = float32(y * w[j])
 				}
 				dst[j] = numerics.Flush(y)
+			}
+		}
+	}
+}
+
+func l2Norm(p *program, s *model.Step) {
+	eps, group, groups := s.ArgFloat(0), int(s.Arg[1]), int(s.Arg[2])
+	for i := range p.rows(s.Dst) {
+		x, dst := p.row(s.Src[0], i), p.row(s.Dst, i)
+		copy(dst, x)
+		for g := range groups {
+			r := numerics.RSqrt(numerics.SumSquares(x[g*group:][:group]) + eps)
+			for j := g * group; j < (g+1)*group; j++ {
+				dst[j] = numerics.Flush(float32(x[j] * r))
 			}
 		}
 	}
@@ -250,6 +272,10 @@ func attend(p *program, s *model.Step, seq, i int) {
 
 func conv(p *program, s *model.Step) {
 	cols, taps := p.plan.Tensors[s.Src[1]].Rows, p.plan.Tensors[s.Src[1]].Cols
+	var bias []float32
+	if len(s.Src) > 3 {
+		bias = p.weight(s.Src[3], 0, p.product)
+	}
 	first := 0
 	for seq := range p.batch.Seqs {
 		n := p.batch.Seqs[seq].N
@@ -271,7 +297,14 @@ func conv(p *program, s *model.Step) {
 				for k := range taps {
 					sum += float32(w[k] * at(i-taps+1+k, c))
 				}
-				p.row(s.Dst, first+i)[c] = numerics.Flush(sum)
+				if bias != nil {
+					sum += bias[c]
+				}
+				sum = numerics.Flush(sum)
+				if s.Arg[0] == 1 {
+					sum = numerics.SiLU(sum)
+				}
+				p.row(s.Dst, first+i)[c] = sum
 			}
 		}
 		for i := range taps - 1 { // the last rows, oldest first: i never reads what it has overwritten
@@ -340,6 +373,16 @@ func mul(p *program, s *model.Step) {
 				by = y[j]
 			}
 			dst[j] = numerics.Flush(float32(x[j] * by))
+		}
+	}
+}
+
+func slice(p *program, s *model.Step) {
+	first, n, stride := int(s.Arg[0]), int(s.Arg[1]), int(s.Arg[2])
+	for i := range p.rows(s.Dst) {
+		x, dst := p.row(s.Src[0], i), p.row(s.Dst, i)
+		for h := range len(x) / stride {
+			copy(dst[h*n:][:n], x[h*stride+first:])
 		}
 	}
 }

@@ -28,7 +28,7 @@ type program struct {
 	ints     quant.Ints   // a block of a weight
 	scores   []float32    // of attention, one a position of a span
 	out      []float32    // of attention, one head
-	span     []float32    // of a span, one head
+	span     []float32    // of a span, one head; of a state, a column
 	sampler  sample.Sampler
 	stepTime []time.Duration // nil unless profiling
 
@@ -53,6 +53,8 @@ func sizesOf(p *model.Plan, s model.Size) (n sizes) {
 		switch st := &p.Steps[i]; st.Op {
 		case model.Attention:
 			n.out = max(n.out, int(st.Arg[3]))
+		case model.DeltaRule, model.Scan:
+			n.out = max(n.out, int(st.Arg[2]))
 		case model.Sample:
 			n.tokens, n.cand = s.Want, p.Tensors[st.Src[0]].Cols
 		}

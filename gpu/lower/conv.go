@@ -24,9 +24,16 @@ func (w *lowered) conv() error {
 	}
 	local, stretch := w.k.local(), uint32(max(convStretch, taps-1))
 	groups := ceilDiv(uint32(cols), local)
-	w.launch("conv", []uint32{local},
+	bias := Bind{Mem: WeightOf, Tensor: w.s.Src[1]}
+	if len(w.s.Src) > 3 {
+		var err error
+		if bias, err = w.floats(w.s.Src[3]); err != nil {
+			return err
+		}
+	}
+	w.launch("conv", []uint32{local, boolWord(len(w.s.Src) > 3), w.s.Arg[0]},
 		[]uint32{uint32(cols), uint32(taps), uint32(info.RowBytes / 4), stretch, w.table(state)},
 		func(r Run) [3]uint32 { return [3]uint32{groups, uint32(r.Seqs), ceilDiv(uint32(r.Most), stretch)} },
-		write(w.s.Dst), Bind{Mem: KeptIn, Tensor: state, Write: true}, read(w.s.Src[0]), Bind{Mem: WeightOf, Tensor: w.s.Src[1]})
+		write(w.s.Dst), Bind{Mem: KeptIn, Tensor: state, Write: true}, read(w.s.Src[0]), Bind{Mem: WeightOf, Tensor: w.s.Src[1]}, bias)
 	return nil
 }

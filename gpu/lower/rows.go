@@ -9,7 +9,7 @@ import (
 	"eclat/shaders"
 )
 
-// The steps that work row by row: embed, rmsnorm, layernorm, rope, store, act, swiglu, add, mul, gather.
+// The steps that work row by row: embed, norms, rope, store, act, swiglu, add, mul, slice, gather.
 
 func (w *lowered) embed() error {
 	id := w.s.Src[0]
@@ -64,17 +64,47 @@ func (w *lowered) rmsnorm() error {
 		return err
 	}
 	cols, group := uint32(w.dst.Cols), w.s.Arg[1]
+	kind := uint32(NormShared)
+	switch {
+	case bare:
+		kind = NormBare
+	case w.src(1).Cols > int(group):
+		kind = NormOwn
+	}
+	var more []uint32
+	if round {
+		more = append(more, boolWord(pack))
+	}
+	w.norm(kernel, group, cols/group, float32(1/float64(group)), kind, more, weight)
+	return nil
+}
+
+// What weights groups of elements that are normed have.
+const (
+	NormShared = iota // the same
+	NormOwn           // a part of a row's each
+	NormUnit          // none, of L2Norm; what lies beyond the groups is copied
+	NormBare          // none
+)
+
+// norm dispatches a norm of groups of elements of source 0; more are constants of the
+// kernel beyond its own. inv is 1/group, or 1 for the sum of squares itself.
+func (w *lowered) norm(kernel string, group, groups uint32, inv float32, kind uint32, more []uint32, weight Bind) {
 	local := uint32(8) // barriers cost more than invocations bring
 	for !w.k.dev.Software && local < min(256, group/4, uint32(w.k.dev.MaxGroupInvocations)) {
 		local *= 2 // four elements an invocation
 	}
 	word, rows := count(w.dst)
-	spec := []uint32{local, boolWord(group%4 != 0), boolWord(pack), boolWord(bare)}
-	w.launch(kernel, spec,
-		[]uint32{cols, w.s.Arg[0], word, group, FloatWord(float32(1 / float64(group)))},
-		func(r Run) [3]uint32 { return [3]uint32{rows(r), cols / group, 1} },
+	cols := uint32(w.dst.Cols)
+	y := groups // workgroups a row
+	if kind == NormUnit {
+		y = ceilDiv(cols, group)
+	}
+	tail := group%4 != 0 || kind == NormUnit && cols%4 != 0
+	w.launch(kernel, append([]uint32{local, boolWord(tail), kind}, more...),
+		[]uint32{cols, w.s.Arg[0], word, group, FloatWord(inv), groups},
+		func(r Run) [3]uint32 { return [3]uint32{rows(r), y, 1} },
 		write(w.s.Dst), read(w.s.Src[0]), weight)
-	return nil
 }
 
 func (w *lowered) layernorm() error {

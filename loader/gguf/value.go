@@ -140,7 +140,7 @@ func (v Value) Uints() ([]uint64, bool) {
 	return out, true
 }
 
-// Bools returns an array of truth values.
+// Bools returns the values of an array of truth values.
 func (v Value) Bools() ([]bool, bool) {
 	if v.Type != Array || v.Elem != Bool {
 		return nil, false

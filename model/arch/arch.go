@@ -21,6 +21,7 @@ type architecture struct {
 var architectures = []architecture{
 	llama, qwen2, qwen3, mistral3, gemma, gemma2, gemma3, phi3, granite, smolLM3, glm4, olmo2, exaone4, seedOSS,
 	ernie4_5, hunyuanDense, cohere2,
+	qwen35, lfm2, nemotronH, graniteHybrid,
 }
 
 // Open reads and checks the configuration of an open file. A file that is not a

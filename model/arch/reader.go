@@ -24,6 +24,8 @@ type reader struct {
 	file *loader.File
 	arch string
 	err  error
+
+	varied bool // the family's layers have heads and widths of their own, in arrays
 }
 
 func (r *reader) key(name string) string { return r.arch + "." + name }
@@ -118,6 +120,71 @@ func headDim(f *loader.File, name string, heads int) int {
 		return 0
 	}
 	return t.Rows() / heads
+}
+
+// truth reads a truth value, or def where the key is absent.
+func (r *reader) truth(name string, def bool) bool {
+	v, ok := r.file.Get(r.key(name))
+	if !ok {
+		return def
+	}
+	b, ok := v.Bool()
+	if !ok {
+		r.fail(name, "%s is not a truth value", brief(v))
+	}
+	return b
+}
+
+// largest reads an integer from 1 to limit, def where the key is absent: in a family whose
+// layers vary the largest of an array.
+func (r *reader) largest(name string, limit, def int) int {
+	v, ok := r.file.Get(r.key(name))
+	switch {
+	case !ok && def > 0:
+		return def
+	case !ok || v.Type != loader.Array || !r.varied:
+		return r.size(name, limit)
+	}
+	u, _ := v.Uints()
+	most := uint64(0)
+	for _, n := range u {
+		most = max(most, n)
+	}
+	if most == 0 || most > uint64(limit) {
+		r.fail(name, "the largest of its %d values is not a number from 1 to %d", v.Len, limit)
+		return 1
+	}
+	return int(most)
+}
+
+// layers reads an integer from 0 to limit for each of n layers: an array, or one number
+// for all; def where the key is absent.
+func (r *reader) layers(name string, n, limit, def int) []int {
+	all := make([]int, n)
+	v, ok := r.file.Get(r.key(name))
+	switch {
+	case !ok:
+	case v.Type != loader.Array:
+		def = r.size(name, limit)
+	default:
+		u, ok := v.Uints()
+		if !ok || len(u) < n { // layers that are not run may be counted too
+			r.fail(name, "%d values, but the model has %d layers", v.Len, n)
+			return all
+		}
+		for l := range all {
+			if u[l] > uint64(limit) {
+				r.fail(name, "%d in layer %d is not a number from 0 to %d", u[l], l, limit)
+				return all
+			}
+			all[l] = int(u[l])
+		}
+		return all
+	}
+	for l := range all {
+		all[l] = def
+	}
+	return all
 }
 
 // count reads an integer that may be absent, 0 then.

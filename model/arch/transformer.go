@@ -13,17 +13,21 @@ import (
 func (r *reader) transformer() model.Config {
 	c := r.common()
 	b := &c.Block
-	b.NFF = r.size("feed_forward_length", maxWidth)
+	b.NFF = r.largest("feed_forward_length", maxWidth, 0)
 	b.NHead = r.size("attention.head_count", maxHeads)
-	b.NHeadKV = r.sizeOr("attention.head_count_kv", maxHeads, b.NHead)
+	b.NHeadKV = r.largest("attention.head_count_kv", maxHeads, b.NHead)
 	b.RMSEps = r.epsilon("attention.layer_norm_rms_epsilon")
 	if r.err == nil && b.NHead%b.NHeadKV != 0 {
 		r.fail("attention.head_count_kv", "%d query heads cannot share %d key heads evenly", b.NHead, b.NHeadKV)
 	}
 	// Without key_length the head size is what the tensors say, never n_embd / n_head.
-	both := headDim(r.file, "blk.0.attn_qkv.weight", b.NHead+2*b.NHeadKV)
-	b.HeadDimK = r.sizeOr("attention.key_length", maxWidth, max(both, headDim(r.file, "blk.0.attn_q.weight", b.NHead)))
-	b.HeadDimV = r.sizeOr("attention.value_length", maxWidth, max(both, headDim(r.file, "blk.0.attn_v.weight", b.NHeadKV)))
+	first := 0 // layer with attention
+	for r.varied && first < c.NLayer-1 && r.file.Tensor(blk(first, "attn_q.weight")) == nil {
+		first++
+	}
+	both := headDim(r.file, blk(first, "attn_qkv.weight"), b.NHead+2*b.NHeadKV)
+	b.HeadDimK = r.sizeOr("attention.key_length", maxWidth, max(both, headDim(r.file, blk(first, "attn_q.weight"), b.NHead)))
+	b.HeadDimV = r.sizeOr("attention.value_length", maxWidth, max(both, headDim(r.file, blk(first, "attn_v.weight"), b.NHeadKV)))
 	if r.err == nil && (b.HeadDimK == 0 || b.HeadDimV == 0) {
 		r.fail("attention.key_length", "the head size is neither in the metadata nor can it be told from attn_q and attn_v")
 	}
@@ -87,6 +91,11 @@ func begin(b *model.Builder, c *model.Config, st model.Stage) model.ID {
 // rows, scaled and capped where the model does so. A file without output matrix has it
 // tied to the embedding.
 func end(b *model.Builder, c *model.Config, st model.Stage, x model.ID) model.ID {
+	return endWith("output_norm", b, c, st, x)
+}
+
+// endWith is end with the final norm's weight of another name.
+func endWith(name string, b *model.Builder, c *model.Config, st model.Stage, x model.ID) model.ID {
 	if !st.Head {
 		return x
 	}
@@ -95,7 +104,7 @@ func end(b *model.Builder, c *model.Config, st model.Stage, x model.ID) model.ID
 		output = "token_embd.weight"
 	}
 	x = b.Gather("last_hidden", x)
-	x = norm(b, &c.Block, "output_norm", x)
+	x = norm(b, &c.Block, name, x)
 	x = b.MatMul("logits", b.Weight(output, c.NVocab, c.NEmbd), x)
 	if bias := "output.bias"; b.Has(bias) {
 		x = b.Add("logits+bias", x, b.Weight(bias, 1, c.NVocab))

@@ -67,7 +67,7 @@ func embedTest() (c *test, good func() *model.Batch) {
 		x := b.Embed("x", b.Weight("w", vocab, cols))
 		b.Store(b.Memory(model.Memory{Name: "k_cache", Per: model.Position, Type: quant.F16, Cols: cols}), x)
 		b.Store(b.Memory(model.Memory{Name: "w_cache", Per: model.Window, Window: 5, Type: quant.F16, Cols: cols}), x)
-		x = b.Conv("y", x, b.Weight("f", cols, 2), b.Memory(model.Memory{Name: "state", Per: model.Sequence, Type: quant.F32, Cols: cols}))
+		x = b.Conv("y", x, b.Weight("f", cols, 2), b.Memory(model.Memory{Name: "state", Per: model.Sequence, Type: quant.F32, Cols: cols}), model.None, false)
 		return b.Gather("z", x)
 	}
 	return c, func() *model.Batch {
@@ -107,7 +107,7 @@ func refused(_ *Case, _, open Opener) (float64, error) {
 			"page past the end":          func(b *model.Batch) { b.Seqs[0].Units[0][0] = 4 },
 			"page of a window negative":  func(b *model.Batch) { b.Seqs[0].Units[1][0] = -1 },
 			"page of two":                func(b *model.Batch) { b.Seqs[0].Units[0][0] = 2 },
-			"slot past the end":          func(b *model.Batch) { b.Seqs[0].Units[2][0] = 2 },
+			"slot past the end":          func(b *model.Batch) { b.Seqs[0].Units[2][0] = 3 },
 			"slot of two":                func(b *model.Batch) { b.Seqs[0].Units[2][0] = 1 },
 			"too many wanted":            func(b *model.Batch) { b.Want = []int32{0, 1, 2} },
 			"wanted past the end":        func(b *model.Batch) { b.Want[1] = 3 },

@@ -13,7 +13,23 @@ func convTest(cols, taps, tokens, seqs int) *test {
 	c.weight("conv.weight", quant.F32, cols, taps)
 	c.build = func(b *model.Builder) model.ID {
 		state := b.Memory(model.Memory{Name: "conv_state", Per: model.Sequence, Type: quant.F32, Cols: (taps - 1) * cols})
-		return b.Conv("y", b.Receive("x", cols), b.Weight("conv.weight", cols, taps), state)
+		return b.Conv("y", b.Receive("x", cols), b.Weight("conv.weight", cols, taps), state, model.None, false)
+	}
+	return c
+}
+
+// convSiLUTest is convTest with a bias and silu, or either. A bias alone is of no model;
+// kernels have it all the same.
+func convSiLUTest(cols, taps, tokens, seqs int, bias, silu bool) *test {
+	c := convTest(cols, taps, tokens, seqs)
+	c.weight("conv.bias", quant.F32, 1, cols)
+	c.build = func(b *model.Builder) model.ID {
+		state := b.Memory(model.Memory{Name: "conv_state", Per: model.Sequence, Type: quant.F32, Cols: (taps - 1) * cols})
+		w, by := b.Weight("conv.weight", cols, taps), model.None
+		if bias {
+			by = b.Weight("conv.bias", 1, cols)
+		}
+		return b.Conv("y", b.Receive("x", cols), w, state, by, silu)
 	}
 	return c
 }
@@ -35,6 +51,18 @@ func conv() (cases []*Case) {
 				return runs
 			})
 			cases = append(cases, compared("conv", fmt.Sprintf("%d channels, %d taps", cols, taps), LimitExact, c))
+		}
+	}
+	for _, bias := range []bool{false, true} {
+		for _, silu := range []bool{false, true} {
+			if !bias && !silu {
+				continue
+			}
+			c := convSiLUTest(100, 4, 20, 4, bias, silu)
+			c.runs = acted(func(c *cast) []*model.Batch {
+				return append(c.alone(0, 1, 2, 17, 1), c.batch(turn{1, 17}, turn{0, 1}), c.batch(turn{0, 3}, turn{1, 1}))
+			})
+			cases = append(cases, compared("conv", fmt.Sprintf("bias %t, silu %t", bias, silu), LimitExact, c))
 		}
 	}
 	// A slot full of NaN counts as zeros where a sequence begins.

@@ -18,6 +18,9 @@ func miniature(tokens, want int, sampled bool) *test {
 	c.opts.Rows = true
 	c.weight("embd", quant.F16, vocab, embd)
 	c.weight("out", quant.Q8_0, vocab, embd)
+	c.tensor("a", quant.F32, 1, 8, []float32{-0.1, -0.5, -1, -2, -0.01, -0.3, -0.2, -4})
+	c.weight("d", quant.F32, 1, 8)
+	c.weight("wider", quant.F32, embd, 128)
 	for l := range 3 {
 		c.weight(fmt.Sprint("norm", l), quant.F32, 1, embd)
 		c.weight(fmt.Sprint("ffn_norm", l), quant.F32, 1, embd)
@@ -37,7 +40,11 @@ func miniature(tokens, want int, sampled bool) *test {
 			return b.MatMul(name(part, l), b.Weight(fmt.Sprint(part, l), rows, b.Cols(x)), x)
 		}
 		norm := func(part string, l int, x model.ID) model.ID {
-			return b.RMSNorm(name(part, l), x, b.Weight(fmt.Sprint(part, l), 1, embd), 1e-5)
+			w := b.Weight(fmt.Sprint(part, l), 1, embd)
+			if l == 1 {
+				return b.LayerNorm(name(part, l), x, w, 1e-5)
+			}
+			return b.RMSNorm(name(part, l), x, w, 1e-5)
 		}
 		attend := func(l int, h model.ID, m model.Memory, r model.Rope) model.ID {
 			for j := range dim / 2 {
@@ -68,8 +75,8 @@ func miniature(tokens, want int, sampled bool) *test {
 				h = attend(l, h, model.Memory{Per: model.Window, Window: 33, Type: quant.F32}, model.Rope{Scale: 1.25, Halves: true})
 			case 2:
 				state := b.Memory(model.Memory{Name: "conv_state", Per: model.Sequence, Type: quant.F32, Cols: (taps - 1) * embd})
-				g := b.Conv("conv", h, b.Weight("conv2", embd, taps), state)
-				h = b.Mul("gated", b.Act("silu", g, model.SiLU), h)
+				g := b.Conv("conv", h, b.Weight("conv2", embd, taps), state, b.Weight("bias2", 1, embd), true)
+				h = recurrent(b, b.Mul("gated", b.Act("relu2", g, model.ReLU2), h))
 			}
 			x = b.Add(name("residual", l), x, h)
 			h = norm("ffn_norm", l, x)
@@ -83,6 +90,22 @@ func miniature(tokens, want int, sampled bool) *test {
 		return x
 	}
 	return c
+}
+
+// recurrent takes the rows of h through a state space and then, queries and keys of length
+// 1, through the delta rule: (n, 256), as h has.
+func recurrent(b *model.Builder, h model.ID) model.ID {
+	s := model.State{NHead: 8, NHeadK: 2, DimK: 32, DimV: 16} // 2·2·32 + 8·16 = 256
+	memory := func(name string) model.ID {
+		return b.Memory(model.Memory{Name: name, Per: model.Sequence, Type: quant.F32, Cols: s.Len()})
+	}
+	a, d := b.Vector("a", s.NHead), b.Vector("d", s.NHead)
+	steps := b.Slice("steps", h, 3, 1, 32)
+	y := b.Scan("scan", h, b.Act("dt", steps, model.Softplus), a, d, memory("scan_state"), s)
+	h = b.Add("scanned", h, b.MatMul("scan out", b.Weight("wider", 256, s.NHead*s.DimV), y))
+	h = b.L2Norm("unit", h, s.DimK, 2*s.NHeadK, 1e-6)
+	y = b.DeltaRule("delta", h, b.Act("dt2", steps, model.Softplus), a, b.Act("beta", steps, model.Sigmoid), memory("delta_state"), s, 0.2, true)
+	return b.MatMul("delta out", b.Weight("wider", 256, s.NHead*s.DimV), y)
 }
 
 // mixed are batches of several sequences, and programs of several sizes.

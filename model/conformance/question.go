@@ -138,13 +138,19 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 	}
 	add("layernorm", layerNormQuestion)
 	add("sample", sampleQuestion)
-	add("conv", func() *test {
-		c := convTest(70, 4, 20, 2)
-		c.runs = acted(func(c *cast) []*model.Batch {
-			return append(c.alone(0, 1, 2, 17, 1), c.batch(turn{1, 17}, turn{0, 1}), c.batch(turn{0, 3}, turn{1, 1}))
-		})
-		return c
-	})
+	add("slice", sliceQuestion)
+	for _, tail := range []bool{false, true} {
+		add(L2Question(tail), func() *test { return l2Question(tail) })
+		add(StateQuestion(model.Scan, false, tail), func() *test { return stateQuestion(model.Scan, false, tail) })
+		for _, cyclic := range []bool{false, true} {
+			add(StateQuestion(model.DeltaRule, cyclic, tail), func() *test { return stateQuestion(model.DeltaRule, cyclic, tail) })
+		}
+	}
+	for _, bias := range []bool{false, true} {
+		for _, silu := range []bool{false, true} {
+			add(ConvQuestion(bias, silu), func() *test { return convQuestion(bias, silu) })
+		}
+	}
 	for _, dim := range headDims {
 		for _, share := range shares {
 			for _, many := range []bool{false, true} {

@@ -88,6 +88,28 @@
 // With a cap the score is [Cap] of Dot(q, k), c = cap·log₂e and by = scale/cap, each rounded
 // once on the host. A sink is merged last, as a span of its own without values ([Sink]):
 // s = Flush(sink·log₂e), M = ⌈s⌉, L = Exp2(s − M), O = 0.
+// # Recurrent states
+//
+// Conv adds the products w[k]·x of a channel's taps to +0, k rising, and the bias where
+// there is one, and flushes the sum; silu of it where that is asked for. Its slot holds
+// rows of x as memory does ([Single]).
+//
+// L2Norm is y = Flush(x·RSqrt(Σx² + eps)), Σx² as in a norm.
+//
+// DeltaRule and Scan take tokens one after the other through a head's state H, a row for
+// each element of the key and a column for each of the value. With log₂e as a float32,
+// column j becomes, from old to new,
+//
+//	α = Exp2(Flush(dt·a)·log₂e)      u[i] = Flush(α·old[i])
+//	DeltaRule: d = Flush(beta·(v[j] − Flush(Dot4(u, k))))
+//	Scan:      d = Flush(dt·v[j])
+//	new[i] = Flush(u[i] + k[i]·d)
+//	DeltaRule: y[j] = Flush(Dot4(new, q)·scale)
+//	Scan:      y[j] = Flush(Dot4(new, q) + d[h]·v[j])
+//
+// where [Dot4] has four chains, element i in chain i mod 4, i rising, and adds them as
+// (c0+c1)+(c2+c3). Before position 0 old is +0. A state keeps an infinity: a step makes
+// it NaN or leaves it infinite, never a number.
 //
 // # Functions
 //
@@ -98,3 +120,7 @@
 //
 // Choices (greedy, top-k) compare exactly; of equals the lower index wins.
 package numerics
+
+// Version counts the definitions. What was kept of a run under one of them, keys and
+// values above all, is not what another would have computed.
+const Version = 1

@@ -183,6 +183,9 @@ func TestSums(t *testing.T) {
 	if got := SumSquares(x); float64(got) != want { // small integers: exact
 		t.Errorf("SumSquares = %g, want %g", got, want)
 	}
+	if got := Dot4(x, x); float64(got) != want {
+		t.Errorf("Dot4 = %g, want %g", got, want)
+	}
 	if got := Dot(x, x); float64(got) != want {
 		t.Errorf("Dot = %g, want %g", got, want)
 	}
@@ -202,6 +205,9 @@ func TestSums(t *testing.T) {
 		{"Dot, both in chain 2", func(y []float32) float32 { return Dot(y, one) }, [2]int{16, 80}, 1<<24 + 2},
 		{"Dot, chains 2 and 3", func(y []float32) float32 { return Dot(y, one) }, [2]int{23, 24}, 1<<24 + 2},
 		{"Dot, chains 1 and 2", func(y []float32) float32 { return Dot(y, one) }, [2]int{8, 16}, 1 << 24},
+		{"Dot4, both in chain 0", func(y []float32) float32 { return Dot4(y, one) }, [2]int{4, 8}, 1 << 24},
+		{"Dot4, chains 2 and 3", func(y []float32) float32 { return Dot4(y, one) }, [2]int{6, 3}, 1<<24 + 2},
+		{"Dot4, chains 1 and 2", func(y []float32) float32 { return Dot4(y, one) }, [2]int{5, 2}, 1 << 24},
 		{"SumSquares, both in chain 0", SumSquares, [2]int{256, 256}, 1 << 24},
 		{"SumSquares, chains 2 and 3", SumSquares, [2]int{2, 259}, 1<<24 + 2},
 		{"SumSquares, chains 1 and 2", SumSquares, [2]int{1, 2}, 1 << 24},

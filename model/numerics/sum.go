@@ -38,6 +38,19 @@ func Dot(x, y []float32) float32 {
 	return c.Sum()
 }
 
+// Dot4 is Σ x[i]·y[i] in four chains, element i in chain i mod 4: of a state's column
+// with a key or a query.
+func Dot4(x, y []float32) float32 {
+	var c [4]float32
+	for i, v := range x {
+		c[i&3] += float32(v * y[i])
+	}
+	return (c[0] + c[1]) + (c[2] + c[3])
+}
+
+// Decay is the factor e^(dt·a) that a state is multiplied by in a step.
+func Decay(dt, a float32) float32 { return Exp2(float32(Flush(float32(dt*a)) * log2e)) }
+
 // Mean is Σx/n of a row of n: the sum in 256 chains, like SumSquares, times inv = 1/n.
 func Mean(x []float32, inv float32) float32 {
 	var c [256]float32

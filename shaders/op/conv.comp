@@ -7,7 +7,7 @@
 // Conv, a causal convolution along each run of tokens of one sequence, a filter of
 // `taps` ≥ 2 a channel:
 //
-//	y[i][c] = flush(Σ_k w[c][k]·x[i−taps+1+k][c])    k = 0…taps−1, in this order from +0
+//	y[i][c] = f(flush(Σ_k w[c][k]·x[i−taps+1+k][c] + bias[c]))    k = 0…taps−1, in this order from +0
 //
 // The taps−1 rows before the run's first are in the sequence's slot, oldest first, or
 // zeros where the run begins at position 0; afterwards the slot holds the last
@@ -18,6 +18,9 @@
 // Word 2 of the inputs is the number of runs. The inputs have four words a run:
 //
 //	its first token, how many it has (≥ 1), its slot, the position of its first token
+
+layout(constant_id = 1) const bool BIAS = false;
+layout(constant_id = 2) const bool SILU = false; // f, or nothing
 
 layout(push_constant) uniform Push {
     uint k;       // channels: elements in a row
@@ -30,7 +33,8 @@ layout(push_constant) uniform Push {
 layout(std430, binding = 1) writeonly restrict buffer Y { float y[]; };
 layout(std430, binding = 2) restrict buffer Slots { float slots[]; }; // (slots, taps − 1, k)
 layout(std430, binding = 3) readonly restrict buffer X { float x[]; };
-layout(std430, binding = 4) readonly restrict buffer W { float w[]; };
+layout(std430, binding = 4) readonly buffer W { float w[]; };
+layout(std430, binding = 5) readonly buffer B { float bias[]; }; // W where there is none
 
 void main() {
     uint c = gl_GlobalInvocationID.x;
@@ -49,7 +53,12 @@ void main() {
             float v = r >= before ? x[(first + r - before) * p.k + c] : fresh ? 0 : slots[slot + r * p.k];
             sum = plus(sum, flush(w[c * p.pitch + k]), v);
         }
-        y[(first + i) * p.k + c] = flush(sum);
+        if (BIAS) {
+            precise float more = sum + flush(bias[c]);
+            sum = more;
+        }
+        sum = flush(sum);
+        y[(first + i) * p.k + c] = SILU ? silu(sum) : sum;
     }
     if (from > 0) return;
     for (uint j = 0; j < before; j++) { // upwards: a row that moves comes from above

@@ -14,11 +14,15 @@
 // products alone and are rounded at once (lib/round.glsl): blocks of 32, of which a group
 // is whole ones.
 
+// What weights the groups have: with BARE there is none; with UNIT too, inv is 1, which
+// makes it L2Norm, and elements beyond the groups are copied.
+const uint SHARED = 0, OWN = 1, UNIT = 2, BARE = 3;
+
 layout(constant_id = 1) const bool TAIL = false;  // a group is not a multiple of 4
+layout(constant_id = 2) const uint KIND = SHARED;
 #ifdef ROUND
-layout(constant_id = 2) const bool PACK = false;
+layout(constant_id = 3) const bool PACK = false;
 #endif
-layout(constant_id = 3) const bool BARE = false;  // there is no weight
 
 layout(push_constant) uniform Push {
     uint k;     // elements in a row
@@ -26,6 +30,7 @@ layout(push_constant) uniform Push {
     uint count; // word of the inputs with the number of rows
     uint group; // elements that are normed together, a divisor of k
     uint inv;   // 1 / group, float bits
+    uint groups;
 } p;
 
 layout(std430, binding = 1) writeonly buffer Y { vec4 y[]; };
@@ -68,14 +73,19 @@ float eight(uint at, uint step) {
 
 vec4 normed(vec4 x, float r, vec4 weight) {
     precise vec4 v = x * r;
-    if (!BARE) v = v * flush(weight);
+    if (KIND < UNIT) v = v * flush(weight);
     return flush(v);
 }
 
 void main() {
     uint i = gl_WorkGroupID.x, lane = gl_LocalInvocationID.x;
     if (i >= inputs[p.count]) return;
-    uint at = i * p.k + gl_WorkGroupID.y * p.group;
+    uint at = i * p.k + gl_WorkGroupID.y * p.group, own = KIND == OWN ? gl_WorkGroupID.y * p.group : 0;
+    if (KIND == UNIT && gl_WorkGroupID.y >= p.groups) {
+        uint n = min(p.group, p.k - gl_WorkGroupID.y * p.group);
+        for (uint e = lane; e < n; e += LOCAL) y_floats[at + e] = x_floats[at + e];
+        return;
+    }
     for (uint c = lane; c < FOURS; c += LOCAL) {
         vec4 sum = vec4(0);
         for (uint e = 4 * c; e < p.group; e += 4 * FOURS) {
@@ -95,16 +105,18 @@ void main() {
 #ifdef ROUND
     for (uint b = lane; b < p.group / 32; b += LOCAL) {
         vec4 v[8];
-        for (uint e = 0; e < 8; e++) v[e] = normed(x_at(at, 32 * b + 4 * e), r, w[8 * b + e]);
+        for (uint e = 0; e < 8; e++) v[e] = normed(x_at(at, 32 * b + 4 * e), r, w[own / 4 + 8 * b + e]);
         put_block(at + 32 * b, v, 8);
     }
 #else
     for (uint e = 4 * lane; e < p.group; e += 4 * LOCAL) {
-        vec4 weight = vec4(0);
-        if (TAIL) {
-            for (uint t = 0; t < 4; t++) if (e + t < p.group) weight[t] = w_floats[e + t];
-        } else {
-            weight = w[e / 4];
+        vec4 weight = vec4(1);
+        if (KIND < UNIT) {
+            if (TAIL) {
+                for (uint t = 0; t < 4; t++) if (e + t < p.group) weight[t] = w_floats[own + e + t];
+            } else {
+                weight = w[(own + e) / 4];
+            }
         }
         vec4 v = normed(x_at(at, e), r, weight);
         if (TAIL) {

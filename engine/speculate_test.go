@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"eclat/loader"
+	"eclat/model/sample"
+)
+
+// TestDraftsChangeNothing: with guesses, as many as there may be, an answer has the same
+// tokens, chosen from the same logits, as without: greedy and drawn, penalised, alone and
+// beside others, where a text repeats itself and where it does not.
+func TestDraftsChangeNothing(t *testing.T) {
+	devices := []string{"cpu"}
+	t.Run("GPU", func(t *testing.T) { devices = append(devices, theGPU(t).ID) })
+	for _, device := range devices {
+		e := open(t, "../testdata/sotu-8m-q4_k_m.gguf", Options{Device: device, Context: 4096, Parallel: 6, eager: true})
+		sentence := "The people of the United States have a right to know the truth of it. "
+		repeating, other := e.Prompt(strings.Repeat(sentence, 4), false), e.Prompt("A dog, a cat and 17 of the 3 mice", false)
+		drafted, accepted := 0, 0
+		say := func(r Request) ([]int32, Stats) {
+			s, err := e.Submit(context.Background(), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids, st, err := collect(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ids, st
+		}
+		var wg sync.WaitGroup
+		for i, r := range []Request{
+			{Tokens: repeating, MaxTokens: 40, Proof: true},
+			{Tokens: repeating, MaxTokens: 41, IgnoreEOS: true},
+			{Tokens: repeating, MaxTokens: 1},
+			{Tokens: other, MaxTokens: 120, IgnoreEOS: true},
+			{Tokens: repeating, MaxTokens: 60, Params: sample.Params{Temp: 1.2, Seed: 5}, IgnoreEOS: true, Proof: true},
+			{Tokens: other, MaxTokens: 60, Params: sample.Params{Temp: 0.3, TopK: 5, Seed: 9}, IgnoreEOS: true},
+			{Tokens: repeating, MaxTokens: 60, Penalty: 1.05, PenaltyN: 16, Proof: true},
+		} {
+			want, st := say(r)
+			if st.Drafted != 0 {
+				t.Errorf("request %d: %d guesses, none were asked for", i, st.Drafted)
+			}
+			for _, n := range []int{1, 7, 1000} {
+				r.Draft = n
+				got, with := say(r)
+				if !slices.Equal(got, want) || with.Proof != st.Proof || with.Stop != st.Stop {
+					t.Errorf("%s, request %d, %d guesses at a time: %v %s %s, without %v %s %s", device, i, n, got, with.Proof, with.Stop, want, st.Proof, st.Stop)
+				}
+				drafted, accepted = drafted+with.Drafted, accepted+with.Accepted
+			}
+			wg.Go(func() {
+				if got, with := say(r); !slices.Equal(got, want) || with.Proof != st.Proof {
+					t.Errorf("%s, request %d, beside others: %v %s, alone %v %s", device, i, got, with.Proof, want, st.Proof)
+				}
+			})
+		}
+		wg.Wait()
+		if accepted == 0 || drafted == accepted {
+			t.Errorf("%s: of %d guesses %d were right: the test saw none, or none that was wrong", device, drafted, accepted)
+		}
+	}
+}
+
+// TestDraftModel: what a smaller model guesses changes nothing either, with seeds too: the
+// model itself, asked the same, guesses right. One of another vocabulary is refused.
+func TestDraftModel(t *testing.T) {
+	path := "../testdata/sotu-8m-q4_k_m.gguf"
+	small := open(t, path, Options{Device: "cpu", Context: 256, Parallel: 1})
+	e := open(t, path, Options{Device: "cpu", Context: 512, Parallel: 3, eager: true, DraftModel: small})
+	p := e.Prompt("A dog, a cat and 17 of the 3 mice", false)
+	var wg sync.WaitGroup
+	for i, r := range []Request{
+		{Tokens: p, MaxTokens: 50, IgnoreEOS: true, Proof: true},
+		{Tokens: p, MaxTokens: 50, Params: sample.Params{Temp: 1, Seed: 3}, Proof: true},
+		{Tokens: p, MaxTokens: 300, Params: sample.Params{Temp: 0.7, Seed: 4}, Penalty: 1.1, PenaltyN: 8, IgnoreEOS: true, Proof: true}, // beyond small's context
+	} {
+		say := func(draft int) Stats {
+			r := r
+			r.Draft = draft
+			st, err := e.Generate(context.Background(), r, nil, nil)
+			if err != nil {
+				t.Error(err)
+			}
+			return st
+		}
+		want := say(0)
+		check := func(n int) {
+			st := say(n)
+			if st.Proof != want.Proof || st.Stop != want.Stop {
+				t.Errorf("request %d, %d guesses at a time: %s, %s; without %s, %s", i, n, st.Proof, st.Stop, want.Proof, want.Stop)
+			}
+			if st.Drafted == 0 || st.Accepted*2 < st.Drafted { // those from the text are wrong now and then
+				t.Errorf("request %d: %d of %d guesses were right", i, st.Accepted, st.Drafted)
+			}
+		}
+		check(4)
+		wg.Go(func() { check(MaxDraft) })
+	}
+	wg.Wait()
+	f, err := loader.Open("../testdata/qwen3-small.gguf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err := Open(context.Background(), f, Options{Device: "cpu", DraftModel: small}); err == nil || !strings.Contains(err.Error(), "vocabulary") {
+		t.Errorf("a draft model of another vocabulary: %v", err)
+		if err == nil {
+			e.Close()
+		}
+	}
+}
+
+// TestDraftsToTheEnd: guesses end where the context does.
+func TestDraftsToTheEnd(t *testing.T) {
+	e := open(t, "../testdata/sotu-8m-q4_k_m.gguf", Options{Device: "cpu", Context: 96, Parallel: 1, eager: true})
+	p := e.Prompt(strings.Repeat(" of the people", 20), false)
+	for _, n := range []int{0, MaxDraft} {
+		st, err := e.Generate(context.Background(), Request{Tokens: p, MaxTokens: -1, IgnoreEOS: true, Draft: n}, nil, nil)
+		if err != nil || st.Stop != StopContext || st.GeneratedTokens != 97-len(p) {
+			t.Errorf("%d guesses at a time: %+v, %v", n, st, err)
+		}
+	}
+}
+
+// TestWorth: guesses are made as far as they pay by what was measured.
+func TestWorth(t *testing.T) {
+	var p pace
+	if n, _ := p.worth(1, 1, MaxDraft, 0); n != 0 {
+		t.Errorf("%d guesses before anything was timed", n)
+	}
+	p.took(1, 10*time.Millisecond)
+	p.took(16, 20*time.Millisecond)
+	if n, gain := p.worth(0.95, 1, MaxDraft, 0); n != MaxDraft || gain < 4 {
+		t.Errorf("%d guesses, %.2f times as fast, of those that are nearly always right", n, gain)
+	}
+	if n, _ := p.worth(0.05, 1, MaxDraft, 0); n != 0 {
+		t.Errorf("%d guesses of those that are nearly always wrong", n)
+	}
+	for n := 2; n <= 64; n *= 2 {
+		p.took(n, time.Duration(n)*11*time.Millisecond)
+		p.took(n, time.Duration(n)*11*time.Millisecond)
+	}
+	for range 100 {
+		p.took(16, 176*time.Millisecond)
+	}
+	if n, _ := p.worth(1, 1, MaxDraft, 0); n != 0 {
+		t.Errorf("%d guesses where many tokens take as long as one by one", n)
+	}
+}
+
+func TestGuess(t *testing.T) {
+	l := newLookup()
+	tokens := []int32{1, 2, 3, 4, 5, 1, 2, 3}
+	end, match := l.find(tokens)
+	if end != 3 || match != 3 {
+		t.Fatalf("end %d, match %d", end, match)
+	}
+	if got := guess(nil, tokens, end, 12); !slices.Equal(got, []int32{4, 5, 1, 2, 3, 4, 5, 1, 2, 3, 4, 5}) {
+		t.Errorf("guess %v", got)
+	}
+	if _, match := l.find(append(tokens, 9)); match != 0 {
+		t.Errorf("match of %d, where nothing is the same", match)
+	}
+	if end, match := l.find([]int32{7}); end != 0 || match != 0 {
+		t.Errorf("end %d, match %d of one token", end, match)
+	}
+}

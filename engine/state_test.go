@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+
+	"eclat/model"
+)
+
+// ask generates n tokens after a prompt, which may be shared, and checks them.
+func ask(t *testing.T, e *Engine, p []int32, n int) Stats {
+	t.Helper()
+	s, err := e.Submit(context.Background(), Request{Tokens: p, Share: -1, MaxTokens: n, IgnoreEOS: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, st, err := collect(s)
+	if err != nil || !slices.Equal(got, say(e, p, n)) {
+		t.Errorf("%d tokens after %d: %v, want %v; %v", n, len(p), got, say(e, p, n), err)
+	}
+	return st
+}
+
+// TestSharedState: a model with a state a sequence shares a prefix of 4,000 tokens among
+// eight requests that come together, by a snapshot where they part.
+func TestSharedState(t *testing.T) {
+	for _, kinds := range [][]model.Memory{{oneState}, {allPositions, oneState}, {oneState, someWindow, allPositions}} {
+		e := simulate(t, &sim{}, Options{Context: 8 * 4096}, kinds...)
+		common := prompt(4000, 7)
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() { ask(t, e, append(slices.Clone(common), prompt(10+i, uint64(100+i))...), 5) })
+		}
+		wg.Wait()
+		c, err := e.Counters(context.Background())
+		if most := 4000 + 8*(10+8+5+model.PageLen); err != nil || c.Computed > most {
+			t.Errorf("%d tokens computed, at most %d are not shared; %v", c.Computed, most, err)
+		}
+		// Nobody stopped at 1,000: what comes first leaves a snapshot there, the next finds it.
+		for i, want := range []int{0, 992, 992} {
+			if st := ask(t, e, append(slices.Clone(common[:1000]), prompt(50, uint64(i+1))...), 3); st.CachedTokens != want {
+				t.Errorf("prompt %d that parts at 1000: %d tokens cached, want %d", i, st.CachedTokens, want)
+			}
+		}
+		// Of a prompt of whole pages the last token runs: the page before is the last that is shared.
+		for i, want := range []int{992, 992} {
+			if st := ask(t, e, common[:1024], 40); st.CachedTokens != want {
+				t.Errorf("a prompt of 1024, time %d: %d tokens cached, want %d", i, st.CachedTokens, want)
+			}
+		}
+		// A conversation goes on from the end of the answer before.
+		p := append(slices.Clone(common), prompt(100, 55)...)
+		ask(t, e, p, 20)
+		p = append(append(p, say(e, p, 20)...), prompt(30, 56)...)
+		if st := ask(t, e, p, 3); st.CachedTokens != 4119 {
+			t.Errorf("a conversation's second turn: %d tokens cached, want 4119", st.CachedTokens)
+		}
+		empty(t, e)
+	}
+}
+
+// TestOneSlotMore: with one sequence at a time there is a slot for a snapshot; where all
+// slots are taken the sequence goes on in it, and nothing is shared.
+func TestOneSlotMore(t *testing.T) {
+	e := simulate(t, &sim{}, Options{Context: 4096, Parallel: 1}, allPositions, oneState)
+	a, b := prompt(100, 1), prompt(100, 2)
+	for i, c := range []struct {
+		p      []int32
+		cached int
+	}{{a, 0}, {a, 96}, {b, 0}, {b, 96}, {a, 0}} { // there is room for one
+		if st := ask(t, e, c.p, 10); st.CachedTokens != c.cached {
+			t.Errorf("request %d: %d tokens cached, want %d", i, st.CachedTokens, c.cached)
+		}
+	}
+	empty(t, e)
+
+	e = simulate(t, &sim{}, Options{Context: 4096, Parallel: 4}, oneState)
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			for j := range 10 {
+				ask(t, e, append(prompt(64, uint64(j%3)), prompt(5+j, uint64(i))...), 20)
+			}
+		})
+	}
+	wg.Wait()
+	empty(t, e)
+}
