@@ -31,7 +31,7 @@ def answer(generator, peer, name, seed, embd, without):
             digest = hashlib.sha256(f.read()).hexdigest()
         here = os.path.dirname(os.path.abspath(__file__))
         out = subprocess.run(["node", os.path.join(here, "peer.mjs"), peer, path, ",".join(map(str, IDS))], check=True, stdout=subprocess.PIPE).stdout
-    return {"name": name, "seed": seed, "embd": embd, "without": without, "sum": digest, "lp": [round(r["lp"], 6) for r in json.loads(out)[:-1]]}
+    return {"name": name, "seed": seed, "embd": embd, "without": without, "sum": digest, "lp": [round(r["lp"], 4) for r in json.loads(out)[:-1]]}
 
 
 def main(generator, peer, path, *names):
