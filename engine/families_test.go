@@ -91,11 +91,15 @@ func TestFamilies(t *testing.T) {
 			}
 			mean, bits := r.score(t, path, "cpu")
 			limit := peerLimit
-			if r.Name == "cohere2" && r.Without == "logit-scale" {
+			switch {
+			case r.Name == "cohere2" && r.Without == "logit-scale":
 				limit *= 4 // its logits are four times as large, and what errors do to them
-			} else {
-				worst[r.Name] = max(worst[r.Name], mean)
+			case r.Name == "gemma4":
+				// Its scores are not scaled, so keys in float16 count more: by float64 the peer
+				// is 0.0016 to 0.0066 from the true answer, and eclat 0.0015 to 0.0071.
+				limit *= 2
 			}
+			worst[r.Name] = max(worst[r.Name], mean)
 			if !(mean <= limit) {
 				t.Errorf("mean |Δlp| %.5f from the peer, the limit is %g", mean, limit)
 			}

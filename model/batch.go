@@ -109,6 +109,9 @@ func (b *Batch) checkTokens(p *Plan, n int) error {
 			}
 		}
 	}
+	if rows > 0 && p.Hidden == None && p.embeds() > 1 {
+		return fmt.Errorf("model: %d rows in the place of ids, of which %d tables are asked", rows, p.embeds())
+	}
 	if w := p.Width(); len(b.Rows) != rows*w {
 		return fmt.Errorf("model: %d hidden values for %d rows of %d", len(b.Rows), rows, w)
 	}

@@ -49,6 +49,13 @@ func (b *Builder) Plan(result ID) (*Plan, error) {
 // Failed reports whether a fault was met, so that a loop over layers can end.
 func (b *Builder) Failed() bool { return b.err != nil }
 
+// Unsupported ends the build of a stage that the model cannot be cut into.
+func (b *Builder) Unsupported(format string, args ...any) {
+	if b.err == nil {
+		b.err = Unsupported(fmt.Errorf("%s: "+format, append([]any{b.file.Path}, args...)...))
+	}
+}
+
 // tensor adds t to the plan. Weights and memory may be named again; two activations
 // of one name are a mistake of the architecture's author.
 func (b *Builder) tensor(t Tensor) ID {

@@ -14,10 +14,11 @@ type Config struct {
 	NVocab       int    `json:"n_vocab"` // tokens in the vocabulary
 	NCtx         int    `json:"n_ctx"`   // positions the model was trained for
 
-	EmbdScale     float32 `json:"embd_scale,omitempty"`     // factor on embeddings; 0 for none
-	ResidualScale float32 `json:"residual_scale,omitempty"` // factor on a branch before it is added; 0 for none
-	LogitScale    float32 `json:"logit_scale,omitempty"`    // factor on logits; 0 for none
-	LogitCap      float32 `json:"logit_cap,omitempty"`      // most that a logit may be, softly; 0 for any
+	EmbdScale     float32 `json:"embd_scale,omitempty"`       // factor on embeddings; 0 for none
+	ResidualScale float32 `json:"residual_scale,omitempty"`   // factor on a branch before it is added; 0 for none
+	LogitScale    float32 `json:"logit_scale,omitempty"`      // factor on logits; 0 for none
+	NEmbdLayer    int     `json:"n_embd_per_layer,omitempty"` // elements that each layer is given of a token; 0 for none
+	LogitCap      float32 `json:"logit_cap,omitempty"`        // most that a logit may be, softly; 0 for any
 
 	Block          // of the first layer, and of all where Blocks is nil
 	Blocks []Block `json:"blocks,omitempty"` // (NLayer) where layers differ
@@ -40,6 +41,7 @@ type Block struct {
 	NoRope    bool    `json:"no_rope,omitempty"`    // positions are not turned into this layer's heads
 	AttnCap   float32 `json:"attn_cap,omitempty"`   // most that a score may be, softly; 0 for any
 	LayerNorm bool    `json:"layer_norm,omitempty"` // norms subtract the mean
+	KVOf      *int    `json:"kv_of,omitempty"`      // the layer whose keys and values are read; nil for the layer's own
 	GELU      bool    `json:"gelu,omitempty"`       // of the feed-forward layer's gate, in the place of silu
 	Experts   Experts `json:"experts,omitzero"`     // zero for a layer without
 }

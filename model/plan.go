@@ -80,6 +80,16 @@ func (p *Plan) Width() int {
 	return 0
 }
 
+// embeds is how many tables the tokens are looked up in.
+func (p *Plan) embeds() (n int) {
+	for i := range p.Steps {
+		if p.Steps[i].Op == Embed {
+			n++
+		}
+	}
+	return n
+}
+
 // Samples reports whether the plan ends with Sample.
 func (p *Plan) Samples() bool {
 	n := len(p.Steps)

@@ -20,7 +20,7 @@ type architecture struct {
 // architectures is the one table of families.
 var architectures = []architecture{
 	llama, qwen2, qwen3, mistral3, gemma, gemma2, gemma3, phi3, granite, smolLM3, glm4, olmo2, exaone4, seedOSS,
-	ernie4_5, hunyuanDense, cohere2,
+	ernie4_5, hunyuanDense, cohere2, gemma4,
 	qwen35, qwen35moe, qwen3next, lfm2, lfm2moe, nemotronH, graniteHybrid,
 	qwen3moe, qwen2moe, glm4moe, ernie4_5moe, hunyuanMoE, minimaxM2,
 }

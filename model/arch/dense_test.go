@@ -34,7 +34,7 @@ func dense(family string) *ggufwrite.File {
 			add("attn_k_norm.weight", k)
 		}
 		switch family {
-		case "gemma2", "gemma3", "glm4", "olmo2", "exaone4":
+		case "gemma2", "gemma3", "glm4", "olmo2", "exaone4", "gemma4":
 			add("post_attention_norm.weight", 64)
 			add("post_ffw_norm.weight", 64)
 		case "seed_oss":
@@ -50,7 +50,7 @@ func dense(family string) *ggufwrite.File {
 		case "exaone4":
 			heads(32, 32)
 			drop("attn_norm.weight", "ffn_norm.weight")
-		case "qwen3", "gemma3", "hunyuan-dense":
+		case "qwen3", "gemma3", "hunyuan-dense", "gemma4":
 			heads(32, 32)
 		case "phi3":
 			drop("attn_q.weight", "attn_k.weight", "attn_v.weight", "ffn_gate.weight")
@@ -62,6 +62,20 @@ func dense(family string) *ggufwrite.File {
 		}
 	}
 	switch family {
+	case "gemma4":
+		set("attention.sliding_window", uint32(16))
+		set("attention.sliding_window_pattern", []bool{true, false})
+		set("attention.key_length_swa", uint32(32))
+		set("embedding_length_per_layer_input", uint32(8))
+		add := func(name string, dims ...int) { replace(f, name, quant.F32, dims...) }
+		add("per_layer_token_embd.weight", 16, 10)
+		add("per_layer_model_proj.weight", 64, 16)
+		add("per_layer_proj_norm.weight", 8)
+		for l := range 2 {
+			add(blk(l, "inp_gate.weight"), 64, 8)
+			add(blk(l, "proj.weight"), 8, 64)
+			add(blk(l, "post_norm.weight"), 64)
+		}
 	case "cohere2", "gemma2", "gemma3":
 		set("attention.sliding_window", uint32(16))
 	case "granite":
@@ -72,7 +86,7 @@ func dense(family string) *ggufwrite.File {
 
 // denseFamilies are those of whose files dense knows.
 var denseFamilies = []string{"llama", "qwen2", "qwen3", "mistral3", "gemma", "gemma2", "gemma3", "phi3", "granite", "smollm3", "glm4",
-	"olmo2", "exaone4", "seed_oss", "ernie4_5", "hunyuan-dense", "cohere2"}
+	"olmo2", "exaone4", "seed_oss", "ernie4_5", "hunyuan-dense", "cohere2", "gemma4"}
 
 func TestDenseFamilies(t *testing.T) {
 	for _, family := range denseFamilies {
@@ -89,7 +103,8 @@ func TestDenseFamilies(t *testing.T) {
 			f := dense(family)
 			remove(f, x.Name)
 			_, err := openBytes(t, f)
-			if tied := x.Name == "output.weight"; (err == nil) != tied {
+			optional := x.Name == "output.weight" || family == "gemma4" && strings.HasSuffix(x.Name, "attn_v.weight") // what attn_k gives
+			if (err == nil) != optional {
 				t.Errorf("%s without %s: %v", family, x.Name, err)
 			}
 			f = dense(family)
@@ -156,6 +171,27 @@ func TestDenseConfig(t *testing.T) {
 	}
 }
 
+// TestGemma4Stages: layers that are given something of the tokens stay with the embedding,
+// and a batch has no rows in the place of tokens.
+func TestGemma4Stages(t *testing.T) {
+	m, err := openBytes(t, dense("gemma4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var un model.UnsupportedError
+	if _, err := m.Describe(m.Last(1), model.Room{Pages: 1}); !errors.As(err, &un) || !strings.Contains(err.Error(), "embedding_length_per_layer_input") {
+		t.Errorf("the last layer without the embedding: %v", err)
+	}
+	p, err := m.Describe(m.Whole(), model.Room{Pages: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := model.Batch{Tokens: []int32{-1}, Rows: make([]float32, 64), Pos: []int32{0}, Seqs: []model.SeqRun{{N: 1}}}
+	if err := b.Check(p, model.Size{Tokens: 1}); err == nil || !strings.Contains(err.Error(), "2 tables") {
+		t.Errorf("a row in the place of a token: %v", err)
+	}
+}
+
 // TestLongRope: the divisors are chosen by the file alone.
 func TestLongRope(t *testing.T) {
 	for _, orig := range []uint32{16, 128} {
@@ -201,6 +237,17 @@ func TestUnsoundFamilies(t *testing.T) {
 		{"hunyuan-dense", "rope.scaling.alpha", float32(-2), "-2 is not from 0"},
 		{"cohere2", "attention.layer_norm_epsilon", float32(2), "2 is not from 0 to 1"},
 		{"phi3", "attention.head_count_kv", uint32(3), "evenly"},
+		{"gemma4", "attention.sliding_window_pattern", uint32(2), "each of 2 layers"},
+		{"gemma4", "attention.sliding_window_pattern", []bool{true}, "each of 2 layers"},
+		{"gemma4", "attention.sliding_window", uint32(0), "0 is not a number from 1"},
+		{"gemma4", "attention.head_count_kv", []uint32{2, 3}, "cannot share"},
+		{"gemma4", "attention.head_count_kv", []uint32{2, 0}, "cannot share"},
+		{"gemma4", "feed_forward_length", []uint32{96, 0}, "0 in layer 1"},
+		{"gemma4", "feed_forward_length", []uint32{96}, "1 values"},
+		{"gemma4", "attention.shared_kv_layers", uint32(1), "1 of 2 layers"},
+		{"gemma4", "attention.shared_kv_layers", uint32(1 << 31), "of 2 layers"},
+		{"gemma4", "rope.dimension_count_swa", uint32(33), "33 rotary dimensions"},
+		{"gemma4", "expert_count", uint32(4), "a mixture of 4 experts"},
 	} {
 		f := dense(c.family)
 		f.Set(c.family+"."+c.key, c.v)

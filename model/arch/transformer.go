@@ -185,16 +185,28 @@ func (k block) turnQueries(x model.ID) model.ID {
 
 // attend stores k and v (n, heads·dim) and attends from q over all that the layer sees.
 func (k block) attend(q, key, value model.ID) model.ID {
+	keys, values := k.caches(k.l)
+	k.b.Store(keys, key)
+	k.b.Store(values, value)
+	return k.attendTo(q, k.l)
+}
+
+// caches declares the memory of keys and of values of layer l, which has as many and as
+// large ones as this.
+func (k block) caches(l int) (keys, values model.ID) {
 	m := model.Memory{Per: model.Position, Type: quant.F16}
 	if k.Window > 0 {
 		m.Per, m.Window = model.Window, k.Window
 	}
-	m.Name, m.Cols = k.name("k_cache"), k.NHeadKV*k.HeadDimK
-	keys := k.b.Memory(m)
-	m.Name, m.Cols = k.name("v_cache"), k.NHeadKV*k.HeadDimV
-	values := k.b.Memory(m)
-	k.b.Store(keys, key)
-	k.b.Store(values, value)
+	m.Name, m.Cols = blk(l, "k_cache"), k.NHeadKV*k.HeadDimK
+	keys = k.b.Memory(m)
+	m.Name, m.Cols = blk(l, "v_cache"), k.NHeadKV*k.HeadDimV
+	return keys, k.b.Memory(m)
+}
+
+// attendTo attends from q over what layer l has stored.
+func (k block) attendTo(q model.ID, l int) model.ID {
+	keys, values := k.caches(l)
 	sinks := model.None
 	if name := k.name("attn_sinks.weight"); k.b.Has(name) {
 		sinks = k.b.Weight(name, 1, k.NHead)

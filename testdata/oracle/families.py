@@ -17,6 +17,7 @@ NAMES = {  # with the features that a file can go without
     "smollm3": "", "glm4": "bias", "olmo2": "window yarn qk-norm-weight", "exaone4": "rope-freqs qk-norm-weight",
     "exaone4-64": "window qk-norm-weight", "seed_oss": "bias", "ernie4_5": "", "hunyuan-dense": "qk-norm-weight ntk-alpha",
     "cohere2": "window logit-scale",
+    "gemma4": "window proportional-rope final-softcap per-layer-input layer-scale qk-norm-weight",
 }
 VOCABULARY = 260  # no model has fewer tokens
 IDS = [1] + [3 + (i * i * 7 + i * 13) % (VOCABULARY - 3) for i in range(63)]
@@ -30,7 +31,7 @@ def answer(generator, peer, name, seed, embd, without):
             digest = hashlib.sha256(f.read()).hexdigest()
         here = os.path.dirname(os.path.abspath(__file__))
         out = subprocess.run(["node", os.path.join(here, "peer.mjs"), peer, path, ",".join(map(str, IDS))], check=True, stdout=subprocess.PIPE).stdout
-    return {"name": name, "seed": seed, "embd": embd, "without": without, "sum": digest, "lp": [round(r["lp"], 6) for r in json.loads(out)[:-1]]}
+    return {"name": name, "seed": seed, "embd": embd, "without": without, "sum": digest, "lp": [round(r["lp"], 4) for r in json.loads(out)[:-1]]}
 
 
 def main(generator, peer, path, *names):
