@@ -15,6 +15,6 @@ func ExampleFind() {
 	fmt.Println(v.Source, v.Storage, "storage buffers,", v.Texel, "texel buffers")
 	fmt.Printf("%#x\n", binary.LittleEndian.Uint32(spirv)) // SPIR-V's magic number
 	// Output:
-	// op/matvec.comp 6 storage buffers, 0 texel buffers
+	// op/matvec.comp 7 storage buffers, 0 texel buffers
 	// 0x7230203
 }

@@ -29,7 +29,7 @@ const few = 4
 type Input struct {
 	Cols, N int
 	To      []int32 // (N) the rows of a product's dst that the rows give; nil where they are the same
-	blocks  int // of wide elements, of a row
+	blocks  int     // of wide elements, of a row
 	order   order
 	padded  int       // blocks that lie from one row to the next: kernels may take four at a time
 	m       []int16   // (N, padded, wide), or (padded/w, N, w·wide) in order spread, w blocks side by side
