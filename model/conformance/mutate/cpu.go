@@ -71,7 +71,6 @@ var cpuMutations = []mutation{
 	{"matmul_experts", cpuExperts, "the first rows of a matrix", "e*of + int(s.Arg[1])", "e*of + 0*int(s.Arg[1])"},
 	{"matmul_experts", cpuExperts, "the first expert's matrix for all", "begin := e*of", "begin := 0*e*of"},
 	{"matmul_experts", cpuExperts, "the first row for all", "row(s.src[1], int(slot), in.Cols)", "row(s.src[1], 0*int(slot), in.Cols)"},
-	{"matmul_experts, bits", cpuExperts, "the rows of other routes", "p.routed == s.Src[2] && suits(p, s)", "suits(p, s)"},
 	{"matmul_experts", cpuExperts, "the last part's tail dropped", "len(p.experts.active) * ((m + matRows - 1) / matRows)", "len(p.experts.active) * max(1, m/matRows)"},
 	{"combine", cpuExperts, "the first only", "range row(x, e, len(dst))", "range row(x, 0*e, len(dst))"},
 	{"combine, bits", cpuExperts, "not flushed", "dst[j] = numerics.Flush(v)\n	}\n}\n", "dst[j] = v\n	}\n}\n"},
