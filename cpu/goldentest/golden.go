@@ -42,7 +42,7 @@ type run struct {
 
 // Run tests every op on the backend that open returns.
 func Run(t *testing.T, open func() (model.Backend, error)) {
-	all := slices.Concat(rowOps(), ropes(), attentions(), convs(), states(), samples())
+	all := slices.Concat(rowOps(), ropes(), attentions(), convs(), states(), expertOps(), samples())
 	for op := range model.NumOps {
 		if !slices.ContainsFunc(all, func(g golden) bool { return g.op == op }) {
 			t.Errorf("no golden answer of %s", op)
@@ -187,23 +187,6 @@ func rowOps() []golden {
 		{"about a mean, eps", model.LayerNorm, []weight{{name: "w", cols: 3, x: []float32{1, 1, -2}}}, model.Room{},
 			receive(3, func(b *model.Builder, x model.ID) model.ID { return b.LayerNorm("y", x, b.Weight("w", 1, 3), 3) }),
 			[]run{{alone(2, 11, 11, 11, 10, 10, 10+3*0x1.6a09e668p+0), []float32{0, 0, 0, -0.5345225, -0.5345225, -2.1380899}, nil}}}, // −√2, −√2, 2√2: variance 4, and 3 more
-
-		{"two of four, by their weights", model.Route, nil, model.Room{},
-			receive(4, func(b *model.Builder, x model.ID) model.ID {
-				return b.Combine("y", x, b.Route("r", x, model.None, model.Routing{Used: 2, Gating: model.SoftmaxChosen, Scale: 2, Groups: 1, GroupsUsed: 1}))
-			}),
-			[]run{{alone(2, 1, 3, 2, 3, 0, -1, 5, 4), []float32{3, 6, 2.6894142, 0.6894142}, nil}}}, // weights 1, 1; 1.4621172, 0.5378828
-		{"one of two", model.MatMulExperts, []weight{{name: "w", cols: 2, x: []float32{1, 2, 10, 20}}, {name: "bias", cols: 1, x: []float32{0.5, 0.25}}}, model.Room{},
-			receive(2, func(b *model.Builder, x model.ID) model.ID {
-				r := b.Route("r", x, model.None, model.Routing{Used: 1, Scale: 1, Groups: 1, GroupsUsed: 1})
-				return b.MatMulExperts("y", b.Weight("w", 2, 2), x, r, b.Weight("bias", 2, 1), 2, 0, 1)
-			}),
-			[]run{{alone(3, 1, 3, 5, 2, 7, 7), []float32{70.25, 9.5, 21.5}, nil}}}, // of equals the lower
-		{"two of two", model.Combine, []weight{{name: "bias", cols: 2, x: []float32{0, 1}}}, model.Room{},
-			receive(2, func(b *model.Builder, x model.ID) model.ID {
-				return b.Combine("y", x, b.Route("r", x, b.Weight("bias", 1, 2), model.Routing{Used: 2, Gating: model.SigmoidEach, Norm: true, Scale: 1, Groups: 1, GroupsUsed: 1}))
-			}),
-			[]run{{alone(1, 0, 0), []float32{0}, nil}, {alone(1, 3, 3), []float32{3}, nil}}},
 
 		{"2 × 3", model.MatMul, []weight{{name: "w", cols: 3, x: []float32{1, 2, 3, 4, 5, 6}}}, model.Room{},
 			receive(3, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 2, 3), x) }),
@@ -612,6 +595,60 @@ func states() []golden {
 				{batch(2, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0), []float32{0.5, 4}, nil},
 				{batch(0, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0), []float32{0, 0}, nil},
 			}},
+	}
+}
+
+// expertOps choose experts e that multiply the sum of a row by 10^e, or rows of two
+// elements by (e+1) times something.
+func expertOps() []golden {
+	matrices := weight{name: "w", cols: 4, x: []float32{1, 1, 1, 1, 10, 10, 10, 10, 100, 100, 100, 100, 1000, 1000, 1000, 1000}}
+	routed := func(r model.Routing) func(b *model.Builder) model.ID {
+		return receive(4, func(b *model.Builder, x model.ID) model.ID {
+			bias := model.None
+			if r.Groups > 1 {
+				bias = b.Weight("bias", 1, 4)
+			}
+			routes := b.Route("r", x, bias, r)
+			return b.Combine("y", b.MatMulExperts("e", b.Weight("w", 4, 4), x, routes, model.None, 4, 0, 1), routes)
+		})
+	}
+	way := func(r model.Routing) model.Routing {
+		r.Used, r.Scale, r.Groups, r.GroupsUsed = 2, 1, 1, 1
+		return r
+	}
+	// Experts of (e+1, 0), (0, e+1), (1, 1), by a router that sees x0, x1 and −x0.
+	three := []weight{
+		{name: "router", cols: 2, x: []float32{1, 0, 0, 1, -1, 0}},
+		{name: "w", cols: 2, x: []float32{1, 0, 0, 1, 1, 1, 2, 0, 0, 2, 1, 1, 3, 0, 0, 3, 1, 1}},
+		{name: "bias", cols: 3, x: []float32{1, -1, 5, 0.5, 0.25, 6, 0.125, 0, 7}},
+	}
+	routes := func(b *model.Builder, x model.ID) model.ID {
+		return b.Route("r", b.MatMul("logits", b.Weight("router", 3, 2), x), model.None, way(model.Routing{Norm: true}))
+	}
+	product := func(b *model.Builder, x, r, bias model.ID, first, m int) model.ID {
+		return b.MatMulExperts(fmt.Sprint("y", first), b.Weight("w", 9, 2), x, r, bias, 3, first, m)
+	}
+	return []golden{
+		{"softmax of all, normed", model.Route, []weight{matrices}, model.Room{}, routed(way(model.Routing{Norm: true})),
+			[]run{{alone(2, 0, 1, 2, 3, 3, 2, 1, 0), []float32{4547.71632, 20.5228368}, nil}}},
+		{"softmax of all", model.Route, []weight{matrices}, model.Room{}, routed(way(model.Routing{})),
+			[]run{{alone(2, 0, 1, 2, 3, 2, 2, 2, 2), []float32{4005.61525, 22}, nil}}}, // of equals the first
+		{"softmax of those chosen", model.Route, []weight{matrices}, model.Room{}, routed(way(model.Routing{Gating: model.SoftmaxChosen})),
+			[]run{{alone(1, 0, 1, 2, 3), []float32{4547.71632}, nil}}},
+		// 0.73, 2.23 | 2.73, −0.27: the first group has more
+		{"sigmoids with a bias, one of two groups", model.Route, []weight{matrices, {name: "bias", cols: 4, x: []float32{0, 1.5, 2, -1}}}, model.Room{},
+			routed(model.Routing{Used: 2, Gating: model.SigmoidEach, Scale: 4, Groups: 2, GroupsUsed: 1}),
+			[]run{{alone(1, 1, 1, 1, 1), []float32{128.66631}, nil}}},
+		{"one row for all experts, with biases", model.MatMulExperts, three, model.Room{}, receive(2, func(b *model.Builder, x model.ID) model.ID {
+			return product(b, x, routes(b, x), b.Weight("bias", 3, 3), 0, 2)
+		}), []run{{alone(2, 2, 4, -3, 1), []float32{4.5, 8.25, 3, 3, -8.875, 3, -5.5, 2.25}, nil}}},
+		{"a row for each expert, of the last rows", model.MatMulExperts, three, model.Room{}, receive(2, func(b *model.Builder, x model.ID) model.ID {
+			r := routes(b, x)
+			return product(b, product(b, x, r, model.None, 0, 2), r, model.None, 1, 2)
+		}), []run{{alone(2, 2, 4, -3, 1), []float32{16, 12, 4, 6, 9, -6, 4, -4}, nil}}},
+		{"two rows by their weights", model.Combine, three, model.Room{}, receive(2, func(b *model.Builder, x model.ID) model.ID {
+			return b.Combine("y", x, routes(b, x))
+		}), []run{{alone(2, 2, 4, -3, 1), []float32{2.23840584, -2.52318831}, nil}}},
 	}
 }
 

@@ -112,7 +112,11 @@ func (e expertsTest) make() *test {
 func experts() (cases []*Case) {
 	for _, r := range routings {
 		c := routeTest(r.n, 5, r.biased, r.Routing)
-		c.runs = fixed(routeRuns(r.n, 5)...)
+		low := rowsOnly(0, 5, r.n, 7)
+		for i := range low.Rows {
+			low.Rows[i] -= 20 // sigmoids that are together below RouteFloor
+		}
+		c.runs = fixed(append(routeRuns(r.n, 5), low)...)
 		cases = append(cases, compared("route", r.name, LimitExact, c))
 	}
 	for _, ty := range quant.Decodable() {

@@ -18,11 +18,30 @@ import gguf
 import quant
 
 # What differs from llama: half_split turns pairs (j, j + n/2) in place of (2j, 2j+1);
-# qk_norm is an RMS norm over each head of q and k, before RoPE.
+# qk_norm is an RMS norm over each head of q and k, "before" or "after" RoPE, "optional" is
+# before where the file has it, "row" a norm over all heads together, before.
+# ffn_norm is another name of that tensor.
+# experts is (gating, norm) where layers are of experts: gating is what makes weights of
+# logits where no key says it, norm whether they are divided by their sum ("key": a key says).
 ARCHITECTURES = {
-    "llama": {"half_split": False, "qk_norm": False},
-    "qwen3": {"half_split": True, "qk_norm": True},
+    "llama": {"experts": ("softmax", True)},
+    "qwen3": {"half_split": True, "qk_norm": "before"},
+    "qwen3moe": {"half_split": True, "qk_norm": "before", "experts": ("softmax", True)},
+    "qwen2moe": {"half_split": True, "experts": ("softmax", False)},
+    "glm4moe": {"half_split": True, "qk_norm": "optional", "ffn_norm": "post_attention_norm", "experts": ("sigmoid", "key")},
+    "ernie4_5-moe": {"experts": ("softmax", True)},
+    "hunyuan-moe": {"half_split": True, "qk_norm": "after", "experts": ("softmax", True)},
+    "minimax-m2": {"half_split": True, "qk_norm": "row", "experts": ("softmax", True)},
 }
+
+
+def silu(x):
+    return x / (1 + np.exp(-x))
+
+
+def softmax(x):
+    p = np.exp(x - x.max(-1, keepdims=True))
+    return p / p.sum(-1, keepdims=True)
 
 
 class Model:
@@ -42,8 +61,7 @@ class Model:
         self.dim_v = self.key("attention.value_length", width)
         self.eps = self.key("attention.layer_norm_rms_epsilon")
         self.rope_dims = self.key("rope.dimension_count", self.dim_k)
-        if self.key("expert_count", 0):
-            raise ValueError("experts are not computed here")
+        self.n_expert = self.key("expert_count", 0)
 
     def key(self, name, default=None):
         v = gguf.get(self.meta, f"{self.arch}.{name}", default)
@@ -104,7 +122,7 @@ class Model:
         angle = np.arange(len(x))[:, None, None] * freq
         c, s = np.cos(angle) * magnitude, np.sin(angle) * magnitude
         n = self.rope_dims
-        first, second = (slice(0, n // 2), slice(n // 2, n)) if self.differs["half_split"] else (slice(0, n, 2), slice(1, n, 2))
+        first, second = (slice(0, n // 2), slice(n // 2, n)) if self.differs.get("half_split") else (slice(0, n, 2), slice(1, n, 2))
         a, b = x[..., first], x[..., second]
         y = x.copy()
         y[..., first], y[..., second] = a * c - b * s, a * s + b * c
@@ -123,6 +141,54 @@ class Model:
             out[:, h] = p / p.sum(-1, keepdims=True) @ v[:, h // share]
         return out.reshape(n, -1)
 
+    def norm_heads(self, q, k, p, when):
+        """Norms of queries and keys (n, heads, dim), where the family has them at that time."""
+        kind = self.differs.get("qk_norm")
+        if kind == "optional":
+            kind = "before" if self.weight(p + "attn_q_norm.weight") is not None else None
+        if kind == "row" and when == "before":
+            return tuple(self.norm(x.reshape(len(x), -1), p + w).reshape(x.shape) for x, w in ((q, "attn_q_norm.weight"), (k, "attn_k_norm.weight")))
+        if kind == when:
+            return self.norm(q, p + "attn_q_norm.weight"), self.norm(k, p + "attn_k_norm.weight")
+        return q, k
+
+    def dense(self, h, p, suffix=""):
+        """The gated feed-forward layer."""
+        return self.linear(p + "ffn_down" + suffix, silu(self.linear(p + "ffn_gate" + suffix, h)) * self.linear(p + "ffn_up" + suffix, h))
+
+    def mixture(self, h, p):
+        """The layer of experts: for each row the outputs of those chosen, by their weights, and the shared one's."""
+        gating, norm = self.differs["experts"]
+        gating = {0: gating, 1: "softmax", 2: "sigmoid"}[self.key("expert_gating_func", 0)]
+        if norm == "key":
+            norm = self.key("expert_weights_norm", False)
+        logits = self.linear(p + "ffn_gate_inp", h)
+        values = softmax(logits) if gating == "softmax" else 1 / (1 + np.exp(-logits))
+        bias = self.weight(p + "exp_probs_b.bias")
+        biased = values if bias is None else values + bias
+        groups = self.key("expert_group_count", 1)
+        if groups > 1:
+            score = np.sort(biased.reshape(len(h), groups, -1), -1)[..., -2:].sum(-1)
+            kept = np.argsort(-score, -1, kind="stable")[:, : self.key("expert_group_used_count")]
+            hidden = np.ones_like(score, bool)
+            np.put_along_axis(hidden, kept, False, -1)
+            biased = np.where(np.repeat(hidden, self.n_expert // groups, -1), -np.inf, biased)
+        chosen = np.argsort(-biased, -1, kind="stable")[:, : self.key("expert_used_count")]
+        weights = np.take_along_axis(values, chosen, -1)
+        if norm:
+            weights = weights / np.maximum(weights.sum(-1, keepdims=True), 2.0**-14)
+        weights = weights * (self.key("expert_weights_scale", 0.0) or 1.0)
+        gate, up, down = (self.weight(p + f"ffn_{n}_exps.weight") for n in ("gate", "up", "down"))
+        y = np.zeros_like(h)
+        for i, row in enumerate(h):
+            for e, w in zip(chosen[i], weights[i]):
+                y[i] += w * (down[e] @ (silu(gate[e] @ row) * (up[e] @ row)))
+        if p + "ffn_up_shexp.weight" in self.weights:
+            shared = self.dense(h, p, "_shexp")
+            by = self.weight(p + "ffn_gate_inp_shexp.weight")
+            y += shared if by is None else shared / (1 + np.exp(-(h @ by.reshape(-1, 1))))
+        return y
+
     def log_probs(self, ids, window=None):
         """Natural logarithms of the next token's probabilities at each position: (n, vocabulary)."""
         n = len(ids)
@@ -134,13 +200,12 @@ class Model:
             q = self.linear(p + "attn_q", h).reshape(n, self.n_head, self.dim_k)
             k = self.linear(p + "attn_k", h).reshape(n, self.n_head_kv, self.dim_k)
             v = self.linear(p + "attn_v", h).reshape(n, self.n_head_kv, self.dim_v)
-            if self.differs["qk_norm"]:
-                q, k = self.norm(q, p + "attn_q_norm.weight"), self.norm(k, p + "attn_k_norm.weight")
-            a = self.attention(self.rope(q, table), self.rope(k, table), v, window)
+            q, k = self.norm_heads(q, k, p, "before")
+            q, k = self.norm_heads(self.rope(q, table), self.rope(k, table), p, "after")
+            a = self.attention(q, k, v, window)
             x = x + self.linear(p + "attn_output", a)
-            h = self.norm(x, p + "ffn_norm.weight")
-            gate = self.linear(p + "ffn_gate", h)
-            x = x + self.linear(p + "ffn_down", gate / (1 + np.exp(-gate)) * self.linear(p + "ffn_up", h))
+            h = self.norm(x, p + self.differs.get("ffn_norm", "ffn_norm") + ".weight")
+            x = x + (self.mixture(h, p) if p + "ffn_gate_inp.weight" in self.weights else self.dense(h, p))
         head = self.weight("output.weight")
         if head is None:
             head = self.weight("token_embd.weight")

@@ -105,6 +105,23 @@ class Writer:
         self.matrix(p + "ffn_up", ffn, s["ff"], s["embd"])
         self.matrix(p + "ffn_down", ffn, s["embd"], s["ff"], 1.4)
 
+    def experts(self, layer, kind, shared=False, bias=False):
+        """Experts in place of the FFN: a router, a bias for choosing, the experts, and one that all rows go to."""
+        s, p, r = self.sizes, f"blk.{layer}.", self.random
+        for part in ("gate", "up", "down"):
+            del self.tensors[f"{p}ffn_{part}.weight"]
+        n, embd, ff = s["experts"], s["embd"], s["ff_expert"]
+        self.add(p + "ffn_gate_inp.weight", "F32", r.bell(n, embd) * (2 / math.sqrt(embd)))
+        if bias:
+            self.add(p + "exp_probs_b.bias", "F32", r.bell(n) * 0.5)
+        for part in ("gate", "up"):
+            self.add(f"{p}ffn_{part}_exps.weight", kind, r.bell(n, ff, embd) / math.sqrt(embd))
+        self.add(p + "ffn_down_exps.weight", kind, r.bell(n, embd, ff) * (2 / math.sqrt(ff)))
+        if shared:
+            self.matrix(p + "ffn_gate_shexp", kind, ff, embd)
+            self.matrix(p + "ffn_up_shexp", kind, ff, embd)
+            self.matrix(p + "ffn_down_shexp", kind, embd, ff, 1.4)
+
     def finish(self, name):
         """Writes the model and its golden file."""
         path = keep.path("testdata", name + ".gguf")
@@ -137,6 +154,31 @@ def iq4_nl():
     w.finish("iq4_nl-small")
 
 
+def experts():
+    """GLM-4.5's block: experts by sigmoids with a bias, in groups, scaled, beside a shared one, behind a dense layer; half a head is turned."""
+    sizes = dict(layers=3, embd=64, ff=96, ff_expert=32, experts=8, vocab=320, heads=4, heads_kv=2, dim=32, freq_base=1e4, eps=1e-5)
+    w = Writer("glm4moe", "random, of GLM-4.5's form", 5, sizes)
+    for key, kind, v in (
+        ("rope.dimension_count", gguf.U32, 16), ("expert_count", gguf.U32, 8), ("expert_used_count", gguf.U32, 3),
+        ("expert_feed_forward_length", gguf.U32, 32), ("expert_shared_count", gguf.U32, 1), ("leading_dense_block_count", gguf.U32, 1),
+        ("expert_weights_norm", gguf.BOOL, True), ("expert_weights_scale", gguf.F32, 1.8),
+        ("expert_group_count", gguf.U32, 4), ("expert_group_used_count", gguf.U32, 2),
+    ):  # fmt: skip
+        w.meta["glm4moe." + key] = (kind, v)
+    w.vocabulary("qwen2")
+    w.add("token_embd.weight", "Q8_0", w.random.bell(sizes["vocab"], sizes["embd"]))
+    w.norm("output_norm", sizes["embd"])
+    w.matrix("output", "Q8_0", sizes["vocab"], sizes["embd"], 3.0)
+    for layer in range(sizes["layers"]):
+        w.block(layer, ("Q8_0", "Q8_0"), qk_norm=True)
+        p = f"blk.{layer}."
+        w.tensors[p + "post_attention_norm.weight"] = w.tensors.pop(p + "ffn_norm.weight")
+        if layer > 0:
+            w.experts(layer, "Q8_0", shared=True, bias=True)
+    w.finish("experts-small")
+
+
 if __name__ == "__main__":
     qwen3()
+    experts()
     iq4_nl()

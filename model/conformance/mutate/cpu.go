@@ -3,6 +3,7 @@ package main
 const (
 	kernels      = "cpu/kernels.go"
 	cpuAttention = "cpu/attention.go"
+	cpuExperts   = "cpu/experts.go"
 	plainProduct = "cpu/kernel/plain.go"
 	plainRows    = "cpu/kernel/plain_rows.go"
 	plainState   = "cpu/kernel/plain_state.go"
@@ -82,6 +83,17 @@ var cpuMutations = []mutation{
 	{"mul", kernels, "the last row dropped", "range p.rows(s) * s.dstCols {", "range max(1, p.rows(s)-1) * s.dstCols {"},
 	{"gather", kernels, "the first rows", "row(s.src[0], int(want), s.dstCols))", "row(s.src[0], i+0*int(want), s.dstCols))"},
 	{"gather", kernels, "only the first", "copy(row(s.dst, i, s.dstCols), row(s.src[0], int(want)", "copy(row(s.dst, 0*i, s.dstCols), row(s.src[0], int(want)"},
+	{"route", cpuExperts, "the bias in the weights", "math.Float32frombits(uint32(e)), v[e]", "math.Float32frombits(uint32(e)), biased(e)"},
+	{"route", cpuExperts, "groups left out", "if groups > 1 {", "if groups > 1<<20 {"},
+	{"route, bits", cpuExperts, "the floor left out", "if sum < model.RouteFloor {", "if sum < 0 {"},
+	{"route", cpuExperts, "scale left out", "numerics.Flush(float32(q*r)) * scale", "numerics.Flush(float32(q*r)) * (1 + 0*scale)"},
+	{"route", cpuExperts, "of equals the last", "if r > rank[at] {", "if r >= rank[at] {"},
+	{"matmul_experts", cpuExperts, "the first rows of a matrix", "e*of + int(s.Arg[1])", "e*of + 0*int(s.Arg[1])"},
+	{"matmul_experts", cpuExperts, "the first expert's matrix for all", "begin := e*of", "begin := 0*e*of"},
+	{"matmul_experts", cpuExperts, "the first row for all", "row(s.src[1], int(slot), in.Cols)", "row(s.src[1], 0*int(slot), in.Cols)"},
+	{"matmul_experts", cpuExperts, "the last part's tail dropped", "len(p.experts.active) * ((m + matRows - 1) / matRows)", "len(p.experts.active) * max(1, m/matRows)"},
+	{"combine", cpuExperts, "the first only", "range row(x, e, len(dst))", "range row(x, 0*e, len(dst))"},
+	{"combine, bits", cpuExperts, "not flushed", "dst[j] = numerics.Flush(v)\n	}\n}\n", "dst[j] = v\n	}\n}\n"},
 	{"sample", kernels, "at another token's position", "p.position(int(p.batch.Want[i]))", "p.position(0 * int(p.batch.Want[i]))"},
 	{"sample", kernels, "the first way for all", "how := p.batch.How[i]; !how.Logits", "how := p.batch.How[0]; !how.Logits"},
 	{"sample", kernels, "a token where the row is asked for", "; !how.Logits {", "; true {"},

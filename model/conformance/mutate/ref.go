@@ -1,8 +1,9 @@
 package main
 
 const (
-	ref      = "cpu/ref/ops.go"
-	refState = "cpu/ref/state.go"
+	ref        = "cpu/ref/ops.go"
+	refState   = "cpu/ref/state.go"
+	refExperts = "cpu/ref/experts.go"
 )
 
 // mutations are grouped by package, two or more an op.
@@ -77,6 +78,17 @@ var refMutations = []mutation{
 	{"mul", ref, "a square", "float32(x[j] * by)", "float32(x[j] * (x[j] + 0*by))"},
 	{"gather", ref, "the first rows", "p.row(s.Src[0], int(want)))\n	}\n}\n\nfunc choose", "p.row(s.Src[0], i+0*int(want)))\n	}\n}\n\nfunc choose"},
 	{"gather", ref, "only the first", "copy(p.row(s.Dst, i), p.row(s.Src[0], int(want)))", "copy(p.row(s.Dst, 0*i), p.row(s.Src[0], int(want)))"},
+	{"route", refExperts, "the bias in the weights", "w[j] = v[order[j]]", "w[j] = biased[order[j]]"},
+	{"route", refExperts, "not normed", "w[j] * numerics.Recip(sum)", "w[j] * numerics.Recip(0*sum+1)"},
+	{"route", refExperts, "scale left out", "w[j] * s.ArgFloat(3)", "w[j] * (1 + 0*s.ArgFloat(3))"},
+	{"route", refExperts, "groups left out", "if groups > 1 {", "if groups > 1<<20 {"},
+	{"route", refExperts, "of equals the last", "case ra < rb:", "case ra <= rb:"},
+	{"matmul_experts", refExperts, "the next expert", "expert := p.expert(s.Src[2], i, e)", "expert := p.expert(s.Src[2], i, used-1-e)"},
+	{"matmul_experts", refExperts, "the first rows of a matrix", "expert*of+first+j", "expert*of+0*first+j"},
+	{"matmul_experts", refExperts, "the first expert's row for all", "x[e*w.Cols:][:w.Cols]", "x[0*e*w.Cols:][:w.Cols]"},
+	{"matmul_experts", refExperts, "the first expert's bias for all", "p.weight(s.Src[3], expert, p.scratch)", "p.weight(s.Src[3], 0*expert, p.scratch)"},
+	{"combine", refExperts, "the weights of another order", "w[e] * x[e*len(dst)+j]", "w[used-1-e] * x[e*len(dst)+j]"},
+	{"combine", refExperts, "the first only", "x[e*len(dst)+j]", "x[0*e*len(dst)+j]"},
 	{"sample", ref, "at another token's position", "int32(p.position(int(want)))", "int32(p.position(0*int(want)))"},
 	{"sample", ref, "the first way for all", "how := p.batch.How[i]; !how.Logits", "how := p.batch.How[0]; !how.Logits"},
 	{"sample", ref, "a token where the row is asked for", "; !how.Logits {", "; true {"},
