@@ -121,10 +121,10 @@ void stage(uint j0, uint i0, uint n, uint b, uint pieces) {
 }
 
 void main() {
+    prepare();
     uint lane = gl_LocalInvocationID.x, tx = lane % TX, ty = lane / TX;
     uint j0 = gl_WorkGroupID.x * BM, i0 = gl_WorkGroupID.y * BN, n = inputs[p.count];
     if (i0 >= n) return;
-    prepare();
     // Sums of one, two and four chains that wait for their neighbours.
     precise float one[TM * TN], two[TM * TN], four[TM * TN];
 

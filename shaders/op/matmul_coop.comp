@@ -128,9 +128,9 @@ REALS plus(REALS a, REALS b) {
 }
 
 void main() {
+    prepare();
     uint j0 = gl_WorkGroupID.x * BM, i0 = gl_WorkGroupID.y * BN, n = inputs[p.count];
     if (i0 >= n) return;
-    prepare();
     uint js = gl_SubgroupID % SM * TM * M, is = gl_SubgroupID / SM * TN * N; // the subgroup's part of the tile
     // Sums of one, two and four chains that wait for their neighbours.
     REALS one[TM * TN], two[TM * TN], four[TM * TN];

@@ -115,11 +115,11 @@ float tree(uint at) {
 }
 
 void main() {
+    prepare();
     uint lane = gl_LocalInvocationID.x, team = lane / LANES, unit = lane % LANES;
     uint first_row = (gl_WorkGroupID.x + gl_WorkGroupID.y * gl_NumWorkGroups.x) * EACH * TEAMS, j0 = first_row + team * EACH;
     uint i0 = gl_WorkGroupID.z * COLS, n = inputs[p.count];
     if (first_row >= p.rows || i0 >= n) return;
-    prepare();
     precise float acc[ROWS * COLS * GROUPS];
     for (uint i = 0; i < ROWS * COLS * GROUPS; i++) acc[i] = 0;
 
