@@ -12,7 +12,8 @@
 //	input.go    Input: rows of activations, rounded once for all that multiply them
 //	scratch.go  Scratch: what one goroutine writes while it computes
 //	plain*.go   the plain form
-//	vector*.go  what the vector forms share: rounding, unpacking, tiles, norms, SwiGLU
+//	vector*.go  what the vector forms share: rounding, unpacking, tiles, rows of unpacked
+//	            blocks (vector_block.go: types without rows of their own), norms, SwiGLU
 //	row*.go, tile*.go, attention*.go   512 and 256 bits: one row of activations, many, attention
 //
 // Between its vectors a kernel does without floats of one element: the compiler gives those

@@ -3,7 +3,8 @@
 // integers with their scales and minimums.
 //
 // Adding a type: a line in the table (types.go) and a file NAME.go with its
-// function, whose comment draws the block. What cannot be decoded yet still has its
+// function, whose comment draws the block. Tables that stand in no formula are one file,
+// grids.txt, for the shaders and the oracle too. What cannot be decoded yet still has its
 // size here, so that files that hold it can be listed, cut and copied.
 //
 // Everything is read-only after start-up and safe for any goroutine.

@@ -79,10 +79,8 @@ func points[P [4]int8 | [8]int8](name string, levels []int8) []P {
 // low bits of signs, set where negative.
 func (v *Ints) signed(at int, point []int8, signs byte) {
 	for j, q := range point {
-		if signs>>j&1 == 1 {
-			q = -q
-		}
-		v.Q[at+j] = q
+		m := -int8(signs >> j & 1) // −1 where negative: no branch, for signs are as chance has them
+		v.Q[at+j] = (q ^ m) - m
 	}
 }
 

@@ -5,7 +5,8 @@ shared uint grid[GRID];
 
 // prepare fills the table; all invocations of the workgroup call it.
 void prepare() {
-    for (uint i = gl_LocalInvocationID.x; i < GRID; i += LOCAL) grid[i] = grid_words[i];
+    uint words[GRID] = grid_words; // not in the loop, where compilers would fill it anew each time
+    for (uint i = gl_LocalInvocationID.x; i < GRID; i += LOCAL) grid[i] = words[i];
     barrier();
 }
 

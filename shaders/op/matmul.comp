@@ -131,6 +131,7 @@ void stage(uint j0, uint i0, uint n, uint b, uint pieces) {
 }
 
 void main() {
+    prepare();
     uint lane = gl_LocalInvocationID.x, tx = lane % TX, ty = lane / TX;
     uint j0 = gl_WorkGroupID.x * BM, i0 = gl_WorkGroupID.y * BN, n = inputs[p.count];
     if (EXPERTS) {
@@ -138,7 +139,6 @@ void main() {
         n = tile_columns(gl_WorkGroupID.y);
     }
     if (i0 >= n || !any_here(j0, BM)) return;
-    prepare();
     // Sums of one, two and four chains that wait for their neighbours.
     precise float one[TM * TN], two[TM * TN], four[TM * TN];
 

@@ -137,13 +137,13 @@ REALS plus(REALS a, REALS b) {
 }
 
 void main() {
+    prepare();
     uint j0 = gl_WorkGroupID.x * BM, i0 = gl_WorkGroupID.y * BN, n = inputs[p.count];
     if (EXPERTS) {
         i0 = 0;
         n = tile_columns(gl_WorkGroupID.y);
     }
     if (i0 >= n || !any_here(j0, BM)) return;
-    prepare();
     uint js = gl_SubgroupID % SM * TM * M, is = gl_SubgroupID / SM * TN * N; // the subgroup's part of the tile
     // Sums of one, two and four chains that wait for their neighbours.
     REALS one[TM * TN], two[TM * TN], four[TM * TN];

@@ -131,6 +131,7 @@ float tree(uint at) {
 }
 
 void main() {
+    prepare();
     uint lane = gl_LocalInvocationID.x, team = lane / LANES, unit = lane % LANES;
     uint first_row = (gl_WorkGroupID.x + gl_WorkGroupID.y * gl_NumWorkGroups.x) * EACH * TEAMS, j0 = first_row + team * EACH;
     i0 = gl_WorkGroupID.z * COLS;
@@ -149,7 +150,6 @@ void main() {
         for (uint i = 0; i < COLS; i++) slot[i] = tile_slot(min(i, n - 1));
     }
     if (!any_here(first_row, EACH * TEAMS)) return;
-    prepare();
     precise float acc[ROWS * COLS * GROUPS];
     for (uint i = 0; i < ROWS * COLS * GROUPS; i++) acc[i] = 0;
 
