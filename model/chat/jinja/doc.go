@@ -7,8 +7,8 @@
 //
 //	lex.go                  source to tokens, white space around tags taken away
 //	parse.go, parse_expr.go tokens to nodes (ast.go)
-//	exec.go, eval.go        a walk over the nodes; ops.go has the operators
-//	filters*.go, tests.go, methods.go, globals.go   what a template may call
+//	exec.go, eval.go        a walk over the nodes; args.go calls, ops.go operators
+//	filters*.go, tests.go, methods.go, strings.go, globals.go   what a template may call
 //	value.go, text.go, repr.go, json.go, format.go  values and how they are written
 //
 // A template comes out of a file from anyone. So there is no include, import or

@@ -116,11 +116,11 @@ func (m *machine) percent(s Str, v Value) Value {
 		}
 		m.lay(b, x, f)
 	}
-	switch v.(type) {
+	switch v := v.(type) {
 	case *Undefined: // as those below, it might have had items
 		isDict = true
 	case *List:
-		isDict = !v.(*List).tuple
+		isDict = !v.tuple
 	}
 	if used < len(vals) && !isDict {
 		m.fail("not all arguments of the format are used")

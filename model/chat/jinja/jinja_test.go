@@ -79,68 +79,67 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
+// templates renders each template of a folder with each of its conversations.
 func templates(t *testing.T, dir string) {
 	if _, err := os.Stat(dir); err != nil {
 		t.Skip("the real templates are not here: ", dir)
 	}
-	{
-		var all conversations
-		readJSON(t, filepath.Join(dir, "conversations.json"), &all)
-		files, _ := filepath.Glob(filepath.Join(dir, "*.jinja"))
-		cases := 0
-		for _, f := range files {
-			name := filepath.Base(f[:len(f)-len(".jinja")])
-			source, err := os.ReadFile(f)
+	var all conversations
+	readJSON(t, filepath.Join(dir, "conversations.json"), &all)
+	files, _ := filepath.Glob(filepath.Join(dir, "*.jinja"))
+	cases := 0
+	for _, f := range files {
+		name := filepath.Base(f[:len(f)-len(".jinja")])
+		source, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tmpl, err := Parse(string(source), Limits{})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var want struct {
+			Cases map[string]struct {
+				Text  *string
+				Error string
+				By    string
+			}
+		}
+		readJSON(t, filepath.Join(dir, "expected", name+".json"), &want)
+		for _, raw := range all.Conversations {
+			v, err := Decode(raw, true)
 			if err != nil {
 				t.Fatal(err)
 			}
-			tmpl, err := Parse(string(source), Limits{})
-			if err != nil {
-				t.Errorf("%s: %v", name, err)
-				continue
-			}
-			var want struct {
-				Cases map[string]struct {
-					Text  *string
-					Error string
-					By    string
-				}
-			}
-			readJSON(t, filepath.Join(dir, "expected", name+".json"), &want)
-			for _, raw := range all.Conversations {
-				v, err := Decode(raw, true)
+			vars := v.(*Dict)
+			id, _ := vars.Get("id")
+			vars.remove("s" + "id")
+			for k, raw := range all.Vars[name] {
+				x, err := Decode(raw, false)
 				if err != nil {
 					t.Fatal(err)
 				}
-				vars := v.(*Dict)
-				id, _ := vars.Get("id")
-				vars.remove("s" + "id")
-				for k, raw := range all.Vars[name] {
-					x, err := Decode(raw, false)
-					if err != nil {
-						t.Fatal(err)
-					}
-					vars.Set(k, x)
-				}
-				got, err := tmpl.Render(context.Background(), vars, time.Unix(1767323045, 0).UTC())
-				w, ok := want.Cases[id.(Str).s]
-				cases++
-				switch {
-				case !ok:
-					t.Errorf("%s, %s: nothing is expected", name, id.(Str).s)
-				case w.By == "either":
-				case w.Text == nil && err == nil:
-					t.Errorf("%s, %s: no error, expected %s", name, id.(Str).s, w.Error)
-				case w.Text != nil && err != nil:
-					t.Errorf("%s, %s: %v", name, id.(Str).s, err)
-				case w.Text != nil && got.String != *w.Text:
-					t.Errorf("%s, %s:\n%q, expected\n%q", name, id.(Str).s, got.String, *w.Text)
-				}
+				vars.Set(k, x)
+			}
+			got, err := tmpl.Render(context.Background(), vars, time.Unix(1767323045, 0).UTC())
+			w, ok := want.Cases[id.(Str).s]
+			cases++
+			switch {
+			case !ok:
+				t.Errorf("%s, %s: nothing is expected", name, id.(Str).s)
+			case w.By == "either":
+			case w.Text == nil && err == nil:
+				t.Errorf("%s, %s: no error, expected %s", name, id.(Str).s, w.Error)
+			case w.Text != nil && err != nil:
+				t.Errorf("%s, %s: %v", name, id.(Str).s, err)
+			case w.Text != nil && got.String != *w.Text:
+				t.Errorf("%s, %s:\n%q, expected\n%q", name, id.(Str).s, got.String, *w.Text)
 			}
 		}
-		t.Logf("%s: %d cases", dir, cases)
-		if cases < 9 {
-			t.Errorf("%s: only %d cases", dir, cases)
-		}
+	}
+	t.Logf("%s: %d cases", dir, cases)
+	if cases < 9 {
+		t.Errorf("%s: only %d cases", dir, cases)
 	}
 }
