@@ -22,6 +22,7 @@ o = p.parse_args()
 keep.check = o.check
 
 import blocks
+import encode
 import golden
 import models
 import perplexity
@@ -33,6 +34,7 @@ tests = unittest.defaultTestLoader.loadTestsFromModule(self_test)
 if not unittest.TextTestRunner(stream=sys.stdout).run(tests).wasSuccessful():
     sys.exit(1)
 blocks.main()
+encode.main()
 golden.update(keep.path("testdata", "sotu-8m-q4_k_m.gguf"))
 models.qwen3()
 models.iq4_nl()
