@@ -18,10 +18,14 @@ var encoders = map[Type]func(dst []byte, x, w []float32){
 	Q4_1:   encodeQ4_1,
 	Q5_0:   encodeQ5_0,
 	Q5_1:   encodeQ5_1,
+	Q2_K:   encodeQ2_K,
+	Q3_K:   encodeQ3_K,
 	Q4_K:   encodeQ4_K,
 	Q5_K:   encodeQ5_K,
 	Q6_K:   encodeQ6_K,
 	IQ4_NL: encodeIQ4_NL,
+	IQ4_XS: encodeIQ4_XS,
+	MXFP4:  encodeMXFP4,
 }
 
 // CanEncode reports whether Encode works for the type: it can be written, and read
@@ -51,7 +55,11 @@ func Encode(t Type, dst []byte, x, w []float32) {
 	encode := encoders[t]
 	clear(dst)
 	for len(x) > 0 {
-		encode(dst[:ti.bytes], x[:ti.block], w[:ti.block])
+		weights := w[:ti.block]
+		if !slices.ContainsFunc(weights, func(w float32) bool { return w > 0 }) {
+			weights = ones
+		}
+		encode(dst[:ti.bytes], x[:ti.block], weights)
 		dst, x = dst[ti.bytes:], x[ti.block:]
 		if len(w) > ti.block {
 			w = w[ti.block:]

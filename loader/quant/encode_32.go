@@ -64,7 +64,7 @@ func putFives(dst []byte, q [32]byte) {
 }
 
 func encodeIQ4_NL(dst []byte, x, w []float32) {
-	d := putHalf(dst, fitScale(x, w, -127, 14, func(v float64) float64 { return float64(valuesIQ4NL[nearestIQ4NL(v)]) }))
+	d := putHalf(dst, fitScale(x, w, -127, 14, levelIQ4NL))
 	var q [32]byte
 	for i, v := range x {
 		if d != 0 {
@@ -81,4 +81,43 @@ func nearestIQ4NL(v float64) byte {
 		i++
 	}
 	return byte(i)
+}
+
+// levelIQ4NL is the value nearest to v.
+func levelIQ4NL(v float64) float64 { return float64(valuesIQ4NL[nearestIQ4NL(v)]) }
+
+// valuesE2M1 are what the nibbles of MXFP4 stand for, doubled; those from 8 on are the
+// negatives.
+var valuesE2M1 = [8]float64{0, 1, 2, 3, 4, 6, 8, 12}
+
+// encodeMXFP4 looks among the three exponents round the one that brings the value
+// farthest from zero to the last levels.
+func encodeMXFP4(dst []byte, x, w []float32) {
+	m := farthest(x)
+	if m == 0 {
+		return
+	}
+	best := math.Inf(1)
+	for e := math.Ilogb(m) + 124; e <= math.Ilogb(m)+126; e++ {
+		e := min(max(e, 1), 254)
+		var q [32]byte
+		step, loss := math.Ldexp(1, e-128), 0.0
+		for i, v := range x {
+			v := float64(v) / step
+			n := 0
+			for n < 7 && 2*math.Abs(v) > valuesE2M1[n]+valuesE2M1[n+1] {
+				n++
+			}
+			off := (math.Abs(v) - valuesE2M1[n]) * step
+			loss += float64(w[i]) * off * off
+			if q[i] = byte(n); v < 0 && n > 0 {
+				q[i] |= 8
+			}
+		}
+		if loss < best {
+			best = loss
+			dst[0] = byte(e)
+			PackNibbles(dst[1:], q[:], 16)
+		}
+	}
 }

@@ -23,7 +23,8 @@ var mixes = []mix{
 	{"F32", 0, quant.F32}, {"F16", 1, quant.F16}, {"BF16", 32, quant.BF16},
 	{"Q4_0", 2, quant.Q4_0}, {"Q4_1", 3, quant.Q4_1}, {"Q8_0", 7, quant.Q8_0}, {"Q5_0", 8, quant.Q5_0}, {"Q5_1", 9, quant.Q5_1},
 	{"Q4_K_S", 14, quant.Q4_K}, {"Q4_K_M", 15, quant.Q4_K}, {"Q5_K_S", 16, quant.Q5_K}, {"Q5_K_M", 17, quant.Q5_K}, {"Q6_K", 18, quant.Q6_K},
-	{"IQ4_NL", 25, quant.IQ4_NL},
+	{"Q2_K", 10, quant.Q2_K}, {"Q3_K_S", 11, quant.Q3_K}, {"Q3_K_M", 12, quant.Q3_K}, {"Q3_K_L", 13, quant.Q3_K},
+	{"IQ4_NL", 25, quant.IQ4_NL}, {"IQ4_XS", 30, quant.IQ4_XS}, {"MXFP4_MOE", 38, quant.MXFP4},
 }
 
 // Names lists the types and mixes that a model can be written as.
@@ -36,7 +37,12 @@ func Names() (names []string) {
 	return names
 }
 
+// findMix finds a mix by its name in any case; Q3_K, Q4_K and Q5_K alone stand for
+// their _M.
 func findMix(name string) (mix, error) {
+	if slices.Contains([]string{"Q3_K", "Q4_K", "Q5_K"}, strings.ToUpper(name)) {
+		name += "_M"
+	}
 	for _, m := range mixes {
 		if strings.EqualFold(m.name, name) && m.base.CanEncode() {
 			return m, nil
@@ -121,6 +127,11 @@ func (m *model) choose(x mix, t *loader.Tensor) quant.Type {
 	switch {
 	case block == 1:
 		return base
+	case base == quant.MXFP4: // for experts alone
+		if len(t.Dims) > 2 && t.Dims[2] > 1 {
+			return base
+		}
+		return quant.Q8_0
 	case name == "output.weight" || m.tied && isEmbedding(name):
 		if m.arch == "falcon" || t.Dims[0]%block != 0 || base == quant.Q8_0 {
 			return quant.Q8_0
@@ -134,9 +145,7 @@ func (m *model) choose(x mix, t *loader.Tensor) quant.Type {
 			return quant.Q8_0
 		}
 	case strings.Contains(name, "attn_output.weight"):
-		if m.experts == 8 && m.arch != "falcon" && (strings.HasPrefix(x.name, "Q4_K") || x.name == "IQ4_NL") {
-			return quant.Q5_K
-		}
+		return m.output(x)
 	case strings.Contains(name, "ffn_down"):
 		i := m.downs[name]
 		if m.experts > 1 {
@@ -147,16 +156,56 @@ func (m *model) choose(x mix, t *loader.Tensor) quant.Type {
 	return base
 }
 
+// output is the type of the matrix after attention.
+func (m *model) output(x mix) quant.Type {
+	switch {
+	case m.arch == "falcon":
+		if x.name == "Q3_K_L" {
+			return quant.Q4_K
+		}
+	case m.experts == 8:
+		if slices.Contains([]string{"Q2_K", "Q3_K_S", "Q3_K_M", "Q4_K_S", "Q4_K_M", "IQ4_NL", "IQ4_XS"}, x.name) {
+			return quant.Q5_K
+		}
+	case x.name == "Q2_K":
+		return quant.Q3_K
+	case x.name == "Q3_K_M":
+		return quant.Q4_K
+	case x.name == "Q3_K_L":
+		return quant.Q5_K
+	}
+	return x.base
+}
+
 // value is the type of the i-th matrix that makes values.
 func (m *model) value(x mix, i int) quant.Type {
 	t := x.base
-	switch {
-	case (x.name == "Q4_K_M" || x.name == "Q5_K_M") && moreBits(i, len(m.values)):
-		t = quant.Q6_K
-	case x.name == "Q4_K_S" && i < 4, x.name == "IQ4_NL" && m.groups >= 4:
+	switch more := moreBits(i, len(m.values)); x.name {
+	case "Q2_K":
+		if t = quant.Q3_K; m.groups >= 4 {
+			t = quant.Q4_K
+		}
+	case "Q3_K_M":
+		if t = quant.Q4_K; i < 2 {
+			t = quant.Q5_K
+		}
+	case "Q3_K_L":
 		t = quant.Q5_K
+	case "Q4_K_S":
+		if i < 4 {
+			t = quant.Q5_K
+		}
+	case "Q4_K_M", "Q5_K_M":
+		if more {
+			t = quant.Q6_K
+		}
+	case "IQ4_NL", "IQ4_XS":
+		if m.groups >= 4 {
+			t = quant.Q5_K
+		}
 	}
-	if t == quant.Q4_K && m.layers == 80 && m.groups > 1 && (m.arch == "llama" || m.arch == "qwen2") { // the 70B models
+	large := m.layers == 80 && m.groups > 1 && (m.arch == "llama" || m.arch == "qwen2") // the 70B models
+	if large && (t == quant.Q3_K || t == quant.Q4_K) {
 		t = quant.Q5_K
 	}
 	if m.experts == 8 {
@@ -167,16 +216,22 @@ func (m *model) value(x mix, i int) quant.Type {
 
 // down is the type of the last matrix of the i-th FFN.
 func (m *model) down(x mix, i int) quant.Type {
-	falcon, more := m.arch == "falcon", moreBits(i, m.layers)
+	falcon, more, early := m.arch == "falcon", moreBits(i, m.layers), i < m.layers/8
 	switch {
+	case x.name == "Q2_K":
+		return quant.Q3_K
+	case x.name == "Q3_K_M" && i < m.layers/16, x.name == "Q3_K_L" && !falcon:
+		return quant.Q5_K
+	case x.name == "Q3_K_M" && (!falcon || more), x.name == "Q3_K_L":
+		return quant.Q4_K
 	case x.name == "Q4_K_M" && falcon && i < m.layers/16, x.name == "Q4_K_M" && !falcon && more, x.name == "Q5_K_M" && more:
 		return quant.Q6_K
-	case x.name == "Q4_K_M" && more,
-		x.name == "Q4_K_S" && !falcon && i < m.layers/8, x.name == "IQ4_NL" && i < m.layers/8 && !m.weighted:
+	case x.name == "Q4_K_M" && more, x.name == "Q4_K_S" && !falcon && early,
+		strings.HasPrefix(x.name, "IQ4_") && early && !m.weighted:
 		return quant.Q5_K
-	case x.name == "Q4_0" && i < m.layers/8 && m.weighted && quant.Q4_1.CanEncode():
+	case x.name == "Q4_0" && early && m.weighted && quant.Q4_1.CanEncode():
 		return quant.Q4_1
-	case x.name == "Q5_0" && i < m.layers/8 && m.weighted && quant.Q5_1.CanEncode():
+	case x.name == "Q5_0" && early && m.weighted && quant.Q5_1.CanEncode():
 		return quant.Q5_1
 	}
 	return x.base
@@ -202,7 +257,8 @@ func mayChange(t *loader.Tensor) bool {
 }
 
 // smaller is the type that stands in where a type's blocks do not divide a row.
-var smaller = map[quant.Type]quant.Type{quant.Q4_K: quant.Q5_0, quant.Q5_K: quant.Q5_1, quant.Q6_K: quant.Q8_0}
+var smaller = map[quant.Type]quant.Type{quant.Q4_K: quant.Q5_0, quant.Q5_K: quant.Q5_1, quant.Q6_K: quant.Q8_0,
+	quant.Q2_K: quant.Q4_0, quant.Q3_K: quant.Q4_0, quant.IQ4_XS: quant.IQ4_NL}
 
 // fitting is the type itself where its blocks divide a row of n elements; else the one
 // that stands in for it, or F16.

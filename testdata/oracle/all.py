@@ -22,6 +22,7 @@ o = p.parse_args()
 keep.check = o.check
 
 import blocks
+import encode
 import golden
 import grids
 import models
@@ -35,6 +36,7 @@ if not unittest.TextTestRunner(stream=sys.stdout).run(tests).wasSuccessful():
     sys.exit(1)
 grids.main()
 blocks.main()
+encode.main()
 golden.update(keep.path("testdata", "sotu-8m-q4_k_m.gguf"))
 models.qwen3()
 models.iq4_nl()
