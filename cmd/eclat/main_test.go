@@ -208,7 +208,7 @@ func TestInspectWhatCannotRun(t *testing.T) {
 		path string
 		code int
 		says string
-	}{{write("other.gguf", "mamba"), 0, "supported are llama, qwen3"}, {write("unsound.gguf", "llama"), 3, "llama.block_count"}} {
+	}{{write("other.gguf", "mamba"), 0, "this model cannot be run"}, {write("unsound.gguf", "llama"), 3, "llama.block_count"}} {
 		out, errs, code := eclat(t, "", "inspect", c.path)
 		if code != c.code || !strings.Contains(out, "token_embd.weight") || !strings.Contains(errs, c.says) || strings.Count(errs, "\n") != 1 {
 			t.Errorf("exit code %d, want %d; stdout %q, stderr %q", code, c.code, out, errs)
