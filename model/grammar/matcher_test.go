@@ -24,6 +24,7 @@ func someGrammars(t testing.TB) []*Grammar {
 		`root ::= ("a" | "ab" | [^"]){1,40} ("\"" root)?`,
 		"root ::= \"(\" root \")\" | x{0,20} | root2\nroot2 ::= \"[\" root \"]\" root?\nx ::= \"a\"{1,30} | \"b\" x",
 		`root ::= .* "end"`,
+		`root ::= [^"]{2,12} [a-z ]* "\""?`,
 	} {
 		g, err := FromGBNF(s)
 		if err != nil {
@@ -82,6 +83,31 @@ func TestMaskIsTokenByToken(t *testing.T) {
 		}
 	}
 	t.Logf("%d masks of %d tokens", steps, v.Len())
+}
+
+// TestPlainVocabulary: where all tokens are plain text and a count alone decides, the count
+// is in the key of the mask.
+func TestPlainVocabulary(t *testing.T) {
+	v, err := NewVocabulary([][]byte{[]byte("a"), []byte("aa"), []byte("aaa"), nil}, []int32{3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := FromGBNF(`root ::= [^"]{1,12}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := NewMasks(g, v, 1<<16).Matcher(0)
+	mask := make([]uint64, 1)
+	for n, want := range []uint64{7, 15, 15, 15, 15, 15, 15, 15, 15, 15, 11, 9, 8} {
+		if err := m.Mask(mask); err != nil || mask[0] != want {
+			t.Errorf("behind %d letters: mask %b, not %b (%v)", n, mask[0], want, err)
+		}
+		if n < 12 {
+			if err := m.Accept(0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // TestRollback: back and forth at random, a matcher is where a fresh one is.

@@ -52,6 +52,13 @@ func TestSchemaRefused(t *testing.T) {
 		{`{"properties":{"a\u001b\n":{"not":{}}}}`, `#/properties/a\x1b\n/not`},
 		{`{"type":"integer","minimum":1e999999999}`, `#/minimum`},
 		{`{"type":"string","maxLength":9000,"pattern":"a"}`, `automaton`},
+		{`{"oneOf":[{"type":"array"},{"type":"array","maxItems":1}]}`, `#/oneOf: oneOf is supported only`},
+		{`{"oneOf":[{"type":"null"},{"type":"boolean"},{"type":["boolean","string"]}]}`, `(branches 1 and 2)`},
+		{`{"oneOf":[{"type":"object"},{"type":"object","required":["a"]}]}`, `#/oneOf`},
+		{`{"oneOf":[{"enum":[1,2]},{"enum":[2.0,3]}]}`, `#/oneOf`},
+		{`{"oneOf":[{"type":"string"},{"const":"x"}]}`, `#/oneOf`},
+		{`{"oneOf":[{"type":"string","pattern":"a"},{"type":"string","pattern":"b"}]}`, `#/oneOf`},
+		{`{"oneOf":[{"anyOf":[{"type":"null"},{"type":"array"}]},{"type":"null"}]}`, `#/oneOf`},
 		{strings.Repeat(`{"items":`, 1000) + `{}` + strings.Repeat(`}`, 1000), `nested deeper`},
 	} {
 		_, err := FromSchema([]byte(c.doc), SchemaOptions{})

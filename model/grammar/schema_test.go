@@ -132,6 +132,16 @@ null
 {"k":"b"}
 {"k":"b","v":"x"}`, `{"k":"a"}
 {"k":"c"}`},
+	{`{"oneOf":[{"type":"integer","maximum":5},{"type":"number","exclusiveMinimum":5},{"type":"string","pattern":"^a"},{"type":"string","pattern":"^b"},{"const":"c"},{"type":"null"}]}`,
+		`5
+5.5
+6
+"ab"
+"ba"
+"c"
+null`, `4.5
+"d"
+true`},
 	{`{"allOf":[{"type":"object","properties":{"a":{"type":"integer","minimum":1}}},{"properties":{"a":{"maximum":3},"b":true},"required":["a"],"additionalProperties":false}]}`,
 		`{"a":1}
 {"a":3,"b":[{}]}`, `{"a":0}
