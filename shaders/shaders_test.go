@@ -45,8 +45,8 @@ func TestTable(t *testing.T) {
 // TestGrids: the tables of the shaders are those of package quant.
 func TestGrids(t *testing.T) {
 	files := Grids()
-	if len(files) != 6 {
-		t.Errorf("%d grids, want 6", len(files))
+	if len(files) != 4 {
+		t.Errorf("%d grids, want 4", len(files))
 	}
 	for name, text := range files {
 		if data, err := os.ReadFile(filepath.FromSlash(name)); err != nil || string(data) != text {

@@ -30,11 +30,8 @@ var planesOf = map[quant.Type][]plane{
 	quant.TQ2_0:   {{0, 64}, {64, 2}},
 	quant.IQ2_XXS: {{2, 64}, {0, 2}},
 	quant.IQ2_XS:  {{2, 64}, {66, 8}, {0, 2}},
-	quant.IQ2_S:   {{2, 80}, {0, 2}},
 	quant.IQ3_XXS: {{2, 96}, {0, 2}},
 	quant.IQ3_S:   {{2, 64}, {66, 8}, {74, 32}, {106, 4}, {0, 2}},
-	quant.IQ1_S:   {{2, 48}, {0, 2}},
-	quant.IQ1_M:   {{0, 48}, {48, 8}},
 }
 
 // Repack returns the device layout of a weight type, nil for the file's own.

@@ -68,18 +68,12 @@
 #include "type/iq2_xs.glsl"
 #elif TYPE == 18
 #include "type/iq3_xxs.glsl"
-#elif TYPE == 19
-#include "type/iq1_s.glsl"
 #elif TYPE == 20
 #include "type/iq4_nl.glsl"
 #elif TYPE == 21
 #include "type/iq3_s.glsl"
-#elif TYPE == 22
-#include "type/iq2_s.glsl"
 #elif TYPE == 23
 #include "type/iq4_xs.glsl"
-#elif TYPE == 29
-#include "type/iq1_m.glsl"
 #elif TYPE == 30
 #include "type/bf16.glsl"
 #elif TYPE == 34
