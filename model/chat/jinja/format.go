@@ -182,7 +182,7 @@ func (m *machine) numeral(v Value, f spec) (text string) {
 		prec = 6
 	}
 	switch verb := f.verb; {
-	case verb == 'd' && !isInt, isInt == false && strings.IndexByte("xXobc", verb) >= 0 && verb != 0:
+	case verb == 'd' && !isInt, !isInt && strings.IndexByte("xXobc", verb) >= 0 && verb != 0:
 		m.fail("the format %%%c needs an integer", verb)
 	case verb == 'c':
 		return string(rune(i))
