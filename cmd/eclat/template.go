@@ -26,8 +26,9 @@ func newTemplate() *cobra.Command {
 		Long: `Show a model's chat template and what it can do, or render a conversation.
 
 The template is the model's own (tokenizer.chat_template), else a built-in one
-that is known to fit. --template names a built-in one (` + chat.Names() + `)
-or a file, for which no MODEL is needed unless ids are asked for.
+that is known to fit. --template names a built-in one or a file, for which no
+MODEL is needed unless ids are asked for. Built in are:
+  ` + chat.Names() + `
 
 A conversation is one JSON object with the variables of the template: messages,
 tools, add_generation_prompt and others. Control tokens spelt out in it stay

@@ -169,9 +169,8 @@ func (m *machine) item(v, key Value) Value {
 			return v.items[i]
 		}
 	case Str:
-		if _, ok := index(key, 1<<62); ok || isInt(key) {
-			n := m.runes(v)
-			if i, ok := index(key, n); ok {
+		if isInt(key) {
+			if i, ok := index(key, m.runes(v)); ok {
 				at := m.offset(v.s, i)
 				return m.cut(v, at, at+width(v.s[at:]))
 			}
