@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -37,4 +38,42 @@ func TestQuantize(t *testing.T) {
 		t.Errorf("errors: %s\n%s", full, dry)
 	}
 	ok(t, "", "run", path, "-p", "a", "-n", "2", "--device", "cpu")
+}
+
+// TestQuantizeRefused: what cannot be done is one line, and leaves no file.
+func TestQuantizeRefused(t *testing.T) {
+	in := filepath.Join("..", "..", "testdata", "qwen3-small.gguf")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "out.gguf")
+	for _, c := range []struct {
+		code int
+		says string
+		args []string
+	}{
+		{2, `"Q9" is none of`, []string{in, path, "Q9"}},
+		{2, "takes the model, the file to write and the type", []string{in, path}},
+		{2, "REGEX=TYPE", []string{in, path, "Q4_0", "--tensor-type", "x"}},
+		{3, "no importance matrix", []string{in, path, "Q4_0", "--imatrix", in}},
+		{1, "exists", []string{in, in, "Q4_0"}},
+		{1, "no such file", []string{in, filepath.Join(dir, "no", "out.gguf"), "Q4_0"}},
+	} {
+		out, errs, code := eclat(t, "", append([]string{"quantize"}, c.args...)...)
+		last := errs[strings.LastIndex(strings.TrimSuffix(errs, "\n"), "\n")+1:] // after the warning
+		if code != c.code || out != "" || !strings.Contains(last, c.says) {
+			t.Errorf("%v: exit code %d, %q, %q", c.args, code, out, errs)
+		}
+	}
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("needs a shell to limit the size of files, which stands for a full disk:", err)
+	}
+	cmd := exec.Command(sh, "-c", `ulimit -f 20; exec "$@"`, "sh", os.Args[0], "quantize", in, path, "Q4_0")
+	cmd.Env = append(os.Environ(), "ECLAT_MAIN=1")
+	out, _ := cmd.CombinedOutput()
+	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(string(out), path) || !strings.Contains(string(out), "too large") {
+		t.Errorf("a full disk: exit code %d, %q", code, out)
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("%s is left", left[0].Name())
+	}
 }
