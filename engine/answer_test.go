@@ -153,7 +153,7 @@ func TestContinue(t *testing.T) {
 	want, _ := run(len(ids), 0)
 	run(70, -1)
 	got, st := run(len(ids), -1)
-	if !slices.Equal(got, want) || st.CachedTokens != 64 {
+	if !slices.Equal(got, want) || st.CachedTokens < 70 { // what was generated may go on alike
 		t.Errorf("with %d shared tokens %v, without %v", st.CachedTokens, got, want)
 	}
 	if got, st := run(len(ids), 40); !slices.Equal(got, want) || st.CachedTokens != 32 {

@@ -163,27 +163,29 @@ func (x *index) addTail(q *sequence) {
 		return
 	}
 	key := pageKey{x.under(q), tailOf(q.tokens[from:to])}
-	if x.nodes[key] != nil {
-		return
-	}
-	n := &node{key: key, units: make([]int32, len(x.pages.kinds))}
-	for pool := range n.units {
-		at := q.pages
+	own := func(pool int) int32 {
 		if x.pages.kinds[pool].Per == model.Sequence {
-			at = 0
+			return q.units[pool][0]
 		}
-		if n.units[pool] = q.units[pool][at]; n.units[pool] < 0 {
-			x.prune(key.before)
-			return
+		return q.units[pool][q.pages]
+	}
+	n := x.nodes[key]
+	if n == nil {
+		n = &node{key: key, units: make([]int32, len(x.pages.kinds))}
+		for pool := range n.units {
+			n.units[pool] = -1
+		}
+		x.nodes[key] = n
+		x.tails[key.before] = append(x.tails[key.before], n)
+		key.before.children++
+	}
+	for pool, u := range n.units { // what had been given up is there again
+		if u < 0 {
+			n.units[pool] = own(pool)
+			x.pages.keep(pool, n.units[pool])
 		}
 	}
-	for pool, u := range n.units {
-		x.pages.keep(pool, u)
-	}
-	x.nodes[key] = n
-	x.tails[key.before] = append(x.tails[key.before], n)
-	key.before.children++
-	x.link(n)
+	x.use(n)
 }
 
 // under is the node that q stands on, its caller's root where there is none.

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +11,19 @@ import (
 	"eclat/loader"
 	"eclat/loader/quantize"
 )
+
+// wrapped joins names to indented lines.
+func wrapped(names []string) string {
+	var lines []string
+	line := " "
+	for _, name := range names {
+		if len(line)+1+len(name) > 80 {
+			lines, line = append(lines, line), " "
+		}
+		line += " " + name
+	}
+	return strings.Join(append(lines, line), "\n")
+}
 
 func newQuantize() *cobra.Command {
 	var (
@@ -24,7 +36,8 @@ func newQuantize() *cobra.Command {
 		Short: "Write a model with smaller weights",
 		Long: `Write a model anew with its weights as another type.
 
-TYPE is one of ` + strings.Join(quantize.Names(), " ") + `;
+TYPE is one of
+` + wrapped(quantize.Names()) + `;
 those with _S or _M are mixes that spend more bits where they count. IN is best of
 F32, F16 or BF16: what another type lost already stays lost. It may be split into
 several files, and so is OUT where it is named NAME-00001-of-00003.gguf.
@@ -113,5 +126,5 @@ func printPlan(p *quantize.Plan, done bool) {
 		table.Add(t.Name, fmt.Sprint(t.Dims), t.Type.String(), it.Type.String(), mib(it.Size), loss, note)
 	}
 	table.Add("", "", "", "", mib(after), "", "of "+mib(before))
-	table.Text(stdout, out.Coloured(os.Stdout))
+	table.Text(stdout, stdout.Coloured())
 }

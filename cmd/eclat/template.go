@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strconv"
@@ -156,14 +157,14 @@ func showTemplate(t *chat.Template) error {
 		}
 		out.Fprintf(stdout, "  %-24s %s\n", r.Name, mark)
 	}
-	_, err := fmt.Fprintf(stdout, "\n%s\n", strings.TrimSuffix(out.Screen(t.Source), "\n"))
+	_, err := io.WriteString(stdout, "\n"+strings.TrimSuffix(out.Screen(t.Source), "\n")+"\n")
 	return err
 }
 
 // printRendered prints a text as it is where it goes to a file or a pipe.
 func printRendered(text jinja.Text) error {
 	s := text.String
-	if out.IsTerminal(os.Stdout) {
+	if stdout.Terminal() {
 		s = out.Screen(s) + "\n"
 	}
 	_, err := stdout.Write([]byte(s))

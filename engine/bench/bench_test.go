@@ -61,10 +61,10 @@ func TestRun(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	// Prompts at depth 100 stand on four whole pages, texts on three and five tokens
-	// more; of both, a warm-up and three repetitions.
+	// Prompts at depth 100 stand on four whole pages, texts on all but the last of their
+	// 100; of both, a warm-up and three repetitions.
 	want := 4*model.PageLen + 4*20 +
-		4 + (5 + 2) + 3*(5+5) +
+		4 + (1 + 2) + 3*(1+5) +
 		4*9 +
 		(1 + 2) + 3*(1+3)
 	if c, err := e.Counters(ctx); err != nil || c.Computed != want {

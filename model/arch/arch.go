@@ -41,9 +41,9 @@ func Open(f *loader.File) (*model.Model, error) {
 	if i < 0 {
 		near := ""
 		if n := nearest(name); n != "" {
-			near = "the nearest is " + n + "; "
+			near = "; the nearest is " + n
 		}
-		return nil, model.Unsupported(f.Errorf(key, "architecture %.64q is not supported; %ssupported are %s", name, near, Names()))
+		return nil, model.Unsupported(f.Errorf(key, "architecture %.24q is not supported; supported are llama, qwen3 and %d more%s", name, len(architectures)-2, near))
 	}
 	if len(f.Tensors) == 0 {
 		return nil, model.Unsupported(f.Errorf("tensor count", "the file has no tensors: a vocabulary alone cannot be run"))
@@ -93,13 +93,4 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
-}
-
-// Names lists the supported architectures, for messages.
-func Names() string {
-	var names []string
-	for _, a := range architectures {
-		names = append(names, a.name)
-	}
-	return strings.Join(names, ", ")
 }

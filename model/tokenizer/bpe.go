@@ -22,7 +22,7 @@ func (t *Tokenizer) newBPE(m *metadata) {
 	}
 	pre, ok := preTokenizers[name]
 	if !ok {
-		m.fail(prefix+"pre", "pre-tokenizer %.40q is not supported; supported are %s; the nearest is %s", name, supportedPre(), nearestPre(name))
+		m.fail(prefix+"pre", "pre-tokenizer %.24q is not supported; supported are %s; the nearest is %s", name, supportedPre(), nearestPre(name))
 	}
 	t.bpe.pre = pre
 	bos := int32(11) // the defaults of llama.cpp

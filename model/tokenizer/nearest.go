@@ -9,7 +9,7 @@ import (
 // supportedPre names, for an error message, the commonest values of
 // tokenizer.ggml.pre and how many more there are.
 func supportedPre() string {
-	common := []string{"gpt-2", "llama-bpe", "qwen2", "tekken"}
+	common := []string{"llama-bpe", "tekken"}
 	return fmt.Sprintf("%s and %d more", strings.Join(common, ", "), len(preTokenizers)-len(common))
 }
 
