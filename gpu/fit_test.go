@@ -132,7 +132,7 @@ func TestFitRefuses(t *testing.T) {
 		"as many as there are":  {info, model.FitRequest{Layers: model.AllLayers, Pages: 1 << 62}, "positions", false},
 		"no main memory":        {info, model.FitRequest{Layers: model.AllLayers, Pages: 16, Host: 130 << 20}, "MiB", true},
 		"a narrow binding":      {narrow, model.FitRequest{Layers: model.AllLayers, Pages: 32}, "use a context of ", false},
-		"tokens by the million": {info, model.FitRequest{Layers: model.AllLayers, Pages: 16, Programs: []model.FitProgram{sized(1<<22, 1)}}, "MiB", false},
+		"tokens by the million": {info, model.FitRequest{Layers: model.AllLayers, Pages: 16, Programs: []model.FitProgram{sized(1<<22, 1)}}, "rows", false},
 		"tokens without end":    {info, model.FitRequest{Layers: model.AllLayers, Pages: 16, Programs: []model.FitProgram{sized(1<<60, 1)}}, "tokens", false},
 	} {
 		if c.host && !hostBacked(info) {

@@ -416,7 +416,7 @@ func (w *lowered) round(x rows, to Bind) error {
 		cols, times = uint32(x.cols), uint32(t.Cols/x.cols)
 	}
 	if n := w.rows(x.x) * int(times); n > mostGroups {
-		return model.Unsupported(fmt.Errorf("gpu: %d rows of %d elements to round at once", n, cols))
+		return fmt.Errorf("gpu: %d rows of %d elements to round at once, %d are the most: %w", n, cols, mostGroups, model.ErrNoMemory)
 	}
 	word, rows := count(t)
 	to.Write = true
