@@ -293,7 +293,7 @@ func TestNearest(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "the nearest is") != (want != "") || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "supported are llama") {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
-		if want != "" && err != nil && !strings.Contains(err.Error(), "the nearest is "+want+";") {
+		if want != "" && err != nil && !strings.Contains(err.Error(), "the nearest is "+want) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
 	}
