@@ -43,6 +43,7 @@ func everything() sample.Settings {
 // TestSettingsAnywhere: with every sampler on, the text is the same alone, among others,
 // after pages that were found, in small steps, and on another device.
 func TestSettingsAnywhere(t *testing.T) {
+	long(t)
 	prompt := strings.Repeat("The people of the United States, the people of the several States, and the people of ", 12)
 	r := Request{Settings: everything(), MaxTokens: 40, IgnoreEOS: true, Share: -1}
 	e := open(t, builtIn, Options{Device: "cpu", Context: 4096, Parallel: 4})

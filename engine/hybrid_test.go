@@ -31,6 +31,7 @@ func hybridFiles(t *testing.T, folder string, seeds ...uint64) (paths []string) 
 // TestHybrids holds models with recurrent layers to the best-known engine's answers, whose
 // keys and values are f16 as well. Measured: 0.0006 to 0.0014.
 func TestHybrids(t *testing.T) {
+	long(t)
 	const limit = 0.005
 	folder := *files
 	if folder == "" {

@@ -18,6 +18,7 @@ import (
 // TestSessions: what is saved on one device goes on on another, in another process so to
 // speak, with the bits that it would have had; only what is new is computed.
 func TestSessions(t *testing.T) {
+	long(t)
 	ctx, path := context.Background(), "../testdata/sotu-8m-q4_k_m.gguf"
 	options := []Options{{Device: "cpu"}, {Device: "ref"}}
 	t.Run("GPU", func(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 // tokens, chosen from the same logits, as without: greedy and drawn, penalised, alone and
 // beside others, where a text repeats itself and where it does not.
 func TestDraftsChangeNothing(t *testing.T) {
+	long(t)
 	devices := []string{"cpu"}
 	t.Run("GPU", func(t *testing.T) { devices = append(devices, theGPU(t).ID) })
 	for _, device := range devices {
@@ -72,6 +73,7 @@ func TestDraftsChangeNothing(t *testing.T) {
 // TestDraftModel: what a smaller model guesses changes nothing either, with seeds too: the
 // model itself, asked the same, guesses right. One of another vocabulary is refused.
 func TestDraftModel(t *testing.T) {
+	long(t)
 	path := "../testdata/sotu-8m-q4_k_m.gguf"
 	small := open(t, path, Options{Device: "cpu", Context: 256, Parallel: 1})
 	e := open(t, path, Options{Device: "cpu", Context: 512, Parallel: 3, eager: true, DraftModel: small})
