@@ -64,13 +64,19 @@ func postNorm(p prepare) model.BuildFunc {
 }
 
 // stacked builds a stage of layers, one on the other.
-func stacked(layer func(k block, c *model.Config, x model.ID) model.ID) model.BuildFunc {
+func stacked(layer layerFunc) model.BuildFunc { return stackedUnder("output_norm", layer) }
+
+// layerFunc adds a layer to the residual stream x.
+type layerFunc func(k block, c *model.Config, x model.ID) model.ID
+
+// stackedUnder is stacked under a final norm whose weight has the name norm.weight.
+func stackedUnder(norm string, layer layerFunc) model.BuildFunc {
 	return func(b *model.Builder, c *model.Config, st model.Stage) model.ID {
 		x := begin(b, c, st)
 		for l := st.First; l < st.End && !b.Failed(); l++ {
 			x = layer(block{b, l, c.At(l)}, c, x)
 		}
-		return end(b, c, st, x)
+		return end(norm, b, c, st, x)
 	}
 }
 

@@ -1,10 +1,6 @@
 package arch
 
-import (
-	"slices"
-
-	"eclat/model"
-)
+import "eclat/model"
 
 // Experts, in the families that have them. x is the normed input of the layer:
 //
@@ -68,24 +64,18 @@ func (r *reader) expertWidth(nFF int) int {
 
 // denseAt makes the layers that dense says dense.
 func denseAt(c *model.Config, dense func(l int) bool) {
-	if !slices.ContainsFunc(layers(c.NLayer), dense) {
-		return
+	some := false
+	for l := range c.NLayer {
+		some = some || dense(l)
 	}
-	c.Blocks = slices.Repeat([]model.Block{c.Block}, c.NLayer)
-	for l := range c.Blocks {
+	if !some {
+		return // all are alike
+	}
+	eachLayer(c, func(l int, k *model.Block) {
 		if dense(l) {
-			c.Blocks[l].Experts = model.Experts{}
+			k.Experts = model.Experts{}
 		}
-	}
-	c.Block = c.Blocks[0]
-}
-
-func layers(n int) []int {
-	ls := make([]int, n)
-	for l := range ls {
-		ls[l] = l
-	}
-	return ls
+	})
 }
 
 // mixture is a layer of experts: (n, n_embd).

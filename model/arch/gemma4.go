@@ -59,7 +59,7 @@ var gemma4 = architecture{
 				x = b.Mul(k.name("layer_output"), x, b.Weight(name, 1, 1))
 			}
 		}
-		return end(b, c, st, x)
+		return end("output_norm", b, c, st, x)
 	},
 }
 
@@ -85,14 +85,15 @@ func (r *reader) gemma4Layers(c *model.Config, own int) {
 		return
 	}
 	eachLayer(c, func(l int, k *model.Block) {
-		k.NFF, k.NHeadKV = nFF[l], nKV[l]
+		k.NFF = nFF[l]
+		r.keyHeads(k, l, nKV[l])
 		if windowed[l] {
 			k.Window, k.HeadDimK, k.HeadDimV, k.Rope = w, dimK, dimV, rope
 		}
 		switch {
 		case k.NFF == 0:
 			r.fail("feed_forward_length", "0 in layer %d", l)
-		case k.NHeadKV == 0 || k.NHead%k.NHeadKV != 0:
+		case k.NHeadKV == 0:
 			r.fail("attention.head_count_kv", "in layer %d %d query heads cannot share %d key heads evenly", l, k.NHead, k.NHeadKV)
 		case l >= own:
 			of := own - 1

@@ -24,29 +24,21 @@ var graniteHybrid = architecture{
 		s, taps := r.state()
 		for l, n := range r.layers("attention.head_count_kv", c.NLayer, maxHeads, c.NHeadKV) {
 			k := c.Block
-			if k.NHeadKV = n; n == 0 {
+			if r.keyHeads(&k, l, n); n == 0 {
 				k.State, k.Taps = &s, taps
-			} else if k.NHead%n != 0 {
-				r.fail("attention.head_count_kv", "in layer %d %d query heads cannot share %d key heads evenly", l, k.NHead, n)
 			}
 			c.Blocks = append(c.Blocks, k)
 		}
 		return c
 	},
-	build: func(b *model.Builder, c *model.Config, st model.Stage) model.ID {
-		x := begin(b, c, st)
-		for l := st.First; l < st.End && !b.Failed(); l++ {
-			k := block{b, l, c.At(l)}
-			h := k.norm("attn_norm", x)
-			if k.State != nil {
-				h = k.mamba2(h, c.NEmbd)
-			} else {
-				h = k.attention(h, c.NEmbd, !c.NoRope)
-			}
-			x = b.Add(k.name("attn_residual"), x, b.Scale(k.name("attn_scaled"), h, factor(c.ResidualScale)))
-			h = k.ffn(k.norm("ffn_norm", x), c.NEmbd)
-			x = b.Add(k.name("ffn_residual"), x, b.Scale(k.name("ffn_scaled"), h, factor(c.ResidualScale)))
+	build: stacked(func(k block, c *model.Config, x model.ID) model.ID {
+		h := k.norm("attn_norm", x)
+		if k.State != nil {
+			h = k.mamba2(h, c.NEmbd)
+		} else {
+			h = k.selfAttention(h, c.NEmbd, turned)
 		}
-		return end(b, c, st, x)
-	},
+		x = k.add("attn", c, x, h)
+		return k.add("ffn", c, x, k.ffn(k.norm("ffn_norm", x), c.NEmbd))
+	}),
 }

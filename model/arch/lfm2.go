@@ -16,7 +16,7 @@ import "eclat/model"
 var lfm2 = architecture{
 	name:  "lfm2",
 	read:  func(r *reader) model.Config { return r.lfm2(false) },
-	build: buildLFM2,
+	build: lfm2Block,
 }
 
 // lfm2moe is lfm2 with experts in the layers from leading_dense_block_count on, whose
@@ -24,14 +24,13 @@ var lfm2 = architecture{
 var lfm2moe = architecture{
 	name:  "lfm2moe",
 	read:  func(r *reader) model.Config { return r.lfm2(true) },
-	build: buildLFM2,
+	build: lfm2Block,
 }
 
 // lfm2 reads the configuration of both.
 func (r *reader) lfm2(experts bool) model.Config {
 	r.varied = true
-	c := r.transformer()
-	c.Rope.Halves = true
+	c := r.halves()
 	taps, dense := r.taps("shortconv.l_cache"), 0
 	if experts {
 		c.Experts = r.experts(r.expertWidth(c.NFF), model.Routing{Norm: true, Gating: r.gating(model.SigmoidEach)})
@@ -42,33 +41,24 @@ func (r *reader) lfm2(experts bool) model.Config {
 		if l < dense {
 			k.Experts = model.Experts{}
 		}
-		if k.NHeadKV = n; n == 0 {
+		if r.keyHeads(&k, l, n); n == 0 {
 			k.Taps = taps
-		} else if k.NHead%n != 0 {
-			r.fail("attention.head_count_kv", "in layer %d %d query heads cannot share %d key heads evenly", l, k.NHead, n)
 		}
 		c.Blocks = append(c.Blocks, k)
 	}
 	return c
 }
 
-func buildLFM2(b *model.Builder, c *model.Config, st model.Stage) model.ID {
-	x := begin(b, c, st)
-	for l := st.First; l < st.End && !b.Failed(); l++ {
-		k := block{b, l, c.At(l)}
-		h := k.norm("attn_norm", x)
-		if k.NHeadKV == 0 {
-			h = k.shortConv(h)
-		} else {
-			q := k.turn("q_rope", k.headNorm("attn_q_norm", k.linear("attn_q", h, k.NHead*k.HeadDimK)))
-			key := k.turn("k_rope", k.headNorm("attn_k_norm", k.linear("attn_k", h, k.NHeadKV*k.HeadDimK)))
-			h = k.linear("attn_output", k.attend(q, key, k.linear("attn_v", h, k.NHeadKV*k.HeadDimV)), c.NEmbd)
-		}
-		x = b.Add(k.name("attn_residual"), x, h)
-		x = b.Add(k.name("ffn_residual"), x, k.ffn(k.norm("ffn_norm", x), c.NEmbd))
+var lfm2Block = stackedUnder("token_embd_norm", func(k block, c *model.Config, x model.ID) model.ID {
+	h := k.norm("attn_norm", x)
+	if k.NHeadKV == 0 {
+		h = k.shortConv(h)
+	} else {
+		h = k.selfAttention(h, c.NEmbd, headsNormed)
 	}
-	return endWith("token_embd_norm", b, c, st, x)
-}
+	x = k.add("attn", c, x, h)
+	return k.add("ffn", c, x, k.ffn(k.norm("ffn_norm", x), c.NEmbd))
+})
 
 // shortConv is out_proj of c · conv(b · u), where in_proj gives b, c and u.
 func (k block) shortConv(h model.ID) model.ID {

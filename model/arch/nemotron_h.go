@@ -15,39 +15,34 @@ var nemotronH = architecture{
 	read: func(r *reader) model.Config {
 		r.varied = true
 		c := r.transformer()
+		c.NoRope = true
 		s, taps := r.state()
 		wide := r.layers("feed_forward_length", c.NLayer, maxWidth, c.NFF)
 		for l, n := range r.layers("attention.head_count_kv", c.NLayer, maxHeads, c.NHeadKV) {
 			k := c.Block
-			k.NHeadKV, k.NFF = n, wide[l]
+			k.NFF = wide[l]
 			switch {
 			case k.NFF > 0 && n > 0:
 				r.unsupported("attention.head_count_kv", "layer %d has both attention and a feed-forward layer", l)
 			case k.NFF == 0 && n == 0:
 				k.State, k.Taps = &s, taps
-			case n > 0 && k.NHead%n != 0:
-				r.fail("attention.head_count_kv", "in layer %d %d query heads cannot share %d key heads evenly", l, k.NHead, n)
 			}
+			r.keyHeads(&k, l, n)
 			c.Blocks = append(c.Blocks, k)
 		}
 		return c
 	},
-	build: func(b *model.Builder, c *model.Config, st model.Stage) model.ID {
-		x := begin(b, c, st)
-		for l := st.First; l < st.End && !b.Failed(); l++ {
-			k := block{b, l, c.At(l)}
-			h := k.norm("attn_norm", x)
-			switch {
-			case k.State != nil:
-				h = k.mamba2(h, c.NEmbd)
-			case k.NHeadKV > 0:
-				h = k.attention(h, c.NEmbd, false)
-			default:
-				h = b.Act(k.name("ffn_act"), k.linear("ffn_up", h, k.NFF), model.ReLU2)
-				h = k.linear("ffn_down", h, c.NEmbd)
-			}
-			x = b.Add(k.name("residual"), x, h)
+	build: stacked(func(k block, c *model.Config, x model.ID) model.ID {
+		h := k.norm("attn_norm", x)
+		switch {
+		case k.State != nil:
+			h = k.mamba2(h, c.NEmbd)
+		case k.NHeadKV > 0:
+			h = k.selfAttention(h, c.NEmbd, turned)
+		default:
+			h = k.b.Act(k.name("ffn_act"), k.linear("ffn_up", h, k.NFF), model.ReLU2)
+			h = k.linear("ffn_down", h, c.NEmbd)
 		}
-		return end(b, c, st, x)
-	},
+		return k.b.Add(k.name("residual"), x, h)
+	}),
 }

@@ -8,8 +8,7 @@ import "eclat/model"
 var qwen2moe = architecture{
 	name: "qwen2moe",
 	read: func(r *reader) model.Config {
-		c := r.transformer()
-		c.Rope.Halves = true
+		c := r.halves()
 		c.Experts = r.experts(r.expertWidth(c.NFF), model.Routing{})
 		c.Experts.Gated = true
 		c.Experts.NFFShared = r.sizeOr("expert_shared_feed_forward_length", maxWidth, c.NFF)

@@ -49,9 +49,8 @@ var qwen3next = architecture{
 
 // qwenHybrid reads the configuration of the three.
 func (r *reader) qwenHybrid(experts bool) model.Config {
-	c := r.transformer()
+	c := r.halves()
 	r.drafts(&c)
-	c.Rope.Halves = true
 	r.textSections(c.Rope.Dims / 2)
 	if experts {
 		c.Experts = r.experts(r.expertWidth(c.NFF), model.Routing{Norm: true})
@@ -63,21 +62,16 @@ func (r *reader) qwenHybrid(experts bool) model.Config {
 
 // qwenHybrid writes a stage of the three; cyclic: key heads are shared in turn.
 func qwenHybrid(cyclic bool) model.BuildFunc {
-	return func(b *model.Builder, c *model.Config, st model.Stage) model.ID {
-		x := begin(b, c, st)
-		for l := st.First; l < st.End && !b.Failed(); l++ {
-			k := block{b, l, c.At(l)}
-			h := k.norm("attn_norm", x)
-			if k.State != nil {
-				h = k.deltaNet(h, c.NEmbd, cyclic)
-			} else {
-				h = k.gatedAttention(h, c.NEmbd)
-			}
-			x = b.Add(k.name("attn_residual"), x, h)
-			x = b.Add(k.name("ffn_residual"), x, k.ffn(k.norm("post_attention_norm", x), c.NEmbd))
+	return stacked(func(k block, c *model.Config, x model.ID) model.ID {
+		h := k.norm("attn_norm", x)
+		if k.State != nil {
+			h = k.deltaNet(h, c.NEmbd, cyclic)
+		} else {
+			h = k.gatedAttention(h, c.NEmbd)
 		}
-		return end(b, c, st, x)
-	}
+		x = k.add("attn", c, x, h)
+		return k.add("ffn", c, x, k.ffn(k.norm("post_attention_norm", x), c.NEmbd))
+	})
 }
 
 // interleave makes the layers linear but for every full_attention_interval-th, or those
@@ -141,8 +135,8 @@ func (k block) gatedAttention(h model.ID, nEmbd int) model.ID {
 	b, d := k.b, k.HeadDimK
 	both := k.linear("attn_q", h, 2*k.NHead*d)
 	q := b.Slice(k.name("q"), both, 0, d, 2*d)
-	q = k.turn("q_rope", k.headNorm("attn_q_norm", q))
-	key := k.turn("k_rope", k.headNorm("attn_k_norm", k.linear("attn_k", h, k.NHeadKV*d)))
+	q = headsNormed(k, "q", q)
+	key := headsNormed(k, "k", k.linear("attn_k", h, k.NHeadKV*d))
 	a := k.attend(q, key, k.linear("attn_v", h, k.NHeadKV*k.HeadDimV))
 	gate := b.Act(k.name("attn_gate"), b.Slice(k.name("gate"), both, d, d, 2*d), model.Sigmoid)
 	return k.linear("attn_output", b.Mul(k.name("attn_gated"), a, gate), nEmbd)

@@ -7,8 +7,7 @@ import "eclat/model"
 var qwen3moe = architecture{
 	name: "qwen3moe",
 	read: func(r *reader) model.Config {
-		c := r.transformer()
-		c.Rope.Halves = true
+		c := r.halves()
 		c.Experts = r.experts(r.expertWidth(c.NFF), model.Routing{Norm: true})
 		return c
 	},

@@ -197,19 +197,6 @@ func (r *reader) count(name string) uint64 {
 	return n
 }
 
-// flag reads a boolean, false where the key is absent.
-func (r *reader) flag(name string) bool {
-	v, ok := r.file.Get(r.key(name))
-	if !ok {
-		return false
-	}
-	b, ok := v.Bool()
-	if !ok {
-		r.fail(name, "%s is neither true nor false", brief(v))
-	}
-	return b
-}
-
 // drafts leaves aside the last layers where they draft tokens: they are among block_count.
 func (r *reader) drafts(c *model.Config) {
 	n := r.count("nextn_predict_layers")

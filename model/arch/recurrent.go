@@ -79,12 +79,3 @@ func (k block) mamba2(x model.ID, nEmbd int) model.ID {
 	y = b.GroupNorm(k.name("ssm_norm"), y, b.Vector(k.name("ssm_norm.weight"), inner), inner/s.NHeadK, k.RMSEps)
 	return k.linear("ssm_out", y, nEmbd)
 }
-
-// attention is the grouped attention of h without rope, or with it where turned.
-func (k block) attention(h model.ID, nEmbd int, turned bool) model.ID {
-	q, key := k.linear("attn_q", h, k.NHead*k.HeadDimK), k.linear("attn_k", h, k.NHeadKV*k.HeadDimK)
-	if turned {
-		q, key = k.turn("q_rope", q), k.turn("k_rope", key)
-	}
-	return k.linear("attn_output", k.attend(q, key, k.linear("attn_v", h, k.NHeadKV*k.HeadDimV)), nEmbd)
-}

@@ -87,15 +87,10 @@ func begin(b *model.Builder, c *model.Config, st model.Stage) model.ID {
 	return b.Receive("hidden", c.NEmbd)
 }
 
-// end finishes a stage: with the head the final norm and the logits of the wanted
-// rows, scaled and capped where the model does so. A file without output matrix has it
-// tied to the embedding.
-func end(b *model.Builder, c *model.Config, st model.Stage, x model.ID) model.ID {
-	return endWith("output_norm", b, c, st, x)
-}
-
-// endWith is end with the final norm's weight of another name.
-func endWith(name string, b *model.Builder, c *model.Config, st model.Stage, x model.ID) model.ID {
+// end finishes a stage: with the head the final norm, by the weight NAME.weight, and the
+// logits of the wanted rows, scaled and capped where the model does so. A file without
+// output matrix has it tied to the embedding.
+func end(name string, b *model.Builder, c *model.Config, st model.Stage, x model.ID) model.ID {
 	if !st.Head {
 		return x
 	}

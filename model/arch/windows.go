@@ -16,6 +16,13 @@ func eachLayer(c *model.Config, set func(l int, k *model.Block)) {
 	c.Block = c.Blocks[0]
 }
 
+// keyHeads gives layer l the key heads that an array says; none is a layer without attention.
+func (r *reader) keyHeads(k *model.Block, l, n int) {
+	if k.NHeadKV = n; n > 0 && k.NHead%n != 0 {
+		r.fail("attention.head_count_kv", "in layer %d %d query heads cannot share %d key heads evenly", l, k.NHead, n)
+	}
+}
+
 // window reads the positions that a layer with a window sees, def where the key is absent.
 func (r *reader) window(def int) int {
 	return r.sizeOr("attention.sliding_window", maxCtx, def)
