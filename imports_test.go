@@ -24,6 +24,7 @@ import (
 var allowed = map[string]string{
 	"loader":            "loader/gguf loader/manifest loader/quant",
 	"loader/safemath":   "",
+	"loader/spelling":   "", // for whoever answers an unknown name
 	"loader/quant":      "loader/safemath",
 	"loader/gguf":       "loader/quant loader/safemath",
 	"loader/manifest":   "loader/gguf loader/quant loader/safemath",

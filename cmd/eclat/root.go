@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"eclat/engine"
+	"eclat/loader/spelling"
 )
 
 // usageError marks an error of the command line.
@@ -184,7 +185,7 @@ func nearestFlag(cmd *cobra.Command, name string) (best string) {
 	}
 	least := 3
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		d := edits(name, f.Name)
+		d := spelling.Distance(name, f.Name)
 		if len(name) >= 3 && strings.HasPrefix(f.Name, name) {
 			d = 1
 		}
@@ -193,26 +194,6 @@ func nearestFlag(cmd *cobra.Command, name string) (best string) {
 		}
 	})
 	return best
-}
-
-// edits is the number of bytes to insert, delete or replace between two words.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1) // of the words' beginnings
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j]+1, row[j+1]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }
 
 // checkNames refuses empty names of files: a script's variable that was not set.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"eclat/loader"
+	"eclat/loader/spelling"
 	"eclat/model"
 )
 
@@ -65,32 +66,9 @@ func nearest(name string) (best string) {
 	}
 	few := len(name)/2 + 1
 	for _, a := range architectures {
-		if d := distance(strings.ToLower(name), a.name); d < few {
+		if d := spelling.Distance(strings.ToLower(name), a.name); d < few {
 			few, best = d, a.name
 		}
 	}
 	return best
-}
-
-// distance is how many letters must be put in, taken out or changed to make b of a
-// (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1) // from what of a was read to each beginning of b
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := min(row[j], row[j+1]) + 1
-			if a[i] == b[j] {
-				d = min(d, before)
-			} else {
-				d = min(d, before+1)
-			}
-			before, row[j+1] = row[j+1], d
-		}
-	}
-	return row[len(b)]
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"eclat/loader/spelling"
 )
 
 // supportedPre names, for an error message, the commonest values of
@@ -22,27 +24,5 @@ func nearestPre(name string) string {
 		names = append(names, n)
 	}
 	slices.Sort(names)
-	return slices.MinFunc(names, func(a, b string) int { return editDistance(name, a) - editDistance(name, b) })
-}
-
-// editDistance is the least number of bytes to insert, drop or change that makes
-// b of a.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1) // row[j]: the distance from what was read of a to b[:j]
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
+	return slices.MinFunc(names, func(a, b string) int { return spelling.Distance(name, a) - spelling.Distance(name, b) })
 }
