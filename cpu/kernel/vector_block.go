@@ -77,8 +77,10 @@ func ordered(a, b v.Int32x8) v.Int32x8 {
 	return a.Select128FromPair(0, 2, b).Add(a.Select128FromPair(1, 3, b))
 }
 
-// any reads n ≤ wide weights of a type without a vector form here.
+// any reads n ≤ wide weights of a type without a vector form here. What it calls computes
+// outside vectors: see groups.
 func (o *block) any(t quant.Type, k at, n int) {
+	v.ClearAVXUpperBits()
 	o.a, o.b, o.m0, o.m1 = [8]float32{}, [8]float32{}, [8]float32{}, [8]float32{}
 	elems, size := t.Block()
 	for at := 0; at < n; at += elems {

@@ -18,7 +18,7 @@ type block struct {
 	q            [wide]int8
 	a, b, m0, m1 [8]float32
 	ints         quant.Ints // of any
-	scales       [8]uint16  // of small, as halves
+	scales, mins [8]uint16  // of small, as halves
 }
 
 // unpack reads wide weights of type t, or the n < wide that are left of a row, from k.
@@ -30,10 +30,8 @@ func (o *block) unpack(t quant.Type, k at, n int) {
 		o.q5k(k)
 	case quant.Q6_K:
 		o.q6k(k)
-	case quant.Q8_0, quant.Q4_0, quant.IQ4_NL:
+	case quant.Q8_0, quant.Q4_0, quant.IQ4_NL, quant.Q4_1, quant.Q5_0, quant.Q5_1, quant.MXFP4:
 		o.small(t, k, n/32)
-	case quant.Q4_1, quant.Q5_0, quant.Q5_1, quant.MXFP4:
-		o.blocks32(t, k, n/32)
 	case quant.IQ4_XS:
 		o.iq4xs(k)
 	case quant.Q2_K:
@@ -53,9 +51,9 @@ func bytesOf(t quant.Type) int {
 	return wide / elems * bytes
 }
 
-// small reads n groups of 32 that have a half for a scale each; what is left is zero.
+// small reads n groups of 32 of a type with a block for each; what is left is zero.
 func (o *block) small(t quant.Type, k at, n int) {
-	q := at(&o.q)
+	q, powers, mins := at(&o.q), (*[8]uint32)(at(&o.a)), false
 	for g := range n {
 		o.scales[g] = u16(k, 0)
 		switch t {
@@ -68,15 +66,44 @@ func (o *block) small(t quant.Type, k at, n int) {
 		case quant.IQ4_NL:
 			putB32(q, 0, v.LoadInt8x32(&valuesIQ4NL).PermuteOrZeroGrouped(nibbles(i8x16(k, 2))))
 			k = add(k, 18)
+		case quant.Q4_1:
+			o.mins[g], mins = u16(k, 2)^signBit, true
+			putB32(q, 0, nibbles(i8x16(k, 4)))
+			k = add(k, 20)
+		case quant.Q5_0:
+			putB32(q, 0, nibbles(i8x16(k, 6)).Or(fifths(u32(k, 2))).Sub(v.BroadcastInt8x32(16)))
+			k = add(k, 22)
+		case quant.Q5_1:
+			o.mins[g], mins = u16(k, 2)^signBit, true
+			putB32(q, 0, nibbles(i8x16(k, 8)).Or(fifths(u32(k, 4))))
+			k = add(k, 24)
+		case quant.MXFP4: // 2^(e−128), 0 where that would be below 2^−60
+			powers[g] = 0
+			if e := uint32(*(*byte)(k)); e >= 128-60 {
+				powers[g] = (e - 1) << 23
+			}
+			putB32(q, 0, v.LoadInt8x32(&valuesFP4).PermuteOrZeroGrouped(nibbles(i8x16(k, 1))))
+			k = add(k, 17)
 		}
 		q = add(q, 32)
 	}
-	clear(o.scales[n:])
 	clear(o.q[32*n:])
-	var zero v.Float32x8
-	putF8(at(&o.a), 0, halves8(i16x8(at(&o.scales), 0).ExtendToInt32()))
-	putF8(at(&o.b), 0, zero)
+	if t == quant.MXFP4 {
+		clear(powers[n:])
+	} else {
+		clear(o.scales[n:])
+		putF8(at(&o.a), 0, halves8(i16x8(at(&o.scales), 0).ExtendToInt32()))
+	}
+	var b v.Float32x8
+	if mins {
+		clear(o.mins[n:])
+		b = halves8(i16x8(at(&o.mins), 0).ExtendToInt32())
+	}
+	putF8(at(&o.b), 0, b)
 }
+
+// signBit is that of a half.
+const signBit = 0x8000
 
 // scales8 is the scales of eight blocks of size bytes, which begin with them.
 func scales8(k at, size int) v.Float32x8 {
@@ -94,13 +121,14 @@ func nibbles(w v.Int8x16) v.Int8x32 {
 	return both.And(v.BroadcastInt8x32(15))
 }
 
-// valuesQ4_0 and valuesIQ4NL are what the nibbles of a type stand for, twice.
-var valuesQ4_0, valuesIQ4NL = valuesOf(quant.Q4_0), valuesOf(quant.IQ4_NL)
+// What the nibbles of a type stand for, twice.
+var valuesQ4_0, valuesIQ4NL, valuesFP4 = valuesOf(quant.Q4_0), valuesOf(quant.IQ4_NL), valuesOf(quant.MXFP4)
 
 func valuesOf(t quant.Type) (values [32]int8) {
-	src := make([]byte, 18)
+	_, size := t.Block()
+	src := make([]byte, size)
 	for i := range 16 {
-		src[2+i] = byte(i)
+		src[size-16+i] = byte(i)
 	}
 	var q quant.Ints
 	quant.Unpack(t, &q, src)

@@ -2,58 +2,10 @@
 
 package kernel
 
-import (
-	"math"
-	v "simd/archsimd"
-
-	"eclat/loader/quant"
-)
+import v "simd/archsimd"
 
 // Types whose blocks are unpacked by vectors, but whose rows are not multiplied from the
 // registers; any does the rest.
-
-// blocks32 reads n groups of 32 of a type with a block for each; what is left is zero.
-func (o *block) blocks32(t quant.Type, k at, n int) {
-	o.a, o.b = [8]float32{}, [8]float32{}
-	q := at(&o.q)
-	for g := range n {
-		switch t {
-		case quant.Q4_1:
-			o.a[g], o.b[g] = half(u16(k, 0)), -half(u16(k, 2))
-			putB32(q, 0, nibbles(i8x16(k, 4)))
-			k = add(k, 20)
-		case quant.Q5_0:
-			o.a[g] = half(u16(k, 0))
-			putB32(q, 0, nibbles(i8x16(k, 6)).Or(fifths(u32(k, 2))).Sub(v.BroadcastInt8x32(16)))
-			k = add(k, 22)
-		case quant.Q5_1:
-			o.a[g], o.b[g] = half(u16(k, 0)), -half(u16(k, 2))
-			putB32(q, 0, nibbles(i8x16(k, 8)).Or(fifths(u32(k, 4))))
-			k = add(k, 24)
-		case quant.MXFP4:
-			if e := uint32(*(*byte)(k)); e >= 128-60 {
-				o.a[g] = math.Float32frombits((e - 1) << 23)
-			}
-			putB32(q, 0, v.LoadInt8x32(&valuesFP4).PermuteOrZeroGrouped(nibbles(i8x16(k, 1))))
-			k = add(k, 17)
-		}
-		q = add(q, 32)
-	}
-	clear(o.q[32*n:])
-}
-
-// valuesFP4 is what the nibbles of MXFP4 stand for, twice.
-var valuesFP4 = func() (values [32]int8) {
-	src := make([]byte, 17)
-	for i := range 16 {
-		src[1+i] = byte(i)
-	}
-	var q quant.Ints
-	quant.Unpack(quant.MXFP4, &q, src)
-	copy(values[:], q.Q[:16])
-	copy(values[16:], q.Q[:16])
-	return
-}()
 
 // fifths is 16 in each byte whose bit of x is set.
 func fifths(x uint32) v.Int8x32 {
@@ -71,13 +23,14 @@ var byteOf, bitOf = func() (at, bit [32]int8) {
 }()
 
 func (o *block) iq4xs(k at) {
-	o.b = [8]float32{}
-	d, high, low := half(u16(k, 0)), uint32(u16(k, 2)), u32(k, 4)
-	values := v.LoadInt8x32(&valuesIQ4NL)
+	high, low := uint32(u16(k, 2)), u32(k, 4)
+	scales, values := (*[8]int32)(at(&o.a)), v.LoadInt8x32(&valuesIQ4NL)
 	for g := range 8 {
-		o.a[g] = d * float32(int32(low>>(4*g)&15|high>>(2*g)&3<<4)-32)
+		scales[g] = int32(low>>(4*g)&15|high>>(2*g)&3<<4) - 32
 		putB32(at(&o.q[32*g]), 0, values.PermuteOrZeroGrouped(nibbles(i8x16(k, 8+16*g))))
 	}
+	putF8(at(&o.a), 0, i32x8(at(&o.a), 0).ConvertToFloat32().Mul(v.BroadcastFloat32x8(half(u16(k, 0)))))
+	none(at(&o.b))
 }
 
 // twos reads 64 bytes of pairs of bits, of 32 bytes the lowest first, less an offset.
@@ -93,8 +46,8 @@ func (o *block) twos(k at, offset int8) {
 }
 
 func (o *block) tq2(k at) {
-	o.b = [8]float32{}
 	putF8(at(&o.a), 0, v.BroadcastFloat32x8(half(u16(k, 64))))
+	none(at(&o.b))
 	o.twos(k, 1)
 }
 
@@ -123,5 +76,12 @@ func (o *block) q3k(k at) {
 		lo>>4&nibble | hi&pair, mid>>4&nibble | hi>>2&pair,
 	}
 	halves16of(i8x16(at(&words), 0).Sub(v.BroadcastInt8x16(32)), half(u16(k, 108)), at(&o.a), at(&o.b))
-	o.m0, o.m1 = [8]float32{}, [8]float32{}
+	none(at(&o.m0))
+	none(at(&o.m1))
+}
+
+// none makes eight factors zero.
+func none(p at) {
+	var zero v.Float32x8
+	putF8(p, 0, zero)
 }
