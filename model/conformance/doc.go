@@ -8,7 +8,7 @@
 //	cast.go               several sequences with their pages, as an engine would keep them
 //	ops.go, attention.go, conv.go, experts.go, sample.go   cases of the ops
 //	mixed.go              batches of many sequences, program sizes
-//	question.go, question_experts.go   small fixed questions, with the hashes of their answers in answers.txt
+//	question*.go   small fixed questions, with the hashes of their answers in answers.txt
 //	behaviour.go, contract.go, pages.go   what a backend must do besides computing right
 //
 // Cases are made anew by each call of Cases and belong to the caller; a case opens
