@@ -351,15 +351,17 @@ func swiGLU(p *program, s *model.Step) {
 	}
 }
 
+// either is row i of an activation, or the one row of a weight.
+func (p *program) either(t model.ID, i int) []float32 {
+	if p.plan.Tensors[t].Kind == model.Weight {
+		return p.weight(t, 0, p.scratch)
+	}
+	return p.row(t, i)
+}
+
 func add(p *program, s *model.Step) {
 	for i := range p.rows(s.Dst) {
-		var y []float32
-		if p.plan.Tensors[s.Src[1]].Kind == model.Weight {
-			y = p.weight(s.Src[1], 0, p.scratch)
-		} else {
-			y = p.row(s.Src[1], i)
-		}
-		x, dst := p.row(s.Src[0], i), p.row(s.Dst, i)
+		x, y, dst := p.row(s.Src[0], i), p.either(s.Src[1], i), p.row(s.Dst, i)
 		for j := range dst {
 			dst[j] = x[j] + y[j]
 		}
@@ -368,13 +370,7 @@ func add(p *program, s *model.Step) {
 
 func mul(p *program, s *model.Step) {
 	for i := range p.rows(s.Dst) {
-		var y []float32
-		if p.plan.Tensors[s.Src[1]].Kind == model.Weight {
-			y = p.weight(s.Src[1], 0, p.scratch)
-		} else {
-			y = p.row(s.Src[1], i)
-		}
-		x, dst := p.row(s.Src[0], i), p.row(s.Dst, i)
+		x, y, dst := p.row(s.Src[0], i), p.either(s.Src[1], i), p.row(s.Dst, i)
 		for j := range dst {
 			by := y[0]
 			if len(y) > 1 {
