@@ -333,27 +333,15 @@ var listMethods = map[string]func(m *machine, l *List, a args) Value{
 			m.fail("pop: there is no such element")
 		}
 		v := l.items[i]
-		m.allocN(len(l.items), 16)
-		l.items = slices.Delete(slices.Clone(l.items), i, i+1)
+		m.remove(l, i)
 		return v
 	},
 	"remove": func(m *machine, l *List, a args) Value {
-		v := a.bind(m, "remove", "value").must(0)
-		i := slices.IndexFunc(l.items, func(x Value) bool { return m.equal(x, v) })
-		if i < 0 {
-			m.fail("remove: there is no such element")
-		}
-		m.allocN(len(l.items), 16)
-		l.items = slices.Delete(slices.Clone(l.items), i, i+1)
+		m.remove(l, m.place(l, "remove", a))
 		return nil
 	},
 	"index": func(m *machine, l *List, a args) Value {
-		v := a.bind(m, "index", "value").must(0)
-		i := slices.IndexFunc(l.items, func(x Value) bool { return m.equal(x, v) })
-		if i < 0 {
-			m.fail("index: there is no such element")
-		}
-		return int64(i)
+		return int64(m.place(l, "index", a))
 	},
 	"count": func(m *machine, l *List, a args) Value {
 		v, n := a.bind(m, "count", "value").must(0), int64(0)
@@ -374,4 +362,20 @@ var listMethods = map[string]func(m *machine, l *List, a args) Value{
 	},
 	"clear": func(m *machine, l *List, a args) Value { l.items = nil; return nil },
 	"copy":  func(m *machine, l *List, a args) Value { return m.list(slices.Clone(l.items)) },
+}
+
+// place is where a list has the value that a method is given.
+func (m *machine) place(l *List, method string, a args) int {
+	v := a.bind(m, method, "value").must(0)
+	i := slices.IndexFunc(l.items, func(x Value) bool { return m.equal(x, v) })
+	if i < 0 {
+		m.fail("%s: there is no such element", method)
+	}
+	return i
+}
+
+// remove takes element i out of a list; whoever goes through it sees it as it was.
+func (m *machine) remove(l *List, i int) {
+	m.allocN(len(l.items), 16)
+	l.items = slices.Delete(slices.Clone(l.items), i, i+1)
 }

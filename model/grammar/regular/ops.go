@@ -25,29 +25,12 @@ func (d *DFA) Match(s string) bool {
 // The errors are ErrSize and ErrEmpty.
 func Intersect(a, b *DFA) (*DFA, error) {
 	type pair struct{ a, b int32 }
-	d := &DFA{}
-	index := map[pair]int32{}
-	var pairs []pair
-	state := func(p pair) int32 {
-		s, ok := index[p]
-		if !ok {
-			s = int32(len(pairs))
-			index[p] = s
-			pairs = append(pairs, p)
-			d.Final = append(d.Final, a.Final[p.a] && b.Final[p.b])
-			d.Edges = append(d.Edges, nil)
-		}
-		return s
-	}
-	state(pair{})
-	for s := 0; s < len(pairs); s++ {
-		if len(pairs) > MaxStates {
-			return nil, ErrSize
-		}
-		x, y := a.Edges[pairs[s].a], b.Edges[pairs[s].b]
+	final := func(p pair) bool { return a.Final[p.a] && b.Final[p.b] }
+	return reached(pair{}, final, func(p pair, state func(pair) int32) (edges []Edge) {
+		x, y := a.Edges[p.a], b.Edges[p.b]
 		for len(x) > 0 && len(y) > 0 {
 			if lo, hi := max(x[0].Lo, y[0].Lo), min(x[0].Hi, y[0].Hi); lo <= hi {
-				d.Edges[s] = appendEdge(d.Edges[s], Edge{Range{lo, hi}, state(pair{x[0].To, y[0].To})})
+				edges = appendEdge(edges, Edge{Range{lo, hi}, state(pair{x[0].To, y[0].To})})
 			}
 			if x[0].Hi < y[0].Hi {
 				x = x[1:]
@@ -55,8 +38,8 @@ func Intersect(a, b *DFA) (*DFA, error) {
 				y = y[1:]
 			}
 		}
-	}
-	return d.trim()
+		return edges
+	})
 }
 
 // Length returns the automaton of the strings of min to max characters; max < 0: no limit.
@@ -128,6 +111,20 @@ func Except(words []string) (*DFA, error) {
 // where a character of alphabet (ascending) leads, if anywhere. The errors are ErrSize and
 // ErrEmpty.
 func Explore[S comparable](start S, alphabet string, step func(S, rune) (S, bool), final func(S) bool) (*DFA, error) {
+	return reached(start, final, func(v S, state func(S) int32) (edges []Edge) {
+		for _, c := range alphabet {
+			if to, ok := step(v, c); ok {
+				edges = appendEdge(edges, Edge{Range{c, c}, state(to)})
+			}
+		}
+		return edges
+	})
+}
+
+// reached returns the automaton whose states are the values reached from start: edges gives
+// those of a value, and state numbers the values that they lead to. The errors are ErrSize
+// and ErrEmpty.
+func reached[S comparable](start S, final func(S) bool, edges func(v S, state func(S) int32) []Edge) (*DFA, error) {
 	d := &DFA{}
 	index := map[S]int32{}
 	var all []S
@@ -138,7 +135,6 @@ func Explore[S comparable](start S, alphabet string, step func(S, rune) (S, bool
 			index[v] = s
 			all = append(all, v)
 			d.Final = append(d.Final, final(v))
-			d.Edges = append(d.Edges, nil)
 		}
 		return s
 	}
@@ -147,11 +143,7 @@ func Explore[S comparable](start S, alphabet string, step func(S, rune) (S, bool
 		if len(all) > MaxStates {
 			return nil, ErrSize
 		}
-		for _, c := range alphabet {
-			if to, ok := step(all[s], c); ok {
-				d.Edges[s] = appendEdge(d.Edges[s], Edge{Range{c, c}, state(to)})
-			}
-		}
+		d.Edges = append(d.Edges, edges(all[s], state))
 	}
 	return d.trim()
 }
