@@ -31,9 +31,5 @@ func (o *owner) askModel(q *sequence, n int) {
 		return
 	}
 	q.guessed = q.draft[0]
-	each := (time.Since(start) - st.Compile).Seconds() / float64(len(q.draft))
-	if o.asking == 0 {
-		o.asking = each
-	}
-	o.asking += (each - o.asking) / 8
+	smooth(&o.asking, (time.Since(start)-st.Compile).Seconds()/float64(len(q.draft)))
 }

@@ -115,7 +115,7 @@ func (o *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
 				q.units[pool] = append(q.units[pool], u)
 				continue
 			}
-			if ok, err := o.own(ctx, q, pool); !ok || err != nil {
+			if ok, err := o.own(ctx, pool, &q.units[pool][0], func() bool { return o.index.disownState(q, pool) }); !ok || err != nil {
 				return false, err
 			}
 			continue
@@ -132,27 +132,34 @@ func (o *owner) reserve(ctx context.Context, q *sequence, n int) (bool, error) {
 			q.units[pool] = append(q.units[pool], u)
 		}
 		for i := q.stored / model.PageLen; i < model.Pages(q.stored+n); i++ {
-			from := q.units[pool][i]
-			if o.pages.refs[pool][from] == 1 {
-				continue
-			}
-			to, ok := o.takeUnit(pool)
-			if !ok && o.index.disown(q, pool) { // nobody else reads it: no copy is needed
-				continue
-			}
-			if !ok {
-				return false, nil
-			}
-			if err := o.chain.copyUnit(ctx, pool, from, to); err != nil {
-				o.pages.drop(pool, to)
+			if ok, err := o.own(ctx, pool, &q.units[pool][i], func() bool { return o.index.disown(q, pool) }); !ok || err != nil {
 				return false, err
 			}
-			o.pages.drop(pool, from)
-			q.units[pool][i] = to
-			o.copied++
 		}
 	}
 	q.tail = nil // nothing that q writes to is another's
+	return true, nil
+}
+
+// own makes a unit of a sequence one that it may write to: a copy, where others read it too,
+// or where none is free the unit itself, if the index disowns it. False says that the pool
+// is exhausted.
+func (o *owner) own(ctx context.Context, pool int, unit *int32, disown func() bool) (bool, error) {
+	from := *unit
+	if o.pages.refs[pool][from] == 1 {
+		return true, nil
+	}
+	to, ok := o.takeUnit(pool)
+	if !ok {
+		return disown(), nil
+	}
+	if err := o.chain.copyUnit(ctx, pool, from, to); err != nil {
+		o.pages.drop(pool, to)
+		return false, err
+	}
+	o.pages.drop(pool, from)
+	*unit = to
+	o.copied++
 	return true, nil
 }
 

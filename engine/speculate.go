@@ -120,11 +120,15 @@ func (p *pace) of(n int) float64 {
 }
 
 func (p *pace) took(n int, d time.Duration) {
-	s := &p[paceOf(n)]
-	if *s == 0 {
-		*s = d.Seconds()
+	smooth(&p[paceOf(n)], d.Seconds())
+}
+
+// smooth takes a measurement into a mean of the last ones; 0 is none yet.
+func smooth(mean *float64, x float64) {
+	if *mean == 0 {
+		*mean = x
 	}
-	*s += (d.Seconds() - *s) / 8
+	*mean += (x - *mean) / 8
 }
 
 // worth is how many tokens to guess, of which each is right with a probability where the
@@ -150,8 +154,8 @@ func (p *pace) worth(right float32, answers, most int, each float64) (best int, 
 	return best, gain
 }
 
-// draft guesses the next tokens of q, at most n, into q.draft. A state that a sequence
-// has cannot be taken back, so where there is one nothing is guessed.
+// draft guesses the next tokens of q, at most n, into q.draft. Where a sequence has a state
+// nothing is guessed: it would have to be taken back each time.
 func (o *owner) draft(q *sequence, n int) {
 	q.draft, q.guess = q.draft[:0], noGuess
 	if q.r.Draft <= 0 || o.index.states {

@@ -1,31 +1,6 @@
 package engine
 
-import (
-	"context"
-
-	"eclat/model"
-)
-
-// own gives q a slot of its own: a copy, where its slot is a snapshot that others may take
-// up too. False says that the pool is exhausted.
-func (o *owner) own(ctx context.Context, q *sequence, pool int) (bool, error) {
-	from := q.units[pool][0]
-	if o.pages.refs[pool][from] == 1 {
-		return true, nil
-	}
-	to, ok := o.takeUnit(pool)
-	if !ok {
-		return o.index.disownState(q, pool), nil
-	}
-	if err := o.chain.copyUnit(ctx, pool, from, to); err != nil {
-		o.pages.drop(pool, to)
-		return false, err
-	}
-	o.pages.drop(pool, from)
-	q.units[pool][0] = to
-	o.copied++
-	return true, nil
-}
+import "eclat/model"
 
 // standing is where a sequence stood. While it is held the sequence's slots stay as they
 // were: the next run writes to copies.
