@@ -86,10 +86,6 @@ func nearestIQ4NL(v float64) byte {
 // levelIQ4NL is the value nearest to v.
 func levelIQ4NL(v float64) float64 { return float64(valuesIQ4NL[nearestIQ4NL(v)]) }
 
-// valuesE2M1 are what the nibbles of MXFP4 stand for, doubled; those from 8 on are the
-// negatives.
-var valuesE2M1 = [8]float64{0, 1, 2, 3, 4, 6, 8, 12}
-
 // encodeMXFP4 looks among the three exponents round the one that brings the value
 // farthest from zero to the last levels.
 func encodeMXFP4(dst []byte, x, w []float32) {
@@ -105,10 +101,10 @@ func encodeMXFP4(dst []byte, x, w []float32) {
 		for i, v := range x {
 			v := float64(v) / step
 			n := 0
-			for n < 7 && 2*math.Abs(v) > valuesE2M1[n]+valuesE2M1[n+1] {
+			for n < 7 && 2*math.Abs(v) > float64(valuesFP4[n])+float64(valuesFP4[n+1]) { // negatives are from 8 on
 				n++
 			}
-			off := (math.Abs(v) - valuesE2M1[n]) * step
+			off := (math.Abs(v) - float64(valuesFP4[n])) * step
 			loss += float64(w[i]) * off * off
 			if q[i] = byte(n); v < 0 && n > 0 {
 				q[i] |= 8

@@ -18,7 +18,7 @@ type mix struct {
 	base     quant.Type
 }
 
-// mixes are those whose types can be written. (llama.h, enum llama_ftype.)
+// mixes are what a model can be written as. (llama.h, enum llama_ftype.)
 var mixes = []mix{
 	{"F32", 0, quant.F32}, {"F16", 1, quant.F16}, {"BF16", 32, quant.BF16},
 	{"Q4_0", 2, quant.Q4_0}, {"Q4_1", 3, quant.Q4_1}, {"Q8_0", 7, quant.Q8_0}, {"Q5_0", 8, quant.Q5_0}, {"Q5_1", 9, quant.Q5_1},
@@ -30,9 +30,7 @@ var mixes = []mix{
 // Names lists the types and mixes that a model can be written as.
 func Names() (names []string) {
 	for _, m := range mixes {
-		if m.base.CanEncode() {
-			names = append(names, m.name)
-		}
+		names = append(names, m.name)
 	}
 	return names
 }
@@ -44,7 +42,7 @@ func findMix(name string) (mix, error) {
 		name += "_M"
 	}
 	for _, m := range mixes {
-		if strings.EqualFold(m.name, name) && m.base.CanEncode() {
+		if strings.EqualFold(m.name, name) {
 			return m, nil
 		}
 	}
@@ -229,9 +227,9 @@ func (m *model) down(x mix, i int) quant.Type {
 	case x.name == "Q4_K_M" && more, x.name == "Q4_K_S" && !falcon && early,
 		strings.HasPrefix(x.name, "IQ4_") && early && !m.weighted:
 		return quant.Q5_K
-	case x.name == "Q4_0" && early && m.weighted && quant.Q4_1.CanEncode():
+	case x.name == "Q4_0" && early && m.weighted:
 		return quant.Q4_1
-	case x.name == "Q5_0" && early && m.weighted && quant.Q5_1.CanEncode():
+	case x.name == "Q5_0" && early && m.weighted:
 		return quant.Q5_1
 	}
 	return x.base
@@ -268,7 +266,7 @@ func fitting(t quant.Type, n int) quant.Type {
 		types = append(types, s)
 	}
 	for _, t := range types {
-		if block, _ := t.Block(); t.CanEncode() && n%block == 0 {
+		if block, _ := t.Block(); n%block == 0 {
 			return t
 		}
 	}
