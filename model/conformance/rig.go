@@ -16,6 +16,7 @@ import (
 
 // test is a plan with its weights, and the runs whose answers are compared.
 type test struct {
+	later []func() // add the tensors to file, for the first that needs them: most tests are left out most of the time
 	file  ggufwrite.File
 	build func(b *model.Builder) model.ID // after all weights are in file
 	room  model.Room
@@ -25,19 +26,30 @@ type test struct {
 	attend func(b *model.Builder, q, k, v model.ID, scale float32) model.ID // of a test of attention
 }
 
-// weight adds a random tensor of rows × cols to the file.
-func (c *test) weight(name string, ty quant.Type, rows, cols int) {
-	c.tensor(name, ty, rows, cols, values(uint64(len(name)*1000+rows+cols), rows*cols, 1))
-}
-
-// tensor adds a tensor with the elements of x, or random bits of a type that the
+// weight adds a random tensor of rows × cols to the file: random bits, of a type that the
 // writer cannot encode.
-func (c *test) tensor(name string, ty quant.Type, rows, cols int, x []float32) {
+func (c *test) weight(name string, ty quant.Type, rows, cols int) {
 	if !ggufwrite.CanEncode(ty) {
-		c.anyBits(name, ty, rows, cols)
+		c.later = append(c.later, func() { c.anyBits(name, ty, rows, cols) })
 		return
 	}
-	c.file.Add(name, ty, []int{cols, rows}, x)
+	c.later = append(c.later, func() {
+		c.file.Add(name, ty, []int{cols, rows}, values(uint64(len(name)*1000+rows+cols), rows*cols, 1))
+	})
+}
+
+// tensor adds a tensor with the elements of x, of a type that the writer can encode.
+func (c *test) tensor(name string, ty quant.Type, rows, cols int, x []float32) {
+	c.later = append(c.later, func() { c.file.Add(name, ty, []int{cols, rows}, x) })
+}
+
+// written is the file with all tensors.
+func (c *test) written() *ggufwrite.File {
+	for _, add := range c.later {
+		add()
+	}
+	c.later = nil
+	return &c.file
 }
 
 // anyBits adds a tensor of random blocks, with bits that no encoder makes: of a block
@@ -79,7 +91,7 @@ type rig struct {
 // with loads the test's plan on a backend and calls use. Programs are closed before
 // the backend, that before the file.
 func (c *test) with(open Opener, use func(r *rig) error) (err error) {
-	f, err := loader.FromBytes("test", c.file.Bytes())
+	f, err := loader.FromBytes("test", c.written().Bytes())
 	if err != nil {
 		return err
 	}

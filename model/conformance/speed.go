@@ -18,7 +18,7 @@ func Speed(ty quant.Type, open Opener) (gbps float64, err error) {
 	c := matmulTest(rows, cols, 1)
 	// The bits do not matter for speed: one encoded row, repeated.
 	c.weight("w", ty, 1, cols)
-	c.file.Tensors[0].Dims[1] = rows
+	c.written().Tensors[0].Dims[1] = rows
 	b := rowsOnly(0, 1, cols, 5)
 	err = c.with(open, func(r *rig) error {
 		p, err := r.compile(c.opts)
