@@ -31,6 +31,12 @@ type Request struct {
 	// on the host: the same ones as without.
 	Proof bool
 
+	// LogProbs asks for the probability of each generated token, and of the Top most likely
+	// ones in its place. They are the model's own, before any setting of sampling. The
+	// logits are read back for it, as for Proof.
+	LogProbs bool
+	Top      int
+
 	// Rows asks for the logits after every token of the prompt from position From on.
 	// Only then are events with Logits sent, and nothing is generated. What is told is
 	// computed: only tokens before From may be shared.
@@ -40,11 +46,13 @@ type Request struct {
 
 // Event is something that a stream tells.
 type Event struct {
-	ID     int32     // a generated token; −1 for any other event
-	Pos    int       // with Logits: the position after which they stand
-	Logits []float32 // (vocab) of a request with Rows, until the next call of Next; else nil
-	Done   int       // tokens of the prompt computed so far, and how many there are
-	Total  int
+	ID      int32     // a generated token; −1 for any other event
+	LogProb float64   // of a request with LogProbs: natural logarithm of the token's probability
+	Top     []Ranked  // and the most likely tokens, best first
+	Pos     int       // with Logits: the position after which they stand
+	Logits  []float32 // (vocab) of a request with Rows, until the next call of Next; else nil
+	Done    int       // tokens of the prompt computed so far, and how many there are
+	Total   int
 }
 
 // StopReason says why generation ended.
@@ -124,6 +132,9 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 		if id < 0 || int(id) >= vocab {
 			return nil, fmt.Errorf("engine: token %d of the input is %d, the vocabulary has %d", i, id, vocab)
 		}
+	}
+	if r.Top < 0 || r.Top > vocab {
+		return nil, fmt.Errorf("engine: the %d most likely tokens are asked for, the vocabulary has %d", r.Top, vocab)
 	}
 	if err := r.Settings.Prepare(e.Tokenizer); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
