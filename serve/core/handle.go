@@ -19,14 +19,14 @@ import (
 
 // Options say how a Core serves. The zero value of a number is its default.
 type Options struct {
-	Guard    Guard
-	Models   *Registry
-	Log      *slog.Logger // nil: slog.Default()
-	Record   string       // folder that requests and answers are kept in; "" for none
-	MaxBody  int64        // most bytes of a body
-	MaxAtOnce int         // most requests at once, of all that are not done
-	Draft    int          // most tokens that the engine guesses at a time, see engine.Request
-	Now      func() time.Time // what templates take for today; nil: time.Now
+	Guard     Guard
+	Models    *Registry
+	Log       *slog.Logger     // nil: slog.Default()
+	Record    string           // folder that requests and answers are kept in; "" for none
+	MaxBody   int64            // most bytes of a body
+	MaxAtOnce int              // most requests at once, of all that are not done
+	Draft     int              // most tokens that the engine guesses at a time, see engine.Request
+	Now       func() time.Time // what templates take for today; nil: time.Now
 }
 
 // Defaults of Options.
