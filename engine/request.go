@@ -27,6 +27,11 @@ type Request struct {
 	// token: it must not wait, nor use the engine. It may be nil.
 	Until func(id int32) (end bool)
 
+	// Allow is asked before each token is chosen which may be: a bit a token, as
+	// Settings.Allow, nil for all. Its error ends the request. It is called as Until is, and
+	// after it for the token before. It may be nil.
+	Allow func() ([]uint64, error)
+
 	// Proof asks for Stats.Proof. The logits are read back for it and the tokens chosen
 	// on the host: the same ones as without.
 	Proof bool

@@ -8,7 +8,8 @@
 //	registry.go  models: loaded on demand, the least recently used unloaded
 //	load.go      loading one, and making room for it
 //	find.go      models among files and folders
-//	run.go       answers of a model, one or several at once, counted
+//	run.go       answers of a model on their way, counted
+//	grammars.go  the grammars that a model was last asked for
 //	metrics.go   the counters and histograms
 //	record.go    requests and answers kept in a folder
 //

@@ -83,6 +83,15 @@ type Exchange struct {
 // says; inside a stream it is the last event. A POST must be JSON: what a page elsewhere
 // may post without asking (text/plain, forms) is refused.
 func (c *Core) Handle(shape Shape, answer func(x *Exchange) error) http.Handler {
+	return c.handle(shape, (*Exchange).enter, answer)
+}
+
+// HandleOpen is Handle for what needs no key, nor a place among the requests at work.
+func (c *Core) HandleOpen(shape Shape, answer func(x *Exchange) error) http.Handler {
+	return c.handle(shape, func(*Exchange) (func(), error) { return func() {}, nil }, answer)
+}
+
+func (c *Core) handle(shape Shape, enter func(x *Exchange) (leave func(), err error), answer func(x *Exchange) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &Exchange{Core: c, R: r, ID: NewID(""), begun: time.Now()}
 		seen := &watched{ResponseWriter: w}
@@ -102,8 +111,9 @@ func (c *Core) Handle(shape Shape, answer func(x *Exchange) error) http.Handler 
 			seen.keep = new(bytes.Buffer)
 		}
 		w.Header().Set("X-Request-Id", x.ID)
-		if err = x.enter(); err == nil {
-			defer func() { <-c.places }()
+		var leave func()
+		if leave, err = enter(x); err == nil {
+			defer leave()
 			if err = x.read(); err == nil {
 				defer c.bodies.give(int64(len(x.Body)))
 				err = answer(x)
@@ -121,17 +131,15 @@ func (c *Core) Handle(shape Shape, answer func(x *Exchange) error) http.Handler 
 }
 
 // enter finds out who asks, and takes a place.
-func (x *Exchange) enter() error {
-	caller, err := x.Guard.caller(x.R)
-	if err != nil {
-		return err
+func (x *Exchange) enter() (leave func(), err error) {
+	if x.Caller, err = x.Guard.caller(x.R); err != nil {
+		return nil, err
 	}
-	x.Caller = caller
 	select {
 	case x.places <- struct{}{}:
-		return nil
+		return func() { <-x.places }, nil
 	default:
-		return busy("%d requests are at work already", cap(x.places))
+		return nil, busy("%d requests are at work already", cap(x.places))
 	}
 }
 

@@ -10,17 +10,29 @@ import (
 	"time"
 
 	"eclat/engine"
+	"eclat/engine/turn"
 	"eclat/model/chat"
 )
 
 // Model is a model that is loaded.
 type Model struct {
+	*turn.Model
 	Name     string
 	Path     string
 	Identity string // of the weights, see engine.Engine.Identity
-	Engine   *engine.Engine
-	Template *chat.Template // nil where none is known
-	NoChat   error          // why; nil where there is one
+	NoChat   error  // why there is no template; nil where there is one
+
+	grammars grammars
+}
+
+// NewModel makes a Model of an open engine, which is the Model's to close. noChat says why
+// there is no template.
+func NewModel(name, path string, e *engine.Engine, t *chat.Template, noChat error) (*Model, error) {
+	id, err := e.Identity()
+	if err != nil {
+		return nil, err
+	}
+	return &Model{Model: turn.New(e, t), Name: name, Path: path, Identity: id, NoChat: noChat}, nil
 }
 
 // State is where a model stands.
