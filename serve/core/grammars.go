@@ -40,7 +40,7 @@ func (m *Model) AnyObject() (*grammar.Masks, error) { return m.Schema([]byte(`{"
 
 func (m *Model) grammar(kind string, text []byte, path string, make func() (*grammar.Grammar, error)) (*grammar.Masks, error) {
 	key := sha256.Sum256(append([]byte(kind), text...))
-	k := &m.grammars
+	k := m.grammars
 	k.mu.Lock()
 	if i := slices.IndexFunc(k.kept, func(g keptGrammar) bool { return g.key == key }); i >= 0 {
 		g := k.kept[i]

@@ -12,6 +12,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"eclat/serve/field"
@@ -76,7 +77,9 @@ type Exchange struct {
 	stream *Stream
 	lease  *Lease
 	begun  time.Time
-	notes  []slog.Attr
+
+	mu    sync.Mutex // choices of an answer end at once
+	notes []slog.Attr
 }
 
 // Handle makes a handler of a function that answers. Its error is written as the shape
@@ -186,7 +189,14 @@ func (x *Exchange) Context() context.Context { return x.R.Context() }
 func (x *Exchange) Fields() (*field.Object, error) { return field.Parse(x.Body) }
 
 // Note adds something to the request's line in the log.
-func (x *Exchange) Note(attrs ...slog.Attr) { x.notes = append(x.notes, attrs...) }
+func (x *Exchange) Note(attrs ...slog.Attr) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.notes = append(x.notes, attrs...)
+}
+
+// Took is how long the request has taken so far.
+func (x *Exchange) Took() time.Duration { return time.Since(x.begun) }
 
 // JSON answers with a value.
 func (x *Exchange) JSON(v any) error { return x.json(http.StatusOK, v) }

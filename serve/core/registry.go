@@ -22,7 +22,8 @@ type Model struct {
 	Identity string // of the weights, see engine.Engine.Identity
 	NoChat   error  // why there is no template; nil where there is one
 
-	grammars grammars
+	text     *turn.Model // the same without a template
+	grammars *grammars
 }
 
 // NewModel makes a Model of an open engine, which is the Model's to close. noChat says why
@@ -32,7 +33,18 @@ func NewModel(name, path string, e *engine.Engine, t *chat.Template, noChat erro
 	if err != nil {
 		return nil, err
 	}
-	return &Model{Model: turn.New(e, t), Name: name, Path: path, Identity: id, NoChat: noChat}, nil
+	m := &Model{Model: turn.New(e, t), Name: name, Path: path, Identity: id, NoChat: noChat, grammars: new(grammars)}
+	if m.text = m.Model; t != nil {
+		m.text = turn.New(e, nil)
+	}
+	return m, nil
+}
+
+// Text is the model without its template: what it answers is taken for plain text.
+func (m *Model) Text() *Model {
+	plain := *m
+	plain.Model = m.text
+	return &plain
 }
 
 // State is where a model stands.
