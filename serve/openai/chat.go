@@ -60,6 +60,7 @@ func readChat(x *core.Exchange, o *field.Object, m *core.Model) (*ask, error) {
 	o.Only("verbosity", `"medium"`, "the model knows no other")
 	o.Only("reasoning_format", `"auto"`, "reasoning is told as reasoning_content")
 	o.Refuse("audio", "there is no sound")
+	o.Refuse("moderation", "nothing is moderated")
 	o.Refuse("web_search_options", "nothing is looked up")
 	if err := o.End(); err != nil {
 		return nil, err
