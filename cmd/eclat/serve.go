@@ -243,8 +243,12 @@ func (f *serveFlags) openModel(ctx context.Context, name, path string, progress 
 
 // chooseTemplate takes the template that --template names, else the model's.
 func (f *serveFlags) chooseTemplate(ctx context.Context, file *loader.File) (*chat.Template, error) {
-	if f.template == "" || chat.BuiltIn(f.template) {
-		return chat.Choose(ctx, file, f.template)
+	name := f.template
+	if name == "" && file.Path == testdata.ModelName {
+		name = "chatml" // it was trained for none, and is there to try things with
+	}
+	if name == "" || chat.BuiltIn(name) {
+		return chat.Choose(ctx, file, name)
 	}
 	source, err := readText(f.template)
 	if err != nil {

@@ -34,6 +34,9 @@ func Errorf(status int, format string, args ...any) *Error {
 // Wrong is the error of a field.
 func Wrong(path, format string, args ...any) *Error { return Of(field.Errorf(path, format, args...)) }
 
+// ErrEnding is why a request is cancelled when the server ends.
+var ErrEnding = Errorf(http.StatusServiceUnavailable, "the server ends")
+
 // statusGone is what is logged where the client has left: nobody reads it.
 const statusGone = 499
 

@@ -65,14 +65,8 @@ func readChat(x *core.Exchange, o *field.Object, m *core.Model) (*ask, error) {
 	if err := o.End(); err != nil {
 		return nil, err
 	}
-	if call.mode == "required" {
-		var err error
-		if a.Call, err = callOf(m, tools, call); err != nil {
-			return nil, err
-		}
-		if a.Grammar != nil {
-			return nil, core.Wrong("response_format", "is for an answer, and tool_choice asks for a call")
-		}
+	if err := a.hold(m, tools, call); err != nil {
+		return nil, err
 	}
 	if a.Reasoning > 0 && m.Format.Close() == "" {
 		return nil, core.Wrong("reasoning_budget", "cannot be kept: %v", turn.ErrReasoning)

@@ -3,6 +3,7 @@ package openai
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -233,6 +234,41 @@ func TestTools(t *testing.T) {
 	p.ToolChoice.OfAuto = sdk.String("required")
 	_, err := client.Chat.Completions.New(context.Background(), p)
 	refusedAs(t, err, 400, "invalid_request_error", "tool_choice", "there are no tools")
+}
+
+// TestAutoTools: calls that the model makes of itself, in any number or one at most; strict
+// ones keep to their schemas.
+func TestAutoTools(t *testing.T) {
+	client, url, _ := serve(t, servetest.Options{Template: "magistral"})
+	_, body := servetest.Post(t, url+"/tokenize", `{"content":"[TOOL_CALLS]"}`)
+	var marker struct{ Tokens []int64 }
+	if err := json.Unmarshal([]byte(body), &marker); err != nil || len(marker.Tokens) != 1 {
+		t.Fatal(body)
+	}
+	p := askOf("What is the weather?", 80)
+	p.Tools = weather()
+	for i := range p.Tools {
+		p.Tools[i].OfFunction.Function.Strict = sdk.Bool(true)
+	}
+	p.LogitBias = map[string]int64{fmt.Sprint(marker.Tokens[0]): 100}
+	for _, parallel := range []bool{true, false} {
+		p.ParallelToolCalls = sdk.Bool(parallel)
+		acc, _ := collect(t, client, p)
+		whole, err := client.Chat.Completions.New(context.Background(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls := whole.Choices[0].Message.ToolCalls
+		if n := len(calls); n == 0 || (n == 1) == parallel || len(acc.Choices[0].Message.ToolCalls) < n || !parallel && acc.Choices[0].FinishReason != "tool_calls" {
+			t.Errorf("parallel %v: %d calls, in chunks %d (%s): %s", parallel, n, len(acc.Choices[0].Message.ToolCalls), acc.Choices[0].FinishReason, whole.RawJSON())
+		}
+		for i, c := range calls {
+			var args struct{ Place string }
+			if err := json.Unmarshal([]byte(c.Function.Arguments), &args); err != nil || args.Place != "Paris" && args.Place != "Rome" {
+				t.Errorf("call %d: %s, %v", i, c.RawJSON(), err)
+			}
+		}
+	}
 }
 
 // TestReasoning: what the model thinks is told apart, and may be limited or left out.

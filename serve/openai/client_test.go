@@ -96,10 +96,10 @@ func collect(t *testing.T, client sdk.Client, p sdk.ChatCompletionNewParams, opt
 	for s.Next() {
 		c := s.Current()
 		required(t, c, own...)
-		if len(chunks) > 0 && (c.ID != chunks[0].ID || c.Created != chunks[0].Created || c.SystemFingerprint != chunks[0].SystemFingerprint) {
+		if len(chunks) > 0 && (c.ID != chunks[0].ID || c.Created != chunks[0].Created) {
 			t.Errorf("the head changes: %s", c.RawJSON())
 		}
-		if c.Object != "chat.completion.chunk" || c.Model != servetest.Name || !strings.HasPrefix(c.SystemFingerprint, "sha256:") {
+		if c.Object != "chat.completion.chunk" || c.Model != servetest.Name || !strings.Contains(c.RawJSON(), `"system_fingerprint":"sha256:`) {
 			t.Errorf("a chunk's head: %s", c.RawJSON())
 		}
 		for _, choice := range c.Choices {
