@@ -3,6 +3,7 @@ package field
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -81,6 +82,19 @@ func TestRefused(t *testing.T) {
 		var e *Error
 		if !errors.As(err, &e) || e.Path != c.path || !strings.Contains(e.Reason, c.reason) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%.60s: %v, want %s … %s", c.body, err, c.path, c.reason)
+		}
+	}
+}
+
+// TestWholes: long arrays of numbers, and the place of one that is wrong.
+func TestWholes(t *testing.T) {
+	for _, c := range []struct{ body, want string }{
+		{`[1, 2,3]`, "[1 2 3] <nil>"}, {`[]`, "[] <nil>"}, {`[0,1,2,3]`, "has more than 3"}, {`[1,-1]`, "x[1] is -1, not from 0 to 9"},
+		{`[1.5]`, "x[0] is 1.5, not a whole"}, {`["1"]`, "x[0] is a string"}, {`[99999999999]`, "x[0] is 99999999999, not from"}, {`7`, "x is a number, not an array"},
+	} {
+		list, err := Value{"x", json.RawMessage(c.body)}.Wholes(3, 0, 9)
+		if got := fmt.Sprint(list, err); !strings.Contains(got, c.want) {
+			t.Errorf("%s: %s, want %s", c.body, got, c.want)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -217,6 +218,38 @@ func (v Value) Number() (float64, error) {
 		return 0, v.Errorf("is beyond the range of numbers: %.40s", v.Raw)
 	}
 	return x, nil
+}
+
+// First is the first element of an array, absent where there is none.
+func (v Value) First() (first Value) {
+	if v.Is('[') {
+		v.members(func(_ string, raw json.RawMessage) bool {
+			first = Value{v.Path + "[0]", raw}
+			return false
+		})
+	}
+	return first
+}
+
+// Wholes is an array of whole numbers in a range, at most so many. It makes no Value of
+// each: there may be very many.
+func (v Value) Wholes(count int, least, most int64) (list []int32, err error) {
+	if !v.Is('[') {
+		return nil, v.wrong("an array")
+	}
+	list = []int32{}
+	v.members(func(_ string, raw json.RawMessage) bool {
+		n, bad := strconv.ParseInt(string(raw), 10, 32)
+		switch {
+		case len(list) == count:
+			err = v.Errorf("has more than %d elements", count)
+		case bad != nil || n < least || n > most: // say what is wrong with it
+			_, err = Value{fmt.Sprintf("%s[%d]", v.Path, len(list)), raw}.Whole(least, most)
+		}
+		list = append(list, int32(n))
+		return err == nil
+	})
+	return list, err
 }
 
 // List is the elements of an array, at most so many.

@@ -59,19 +59,11 @@ func readPrompts(o *field.Object, m *core.Model) (prompts [][]int32) {
 		text(v)
 		return prompts
 	}
-	list, err := v.List(maxIDs)
-	if o.Fail(err); err != nil {
-		return nil
-	}
-	switch {
-	case len(list) == 0:
-		o.Failf("prompt", "is empty")
-	case !list[0].Is('"') && !list[0].Is('['):
+	switch first := v.First(); {
+	case !first.Is('"') && !first.Is('['):
 		prompts = append(prompts, readIDs(o, v, m))
-	case len(list) > maxPrompts:
-		o.Failf("prompt", "has more than %d elements", maxPrompts)
 	default:
-		for _, e := range list {
+		for _, e := range o.List("prompt", maxPrompts) {
 			if e.Is('"') {
 				text(e)
 			} else {

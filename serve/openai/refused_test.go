@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	sdk "github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
 
 	"eclat/serve/core"
 	"eclat/serve/servetest"
@@ -111,6 +112,33 @@ func TestRefused(t *testing.T) {
 		t.Error("a stream of a model that is not there")
 	}
 	refusedAs(t, s.Err(), 404, "not_found_error", "model", "other")
+}
+
+// TestErrorInStream: what fails once an answer has begun is told as an event, and nothing
+// follows it.
+func TestErrorInStream(t *testing.T) {
+	client, url, _ := serve(t, servetest.Options{})
+	_, body := servetest.Post(t, url+"/tokenize", `{"content":"q"}`)
+	var id struct{ Tokens []int }
+	if err := json.Unmarshal([]byte(body), &id); err != nil || len(id.Tokens) != 1 {
+		t.Fatal(body)
+	}
+	fields := fmt.Sprintf(`{"messages":[{"role":"user","content":"x"}],"grammar":"root ::= \"q\"","logit_bias":[[%d,false]]`, id.Tokens[0])
+	if status, body := servetest.Post(t, url+"/v1/chat/completions", fields+"}"); status != 400 || !strings.Contains(body, "no token may be chosen") {
+		t.Errorf("%d %s", status, body)
+	}
+	status, body := servetest.Post(t, url+"/v1/chat/completions", fields+`,"stream":true}`)
+	lines := strings.Split(strings.TrimSpace(body), "\n\n")
+	if last := lines[len(lines)-1]; status != 200 || !strings.HasPrefix(last, `data: {"error":{"message":"`) || strings.Contains(body, "[DONE]") {
+		t.Errorf("%d %s", status, body)
+	}
+	p := askOf("x", 5)
+	s := client.Chat.Completions.NewStreaming(context.Background(), p, option.WithJSONSet("grammar", `root ::= "q"`), option.WithJSONSet("logit_bias", []any{[]any{id.Tokens[0], false}}))
+	for s.Next() {
+	}
+	if s.Err() == nil || !strings.Contains(s.Err().Error(), "no token may be chosen") {
+		t.Errorf("the client sees %v", s.Err())
+	}
 }
 
 // TestFieldsKnown: every field that the API's client can send is honoured, without effect,

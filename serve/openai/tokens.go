@@ -82,16 +82,8 @@ func detokenize(x *core.Exchange) error {
 
 // readIDs reads an array of tokens' ids.
 func readIDs(o *field.Object, v field.Value, m *core.Model) []int32 {
-	list, err := v.List(maxIDs)
+	ids, err := v.Wholes(maxIDs, 0, int64(m.Engine.Model.Config.NVocab)-1)
 	o.Fail(err)
-	ids := make([]int32, 0, len(list))
-	for _, e := range list {
-		id, err := e.Whole(0, int64(m.Engine.Model.Config.NVocab)-1)
-		if o.Fail(err); err != nil {
-			break
-		}
-		ids = append(ids, int32(id))
-	}
 	return ids
 }
 
