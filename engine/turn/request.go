@@ -47,6 +47,7 @@ type Event struct {
 	ID          int32           // a generated token; −1 for none
 	LogProb     float64         // of a request with LogProbs: natural logarithm of the token's probability
 	Top         []engine.Ranked // and the most likely tokens in its place, best first
+	InAnswer    bool            // the token is text of the answer: no reasoning, no call, no marker
 	Deltas      []parts.Delta   // what is certain with it, until the next call of Next
 	Done, Total int             // where ID is −1 and there are no deltas: tokens of the prompt computed so far, and how many there are
 }
@@ -115,9 +116,11 @@ func (a *Answer) Next() (Event, bool) {
 		a.think++
 	}
 	a.ids = append(a.ids, ev.ID)
+	inAnswer := a.reader.parser.In(parts.Answer)
 	deltas := a.reader.next(ev.ID)
+	inAnswer = inAnswer && a.reader.parser.In(parts.Answer)
 	a.add(deltas)
-	return Event{ID: ev.ID, LogProb: ev.LogProb, Top: ev.Top, Deltas: deltas}, true
+	return Event{ID: ev.ID, LogProb: ev.LogProb, Top: ev.Top, InAnswer: inAnswer, Deltas: deltas}, true
 }
 
 func (a *Answer) add(deltas []parts.Delta) {

@@ -116,8 +116,7 @@ func finish(r turn.Result) string {
 	return "stop"
 }
 
-// probs gathers the probabilities of tokens until it is known what they were part of: only
-// those of the answer's text are told.
+// probs gathers the probabilities of the tokens of the answer's text, until that is told.
 type probs struct {
 	on      bool
 	pending []tokenProb
@@ -125,18 +124,18 @@ type probs struct {
 
 // add takes up a token.
 func (p *probs) add(m *core.Model, ev turn.Event) {
-	if p.on && ev.ID >= 0 {
+	if p.on && ev.ID >= 0 && ev.InAnswer {
 		p.pending = append(p.pending, tokenProbOf(m, ev))
 	}
 }
 
 // take gives those of a piece of a kind, nil for any but answers.
 func (p *probs) take(k parts.Kind) *logprobs {
-	list := p.pending
-	p.pending = nil
 	if !p.on || k != parts.Answer {
 		return nil
 	}
+	list := p.pending
+	p.pending = nil
 	if list == nil {
 		list = []tokenProb{}
 	}

@@ -283,6 +283,18 @@ func TestReasoning(t *testing.T) {
 	if r := whole.Choices[0].Message.JSON.ExtraFields["reasoning_content"].Raw(); r == "" || whole.Usage.CompletionTokensDetails.ReasoningTokens < 6 || whole.Choices[0].Message.Content == "" {
 		t.Errorf("%s", whole.RawJSON())
 	}
+	p.Logprobs = sdk.Bool(true) // of the answer alone: neither what was thought nor its end
+	told, err := client.Chat.Completions.New(context.Background(), p, option.WithJSONSet("reasoning_budget", 6))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spelt := ""
+	for _, l := range told.Choices[0].Logprobs.Content {
+		spelt += l.Token
+	}
+	if text := told.Choices[0].Message.Content; strings.TrimSpace(spelt) != strings.TrimSpace(text) {
+		t.Errorf("probabilities of %q, the answer is %q", spelt, text)
+	}
 	for _, off := range []string{`"reasoning_effort":"none"`, `"chat_template_kwargs":{"enable_thinking":false}`, `"reasoning_budget":0`} {
 		status, body := servetest.Post(t, url+"/v1/chat/completions", `{"messages":[{"role":"user","content":"Why?"}],"max_tokens":20,"seed":1,`+off+`}`)
 		if status != 200 || strings.Contains(body, "reasoning_content") || !strings.Contains(body, `"reasoning_tokens":0`) && !strings.Contains(off, "budget") {
