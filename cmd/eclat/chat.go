@@ -167,6 +167,7 @@ func (t *talk) start(ctx context.Context) error {
 	t.greet()
 	if t.flags.first != "" {
 		if t.term != nil {
+			t.term.Remember(t.flags.first)
 			out.Fprintf(stdout, "%s%s\n", prompt, out.Painted(out.Screen(t.flags.first)))
 		}
 		if err := t.answer(ctx, t.flags.first); err != nil {

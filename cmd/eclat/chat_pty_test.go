@@ -233,6 +233,14 @@ func TestChatInterrupt(t *testing.T) {
 	p.send("\x03\x03")
 	p.await("\x1b[?2004l")
 	p.leaves(0)
+
+	p = chatOn(t, 80, nil)
+	p.await(ready)
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil { // from outside, as timeout(1) does
+		t.Fatal(err)
+	}
+	p.await("\x1b[?2004l")
+	p.leaves(130)
 }
 
 // endBias forbids the built-in model to end its text.

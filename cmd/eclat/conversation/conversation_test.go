@@ -151,6 +151,9 @@ func TestSession(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := &Session{Path: path}
+		if err := os.WriteFile(path+".part", []byte("of a program that was killed"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		if err := s.Save(ctx, a, &how); err != nil { // nothing has been said
 			t.Fatal(err)
 		}

@@ -89,17 +89,21 @@ func (s *Session) SaveText(ctx context.Context, e *engine.Engine, tokens []int32
 
 // read gives what the file holds, nil for nothing of use.
 func (s *Session) read(ctx context.Context, e *engine.Engine, key string) (saved *engine.Session, why, err error) {
-	f, err := os.Open(s.Path)
+	st, err := os.Stat(s.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	defer f.Close()
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+	if !st.Mode().IsRegular() { // a pipe would be waited for
 		return nil, nil, fmt.Errorf("%s: it is no regular file", s.Path)
 	}
+	f, err := os.Open(s.Path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
 	saved, err = e.Restore(ctx, f, "", key)
 	switch {
 	case errors.Is(err, engine.ErrForeign):

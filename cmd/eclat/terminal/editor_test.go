@@ -35,14 +35,22 @@ func newTyped(t *testing.T, columns, rows int) *typed {
 
 // read types keys, in pieces, and reads a message.
 func (x *typed) read(prompt, keys string) (Message, error) {
+	x.types(keys, false)
+	return x.Read(prompt, "")
+}
+
+// types types keys; last: there are no others.
+func (x *typed) types(keys string, last bool) {
 	go func() {
 		for len(keys) > 0 {
 			n := min(len(keys), 7)
 			x.keys.Write([]byte(keys[:n]))
 			keys = keys[n:]
 		}
+		if last {
+			x.keys.Close()
+		}
 	}()
-	return x.Read(prompt, "")
 }
 
 const paste, endPaste = "\x1b[200~", "\x1b[201~"
@@ -75,7 +83,8 @@ func TestRead(t *testing.T) {
 	} {
 		for _, columns := range []int{80, 11} {
 			x := newTyped(t, columns, 24)
-			got, err := x.read("> ", c.keys)
+			x.types(c.keys, true)
+			got, err := x.Read("> ", "")
 			if err != nil || got.Text != c.want {
 				t.Errorf("%d columns, %q: %q, %v; want %q", columns, c.keys, got.Text, err, c.want)
 			}
