@@ -37,6 +37,7 @@ type answerFlags struct {
 	proof    bool
 	session  string
 
+	system        string
 	template      string
 	dumpPrompt    bool
 	reasoning     reasoningFlag
@@ -56,6 +57,7 @@ func (f *answerFlags) add(cmd *cobra.Command) {
 	fs.StringVar(&f.draft, "draft", "auto", "what drafts tokens where it pays: auto, the text so far; a smaller MODEL too; or off")
 	fs.BoolVar(&f.proof, "proof", false, "print the SHA-256 of the logits, to compare two machines by")
 	fs.StringVar(&f.session, "session", "", "go on from a file, and keep it up to date, so that a later run goes on from there")
+	fs.StringVar(&f.system, "system", "", "system message (default: the session's, or the template's own)")
 	fs.StringVar(&f.template, "template", "", "chat template: a built-in one's name, or a file (default: the model's)")
 	fs.BoolVar(&f.dumpPrompt, "dump-prompt", false, "print the prompt's text and tokens, and generate nothing")
 	fs.Var(&f.reasoning, "reasoning", "how much a model may think before it answers: auto, off, or a number of tokens")
@@ -185,6 +187,17 @@ func (f *answerFlags) converse(ctx context.Context, e *engine.Engine) (*conversa
 func checkReasoning(r reasoningFlag, m *turn.Model) error {
 	if r > 0 && m.Format.Close() == "" {
 		return fmt.Errorf("reasoning %d: %w", int(r), turn.ErrReasoning)
+	}
+	return nil
+}
+
+// setSystem gives a conversation the system message, if one is given.
+func (f *answerFlags) setSystem(cmd *cobra.Command, c *conversation.Conversation) error {
+	if !cmd.Flags().Changed("system") {
+		return nil
+	}
+	if err := c.SetSystem(f.system); err != nil {
+		return usagef("--system: %w", err)
 	}
 	return nil
 }

@@ -18,8 +18,8 @@ import (
 
 type chatFlags struct {
 	answerFlags
-	system, first string
-	thinking      thinkingFlag
+	first    string
+	thinking thinkingFlag
 }
 
 func newChat() *cobra.Command {
@@ -51,7 +51,6 @@ again, chat goes on from there with the same bits.`,
 	}
 	f.add(cmd)
 	fs := cmd.Flags()
-	fs.StringVar(&f.system, "system", "", "system message")
 	fs.StringVarP(&f.first, "prompt", "p", "", "first message")
 	fs.Var(&f.thinking, "thinking", "how reasoning shows: shown, folded to one line, or off")
 	cmd.RegisterFlagCompletionFunc("thinking", cobra.FixedCompletions([]string{"shown", "folded", "off"}, cobra.ShellCompDirectiveNoFileComp))
@@ -92,10 +91,8 @@ func (f *chatFlags) run(cmd *cobra.Command, args []string) error {
 		}
 		sayWhy(t.session, why)
 	}
-	if cmd.Flags().Changed("system") {
-		if err := t.c.SetSystem(f.system); err != nil {
-			return usagef("--system: %w", err)
-		}
+	if err := f.setSystem(cmd, t.c); err != nil {
+		return err
 	}
 	if f.dumpPrompt {
 		p, err := t.c.Prompt(ctx, f.first)

@@ -60,6 +60,12 @@ func TestRunChat(t *testing.T) {
 	if code != 0 || len(out) < 3 || !strings.Contains(errs, "template chatml") || !strings.Contains(errs, "proof ") {
 		t.Errorf("exit code %d, %q, %q", code, out, errs)
 	}
+	for _, cmd := range [][]string{{"run", "--chat"}, {"chat"}} {
+		out := ok(t, "", append(cmd, "--device", "cpu", "--template", "chatml", "-p", "Hi", "--system", "Be brief.", "--dump-prompt")...)
+		if !strings.HasPrefix(out, "<s><|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>") {
+			t.Errorf("%v --system: %q", cmd, out)
+		}
+	}
 	prompt := ok(t, "", "run", "--device", "cpu", "-p", "The people", "--dump-prompt")
 	if !strings.HasPrefix(prompt, "<s>The people\n\n") || !strings.Contains(prompt, "tokens:\n") {
 		t.Errorf("without --chat: %q", prompt)
@@ -103,7 +109,9 @@ func TestChatRefused(t *testing.T) {
 	}{
 		{2, []string{"run", "--template", "chatml"}, "--template is for --chat"},
 		{2, []string{"run", "--reasoning", "off"}, "--reasoning is for --chat"},
+		{2, []string{"run", "--system", "x"}, "--system is for --chat"},
 		{2, []string{"run", "--chat"}, "needs a message"},
+		{2, []string{"chat", "--system", "x", "--template", put(t, "t.jinja", "{{ messages[-1].content }}")}, "knows no system message"},
 		{2, []string{"run", "--chat", "-p", "x", "--special"}, "--special"},
 		{2, []string{"chat", "--reasoning", "much"}, "auto, off, or a number"},
 		{2, []string{"chat", "--reasoning", "0"}, "auto, off, or a number"},

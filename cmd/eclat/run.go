@@ -82,7 +82,7 @@ equal on two machines where every bit was.`,
 }
 
 func (f *runFlags) check(cmd *cobra.Command, args []string) error {
-	for _, name := range []string{"template", "reasoning"} {
+	for _, name := range []string{"template", "reasoning", "system"} {
 		if cmd.Flags().Changed(name) && !f.chat {
 			return usagef("--%s is for --chat", name)
 		}

@@ -49,6 +49,9 @@ func (f *runFlags) runChat(cmd *cobra.Command, e *engine.Engine, session *conver
 		}
 		sayWhy(session, why)
 	}
+	if err := f.setSystem(cmd, c); err != nil {
+		return err
+	}
 	p, err := c.Prompt(ctx, message)
 	if err != nil {
 		return err
