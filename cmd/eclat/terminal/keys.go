@@ -141,7 +141,7 @@ func (d *decoder) key(tell func(key)) int {
 		n += size
 	}
 	if n > 0 {
-		tell(key{char, strings.ToValidUTF8(string(b[:n]), "\ufffd")})
+		tell(key{char, string([]rune(string(b[:n])))}) // one U+FFFD for each bad byte, however they come
 	}
 	return n
 }
