@@ -3,6 +3,7 @@ package peer
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -17,6 +18,9 @@ const (
 	mostHead = 4 << 20 // bytes: a batch of 512 tokens with its tables takes some 10⁴
 	mostBody = 1 << 30 // bytes, and never more than the session allows
 )
+
+// errFrame says that what came is no frame of this protocol.
+var errFrame = errors.New("a frame")
 
 // frames reads and writes frames. One goroutine reads, one writes.
 type frames struct {
@@ -57,13 +61,13 @@ func (f *frames) read(head any, buf []byte, limit int) (body []byte, err error) 
 	}
 	heads, bodies := binary.LittleEndian.Uint32(n[:]), binary.LittleEndian.Uint32(n[4:])
 	if heads > mostHead || int64(bodies) > int64(limit) {
-		return nil, fmt.Errorf("peer: a frame of %d and %d bytes, where at most %d and %d may come", heads, bodies, mostHead, limit)
+		return nil, fmt.Errorf("%w of %d and %d bytes, where at most %d and %d may come", errFrame, heads, bodies, mostHead, limit)
 	}
 	if f.head, err = readMore(f.rw, f.head[:0], int(heads)); err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(f.head, head); err != nil {
-		return nil, fmt.Errorf("peer: the head of a frame: %.100v", err)
+		return nil, fmt.Errorf("%w whose head is none: %.100v", errFrame, err)
 	}
 	return readMore(f.rw, buf[:0], int(bodies))
 }

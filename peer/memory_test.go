@@ -86,7 +86,11 @@ func (p *pipe) Write(b []byte) (int, error) {
 	if p.meddle == nil {
 		return p.Conn.Write(b)
 	}
-	_, err := p.Conn.Write(p.meddle(append([]byte(nil), b...)))
+	said := p.meddle(append([]byte(nil), b...))
+	if len(said) == 0 {
+		return len(b), nil
+	}
+	_, err := p.Conn.Write(said)
 	return len(b), err
 }
 

@@ -182,6 +182,8 @@ func (e *Error) Unwrap() error { return e.kind }
 
 // short is a peer's id for people.
 func short(id string) string {
+	id, _, _ = strings.Cut(id, "@")
+	id = id[strings.LastIndex(id, "/")+1:]
 	if len(id) > 16 {
 		return id[:6] + "…" + id[len(id)-6:]
 	}

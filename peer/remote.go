@@ -21,7 +21,13 @@ type Device struct {
 	at    int // which of Peers is it now
 	model string
 	fit   []model.FitProgram
+
+	losses map[string]int // of each of Peers
 }
+
+// mostLosses is how often a peer may be lost before it is not asked any more. One that
+// answers what cannot be is not asked again.
+const mostLosses = 3
 
 // Find asks a worker who it is. Peers that come after it are its stand-ins.
 func Find(ctx context.Context, d Device) (*Device, error) {
@@ -33,7 +39,7 @@ func Find(ctx context.Context, d Device) (*Device, error) {
 		return nil, err
 	}
 	defer l.stream.Close()
-	d.info = l.device
+	d.info, d.losses = l.device, map[string]int{}
 	return &d, nil
 }
 
@@ -55,6 +61,7 @@ type line struct {
 	writing sync.Mutex // of a request, and of a cancel beside it
 	seq     uint32
 	broken  error
+	losses  map[string]int // the device's
 	buf     []byte
 }
 
@@ -66,7 +73,7 @@ func (d *Device) dial(ctx context.Context, peer, sum string) (*line, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: peer %s: %.300v", model.ErrLost, short(peer), err)
 	}
-	l := &line{peer: peer, stream: s}
+	l := &line{peer: peer, stream: s, losses: d.losses}
 	l.frames.rw = &alive{s}
 	rep, _, err := l.ask(ctx, &request{Op: opHello, Hello: &hello{numerics.Version, d.Build, sum}}, nil, 0, nil)
 	switch {
@@ -126,7 +133,10 @@ func (l *line) ask(ctx context.Context, r *request, body []byte, limit int, prog
 	for {
 		var rep reply
 		body, err := l.frames.read(&rep, l.buf, limit)
-		if err != nil {
+		switch {
+		case errors.Is(err, errFrame):
+			return nil, nil, l.wrong("%w", err)
+		case err != nil:
 			return nil, nil, l.lost(err)
 		}
 		if l.buf = body; rep.Beat {
@@ -149,8 +159,19 @@ func (l *line) ask(ctx context.Context, r *request, body []byte, limit int, prog
 	}
 }
 
+// wrong ends the line to a peer that answered what cannot be.
+func (l *line) wrong(format string, args ...any) error {
+	if l.losses != nil {
+		l.losses[l.peer] += mostLosses
+	}
+	return l.lost(fmt.Errorf(format+"; it is not asked again", args...))
+}
+
 // lost ends the line.
 func (l *line) lost(err error) error {
+	if l.losses != nil {
+		l.losses[l.peer]++
+	}
 	l.broken = fmt.Errorf("%w: peer %s: %.300v", model.ErrLost, short(l.peer), err)
 	l.stream.Reset()
 	return l.broken
@@ -165,6 +186,10 @@ func (d *Device) Open(ctx context.Context, o model.OpenOptions) (model.Backend, 
 	var all error
 	for i := range d.Peers {
 		at := (d.at + i) % len(d.Peers)
+		if n := d.losses[d.Peers[at]]; n >= mostLosses {
+			all = errors.Join(all, fmt.Errorf("%w: peer %s: lost %d times", model.ErrLost, short(d.Peers[at]), n))
+			continue
+		}
 		l, err := d.dial(ctx, d.Peers[at], d.model)
 		if err != nil {
 			all = errors.Join(all, err)
@@ -250,11 +275,11 @@ func (b *backend) Load(ctx context.Context, w model.Weights, p *model.Plan) erro
 		return err
 	}
 	if rep.Load == nil || len(rep.Load.Units) != len(p.Pools) {
-		return b.line.lost(errors.New("its memory is not that of the plan"))
+		return b.line.wrong("its memory is not that of the plan")
 	}
 	for _, n := range rep.Load.Units {
 		if n < 0 || n > mostBody {
-			return b.line.lost(fmt.Errorf("a unit of %d bytes", n))
+			return b.line.wrong("a unit of %d bytes", n)
 		}
 	}
 	if own, err := weightsSum(w, p); err == nil && own != rep.Load.Weights {
@@ -307,7 +332,7 @@ func (b *backend) Copy(ctx context.Context, pool int, from, to int32) error {
 func (b *backend) Save(ctx context.Context, pool int, unit int32, dst []byte) error {
 	_, body, err := b.line.ask(ctx, &request{Op: opSave, Pool: pool, From: unit}, nil, len(dst), nil)
 	if err == nil && len(body) != len(dst) {
-		err = b.line.lost(fmt.Errorf("%d bytes of a unit of %d", len(body), len(dst)))
+		err = b.line.wrong("%d bytes of a unit of %d", len(body), len(dst))
 	}
 	copy(dst, body)
 	return err
@@ -349,11 +374,11 @@ func (p *remoteProgram) Run(ctx context.Context, b *model.Batch, out *model.Outp
 		return err
 	}
 	if len(body) != 4*want || len(rep.Tokens) != tokens {
-		return p.b.line.lost(fmt.Errorf("%d bytes and %d tokens, where %d and %d were due", len(body), len(rep.Tokens), 4*want, tokens))
+		return p.b.line.wrong("%d bytes and %d tokens, where %d and %d were due", len(body), len(rep.Tokens), 4*want, tokens)
 	}
 	for _, id := range rep.Tokens {
 		if id < -1 || int(id) >= p.plan.Tensors[answer].Cols {
-			return p.b.line.lost(fmt.Errorf("token %d, where there are %d", id, p.plan.Tensors[answer].Cols))
+			return p.b.line.wrong("token %d, where there are %d", id, p.plan.Tensors[answer].Cols)
 		}
 	}
 	p.rows, _ = rowsOf(p.rows, body)
