@@ -15,7 +15,7 @@ import (
 )
 
 // bitsOf is what every way of computing must agree on: the logits after the last
-// positions of a prompt that fills several chunks, then a greedy text.
+// positions of a prompt, then a greedy text.
 type bitsOf struct {
 	e      *Engine
 	rows   int // positions of the prompt whose logits count
@@ -23,12 +23,16 @@ type bitsOf struct {
 	text   int // tokens to generate
 }
 
-// sized is a prompt that is longer than a chunk, or one of a few tokens.
-func sized(e *Engine, few bool) bitsOf {
+// sized is a prompt with a text, one that fills several chunks of any size with a short
+// text, or few of both.
+func sized(e *Engine, chunks, few bool) bitsOf {
 	b := bitsOf{e: e, rows: 64, text: 200}
-	n := 512 + b.rows + 5
-	if few {
+	n := b.rows + 5
+	switch {
+	case few:
 		b.rows, b.text, n = 8, 8, 45
+	case chunks:
+		b.text, n = 8, 512+b.rows+5
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for range n {
@@ -103,7 +107,7 @@ type way struct {
 	name  string
 	o     Options
 	form  string // of the processor's kernels; "" for the fastest
-	chunk int    // most tokens of a batch; 0 for the device's own
+	chunk int    // most tokens of a batch, over a prompt of many; 0 for the device's own
 	batch int    // sequences in a batch; 0 for one alone
 	long  bool   // left out with -short
 }
@@ -126,6 +130,7 @@ func waysOf(layers int, gpu model.DeviceInfo) []way {
 			ways = append(ways, way{name: fmt.Sprintf("%s, %s kernels", gpu.ID, v), o: Options{Device: gpu.ID, Variant: v}, long: i == 0 || v != "dot" && v != "coop"})
 		}
 	}
+	ways = append(ways, way{name: "ref, the long prompt", o: Options{Device: "ref"}, chunk: 64, long: true})
 	for _, d := range devices {
 		for _, n := range []int{1, 7, 32, 512} {
 			ways = append(ways, way{name: fmt.Sprintf("%s, chunks of %d", d, n), o: Options{Device: d}, chunk: n, long: n != 7})
@@ -186,18 +191,18 @@ func sameBits(t *testing.T, models []string, few bool) {
 		seen[name] = true
 		t.Run(name, func(t *testing.T) {
 			e := open(t, path, Options{Device: "ref", Context: 1})
-			want := ""
+			want := map[bool]string{} // by whether the prompt is the long one
 			for _, w := range waysOf(e.Model.Config.NLayer, gpu) {
 				if w.long && few {
 					continue
 				}
-				t.Run(w.name, func(t *testing.T) { w.check(t, path, &want, few) })
+				t.Run(w.name, func(t *testing.T) { w.check(t, path, want, few) })
 			}
 		})
 	}
 }
 
-func (w *way) check(t *testing.T, path string, want *string, few bool) {
+func (w *way) check(t *testing.T, path string, all map[bool]string, few bool) {
 	t.Setenv(kernel.Variable, w.form)
 	w.o.Context = 2048
 	if w.chunk > 0 {
@@ -206,20 +211,21 @@ func (w *way) check(t *testing.T, path string, want *string, few bool) {
 			w.o.devices = append(w.o.devices, chunked{d, w.chunk})
 		}
 	}
-	b := sized(open(t, path, w.o), few)
+	long := w.chunk > 0 && !few
+	want := all[long]
+	b := sized(open(t, path, w.o), long, few)
 	if w.batch > 0 {
 		for i, p := range b.together(t, w.batch) {
-			if got := p.Hex(); got != (*want)[len(*want)-hex.EncodedLen(sha256.Size):] {
+			if got := p.Hex(); got != want[len(want)-hex.EncodedLen(sha256.Size):] {
 				t.Errorf("text %d has other logits than the reference: %s", i, p)
 			}
 		}
 		return
 	}
 	got := b.alone(t)
-	if *want == "" {
-		*want = got
-	}
-	if got != *want {
-		t.Errorf("logits %s, of the reference %s", got, *want)
+	if want == "" {
+		all[long] = got
+	} else if got != want {
+		t.Errorf("logits %s, of the reference %s", got, want)
 	}
 }

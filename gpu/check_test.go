@@ -113,7 +113,7 @@ const ofDot = "matvec_q4_k_dot matvec_q6_k_dot matvec_q8_0_dot matmul_q4_k_dot m
 const ofCoop = "matmul_q4_k_coop matmul_q6_k_coop matmul_q8_0_coop"
 
 var faults = []fault{
-	{"tail", product, []string{"first_row + j >= p.rows) continue", "first_row + j + 1 >= p.rows) continue"}, false, "", ""},
+	{"tail", product, []string{"!here(first_row + j)) continue", "!here(first_row + j + 1)) continue"}, false, "", ""},
 	{"barrier", "sample_pick", []string{"pair[lane] = b;\n    barrier();", "pair[lane] = b;",
 		"pair[lane] = pair[lane + n];\n        barrier();", "pair[lane] = pair[lane + n];"}, true, "", ""},
 	{"subgroup width", product, []string{"const uint TEAMS = LOCAL / LANES", "const uint TEAMS = 32 / LANES"}, false, "", ""},
@@ -122,7 +122,7 @@ var faults = []fault{
 	{"mask", "attention", []string{"until[r] = pos + 1", "until[r] = max(pos, 1)"}, false, "", ""},
 	{"f16 overflow", product, []string{"y[at] = sum;", "y[at] = abs(sum) > 65504 ? uintBitsToFloat(0x7f800000u) : sum;"}, false, "", ""},
 	{"wrong scale", "attention", []string{"uintBitsToFloat(p.scale)", "uintBitsToFloat(p.scale + 1)"}, false, "", ""},
-	{"off by one row", product, []string{"min(j0 + r % EACH, p.rows - 1)", "min(j0 + r % EACH + 1, p.rows - 1)"}, false, "", ""},
+	{"off by one row", product, []string{"w_row(j0 + r % EACH)", "w_row(j0 + r % EACH + 1)"}, false, "", ""},
 	{"NaN", product, []string{"y[at] = sum;", "y[at] = isnan(sum) ? 0 : sum;"}, false, "", ""},
 	{"dropped dispatch", "round", []string{"void main() {", "void main() {\n    if (p.k > 0) return;"}, true, "", ""},
 	{"denormals", "rmsnorm rmsnorm_round", []string{"    return flush(v);", "    return v;"}, true, "", ""},
@@ -136,7 +136,7 @@ var faults = []fault{
 	{"coop: high bytes", ofCoop, []string{"256.0 * highs", "255.0 * highs", "high * 256", "high * 255"}, false, "coop", ""},
 	{"coop: scales along x", ofCoop, []string{"x_scale, i, 0,", "x_scale, i, 1,"}, false, "coop", ""},
 	{"coop: half", ofCoop, []string{"? 2 * s :", "? s :", "4 * (s / STEPS)", "3 * (s / STEPS)"}, false, "coop", ""},
-	{"coop: edge", ofCoop, []string{"col >= p.rows) continue", "col + 1 >= p.rows) continue"}, false, "coop", ""},
+	{"coop: edge", ofCoop, []string{"!here(col)) continue", "!here(col + 1)) continue"}, false, "coop", ""},
 }
 
 // TestFaults: a kernel that is wrong in any of these ways is found when a plan is
