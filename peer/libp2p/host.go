@@ -130,6 +130,9 @@ func (h *Host) Dial(ctx context.Context, to, name string) (peer.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
+	if info.ID == h.h.ID() {
+		return nil, fmt.Errorf("%.80s is this machine", to)
+	}
 	if len(info.Addrs) > 0 {
 		if err := h.h.Connect(ctx, info); err != nil {
 			return nil, plain(ctx, to, err)
