@@ -36,8 +36,9 @@ its list of ids and refuses everyone else.
 
 The key and the list lie in the folder that ECLAT_PEER_DIR names, or in eclat in the
 user's folder for configuration.`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
+		Example: "  eclat peer serve model.gguf",
+		Args:    noArguments,
+		RunE:    func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newPeerServe(), newPeerID(), newPeerAllow(), newPeerList())
 	return cmd

@@ -113,7 +113,7 @@ func TestPeerCommands(t *testing.T) {
 	fails(4, "eclat peer allow", "run", "-n", "1", "--peers", w.address)
 	fails(2, "go with --peers", "run", "-n", "1", "--layers", "1,2")
 	fails(2, "no peer's id", "peer", "allow", "me")
-	fails(4, "nobody listens", "run", "-n", "1", "--peers", w.address[strings.LastIndex(w.address, "/")+1:]+"@127.0.0.1:1")
+	fails(4, "nobody ", "run", "-n", "1", "--peers", w.address[strings.LastIndex(w.address, "/")+1:]+"@127.0.0.1:1")
 	fails(4, "is this machine", "run", "-n", "1", "--peers", id+"@127.0.0.1:1")
 	fails(1, "no-such-model", "peer", "serve", filepath.Join(t.TempDir(), "no-such-model"))
 	ok(t, "", "peer", "allow", id, "this one")
