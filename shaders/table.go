@@ -66,6 +66,8 @@ func Table() []Variant {
 		{"conv", "op/conv.comp", nil, 6, 0, 5},
 		{"state", "op/state.comp", nil, 7, 0, 10},
 		{"slice", "op/slice.comp", nil, 3, 0, 6},
+		{"join", "op/join.comp", nil, 4, 0, 6},
+		{"heads", "op/heads.comp", nil, 2, 0, 4},
 		{"attention_reduce", "op/attention_reduce.comp", nil, 4, 0, 4},
 		{"numerics", "op/numerics.comp", nil, 3, 0, 1},
 		{"sample_best", "op/sample_best.comp", nil, 3, 0, 2},

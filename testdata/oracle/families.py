@@ -17,6 +17,9 @@ NAMES = {  # with the features that a file can go without
     "smollm3": "", "glm4": "bias", "olmo2": "window yarn qk-norm-weight", "exaone4": "rope-freqs qk-norm-weight",
     "exaone4-64": "window qk-norm-weight", "seed_oss": "bias", "ernie4_5": "", "hunyuan-dense": "qk-norm-weight ntk-alpha",
     "cohere2": "window logit-scale",
+    "deepseek2": "yarn mscale groups norm-top-k expert-scale selection-bias shared-expert",
+    "deepseek2-kvb": "yarn mscale expert-scale shared-expert", "deepseek2-lite": "yarn mscale expert-scale shared-expert",
+    "mistral4": "yarn attn-temperature norm-top-k shared-expert",
     "gemma4": "window proportional-rope final-softcap per-layer-input layer-scale qk-norm-weight",
 }
 VOCABULARY = 260  # no model has fewer tokens
