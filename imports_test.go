@@ -42,7 +42,7 @@ var allowed = map[string]string{
 	"peer":              "peer model loader",
 	"engine":            "engine cpu gpu peer model loader",
 	"serve":             "serve engine model loader",
-	"cmd":               "cmd serve engine model loader testdata",
+	"cmd":               "cmd serve engine peer model loader testdata",
 	"testdata":          "",
 }
 

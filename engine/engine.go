@@ -30,15 +30,17 @@ const (
 
 // Options says how to open a model. The zero value is a sensible choice.
 type Options struct {
-	Device     string  // auto, gpu, vulkan:N, part of a GPU's name, cpu or ref; "" is auto
-	RequireGPU bool    // fail where the model would run on the processor
-	GPULayers  string  // how many layers the GPU gets, the last ones: a number, all, or auto for as many as fit; "" is auto
-	Context    int     // positions to make room for, over all sequences; 0 for the smaller of the model's and DefaultContext, or AutoContext
-	Parallel   int     // most sequences at work at a time; 0 for DefaultParallel
-	Queue      int     // most requests that wait; 0 for DefaultQueue
-	Threads    int     // of the processor; 0 for one a core
-	DraftModel *Engine // a smaller model of the same vocabulary, which guesses where the text does not; not closed with the engine. It may be nil
-	Variant    string  // of the device's kernels, see model.OpenOptions; empty to run a model
+	Device     string         // auto, gpu, vulkan:N, part of a GPU's name, cpu or ref; "" is auto
+	RequireGPU bool           // fail where the model would run on the processor
+	GPULayers  string         // how many layers the GPU gets, the last ones: a number, all, or auto for as many as fit; "" is auto
+	Context    int            // positions to make room for, over all sequences; 0 for the smaller of the model's and DefaultContext, or AutoContext
+	Parallel   int            // most sequences at work at a time; 0 for DefaultParallel
+	Queue      int            // most requests that wait; 0 for DefaultQueue
+	Threads    int            // of the processor; 0 for one a core
+	Peers      []model.Device // other machines, each of which computes layers after this one's own, in this order; the first layers stay here, and what follows the last ones too
+	Layers     []int          // how many layers this machine and each of Peers gets; nil to deal them out by how fast they read
+	DraftModel *Engine        // a smaller model of the same vocabulary, which guesses where the text does not; not closed with the engine. It may be nil
+	Variant    string         // of the device's kernels, see model.OpenOptions; empty to run a model
 	// Progress and Notice are called on the goroutine that owns the devices: they must
 	// not wait for the engine. Either may be nil.
 	Progress func(what string, done, total int64) // told how far loading ("weights", in bytes) and compiling ("kernels", "checks") are

@@ -33,6 +33,9 @@ func (e *Engine) place() ([]link, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(o.Peers) > 0 {
+		return e.placeOnPeers(d)
+	}
 	info := d.Info()
 	if err := e.setChunk(info.Chunk); err != nil {
 		return nil, err

@@ -222,14 +222,19 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 		return d.Kernel, nil
 	case "route":
 		return conformance.RouteQuestion(model.Gating(d.Spec[1]), d.Spec[2] != 0), nil
-	case "gather", "slice", "layernorm", "combine":
+	case "gather", "slice", "join", "layernorm", "combine":
 		return d.Kernel, nil
+	case "heads":
+		return conformance.HeadsQuestion(d.Spec[1] != 0), nil
 	case "sample_best", "sample_pick":
 		return "sample", nil
 	case "round", "experts":
 		return "", nil
 	}
 	if strings.HasPrefix(d.Kernel, "attention") {
+		if s := &p.plan.Steps[g.Step]; s.Op == model.Attention && s.Src[1] == s.Src[2] {
+			return conformance.LatentQuestion(p.opt.Tokens >= 16, p.plan.Tensors[s.Src[1]].Type), nil
+		}
 		if d.Spec[12] != 0 || d.Spec[13] != 0 { // a cap, sinks
 			dim, share, _ := p.attended(g.Step)
 			return conformance.SunkQuestion(dim, share, p.opt.Tokens >= 16), nil

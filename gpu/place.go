@@ -34,7 +34,8 @@ func newWeight(t *loader.Tensor, want model.Tensor, repack *lower.Repack, bindab
 	if repack != nil {
 		w.RowBytes = repack.RowBytes(want.Cols)
 	}
-	most := int(bindable / int64(w.RowBytes))
+	table := int64(lower.TableBytes(t.Type))
+	most := int(max(0, bindable-table) / int64(w.RowBytes))
 	if most == 0 {
 		return nil, fmt.Errorf("%s: a row of %d bytes is longer than a binding of %d", t.Name, w.RowBytes, bindable)
 	}
@@ -43,7 +44,7 @@ func newWeight(t *loader.Tensor, want model.Tensor, repack *lower.Repack, bindab
 	each := (w.Rows + n - 1) / n
 	for first := 0; first < w.Rows; first += each {
 		rows := min(each, w.Rows-first)
-		w.Parts = append(w.Parts, lower.Part{First: first, Rows: rows, Bytes: (int64(rows)*int64(w.RowBytes) + 15) &^ 15})
+		w.Parts = append(w.Parts, lower.Part{First: first, Rows: rows, Bytes: (int64(rows)*int64(w.RowBytes)+15)&^15 + table})
 	}
 	return w, nil
 }

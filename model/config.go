@@ -36,6 +36,7 @@ type Block struct {
 	AttnScale float32    `json:"attn_scale"`       // factor on q·k before softmax
 	Rope      RopeConfig `json:"rope"`
 
+	Latent    *Latent `json:"latent,omitempty"`     // of a layer with latent attention
 	Taps      int     `json:"taps,omitempty"`       // of a layer with a convolution: the rows that it sees, its own included
 	State     *State  `json:"state,omitempty"`      // of a layer with a recurrent state
 	NoRope    bool    `json:"no_rope,omitempty"`    // positions are not turned into this layer's heads
@@ -44,6 +45,16 @@ type Block struct {
 	KVOf      *int    `json:"kv_of,omitempty"`      // the layer whose keys and values are read; nil for the layer's own
 	GELU      bool    `json:"gelu,omitempty"`       // of the feed-forward layer's gate, in the place of silu
 	Experts   Experts `json:"experts,omitzero"`     // zero for a layer without
+}
+
+// Latent is the shape of latent attention: keys and values of all heads come of one latent
+// vector, and of a rotary part that they share.
+type Latent struct {
+	Dim      int  `json:"n_latent"`           // elements of it
+	DimQ     int  `json:"n_latent_q"`         // of what queries come of; 0 for none
+	DimK     int  `json:"head_dim_k"`         // of a head's query, its rotary part last
+	DimV     int  `json:"head_dim_v"`         // and of its value
+	Absorbed bool `json:"absorbed,omitempty"` // memory keeps the latent vector: NHeadKV, HeadDimK and HeadDimV are those of it
 }
 
 // Experts is the shape of a layer's mixture of experts.

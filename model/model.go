@@ -76,7 +76,11 @@ func (m *Model) Describe(st Stage, room Room) (*Plan, error) {
 	if st.Head && st.Sample && b.err == nil {
 		x = b.Sample("token", x)
 	}
-	return b.Plan(x)
+	p, err := b.Plan(x)
+	if err == nil {
+		p.Stage, p.Room = st, room
+	}
+	return p, err
 }
 
 // Builder starts a plan over the model's tensors and pools, for a backend that holds a

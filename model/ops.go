@@ -28,6 +28,11 @@ const (
 	LayerNorm
 	// MatMul: dst[i][j] = Σ_k x[i][k]·W[j][k].
 	MatMul
+	// MatMulHeads: the product of each head with a matrix of its own, of which W has one on
+	// top of the other, m = W.Rows/heads rows each:
+	//   dst[i][h·m+j] = Σ_k x[i][h·W.Cols+k]·W[h·m+j][k],  j < m, h < heads
+	// Arg: heads.
+	MatMulHeads
 	// RoPE: the pairs of every head, (x[2j], x[2j+1]) or with Rope.Halves
 	// (x[j], x[j+pairs]), j < pairs = len(Freq), turned by the angle position·Freq[j]
 	// and scaled by Rope.Scale; elements beyond are copied.
@@ -42,7 +47,8 @@ const (
 	//   a[t] = softmax_t(scale · q[i][h]·K[t][g]),  dst[i][h] = Σ_t a[t]·V[t][g]
 	// With a cap c each score s becomes c·tanh(s/c) first. With sinks, the last source,
 	// sinks[h] is one more score of the softmax, of a position that has no value; it is
-	// neither scaled nor capped.
+	// neither scaled nor capped. K and V may be one memory: V[t][g] is then the first dimV
+	// elements of K[t][g].
 	// Arg: nHead, nHeadKV, dimK, dimV, scale as float bits, window, cap as float bits or 0.
 	Attention
 	// Conv, a causal convolution along each sequence, a filter a channel:
@@ -80,6 +86,11 @@ const (
 	//   dst[i][h·n+j] = x[i][h·stride+first+j],  j < n
 	// Arg: first, n, stride.
 	Slice
+	// Join, of the columns of two rows, head by head:
+	//   dst[i][h·(a+b)+j] = x[i][h·a+j],  j < a
+	//   dst[i][h·(a+b)+a+j] = y[i][h·b+j], or where y has one head for all y[i][j],  j < b
+	// with a = x.Cols/heads and b = dst.Cols/heads − a. Arg: heads.
+	Join
 	// Gather: dst[i] = x[want[i]], from token rows to wanted rows.
 	Gather
 	// Route chooses used of N experts for each row of logits (n, N). With
@@ -183,12 +194,14 @@ var opInfos = [NumOps]opInfo{
 		"(n, c), (1, c) → (n, c)", fitLayerNorm},
 	MatMul: {"matmul", Rows, []Role{Matrix, Rows}, 0, nil, "x · Wᵀ",
 		"(m, k), (n, k) → (n, m)", fitMatMul},
+	MatMulHeads: {"matmul_heads", Rows, []Role{Matrix, Rows}, 0, []string{"heads"}, "x[head] · W[head]ᵀ",
+		"(heads·m, k), (n, heads·k) → (n, heads·m)", fitMatMulHeads},
 	RoPE: {"rope", OfTokens, []Role{OfTokens}, 0, []string{"head_dim", "rope"}, "turn(x, position)",
 		"(t, heads·head_dim) → (t, heads·head_dim), with a rope of the plan within head_dim", fitRoPE},
 	Store: {"store", Paged, []Role{OfTokens}, 0, nil, "memory[position] = x",
 		"(t, c) → (·, c)", fitColumns},
 	Attention: {"attention", OfTokens, []Role{OfTokens, Paged, Paged, Floats}, 1, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window", "cap:f"}, "softmax(scale · q·Kᵀ) · V",
-		"(t, h·dim_k), (·, kv·dim_k), (·, kv·dim_v), (1, h) → (t, h·dim_v) in one pool of the window", fitAttention},
+		"(t, h·dim_k), (·, kv·dim_k), (·, kv·dim_v) or the keys, (1, h) → (t, h·dim_v) in one pool of the window", fitAttention},
 	Conv: {"conv", OfTokens, []Role{OfTokens, Filter, Slots, Floats}, 1, []string{"silu"}, "f(Σ w[k] · x[i−K+1+k] + bias)",
 		"(t, c), (c, K), (·, (K−1)·c), (1, c) → (t, c)", fitConv},
 	DeltaRule: {"deltarule", OfTokens, []Role{OfTokens, OfTokens, Floats, OfTokens, Slots}, 0, []string{"n_head", "n_head_k", "dim_k", "dim_v", "scale:f", "cyclic"},
@@ -207,6 +220,8 @@ var opInfos = [NumOps]opInfo{
 		"(n, c), (n or 1, c) or (1, 1) → (n, c)", fitMul},
 	Slice: {"slice", Rows, []Role{Rows}, 0, []string{"first", "n", "stride"}, "x[h·stride + first + j]",
 		"(n, heads·stride) → (n, heads·n), with first + n ≤ stride", fitSlice},
+	Join: {"join", Rows, []Role{Rows, Rows}, 0, []string{"heads"}, "x[head], y[head]",
+		"(n, heads·a), (n, heads·b or b) → (n, heads·(a + b))", fitJoin},
 	Gather: {"gather", OfWanted, []Role{OfTokens}, 0, nil, "x[want]",
 		"(t, c) → (w, c)", fitColumns},
 	Route: {"route", Routes, []Role{Rows, Vector}, 1, []string{"used", "gating", "norm", "scale:f", "groups", "groups_used"}, "the best of gate(x) + bias, and their weights",

@@ -152,6 +152,16 @@ func TestShapesBeyondColumns(t *testing.T) {
 		{"rows beyond a matrix", MatMulExperts, false, func(p *Plan, s *Step) { s.Arg[1] = 1 << 31 }},
 		{"experts that nobody chose", MatMulExperts, false, func(p *Plan, s *Step) { p.Steps = p.Steps[:0] }},
 		{"experts of another number", MatMulExperts, false, func(p *Plan, s *Step) { s.Arg[0], p.Tensors[s.Src[3]].Rows, p.Tensors[s.Src[3]].Cols = 4, 4, 16 }},
+		{"values that are the keys", Attention, true, func(_ *Plan, s *Step) { s.Src[2] = s.Src[1] }},
+		{"values that are a part of the keys", Attention, true, func(p *Plan, s *Step) { s.Src[2], s.Arg[3], p.Tensors[s.Dst].Cols = s.Src[1], 5, 10 }},
+		{"values beyond the keys", Attention, false, func(p *Plan, s *Step) { s.Src[2], s.Arg[3], p.Tensors[s.Dst].Cols = s.Src[1], 33, 66 }},
+		{"heads that do not divide the matrices", MatMulHeads, false, func(_ *Plan, s *Step) { s.Arg[0] = 3 }},
+		{"heads of another width", MatMulHeads, false, func(_ *Plan, s *Step) { s.Arg[0] = 4 }},
+		{"no heads", MatMulHeads, false, func(_ *Plan, s *Step) { s.Arg[0] = 0 }},
+		{"one head for all", Join, true, func(p *Plan, s *Step) { p.Tensors[s.Src[1]].Cols = 3 }},
+		{"heads that do not divide the row", Join, false, func(_ *Plan, s *Step) { s.Arg[0] = 3 }},
+		{"no heads", Join, false, func(_ *Plan, s *Step) { s.Arg[0] = 0 }},
+		{"nothing behind", Join, false, func(p *Plan, s *Step) { p.Tensors[s.Dst].Cols = 32 }},
 		{"values in another pool", Attention, false, func(p *Plan, s *Step) { p.Tensors[s.Src[2]].Pool = 1 }},
 	} {
 		p := every(t, Room{Pages: 4, Seqs: 2, Chunk: 8})

@@ -22,7 +22,7 @@ var Types = []quant.Type{
 	quant.F32, quant.F16, quant.BF16, quant.Q8_0, quant.Q4_0, quant.Q4_K, quant.Q5_K, quant.Q6_K,
 	quant.IQ4_NL, quant.Q4_1, quant.Q5_0, quant.Q5_1, quant.Q2_K, quant.Q3_K, quant.IQ4_XS, quant.MXFP4, quant.NVFP4,
 	quant.Q1_0, quant.Q2_0, quant.TQ1_0, quant.TQ2_0,
-	quant.IQ2_XXS, quant.IQ2_XS, quant.IQ3_XXS, quant.IQ3_S,
+	quant.IQ2_XXS, quant.IQ2_XS, quant.IQ2_S, quant.IQ3_XXS, quant.IQ3_S, quant.IQ1_S, quant.IQ1_M,
 }
 
 // TypeName returns the name of a type in shaders: q4_k for Q4_K.
@@ -66,6 +66,8 @@ func Table() []Variant {
 		{"conv", "op/conv.comp", nil, 6, 0, 5},
 		{"state", "op/state.comp", nil, 7, 0, 10},
 		{"slice", "op/slice.comp", nil, 3, 0, 6},
+		{"join", "op/join.comp", nil, 4, 0, 6},
+		{"heads", "op/heads.comp", nil, 2, 0, 4},
 		{"attention_reduce", "op/attention_reduce.comp", nil, 4, 0, 4},
 		{"numerics", "op/numerics.comp", nil, 3, 0, 1},
 		{"sample_best", "op/sample_best.comp", nil, 3, 0, 2},

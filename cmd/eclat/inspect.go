@@ -222,6 +222,15 @@ func inspectHeads(w io.Writer, f *loader.File, c *model.Config) {
 	}
 	t.Flush()
 	width := c.NHead * c.HeadDimK
+	if k := c.Latent; k != nil {
+		kept := "memory keeps each head's"
+		if k.Absorbed {
+			kept = fmt.Sprintf("memory keeps it and the %d, the key of one head for all", c.Rope.Dims)
+		}
+		out.Fprintf(w, "\nAttention is latent: keys and values of %d heads come of %d elements, beside %d that rope\nturns; %s. In the model a head has %d elements of keys and %d of values.\n",
+			c.NHead, k.Dim, c.Rope.Dims, kept, k.DimK, k.DimV)
+		return
+	}
 	if width == c.NEmbd {
 		return
 	}

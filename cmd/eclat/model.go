@@ -31,6 +31,7 @@ type deviceFlags struct {
 	threads    int
 	verify     string // quick or full
 
+	others     peerFlags
 	draftModel *engine.Engine // see engine.Options; nil for none
 
 	probe func(e *engine.Engine) (engine.ProbeOptions, error) // that the command will open; nil for none
@@ -72,6 +73,7 @@ func (d *deviceFlags) add(cmd *cobra.Command) {
 	f.VarP(&d.context, "context", "c", fmt.Sprintf("context in tokens, or auto for the longest that fits (default: the model's, at most %d)", engine.DefaultContext))
 	f.IntVarP(&d.threads, "threads", "t", 0, "CPU threads (default: one a processor)")
 	f.StringVar(&d.verify, "verify", "quick", "of a fragments folder check the sizes (quick) or every sum (full) before loading")
+	d.others.add(cmd)
 	cmd.RegisterFlagCompletionFunc("verify", cobra.FixedCompletions([]string{"quick", "full"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("device", cobra.FixedCompletions([]string{"auto", "gpu", "vulkan:0", "cpu", "ref"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("gpu-layers", cobra.FixedCompletions([]string{"auto", "all"}, cobra.ShellCompDirectiveNoFileComp))
@@ -125,6 +127,10 @@ func (d *deviceFlags) openOn(ctx context.Context, f *loader.File) (*engine.Engin
 	var p progress
 	o := d.options()
 	o.Progress = p.set
+	if err := d.others.find(ctx, &o); err != nil {
+		f.Close()
+		return nil, err
+	}
 	e, err := engine.Open(ctx, f, o)
 	p.clear()
 	if err != nil {

@@ -114,6 +114,15 @@ func attentions() (all []golden) {
 	ws, build = attend(heads{1, 1, 1, 1}, quant.F32, 0, 1, ln3, nil, runs)
 	all = append(all, golden{"cap", model.Attention, ws, few, build, runs})
 
+	// A key's first element is its value: scores 0 and ln 3 weigh 1 : 3.
+	runs = []run{{model.Batch{Tokens: []int32{0, 1}, Pos: positions(0, 2), Seqs: []model.SeqRun{{N: 2, Units: [][]int32{{0}}}}}, []float32{4, 7}, nil}}
+	ws = []weight{{name: "q", cols: 2, x: []float32{0, 0, 0, ln3}}, {name: "k", cols: 2, x: []float32{4, 0, 8, 1}}}
+	all = append(all, golden{"latent", model.Attention, ws, few, func(b *model.Builder) model.ID {
+		keys := b.Memory(model.Memory{Name: "keys", Type: quant.F16, Cols: 2})
+		b.Store(keys, b.Embed("k_x", b.Weight("k", 2, 2)))
+		return b.LatentAttention("y", b.Embed("q_x", b.Weight("q", 2, 2)), keys, 1, 1, 1, 1)
+	}, runs})
+
 	// One position has all the weight, so the answer is the value as memory holds it.
 	values := func(first, n int, table []int32, v ...float32) model.Batch {
 		return paged(first, n, table, append(make([]float32, 2), v...)...)

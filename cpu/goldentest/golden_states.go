@@ -146,6 +146,15 @@ func expertOps() []golden {
 			r := routes(b, x)
 			return product(b, product(b, x, r, model.None, 0, 2), r, model.None, 1, 2)
 		}), []run{{alone(2, 2, 4, -3, 1), []float32{16, 12, 4, 6, 9, -6, 4, -4}, nil}}},
+		{"each head by a matrix", model.MatMulHeads, []weight{{name: "w", cols: 2, x: []float32{1, 0, 0, 1, 1, 1, 2, 0, 0, 2, 1, -1}}}, model.Room{},
+			receive(4, func(b *model.Builder, x model.ID) model.ID { return b.MatMulHeads("y", b.Weight("w", 6, 2), x, 2) }),
+			[]run{{alone(2, 1, 2, 3, 4, -1, 0.5, 0, 8), []float32{1, 2, 3, 6, 8, -1, -1, 0.5, -0.5, 0, 16, -8}, nil}}},
+		{"head by head", model.Join, nil, model.Room{}, receive(6, func(b *model.Builder, x model.ID) model.ID {
+			return b.Join("y", b.Slice("a", x, 0, 4, 6), b.Slice("b", x, 4, 2, 6), 2, 1)
+		}), []run{{alone(2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12), []float32{1, 2, 5, 3, 4, 6, 7, 8, 11, 9, 10, 12}, nil}}},
+		{"one for all heads", model.Join, nil, model.Room{}, receive(6, func(b *model.Builder, x model.ID) model.ID {
+			return b.Join("y", b.Slice("a", x, 0, 4, 6), b.Slice("b", x, 4, 2, 6), 2, 2)
+		}), []run{{alone(1, 1, 2, 3, 4, 5, 6), []float32{1, 2, 5, 6, 3, 4, 5, 6}, nil}}},
 		{"two rows by their weights", model.Combine, three, model.Room{}, receive(2, func(b *model.Builder, x model.ID) model.ID {
 			return b.Combine("y", x, routes(b, x))
 		}), []run{{alone(2, 2, 4, -3, 1), []float32{2.23840584, -2.52318831}, nil}}},

@@ -187,7 +187,7 @@ func newWork(c *model.Config, steps []engine.ProbeStep) *work {
 		l := &w.layers[s.Layer]
 		l.bytes += s.Fixed
 		l.cache += s.Cache
-		if s.Op == model.MatMul {
+		if s.Op == model.MatMul || s.Op == model.MatMulHeads {
 			block, bytes := s.Type.Block()
 			w.prompt += 2 * float64(s.Fixed) / float64(bytes) * float64(block)
 		}

@@ -17,8 +17,13 @@ const (
 func (w *lowered) attention() error {
 	heads, kv, dimK, dimV, window := w.s.Arg[0], w.s.Arg[1], w.s.Arg[2], w.s.Arg[3], w.s.Arg[5]
 	wideK, wideV := w.wide(w.s.Src[1]), w.wide(w.s.Src[2])
-	if kv*dimK%2 != 0 && !wideK || kv*dimV%2 != 0 && !wideV {
-		return model.Unsupported(fmt.Errorf("gpu: rows of %d and %d halves in memory are not whole words", kv*dimK, kv*dimV))
+	latent := w.s.Src[1] == w.s.Src[2]
+	strideV := dimV // of the values, a head's elements in memory
+	if latent {
+		strideV = dimK
+	}
+	if kv*dimK%2 != 0 && !wideK || kv*strideV%2 != 0 && !wideV {
+		return model.Unsupported(fmt.Errorf("gpu: rows of %d and %d halves in memory are not whole words", kv*dimK, kv*strideV))
 	}
 	tail := dimK%8 != 0 || dimV%8 != 0
 	load, err := w.k.load("attention", func(load string) bool { return load != LoadTexel || !tail })
@@ -73,7 +78,7 @@ func (w *lowered) attention() error {
 	}
 	round, pack := w.k.rounds(w.l, w.s.Dst)
 	d := w.launch("attention"+load,
-		[]uint32{local, subgroups, together, batch, dimK, dimV, boolWord(tail), keys, boolWord(wideK), boolWord(wideV), boolWord(round), boolWord(pack), boolWord(cap != 0), boolWord(sunk)},
+		[]uint32{local, subgroups, together, batch, dimK, dimV, boolWord(tail), keys, boolWord(wideK), boolWord(wideV), boolWord(round), boolWord(pack), boolWord(cap != 0), boolWord(sunk), boolWord(latent)},
 		[]uint32{heads, kv, scale, spans, w.l.In.Pos, w.table(w.s.Src[1]), window, FloatWord(numerics.ScoreScale(cap))},
 		func(r Run) [3]uint32 { return [3]uint32{ceilDiv(uint32(r.Tokens), batch), number(r), heads / together} },
 		write(w.s.Dst), part, sinks, read(w.s.Src[0]), Bind{Mem: KeptIn, Tensor: w.s.Src[1]}, Bind{Mem: KeptIn, Tensor: w.s.Src[2]})

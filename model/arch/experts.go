@@ -62,6 +62,15 @@ func (r *reader) expertWidth(nFF int) int {
 	return r.sizeOr("expert_feed_forward_length", maxWidth, max(1, nFF/int(max(1, min(r.count("expert_used_count"), model.MaxExperts)))))
 }
 
+// sharedWidth is the width of the experts that all rows go to, each of one width.
+func (r *reader) sharedWidth(width int) int {
+	n := width * int(min(r.count("expert_shared_count"), model.MaxExperts))
+	if n > maxWidth {
+		r.fail("expert_shared_count", "shared experts of %d elements, the limit is %d", n, maxWidth)
+	}
+	return n
+}
+
 // denseAt makes the layers that dense says dense.
 func denseAt(c *model.Config, dense func(l int) bool) {
 	some := false

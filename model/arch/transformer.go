@@ -189,14 +189,19 @@ func (k block) attend(q, key, value model.ID) model.ID {
 // caches declares the memory of keys and of values of layer l, which has as many and as
 // large ones as this.
 func (k block) caches(l int) (keys, values model.ID) {
-	m := model.Memory{Per: model.Position, Type: quant.F16}
+	keys = k.keyCache(l)
+	return keys, k.cache(blk(l, "v_cache"), k.NHeadKV*k.HeadDimV)
+}
+
+func (k block) keyCache(l int) model.ID { return k.cache(blk(l, "k_cache"), k.NHeadKV*k.HeadDimK) }
+
+// cache declares memory of cols elements for each position that the layer sees.
+func (k block) cache(name string, cols int) model.ID {
+	m := model.Memory{Name: name, Per: model.Position, Type: quant.F16, Cols: cols}
 	if k.Window > 0 {
 		m.Per, m.Window = model.Window, k.Window
 	}
-	m.Name, m.Cols = blk(l, "k_cache"), k.NHeadKV*k.HeadDimK
-	keys = k.b.Memory(m)
-	m.Name, m.Cols = blk(l, "v_cache"), k.NHeadKV*k.HeadDimV
-	return keys, k.b.Memory(m)
+	return k.b.Memory(m)
 }
 
 // attendTo attends from q over what layer l has stored.

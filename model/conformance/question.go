@@ -156,6 +156,13 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 	add("layernorm", layerNormQuestion)
 	add("sample", sampleQuestion)
 	add("slice", sliceQuestion)
+	add("join", joinQuestion)
+	for _, more := range []bool{false, true} {
+		add(HeadsQuestion(more), func() *test { return headsQuestion(more) })
+		for _, ty := range []quant.Type{quant.F16, quant.F32} {
+			add(LatentQuestion(more, ty), func() *test { return latentQuestion(more, ty) })
+		}
+	}
 	for _, tail := range []bool{false, true} {
 		add(L2Question(tail), func() *test { return l2Question(tail) })
 		add(StateQuestion(model.Scan, false, tail), func() *test { return stateQuestion(model.Scan, false, tail) })

@@ -30,7 +30,8 @@
 //	e = max(−60, (exponent of the block's largest |x|) − 13)
 //	m = x·2^-e, to the nearest integer, ties to even: |m| ≤ 16384
 //
-// A block with a NaN or an infinity has 2^e = NaN, which makes every product of its
+// A part of a row that meets a matrix of its own, a head's or an expert's, is rounded as a
+// row of its own. A block with a NaN or an infinity has 2^e = NaN, which makes every product of its
 // row NaN.
 //
 // With a quantised weight, a block gives one term of exact integers:

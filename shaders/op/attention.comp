@@ -42,6 +42,7 @@ layout(constant_id = 10) const bool ROUND = false; // blocks of 32, of which a h
 layout(constant_id = 11) const bool PACK = false;  // with ROUND
 layout(constant_id = 12) const bool CAP = false;   // scores are kept within ±cap, softly
 layout(constant_id = 13) const bool SINKS = false; // each head has one more score, without a value
+layout(constant_id = 14) const bool LATENT = false; // a value is the beginning of its key, in one memory
 
 layout(push_constant) uniform Push {
     uint heads;    // nHead
@@ -302,7 +303,7 @@ void attend(uint first, uint last, uint table, uint kv, uint h0) {
         for (uint m = 0; m < MINE; m++) l[m] = 0;
         for (uint s = 0; s < SUMS; s++) o[s] = vec4(0);
         for (uint t = t_from; t < t_to; t++) {
-            uint e = (place[t - base] * p.kv + kv) * DIMV;
+            uint e = (place[t - base] * p.kv + kv) * (LATENT ? DIMK : DIMV);
             float w[MINE];
             vec4 four;
             for (uint m = 0; m < MINE; m++) {
