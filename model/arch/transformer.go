@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 
-	"eclat/loader/quant"
 	"eclat/model"
 )
 
@@ -189,14 +188,14 @@ func (k block) attend(q, key, value model.ID) model.ID {
 // caches declares the memory of keys and of values of layer l, which has as many and as
 // large ones as this.
 func (k block) caches(l int) (keys, values model.ID) {
-	m := model.Memory{Per: model.Position, Type: quant.F16}
+	m := model.Memory{Per: model.Position}
 	if k.Window > 0 {
 		m.Per, m.Window = model.Window, k.Window
 	}
 	m.Name, m.Cols = blk(l, "k_cache"), k.NHeadKV*k.HeadDimK
-	keys = k.b.Memory(m)
+	keys = k.b.Keys(m, k.HeadDimK)
 	m.Name, m.Cols = blk(l, "v_cache"), k.NHeadKV*k.HeadDimV
-	return keys, k.b.Memory(m)
+	return keys, k.b.Values(m, k.HeadDimV)
 }
 
 // attendTo attends from q over what layer l has stored.
