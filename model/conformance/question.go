@@ -189,7 +189,10 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 				if dim%32 != 0 {
 					continue
 				}
-				for _, ty := range [][2]quant.Type{{quant.Q8_0, quant.Q8_0}, {quant.Q4_0, quant.Q4_0}, {quant.Q8_0, quant.Q4_0}, {quant.Q4_0, quant.Q8_0}} {
+				for _, ty := range [][2]quant.Type{
+					{quant.Q8_0, quant.Q8_0}, {quant.Q4_0, quant.Q4_0}, {quant.Q8_0, quant.Q4_0}, {quant.Q4_0, quant.Q8_0},
+					{quant.F16, quant.Q8_0}, {quant.F16, quant.Q4_0}, {quant.Q8_0, quant.F16}, {quant.Q4_0, quant.F16},
+				} {
 					if ty[0] != ty[1] && share != mixedShare {
 						continue
 					}

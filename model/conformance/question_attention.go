@@ -16,7 +16,7 @@ var (
 	shares   = []int{1, 2, 4, 8}
 )
 
-// mixedShare is how many heads share keys where those are of other integers than values.
+// mixedShare is how many heads share keys where those are of another type than values.
 const mixedShare = 2
 
 // class returns the least of a rising list that is n or more, else the last.
@@ -32,18 +32,19 @@ func class(list []int, n int) int {
 // AttentionQuestion names the question of keys turned and stored and of attention over
 // them, for heads of dim elements of which share read the same keys; many: of prompts;
 // keys, values: their types; rounded: the rows go to a product alone. What is not among the
-// questions goes by the next larger, or the largest; floats beside integers by the same
-// integers; integers of two types by two heads that share keys; of floats the values by the keys, and what is rounded by keys of float16 that
+// questions goes by the next larger, or the largest; float32 beside integers by float16; two
+// types of which one is of integers by two heads that share keys; of floats the values by the keys, and what is rounded by keys of float16 that
 // are turned by neighbours.
 func AttentionQuestion(dim, share int, many bool, keys, values quant.Type, halves, rounded bool) string {
 	ints := model.InBlocks(keys) || model.InBlocks(values)
 	if ints {
 		halves = false // they are turned before, not when stored
-		if !model.InBlocks(keys) {
-			keys = values
-		} else if !model.InBlocks(values) {
-			values = keys
-		} else if keys != values {
+		for _, ty := range []*quant.Type{&keys, &values} {
+			if !model.InBlocks(*ty) {
+				*ty = quant.F16
+			}
+		}
+		if keys != values {
 			share = mixedShare
 		}
 	} else if rounded {
