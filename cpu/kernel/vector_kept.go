@@ -59,7 +59,7 @@ func values512(dst at, k Kept, n, dim, stride int) {
 		if k.Four != nil {
 			from := add(k.ints(), r*stride/2)
 			for range dim / 32 {
-				d, w := v.BroadcastFloat32x16(half(u16(scales, 0))), fours(from)
+				d, w := half16at(scales, 0), fours(from)
 				putF16(dst, 0, w.GetLo().ExtendToInt32().ConvertToFloat32().Mul(d))
 				putF16(dst, 64, w.GetHi().ExtendToInt32().ConvertToFloat32().Mul(d))
 				scales, from, dst = add(scales, 2), add(from, 16), add(dst, 128)
@@ -68,7 +68,7 @@ func values512(dst at, k Kept, n, dim, stride int) {
 		}
 		from := add(k.ints(), r*stride)
 		for range dim / 32 {
-			d := v.BroadcastFloat32x16(half(u16(scales, 0)))
+			d := half16at(scales, 0)
 			putF16(dst, 0, i8x16(from, 0).ExtendToInt32().ConvertToFloat32().Mul(d))
 			putF16(dst, 64, i8x16(from, 16).ExtendToInt32().ConvertToFloat32().Mul(d))
 			scales, from, dst = add(scales, 2), add(from, 32), add(dst, 128)
@@ -126,7 +126,7 @@ func values256(dst at, k Kept, n, dim, stride int) {
 			from, bytes = add(k.ints(), r*stride/2), 16
 		}
 		for range dim / 32 {
-			d := v.BroadcastFloat32x8(half(u16(scales, 0)))
+			d := half8at(scales, 0)
 			var w v.Int8x32
 			if k.Four != nil {
 				w = fours(from)
