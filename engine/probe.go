@@ -268,7 +268,7 @@ func (p *Probe) free() error {
 
 // Steps describes what the whole model computes for a token, without compiling it.
 func (e *Engine) Steps() ([]ProbeStep, error) {
-	plan, err := e.Model.Describe(e.Model.Whole(), model.Room{Pages: 1})
+	plan, err := e.Model.Describe(e.Model.Whole(), e.room(1))
 	if err != nil {
 		return nil, err
 	}

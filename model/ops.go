@@ -39,7 +39,7 @@ const (
 	// Arg: headDim, index into Plan.Ropes.
 	RoPE
 	// Store: the memory row of token i's position = x[i], rounded to the memory's type
-	// and clamped to its range; an infinity becomes NaN.
+	// and clamped to its range; an infinity becomes NaN, of integers its whole block.
 	Store
 	// Attention, causal, with grouped heads: head h of token i with position p
 	// reads key head g = h / (nHead/nHeadKV) at positions t = t0…p of its sequence,
@@ -48,7 +48,7 @@ const (
 	// With a cap c each score s becomes c·tanh(s/c) first. With sinks, the last source,
 	// sinks[h] is one more score of the softmax, of a position that has no value; it is
 	// neither scaled nor capped. K and V may be one memory: V[t][g] is then the first dimV
-	// elements of K[t][g].
+	// elements of K[t][g]. A head is whole blocks of memory of integers.
 	// Arg: nHead, nHeadKV, dimK, dimV, scale as float bits, window, cap as float bits or 0.
 	Attention
 	// Conv, a causal convolution along each sequence, a filter a channel:
@@ -199,7 +199,7 @@ var opInfos = [NumOps]opInfo{
 	RoPE: {"rope", OfTokens, []Role{OfTokens}, 0, []string{"head_dim", "rope"}, "turn(x, position)",
 		"(t, heads·head_dim) → (t, heads·head_dim), with a rope of the plan within head_dim", fitRoPE},
 	Store: {"store", Paged, []Role{OfTokens}, 0, nil, "memory[position] = x",
-		"(t, c) → (·, c)", fitColumns},
+		"(t, c) → (·, c), integers in whole blocks of 32", fitStore},
 	Attention: {"attention", OfTokens, []Role{OfTokens, Paged, Paged, Floats}, 1, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window", "cap:f"}, "softmax(scale · q·Kᵀ) · V",
 		"(t, h·dim_k), (·, kv·dim_k), (·, kv·dim_v) or the keys, (1, h) → (t, h·dim_v) in one pool of the window", fitAttention},
 	Conv: {"conv", OfTokens, []Role{OfTokens, Filter, Slots, Floats}, 1, []string{"silu"}, "f(Σ w[k] · x[i−K+1+k] + bias)",

@@ -60,6 +60,7 @@ func Table() []Variant {
 		{"rope", "op/rope.comp", nil, 3, 0, 6},
 		{"rope_store", "op/rope.comp", []string{"STORE=1"}, 3, 0, 6},
 		{"store", "op/store.comp", nil, 3, 0, 3},
+		{"store_blocks", "op/store_blocks.comp", nil, 3, 0, 3},
 		{"route", "op/route.comp", nil, 4, 0, 8},
 		{"experts", "op/experts.comp", nil, 3, 0, 5},
 		{"combine", "op/combine.comp", nil, 4, 0, 3},

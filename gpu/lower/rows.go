@@ -221,6 +221,9 @@ func (w *lowered) rope() error {
 }
 
 func (w *lowered) store() error {
+	if model.InBlocks(w.dst.Type) {
+		return w.storeBlocks()
+	}
 	if err := w.k.works("store"); err != nil {
 		return err
 	}
@@ -230,6 +233,18 @@ func (w *lowered) store() error {
 	local, cols := w.k.local(), uint32(w.dst.Cols)
 	w.launch("store", []uint32{local, boolWord(w.wide(w.s.Dst))}, []uint32{cols, w.l.In.Pos, w.table(w.s.Dst)},
 		perRow(w.src(0), ceilDiv((cols+1)/2, local)),
+		Bind{Mem: KeptIn, Tensor: w.s.Dst, Write: true}, read(w.s.Src[0]))
+	return nil
+}
+
+// storeBlocks is store to memory of integers, a block of 32 an invocation.
+func (w *lowered) storeBlocks() error {
+	if err := w.k.works("store_blocks"); err != nil {
+		return err
+	}
+	local, cols := w.k.local(), uint32(w.dst.Cols)
+	w.launch("store_blocks", []uint32{local, boolWord(w.dst.Type == quant.Q4_0)}, []uint32{cols, w.l.In.Pos, w.table(w.s.Dst)},
+		perRow(w.src(0), ceilDiv(cols/numerics.BlockLen, local)),
 		Bind{Mem: KeptIn, Tensor: w.s.Dst, Write: true}, read(w.s.Src[0]))
 	return nil
 }

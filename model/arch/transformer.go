@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 
-	"eclat/loader/quant"
 	"eclat/model"
 )
 
@@ -190,18 +189,20 @@ func (k block) attend(q, key, value model.ID) model.ID {
 // large ones as this.
 func (k block) caches(l int) (keys, values model.ID) {
 	keys = k.keyCache(l)
-	return keys, k.cache(blk(l, "v_cache"), k.NHeadKV*k.HeadDimV)
+	return keys, k.b.Values(k.cache(blk(l, "v_cache"), k.NHeadKV*k.HeadDimV), k.HeadDimV)
 }
 
-func (k block) keyCache(l int) model.ID { return k.cache(blk(l, "k_cache"), k.NHeadKV*k.HeadDimK) }
+func (k block) keyCache(l int) model.ID {
+	return k.b.Keys(k.cache(blk(l, "k_cache"), k.NHeadKV*k.HeadDimK), k.HeadDimK)
+}
 
-// cache declares memory of cols elements for each position that the layer sees.
-func (k block) cache(name string, cols int) model.ID {
-	m := model.Memory{Name: name, Per: model.Position, Type: quant.F16, Cols: cols}
+// cache is memory of cols elements for each position that the layer sees.
+func (k block) cache(name string, cols int) model.Memory {
+	m := model.Memory{Name: name, Per: model.Position, Cols: cols}
 	if k.Window > 0 {
 		m.Per, m.Window = model.Window, k.Window
 	}
-	return k.b.Memory(m)
+	return m
 }
 
 // attendTo attends from q over what layer l has stored.

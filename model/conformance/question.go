@@ -159,7 +159,7 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 	add("join", joinQuestion)
 	for _, more := range []bool{false, true} {
 		add(HeadsQuestion(more), func() *test { return headsQuestion(more) })
-		for _, ty := range []quant.Type{quant.F16, quant.F32} {
+		for _, ty := range []quant.Type{quant.F16, quant.F32, quant.Q8_0, quant.Q4_0} {
 			add(LatentQuestion(more, ty), func() *test { return latentQuestion(more, ty) })
 		}
 	}
@@ -186,11 +186,27 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 						}
 						for _, rounded := range []bool{false, true} {
 							if !rounded || dim%32 == 0 && !halves && ty == quant.F16 {
-								add(AttentionQuestion(dim, share, many, ty, halves, rounded), func() *test {
-									return attentionQuestion(dim, share, many, ty, halves, rounded)
+								add(AttentionQuestion(dim, share, many, ty, ty, halves, rounded), func() *test {
+									return attentionQuestion(dim, share, many, ty, ty, halves, rounded)
 								})
 							}
 						}
+					}
+				}
+				if dim%32 != 0 {
+					continue
+				}
+				for _, ty := range [][2]quant.Type{
+					{quant.Q8_0, quant.Q8_0}, {quant.Q4_0, quant.Q4_0}, {quant.Q8_0, quant.Q4_0}, {quant.Q4_0, quant.Q8_0},
+					{quant.F16, quant.Q8_0}, {quant.F16, quant.Q4_0}, {quant.Q8_0, quant.F16}, {quant.Q4_0, quant.F16},
+				} {
+					if ty[0] != ty[1] && share != mixedShare {
+						continue
+					}
+					for _, rounded := range []bool{false, true} {
+						add(AttentionQuestion(dim, share, many, ty[0], ty[1], false, rounded), func() *test {
+							return attentionQuestion(dim, share, many, ty[0], ty[1], false, rounded)
+						})
 					}
 				}
 			}
