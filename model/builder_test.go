@@ -62,7 +62,7 @@ func every(t testing.TB, room Room) *Plan {
 	r := b.Route("r", b.MatMul("router logits", b.Weight("router", 8, 32), x), b.Weight("router bias", 1, 8),
 		Routing{Used: 2, Gating: SigmoidEach, Scale: 1 << 20, Groups: 4, GroupsUsed: 4})
 	e := b.MatMulExperts("e", b.Weight("wide", 64, 32), n, r, b.Weight("expert biases", 8, 8), 8, 0, 8)
-	b.Combine("combined", e, r)
+	b.Combine("combined", e, r, b.Weight("router bias", 1, 8))
 	state := b.Memory(Memory{Name: "state", Per: Sequence, Type: quant.F32, Cols: 64})
 	n = b.Act("f", n, GELU-1)
 	heads := State{NHead: 4, NHeadK: 2, DimK: 6, DimV: 2} // 2·2·6 + 4·2 = 32
