@@ -7,12 +7,20 @@ import (
 	"eclat/model"
 )
 
-// gemma4 is the block of Gemma 4 without experts: gemma3's, with a norm of every head of
+// gemma4 is the block of Gemma 4: gemma3's, with a norm of every head of
 // values that has no weight, and scores that are not scaled. Layers with a window have
 // heads and a rope of their own sizes; where a layer has no attn_v, its values are what
 // attn_k gives. The last attention.shared_kv_layers layers have no keys and values: they
 // read those of the last layer of their kind before. layer_output_scale multiplies all
 // that leaves a layer.
+//
+// In the model of experts, these lie beside the dense layer, and who chooses them reads the
+// stream by a norm of its own, over √E. An expert's answer has a factor, ffn_down_exps.scale:
+//
+//	x ─┬─ ffn_norm ── ffn ── post_ffw_norm_1 ───────────────── + ── post_ffw_norm ── + ── x
+//	   ├─ pre_ffw_norm_2 ──────── experts ── post_ffw_norm_2 ──┘                     │
+//	   ├─ norm by ffn_gate_inp.scale, 1/√E ┘ (their choice)                          │
+//	   └─────────────────────────────────────────────────────────────────────────────┘
 //
 // In the small models each layer is given something of the token once more:
 //
@@ -23,14 +31,14 @@ import (
 var gemma4 = architecture{
 	name: "gemma4",
 	read: func(r *reader) model.Config {
-		if n := r.count("expert_count"); n > 0 {
-			r.unsupported("expert_count", "a mixture of %d experts is not supported", n)
-		}
 		r.varied = true
 		c := r.gemma()
 		c.LogitCap, c.AttnScale = r.cap("final_logit_softcapping", 0), 1
 		if r.count("embedding_length_per_layer_input") > 0 {
 			c.NEmbdLayer = r.size("embedding_length_per_layer_input", maxWidth/max(1, c.NLayer))
+		}
+		if r.count("expert_count") > 0 {
+			c.Experts = r.experts(r.size("expert_feed_forward_length", maxWidth), model.Routing{Norm: true})
 		}
 		shared := int(min(r.count("attention.shared_kv_layers"), maxLayers))
 		if r.err == nil && shared > c.NLayer-2 && shared > 0 {
@@ -49,7 +57,11 @@ var gemma4 = architecture{
 			}
 			a := k.linear("attn_output", k.sharedAttention(k.norm("attn_norm", x)), c.NEmbd)
 			x = k.add("attn", c, x, k.norm("post_attention_norm", a))
-			x = k.add("ffn", c, x, k.norm("post_ffw_norm", k.ffn(k.norm("ffn_norm", x), c.NEmbd)))
+			y := k.dense("", k.norm("ffn_norm", x), k.NFF, c.NEmbd)
+			if k.Experts.N > 0 {
+				y = b.Add(k.name("ffn+experts"), k.norm("post_ffw_norm_1", y), k.norm("post_ffw_norm_2", k.gemma4Experts(x, c.NEmbd)))
+			}
+			x = k.add("ffn", c, x, k.norm("post_ffw_norm", y))
 			if n := c.NEmbdLayer; n > 0 {
 				g := b.Act(k.name("inp_gelu"), k.linear("inp_gate", x, n), model.GELU)
 				g = b.Mul(k.name("inp_gated"), g, b.Slice(k.name("inp"), p, l*n, n, c.NLayer*n))
@@ -109,6 +121,13 @@ func (r *reader) gemma4Layers(c *model.Config, own int) {
 			r.fail("attention.shared_kv_layers", "layer %d cannot read the keys of layer %d, which has others", l, *k.KVOf)
 		}
 	}
+}
+
+// gemma4Experts is what the experts of the rows of x make of them, not yet normed.
+func (k block) gemma4Experts(x model.ID, nEmbd int) model.ID {
+	r := k.b.RMSNorm(k.name("ffn_gate_inp_norm"), x, k.b.Weight(k.name("ffn_gate_inp.scale"), 1, nEmbd), k.RMSEps)
+	r = k.b.Scale(k.name("ffn_gate_inp_scaled"), r, float32(1/math.Sqrt(float64(nEmbd))))
+	return k.routed(r, k.norm("pre_ffw_norm_2", x), nEmbd)
 }
 
 // perLayer is what each layer is given of the tokens, (n, n_layer·P), None where there is

@@ -119,7 +119,7 @@ func TestUnsoundHybrids(t *testing.T) {
 		{"nemotron_h", without("blk.0.ssm_d"), []string{"blk.0.ssm_d", "missing"}},
 		{"nemotron_h", with("blk.0.ssm_conv1d.bias", 3), []string{"blk.0.ssm_conv1d.bias"}},
 
-		{"granitehybrid", set("granitehybrid.expert_count", uint32(8)), []string{"granitehybrid.expert_count"}},
+		{"granitehybrid", set("granitehybrid.expert_count", uint32(8)), []string{"granitehybrid.expert_used_count", "missing"}},
 		{"granitehybrid", set("granitehybrid.embedding_scale", float32(1e30)), []string{"granitehybrid.embedding_scale"}},
 		{"granitehybrid", set("granitehybrid.logit_scale", float32(1e-30)), []string{"granitehybrid.logit_scale"}},
 		{"granitehybrid", set("granitehybrid.rope.scaling.finetuned", uint32(1)), []string{"granitehybrid.rope.scaling.finetuned", "truth"}},

@@ -18,6 +18,18 @@ NAMES = {  # with the features that a file can go without
     "exaone4-64": "window qk-norm-weight", "seed_oss": "bias", "ernie4_5": "", "hunyuan-dense": "qk-norm-weight ntk-alpha",
     "cohere2": "window logit-scale",
     "gemma4": "window proportional-rope final-softcap per-layer-input layer-scale qk-norm-weight",
+    "gemma4-moe": "window proportional-rope final-softcap layer-scale router-scale expert-scale qk-norm-weight",
+    "gpt-oss": "window sinks yarn bias router-bias expert-bias", "llama-moe": "rope-freqs",
+    "qwen2vl": "bias", "qwen3vl": "qk-norm-weight", "qwen3vlmoe": "qk-norm-weight", "qwen3moe": "qk-norm-weight",
+    "qwen2moe": "bias shared-expert shared-gate", "granitemoe": "logit-scale residual-scale embedding-scale attention-scale shared-expert",
+    "glm4moe": "bias selection-bias shared-expert norm-top-k expert-scale qk-norm-weight",
+    "ernie4_5-moe": "selection-bias shared-expert", "hunyuan-moe": "qk-norm-weight shared-expert",
+    "minimax-m2": "qk-norm-weight selection-bias", "lfm2": "qk-norm-weight", "lfm2moe": "qk-norm-weight selection-bias",
+    "nemotron_h": "conv-bias skip-d", "nemotron_h_moe": "conv-bias skip-d selection-bias norm-top-k expert-scale shared-expert",
+    "granitehybrid": "logit-scale residual-scale embedding-scale attention-scale conv-bias skip-d rope",
+    "qwen35": "qk-norm-weight", "qwen35moe": "qk-norm-weight shared-expert shared-gate", "qwen3next": "qk-norm-weight shared-expert shared-gate",
+    "stablelm": "norm-bias bias qk-norm-weight", "starcoder2": "norm-bias bias", "nemotron": "norm-bias bias",
+    "bitnet": "tensor-scale sub-norm", "falcon-h1": "conv-bias skip-d", "llama4": "shared-expert",
 }
 VOCABULARY = 260  # no model has fewer tokens
 IDS = [1] + [3 + (i * i * 7 + i * 13) % (VOCABULARY - 3) for i in range(63)]
