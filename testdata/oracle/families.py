@@ -10,6 +10,9 @@ being the SHA-256 of the model and lp the logarithms of the probabilities of eac
 import hashlib, json, os, subprocess, sys, tempfile
 
 SEEDS, WIDTHS = (1, 2, 3), (64, 256)
+# Others of a family whose first seeds choose experts by a hair: keys in float16 alone move
+# their answers by 0.1.
+OTHER_SEEDS = {"gemma4-moe": (3, 7, 8)}
 NAMES = {  # with the features that a file can go without
     "qwen2": "bias", "qwen3": "qk-norm-weight", "mistral3": "yarn attn-temperature", "gemma": "",
     "gemma2": "attn-softcap final-softcap window", "gemma3": "window rope-base-swa rope-scale qk-norm-weight",
@@ -29,7 +32,7 @@ NAMES = {  # with the features that a file can go without
     "granitehybrid": "logit-scale residual-scale embedding-scale attention-scale conv-bias skip-d rope",
     "qwen35": "qk-norm-weight", "qwen35moe": "qk-norm-weight shared-expert shared-gate", "qwen3next": "qk-norm-weight shared-expert shared-gate",
     "stablelm": "norm-bias bias qk-norm-weight", "starcoder2": "norm-bias bias", "nemotron": "norm-bias bias",
-    "bitnet": "tensor-scale sub-norm", "falcon-h1": "conv-bias skip-d", "llama4": "shared-expert",
+    "bitnet": "tensor-scale sub-norm", "falcon-h1": "conv-bias skip-d",
 }
 VOCABULARY = 260  # no model has fewer tokens
 IDS = [1] + [3 + (i * i * 7 + i * 13) % (VOCABULARY - 3) for i in range(63)]
@@ -51,7 +54,8 @@ def main(generator, peer, path, *names):
     kept = json.load(open(path)) if os.path.exists(path) else []
     runs = [r for r in kept if r["name"] not in names]
     for name in names:
-        for case in [(s, w, "") for s in SEEDS for w in WIDTHS] + [(1, 64, f) for f in NAMES[name].split()]:
+        seeds = OTHER_SEEDS.get(name, SEEDS)
+        for case in [(s, w, "") for s in seeds for w in WIDTHS] + [(seeds[0], 64, f) for f in NAMES[name].split()]:
             runs.append(answer(generator, peer, name, *case))
     runs.sort(key=lambda r: (r["name"], r["without"], r["embd"], r["seed"]))
     with open(path, "w") as f:
