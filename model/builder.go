@@ -153,12 +153,6 @@ func (b *Builder) Vector(name string, n int) ID {
 // Has reports whether the file has the tensor.
 func (b *Builder) Has(name string) bool { return b.file.Tensor(name) != nil }
 
-// IsScalar reports whether the file has the tensor, with one element.
-func (b *Builder) IsScalar(name string) bool {
-	t := b.file.Tensor(name)
-	return t != nil && t.Elems() == 1
-}
-
 // HasRows reports whether the file has the tensor, with so many rows.
 func (b *Builder) HasRows(name string, rows int) bool {
 	t := b.file.Tensor(name)

@@ -304,6 +304,31 @@ func TestUnsoundFamilies(t *testing.T) {
 	}
 }
 
+// TestFactorsOfWeights: a weight may have a factor of its own, of one element.
+func TestFactorsOfWeights(t *testing.T) {
+	for _, name := range []string{"blk.0.attn_q", "blk.1.ffn_down", "output"} {
+		f := dense("llama")
+		f.Add(name+".scale", quant.F32, []int{1}, []float32{1.5})
+		m, err := openBytes(t, f)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		p, err := m.Describe(m.Whole(), model.Room{Pages: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(p.Steps, func(s model.Step) bool { return s.Op == model.Mul && p.Tensors[s.Src[1]].Name == name+".scale" }) {
+			t.Errorf("nothing is multiplied by %s.scale", name)
+		}
+		f = dense("llama")
+		f.Add(name+".scale", quant.F32, []int{2}, []float32{1, 2})
+		if _, err := openBytes(t, f); err == nil || !strings.Contains(err.Error(), name+".scale") {
+			t.Errorf("two factors of %s: %v", name, err)
+		}
+	}
+}
+
 // TestNearest: an architecture that is not known is named with the nearest that is.
 func TestNearest(t *testing.T) {
 	for name, want := range map[string]string{"qwen": "qwen2", "Llama": "llama", "gemma33": "gemma3", "olmo": "olmo2", "glm": "glm4", "xyz": ""} {

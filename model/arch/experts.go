@@ -80,7 +80,14 @@ func denseAt(c *model.Config, dense func(l int) bool) {
 
 // mixture is a layer of experts: (n, n_embd).
 func (k block) mixture(x model.ID, nEmbd int) model.ID {
-	y := k.routed(x, x, nEmbd)
+	in, nOut := x, nEmbd
+	if n := k.Experts.NLatent; n > 0 {
+		in, nOut = k.linear("ffn_latent_down", x, n), n
+	}
+	y := k.routed(x, in, nOut)
+	if k.Experts.NLatent > 0 {
+		y = k.linear("ffn_latent_up", y, nEmbd)
+	}
 	if k.Experts.NFFShared > 0 {
 		y = k.b.Add(k.name("experts+shared"), y, k.shared(x, nEmbd))
 	}

@@ -65,17 +65,11 @@ func (r *reader) nemotronH(experts bool) model.Config {
 
 var nemotronHBlock = stacked(func(k block, c *model.Config, x model.ID) model.ID {
 	h := k.norm("attn_norm", x)
-	switch n := k.Experts.NLatent; {
+	switch {
 	case k.State != nil:
 		h = k.mamba2(h, c.NEmbd)
 	case k.NHeadKV > 0:
 		h = k.selfAttention(h, c.NEmbd, turned)
-	case n > 0:
-		y := k.linear("ffn_latent_up", k.routed(h, k.linear("ffn_latent_down", h, n), n), c.NEmbd)
-		if k.Experts.NFFShared > 0 {
-			y = k.b.Add(k.name("experts+shared"), y, k.shared(h, c.NEmbd))
-		}
-		h = y
 	default:
 		h = k.ffn(h, c.NEmbd)
 	}

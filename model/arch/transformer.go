@@ -3,6 +3,7 @@ package arch
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"eclat/loader/quant"
 	"eclat/model"
@@ -101,6 +102,9 @@ func end(name string, b *model.Builder, c *model.Config, st model.Stage, x model
 	x = b.Gather("last_hidden", x)
 	x = norm(b, &c.Block, name, x)
 	x = b.MatMul("logits", b.Weight(output, c.NVocab, c.NEmbd), x)
+	if name := strings.TrimSuffix(output, "weight") + "scale"; b.Has(name) {
+		x = b.Mul("logits*scale", x, b.Weight(name, 1, 1))
+	}
 	if bias := "output.bias"; b.Has(bias) {
 		x = b.Add("logits+bias", x, b.Weight(bias, 1, c.NVocab))
 	}
@@ -162,10 +166,10 @@ func (k block) linear(part string, x model.ID, rows int) model.ID {
 }
 
 // scaled is y times the one number of WHOLE.scale, where the file has it: what a weight's
-// own type could not hold.
+// own type could not hold. (ffn_gate_inp.scale is of what the router reads.)
 func (k block) scaled(whole, part string, y model.ID) model.ID {
 	name := k.name(whole + ".scale")
-	if !k.b.IsScalar(name) {
+	if !k.b.Has(name) || whole == "ffn_gate_inp" {
 		return y
 	}
 	return k.b.Mul(k.name(part+"*scale"), y, k.b.Weight(name, 1, 1))
