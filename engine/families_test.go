@@ -99,7 +99,8 @@ func TestFamilies(t *testing.T) {
 				// Its scores are not scaled, so keys in float16 count more: by float64 the peer
 				// is 0.0016 to 0.0066 from the true answer, and eclat 0.0015 to 0.0071.
 				limit *= 2
-				// In float64, keys and values in float16 move gemma4-moe by 0.0013 to 0.0043.
+				// In float64, keys and values in float16 alone move gemma4-moe by 0.0016 to 0.0043;
+				// measured: 0.0019 to 0.0051 from float64, to 0.0088 from the peer.
 				exact *= 3
 			}
 			worst[r.Name] = max(worst[r.Name], mean)

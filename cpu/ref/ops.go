@@ -91,7 +91,7 @@ func l2Norm(p *program, s *model.Step) {
 
 func layerNorm(p *program, s *model.Step) {
 	w, group := p.weight(s.Src[1], 0, p.scratch), int(s.Arg[1])
-	inv := float32(1 / float64(group))
+	inv := float32(1 / float64(s.Arg[1]))
 	for i := range p.rows(s.Dst) {
 		for at := 0; at < p.plan.Tensors[s.Dst].Cols; at += group {
 			x, dst := p.row(s.Src[0], i)[at:][:group], p.row(s.Dst, i)[at:][:group]

@@ -10,9 +10,9 @@ being the SHA-256 of the model and lp the logarithms of the probabilities of eac
 import hashlib, json, os, subprocess, sys, tempfile
 
 SEEDS, WIDTHS = (1, 2, 3), (64, 256)
-# Others of a family whose first seeds choose experts by a hair: keys in float16 alone move
-# their answers by 0.1.
-OTHER_SEEDS = {"gemma4-moe": (3, 7, 8)}
+# Others by width, of a family with seeds that choose experts by a hair: keys in float16 alone
+# move the answers of the first, of width 64, by 0.1.
+OTHER_SEEDS = {"gemma4-moe": {64: (3, 2, 7), 256: (1, 2, 3)}}
 NAMES = {  # with the features that a file can go without
     "qwen2": "bias", "qwen3": "qk-norm-weight", "mistral3": "yarn attn-temperature", "gemma": "",
     "gemma2": "attn-softcap final-softcap window", "gemma3": "window rope-base-swa rope-scale qk-norm-weight",
@@ -54,8 +54,8 @@ def main(generator, peer, path, *names):
     kept = json.load(open(path)) if os.path.exists(path) else []
     runs = [r for r in kept if r["name"] not in names]
     for name in names:
-        seeds = OTHER_SEEDS.get(name, SEEDS)
-        for case in [(s, w, "") for s in seeds for w in WIDTHS] + [(seeds[0], 64, f) for f in NAMES[name].split()]:
+        seeds = OTHER_SEEDS.get(name) or dict.fromkeys(WIDTHS, SEEDS)
+        for case in [(s, w, "") for w in WIDTHS for s in seeds[w]] + [(seeds[64][0], 64, f) for f in NAMES[name].split()]:
             runs.append(answer(generator, peer, name, *case))
     runs.sort(key=lambda r: (r["name"], r["without"], r["embd"], r["seed"]))
     with open(path, "w") as f:
