@@ -12,15 +12,7 @@ import (
 // heads and a rope of their own sizes; where a layer has no attn_v, its values are what
 // attn_k gives. The last attention.shared_kv_layers layers have no keys and values: they
 // read those of the last layer of their kind before. layer_output_scale multiplies all
-// that leaves a layer.
-//
-// In the model of experts, these lie beside the dense layer, and who chooses them reads the
-// stream by a norm of its own, over √E. An expert's answer has a factor, ffn_down_exps.scale:
-//
-//	x ─┬─ ffn_norm ── ffn ── post_ffw_norm_1 ───────────────── + ── post_ffw_norm ── + ── x
-//	   ├─ pre_ffw_norm_2 ──────── experts ── post_ffw_norm_2 ──┘                     │
-//	   ├─ norm by ffn_gate_inp.scale, 1/√E ┘ (their choice)                          │
-//	   └─────────────────────────────────────────────────────────────────────────────┘
+// that leaves a layer. Experts, where there are, lie beside the dense layer (gemma4_experts.go).
 //
 // In the small models each layer is given something of the token once more:
 //
@@ -57,11 +49,7 @@ var gemma4 = architecture{
 			}
 			a := k.linear("attn_output", k.sharedAttention(k.norm("attn_norm", x)), c.NEmbd)
 			x = k.add("attn", c, x, k.norm("post_attention_norm", a))
-			y := k.dense("", k.norm("ffn_norm", x), k.NFF, c.NEmbd)
-			if k.Experts.N > 0 {
-				y = b.Add(k.name("ffn+experts"), k.norm("post_ffw_norm_1", y), k.norm("post_ffw_norm_2", k.gemma4Experts(x, c.NEmbd)))
-			}
-			x = k.add("ffn", c, x, k.norm("post_ffw_norm", y))
+			x = k.add("ffn", c, x, k.norm("post_ffw_norm", k.gemma4FFN(x, c.NEmbd)))
 			if n := c.NEmbdLayer; n > 0 {
 				g := b.Act(k.name("inp_gelu"), k.linear("inp_gate", x, n), model.GELU)
 				g = b.Mul(k.name("inp_gated"), g, b.Slice(k.name("inp"), p, l*n, n, c.NLayer*n))
@@ -121,13 +109,6 @@ func (r *reader) gemma4Layers(c *model.Config, own int) {
 			r.fail("attention.shared_kv_layers", "layer %d cannot read the keys of layer %d, which has others", l, *k.KVOf)
 		}
 	}
-}
-
-// gemma4Experts is what the experts of the rows of x make of them, not yet normed.
-func (k block) gemma4Experts(x model.ID, nEmbd int) model.ID {
-	r := k.b.RMSNorm(k.name("ffn_gate_inp_norm"), x, k.b.Weight(k.name("ffn_gate_inp.scale"), 1, nEmbd), k.RMSEps)
-	r = k.b.Scale(k.name("ffn_gate_inp_scaled"), r, float32(1/math.Sqrt(float64(nEmbd))))
-	return k.routed(r, k.norm("pre_ffw_norm_2", x), nEmbd)
 }
 
 // perLayer is what each layer is given of the tokens, (n, n_layer·P), None where there is
