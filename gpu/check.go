@@ -222,7 +222,9 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 		return d.Kernel, nil
 	case "route":
 		return conformance.RouteQuestion(model.Gating(d.Spec[1]), d.Spec[2] != 0), nil
-	case "gather", "slice", "join", "layernorm", "combine":
+	case "combine":
+		return conformance.CombineQuestion(d.Spec[1] != 0), nil
+	case "gather", "slice", "join", "layernorm":
 		return d.Kernel, nil
 	case "heads":
 		return conformance.HeadsQuestion(d.Spec[1] != 0), nil

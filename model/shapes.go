@@ -60,8 +60,6 @@ func fitL2Norm(x *operands) bool {
 	return x.like(0) && group > 0 && groups > 0 && groups <= x.dst.Cols/group
 }
 
-func fitLayerNorm(x *operands) bool { return x.like(0) && x.src[1].Cols == x.dst.Cols }
-
 func fitMatMul(x *operands) bool {
 	w, in := x.src[0], x.src[1]
 	return in.Kind == x.dst.Kind && in.Cols == w.Cols && x.dst.Cols == w.Rows

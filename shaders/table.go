@@ -63,7 +63,7 @@ func Table() []Variant {
 		{"store_blocks", "op/store_blocks.comp", nil, 3, 0, 3},
 		{"route", "op/route.comp", nil, 4, 0, 8},
 		{"experts", "op/experts.comp", nil, 3, 0, 5},
-		{"combine", "op/combine.comp", nil, 4, 0, 3},
+		{"combine", "op/combine.comp", nil, 5, 0, 3},
 		{"conv", "op/conv.comp", nil, 6, 0, 5},
 		{"state", "op/state.comp", nil, 7, 0, 10},
 		{"slice", "op/slice.comp", nil, 3, 0, 6},
@@ -73,7 +73,7 @@ func Table() []Variant {
 		{"numerics", "op/numerics.comp", nil, 3, 0, 1},
 		{"sample_best", "op/sample_best.comp", nil, 3, 0, 2},
 		{"sample_pick", "op/sample_pick.comp", nil, 4, 0, 3},
-		{"layernorm", "op/layernorm.comp", nil, 4, 0, 4},
+		{"layernorm", "op/layernorm.comp", nil, 4, 0, 6},
 		{"rmsnorm", "op/rmsnorm.comp", nil, 4, 0, 6},
 		{"rmsnorm_round", "op/rmsnorm.comp", []string{"ROUND=1"}, 4, 0, 6},
 	}

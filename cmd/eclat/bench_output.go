@@ -358,7 +358,7 @@ func printKernels(w io.Writer, d *bench.Device, colour bool) {
 		if k.Bytes > 0 && k.Time > 0 {
 			rate = fmt.Sprintf("%.1f", k.Rate()/1e9)
 		}
-		if k.Op == model.MatMul || k.Op == model.Embed {
+		if k.Op == model.MatMul || k.Op == model.MatMulExperts || k.Op == model.Embed {
 			ty = k.Type.String()
 		}
 		t.Add(k.Op.String(), k.Name, ty, fmt.Sprint(k.Calls), micro(k.Time), fmt.Sprintf("%.1f %%", 100*k.Share), rate)

@@ -196,7 +196,11 @@ func inspectText(w io.Writer, f *loader.File, m *model.Model, cache *cacheFlags)
 func inspectConfig(t io.Writer, m *model.Model, cache *cacheFlags) {
 	c := &m.Config
 	out.Fprintf(t, "name\t%.100q\n", c.Name)
-	out.Fprintf(t, "layers\t%d\n", c.NLayer)
+	drafts := ""
+	if c.NDraft > 0 {
+		drafts = fmt.Sprintf(", and %d behind them that draft tokens and are not run", c.NDraft)
+	}
+	out.Fprintf(t, "layers\t%d%s\n", c.NLayer, drafts)
 	out.Fprintf(t, "n_embd\t%d\n", c.NEmbd)
 	out.Fprintf(t, "n_ff\t%d\n", c.NFF)
 	out.Fprintf(t, "vocabulary\t%d tokens\n", c.NVocab)

@@ -121,8 +121,12 @@ func (w *lowered) layernorm() error {
 		local = min(128, uint32(w.k.dev.MaxGroupInvocations))
 	}
 	word, _ := count(w.dst)
-	w.launch("layernorm", []uint32{local}, []uint32{cols, w.s.Arg[0], word, FloatWord(float32(1 / float64(cols)))},
-		perRow(w.dst, 1), write(w.s.Dst), read(w.s.Src[0]), weight)
+	group, own := w.s.Arg[1], uint32(0)
+	if w.src(1).Cols > int(group) {
+		own = group
+	}
+	w.launch("layernorm", []uint32{local}, []uint32{cols, w.s.Arg[0], word, FloatWord(float32(1 / float64(group))), group, own},
+		perRow(w.dst, cols/group), write(w.s.Dst), read(w.s.Src[0]), weight)
 	return nil
 }
 

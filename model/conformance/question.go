@@ -133,7 +133,9 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 			add(RouteQuestion(gating, biased), func() *test { return routeQuestion(gating, biased) })
 		}
 	}
-	add("combine", combineQuestion)
+	for _, factored := range []bool{false, true} {
+		add(CombineQuestion(factored), func() *test { return combineQuestion(factored) })
+	}
 	for _, group := range groups {
 		for _, tail := range []bool{false, true} {
 			add(NormQuestion(group, tail), func() *test { return normQuestion(group, tail) })

@@ -68,8 +68,8 @@
 //
 //	r = RSqrt(Σx²·inv + eps)       y = Flush((x·r)·w), without a weight Flush(x·r)
 //
-// LayerNorm takes x − mean for x first, flushed, with mean = Σx·inv ([Mean]) and Σx in 256
-// chains too.
+// LayerNorm, of a row or a head, takes x − mean for x first, flushed, with mean = Σx·inv
+// ([Mean]) and Σx in 256 chains too.
 //
 // # Positions
 //
@@ -140,7 +140,7 @@
 //
 // and w = Flush(w·scale). An expert's products are those of any matrix; its bias,
 // flushed, is added afterwards. A row's answer is Flush(Σ w·y) over its experts in the order
-// of choice, from +0.
+// of choice, from +0; where experts have factors f, flushed, Flush(w·f) stands for w.
 //
 // # Functions
 //
