@@ -151,22 +151,37 @@ func mix(p *program, s *step, w *worked, i, r, n, g, from, to int) {
 		few := min(model.PageLen-at, to-t)
 		v, stride := values.from(table[t/model.PageLen], at*values.tensor.Cols+g*dim), values.tensor.Cols
 		if values.keys {
-			v, stride = w.turn(values.from(table[t/model.PageLen], g*int(s.Arg[2])*model.PageLen+at), few, dim), dim
+			v, stride = w.turn(values.from(table[t/model.PageLen], g*int(s.Arg[2])*model.PageLen), at, few, dim), dim
 		}
 		p.b.form.Mix(out, weights[t%kernel.Span:], v, few, stride, n*heads, dim, &w.Scratch)
 		t += few
 	}
 }
 
-// turn lays the first dim elements of n keys, (dim, Page), as values lie: (n, dim).
-func (w *worked) turn(keys kernel.Kept, n, dim int) kernel.Kept {
-	if keys.Full != nil {
-		turnElements(w.turned, keys.Full, n, dim)
+// turn lays the first dim elements of n keys, (dim, Page), from position at of a page on, as
+// values lie: (n, dim). Of integers it makes the floats that they stand for.
+func (w *worked) turn(keys kernel.Kept, at, n, dim int) kernel.Kept {
+	switch {
+	case keys.Half != nil:
+		half := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(w.turned))), 2*len(w.turned))
+		turnElements(half, keys.Half[at:], n, dim)
+		return kernel.Kept{Half: half}
+	case keys.Full != nil:
+		turnElements(w.turned, keys.Full[at:], n, dim)
 		return kernel.Kept{Full: w.turned}
 	}
-	half := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(w.turned))), 2*len(w.turned))
-	turnElements(half, keys.Half, n, dim)
-	return kernel.Kept{Half: half}
+	for d := range dim {
+		for t := range n {
+			q := 0
+			if keys.Four != nil {
+				q = int(keys.Four[d/2*model.PageLen+at+t]>>(d%2*4)&15) - 8
+			} else {
+				q = int(int8(keys.Eight[d*model.PageLen+at+t]))
+			}
+			w.turned[t*dim+d] = numerics.Kept(int8(q), keys.Scales[d/numerics.BlockLen*model.PageLen+at+t])
+		}
+	}
+	return kernel.Kept{Full: w.turned}
 }
 
 func turnElements[T uint16 | float32](dst, src []T, n, dim int) {

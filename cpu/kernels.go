@@ -81,12 +81,18 @@ func l2NormRow(p *program, s *step, _, i int) {
 // layerNormRow computes d = Flush(x − mean), dst = Flush((d·RSqrt(Σd²·inv + eps))·w),
 // inv = 1/len(x).
 func layerNormRow(p *program, s *step, _, i int) {
-	x, dst := row(s.src[0], i, s.dstCols), row(s.dst, i, s.dstCols)
-	mean := numerics.Mean(x, float32(1/float64(len(x))))
-	for j, v := range x {
-		dst[j] = numerics.Flush(v - mean)
+	x, dst, group := row(s.src[0], i, s.dstCols), row(s.dst, i, s.dstCols), int(s.Arg[1])
+	for at := 0; at < len(x); at += group {
+		head, mean := dst[at:][:group], numerics.Mean(x[at:][:group], float32(1/float64(group)))
+		for j, v := range x[at:][:group] {
+			head[j] = numerics.Flush(v - mean)
+		}
+		w := s.src[1]
+		if len(w) > group {
+			w = w[at:]
+		}
+		p.b.form.Norm(head, head, w, s.ArgFloat(0))
 	}
-	p.b.form.Norm(dst, dst, s.src[1], s.ArgFloat(0))
 }
 
 // matRows is how many rows of a weight make one part: enough work to be worth

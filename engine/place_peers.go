@@ -47,7 +47,7 @@ func (e *Engine) placeOnPeers(own model.Device) ([]link, error) {
 		}
 		fit.Stage = st
 		if st.Layers() > 0 {
-			fitLines(&notice, fit, e.Model, info)
+			fitLines(&notice, fit, e.Model, info, o.kept())
 			shape = append(shape, fmt.Sprintf("%d layers on %s", st.Layers(), info.Describe()))
 		}
 		links = append(links, link{stage: st, device: d, fit: fit})

@@ -142,8 +142,11 @@ func demandOf(k *lower.Kernels, l vk.Limits, src model.Weights, p *model.Plan) (
 // newMemory sizes up what a plan keeps in one tensor: one binding, of at most bindable
 // bytes, must hold it.
 func newMemory(p *model.Plan, t model.Tensor, bindable int64) (*memory, error) {
-	if t.Type != quant.F16 && t.Type != quant.F32 {
-		return nil, model.Unsupported(fmt.Errorf("%s: memory of type %s; it may be F16 or F32", t.Name, t.Type))
+	if err := p.CanKeep(&t); err != nil {
+		return nil, err
+	}
+	if t.Type == quant.Q4_0 {
+		bindable = min(bindable, 2<<30) // elements are counted in 32 bits (lib/kept.glsl)
 	}
 	pool := p.Pools[t.Pool]
 	row, ok := t.Type.RowBytes(uint64(t.Cols))

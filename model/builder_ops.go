@@ -46,7 +46,13 @@ func (b *Builder) HeadNorm(name string, x ID, group int, eps float32) ID {
 // LayerNorm normalises the rows of x about their mean and scales them by w (1, cols):
 // (·, cols).
 func (b *Builder) LayerNorm(name string, x, w ID, eps float32) ID {
-	return b.step(b.like(x, name, b.Cols(x)), LayerNorm, [8]uint32{math.Float32bits(eps)}, x, w)
+	return b.HeadLayerNorm(name, x, w, b.Cols(x), eps)
+}
+
+// HeadLayerNorm is LayerNorm of each group of elements of x, by one w (1, group) or by
+// their parts of w (1, cols): (·, cols).
+func (b *Builder) HeadLayerNorm(name string, x, w ID, group int, eps float32) ID {
+	return b.step(b.like(x, name, b.Cols(x)), LayerNorm, [8]uint32{math.Float32bits(eps), uint32(group)}, x, w)
 }
 
 // MatMul multiplies the rows of x by w (m, cols): (·, m).

@@ -60,8 +60,6 @@ func fitL2Norm(x *operands) bool {
 	return x.like(0) && group > 0 && groups > 0 && groups <= x.dst.Cols/group
 }
 
-func fitLayerNorm(x *operands) bool { return x.like(0) && x.src[1].Cols == x.dst.Cols }
-
 func fitMatMul(x *operands) bool {
 	w, in := x.src[0], x.src[1]
 	return in.Kind == x.dst.Kind && in.Cols == w.Cols && x.dst.Cols == w.Rows
@@ -96,6 +94,7 @@ func fitAttention(x *operands) bool {
 	}
 	return nHeadKV > 0 && nHead%nHeadKV == 0 && dimV > 0 && q.Cols == nHead*dimK && x.dst.Cols == nHead*dimV &&
 		k.Cols == nHeadKV*dimK && values && k.Pool == v.Pool && x.p.Pools[k.Pool].Window == int(x.s.Arg[5]) &&
+		(!InBlocks(k.Type) || dimK%32 == 0) && (!InBlocks(v.Type) || dimV%32 == 0) &&
 		(x.src[3] == nil || x.src[3].Cols == nHead) && (x.s.Arg[6] == 0 || CanCap(x.s.ArgFloat(6)))
 }
 
@@ -161,5 +160,7 @@ func fitMul(x *operands) bool {
 
 // fitColumns is of ops that take rows as they are.
 func fitColumns(x *operands) bool { return x.src[0].Cols == x.dst.Cols }
+
+func fitStore(x *operands) bool { return fitColumns(x) && x.p.CanKeep(x.dst) == nil }
 
 func fitSample(x *operands) bool { return x.dst.Cols == 1 }

@@ -162,6 +162,10 @@ func TestShapesBeyondColumns(t *testing.T) {
 		{"heads that do not divide the row", Join, false, func(_ *Plan, s *Step) { s.Arg[0] = 3 }},
 		{"no heads", Join, false, func(_ *Plan, s *Step) { s.Arg[0] = 0 }},
 		{"nothing behind", Join, false, func(p *Plan, s *Step) { p.Tensors[s.Dst].Cols = 32 }},
+		{"no factors", Combine, true, func(p *Plan, s *Step) { s.Src = s.Src[:2] }},
+		{"factors of experts that nobody chose", Combine, false, func(p *Plan, s *Step) { p.Steps = p.Steps[:0] }},
+		{"weights of a part of the row", LayerNorm, true, func(p *Plan, s *Step) { s.Arg[1], s.Src[1] = 16, weight(p, 16) }},
+		{"weights of groups", LayerNorm, true, func(p *Plan, s *Step) { s.Arg[1] = 8 }},
 		{"values in another pool", Attention, false, func(p *Plan, s *Step) { p.Tensors[s.Src[2]].Pool = 1 }},
 	} {
 		p := every(t, Room{Pages: 4, Seqs: 2, Chunk: 8})

@@ -29,6 +29,7 @@ type deviceFlags struct {
 	gpuLayers  string
 	context    contextFlag
 	threads    int
+	cache      cacheFlags
 	verify     string // quick or full
 
 	others     peerFlags
@@ -72,6 +73,7 @@ func (d *deviceFlags) add(cmd *cobra.Command) {
 	f.StringVarP(&d.gpuLayers, "gpu-layers", "g", "auto", "layers on the GPU: a number, all, or auto for as many as fit")
 	f.VarP(&d.context, "context", "c", fmt.Sprintf("context in tokens, or auto for the longest that fits (default: the model's, at most %d)", engine.DefaultContext))
 	f.IntVarP(&d.threads, "threads", "t", 0, "CPU threads (default: one a processor)")
+	d.cache.add(cmd)
 	f.StringVar(&d.verify, "verify", "quick", "of a fragments folder check the sizes (quick) or every sum (full) before loading")
 	d.others.add(cmd)
 	cmd.RegisterFlagCompletionFunc("verify", cobra.FixedCompletions([]string{"quick", "full"}, cobra.ShellCompDirectiveNoFileComp))
@@ -98,6 +100,8 @@ func (d *deviceFlags) options() engine.Options {
 		GPULayers:  d.gpuLayers,
 		Context:    int(d.context),
 		Threads:    d.threads,
+		Keys:       d.cache.keys.CacheType,
+		Values:     d.cache.values.CacheType,
 		Parallel:   1,
 		Notice:     out.Notice,
 		Probe:      d.probe,
@@ -134,7 +138,7 @@ func (d *deviceFlags) openOn(ctx context.Context, f *loader.File) (*engine.Engin
 	e, err := engine.Open(ctx, f, o)
 	p.clear()
 	if err != nil {
-		return nil, err
+		return nil, d.cache.named(err)
 	}
 	if err := ctx.Err(); err != nil {
 		e.Close()

@@ -92,17 +92,19 @@ func l2Norm(p *program, s *model.Step) {
 }
 
 func layerNorm(p *program, s *model.Step) {
-	w := p.weight(s.Src[1], 0, p.scratch)
-	inv := float32(1 / float64(len(w)))
+	w, group := p.weight(s.Src[1], 0, p.scratch), int(s.Arg[1])
+	inv := float32(1 / float64(s.Arg[1]))
 	for i := range p.rows(s.Dst) {
-		x, dst := p.row(s.Src[0], i), p.row(s.Dst, i)
-		mean := numerics.Mean(x, inv)
-		for j, v := range x {
-			dst[j] = numerics.Flush(v - mean)
-		}
-		r := numerics.RSqrt(float32(numerics.SumSquares(dst)*inv) + s.ArgFloat(0))
-		for j, d := range dst {
-			dst[j] = numerics.Flush(float32(float32(d*r) * w[j]))
+		for at := 0; at < p.plan.Tensors[s.Dst].Cols; at += group {
+			x, dst := p.row(s.Src[0], i)[at:][:group], p.row(s.Dst, i)[at:][:group]
+			mean := numerics.Mean(x, inv)
+			for j, v := range x {
+				dst[j] = numerics.Flush(v - mean)
+			}
+			r := numerics.RSqrt(float32(numerics.SumSquares(dst)*inv) + s.ArgFloat(0))
+			for j, d := range dst {
+				dst[j] = numerics.Flush(float32(float32(d*r) * w[(at+j)%len(w)]))
+			}
 		}
 	}
 }

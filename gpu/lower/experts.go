@@ -179,9 +179,16 @@ func (w *lowered) combine() error {
 	if err := w.k.works("combine"); err != nil {
 		return err
 	}
+	scaled, scale := len(w.s.Src) > 2, read(w.s.Src[1]) // what is not read is bound to something
+	if scaled {
+		var err error
+		if scale, err = w.vector(w.s.Src[2]); err != nil {
+			return err
+		}
+	}
 	local, cols := w.k.local(), uint32(w.dst.Cols)
 	word, _ := count(w.dst)
-	w.launch("combine", []uint32{local}, []uint32{cols, word, uint32(w.src(1).Cols / 2)}, perRow(w.dst, ceilDiv(cols, local)),
-		write(w.s.Dst), read(w.s.Src[0]), read(w.s.Src[1]))
+	w.launch("combine", []uint32{local, boolWord(scaled)}, []uint32{cols, word, uint32(w.src(1).Cols / 2)}, perRow(w.dst, ceilDiv(cols, local)),
+		write(w.s.Dst), read(w.s.Src[0]), read(w.s.Src[1]), scale)
 	return nil
 }

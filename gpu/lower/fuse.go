@@ -13,7 +13,7 @@ import (
 //
 //	MatMul, Add             a bias or a residual          the matmul adds it
 //	MatMul, MatMul, SwiGLU  gate and up of one type       one matvec of both
-//	RoPE, Store             a key                         written to the cache at once
+//	RoPE, Store             a key, no integers            written to the cache at once
 //
 // A tensor that another step reads as well, or that a trace keeps, stays.
 
@@ -102,7 +102,7 @@ func (t *together) fuse(k *Kernels) {
 		s := t.step(i)
 		switch s.Op {
 		case model.Store:
-			if r, ok := t.only(s.Src[0], model.RoPE); ok && t.step(r).Arg[0]%2 == 0 && !k.off["rope_store"] {
+			if r, ok := t.only(s.Src[0], model.RoPE); ok && t.step(r).Arg[0]%2 == 0 && !k.off["rope_store"] && !model.InBlocks(t.l.Plan.Tensors[s.Dst].Type) {
 				t.into[i] = r
 			}
 		case model.Add:

@@ -95,8 +95,8 @@ func TestLatentFamilies(t *testing.T) {
 				want.DimQ = 48
 			}
 			k := m.Config.At(1)
-			if *k.Latent != want || k.AttnScale != float32(1/math.Sqrt(24)) || m.PositionBytes() != int64(kept) {
-				t.Errorf("%s %v: %+v, scale %g, %d bytes a position, want %d", family, form, *k.Latent, k.AttnScale, m.PositionBytes(), kept)
+			if *k.Latent != want || k.AttnScale != float32(1/math.Sqrt(24)) || m.PositionBytes(model.CacheF16, model.CacheF16) != int64(kept) {
+				t.Errorf("%s %v: %+v, scale %g, %d bytes a position, want %d", family, form, *k.Latent, k.AttnScale, m.PositionBytes(model.CacheF16, model.CacheF16), kept)
 			}
 			if e := k.Experts; e.NFF != 24 || e.NFFShared != 48 || e.Gating != model.SoftmaxAll || e.Norm || m.Config.At(0).Experts.N != 0 {
 				t.Errorf("%s: experts %+v", family, e)

@@ -124,8 +124,11 @@ func latentTest(h heads, m model.Memory, tokens int) *test {
 // and token by token, through a window, and where a product alone reads the answers.
 func latent() (cases []*Case) {
 	window := model.Memory{Per: model.Window, Window: 70, Type: quant.F16}
-	for _, h := range []heads{{4, 1, 40, 32}, {8, 1, 72, 64}, {2, 1, 576, 512}, {6, 2, 30, 20}, {3, 1, 16, 16}} {
+	for _, h := range []heads{{4, 1, 40, 32}, {8, 1, 72, 64}, {4, 1, 96, 64}, {2, 1, 576, 512}, {6, 2, 30, 20}, {3, 1, 16, 16}} {
 		kinds := []model.Memory{halves, floats, window}
+		if h.dimK%32 == 0 && h.dimV%32 == 0 {
+			kinds = append(kinds, model.Memory{Per: model.Position, Type: quant.Q8_0}, model.Memory{Per: model.Window, Window: 70, Type: quant.Q4_0})
+		}
 		if h.dimK > 500 {
 			kinds = kinds[:1] // it takes the reference seconds
 		}

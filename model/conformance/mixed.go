@@ -97,7 +97,7 @@ func miniature(tokens, want int, sampled bool) *test {
 					return b.MatMulExperts(name(part, l), b.Weight(part, experts*m, ff), h, r, model.None, experts, 0, m)
 				}
 				h = b.SwiGLU("swiglu_exps", product("gate_exps", ff, h), product("up_exps", ff, h))
-				x = b.Add("experts_residual", x, b.Combine("combined", product("down_exps", embd, h), r))
+				x = b.Add("experts_residual", x, b.Combine("combined", product("down_exps", embd, h), r, model.None))
 				continue
 			}
 			h = b.SwiGLU(name("swiglu", l), linear("gate", l, ff, h), linear("up", l, ff, h))

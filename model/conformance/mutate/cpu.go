@@ -98,6 +98,7 @@ var cpuMutations = []mutation{
 	{"matmul_experts", cpuExperts, "the first expert's matrix for all", "begin := e*of", "begin := 0*e*of"},
 	{"matmul_experts", cpuExperts, "the first row for all", "row(s.src[1], int(slot), in.Cols)", "row(s.src[1], 0*int(slot), in.Cols)"},
 	{"matmul_experts", cpuExperts, "the last part's tail dropped", "len(p.experts.active) * ((m + matRows - 1) / matRows)", "len(p.experts.active) * max(1, m/matRows)"},
+	{"combine", cpuExperts, "the factors in the order of choice", "s.src[2][math.Float32bits(r[e])]", "s.src[2][e]"},
 	{"combine", cpuExperts, "the first only", "range row(x, e, len(dst))", "range row(x, 0*e, len(dst))"},
 	{"combine, bits", cpuExperts, "not flushed", "dst[j] = numerics.Flush(v)\n	}\n}\n", "dst[j] = v\n	}\n}\n"},
 	{"sample", kernels, "at another token's position", "p.position(int(p.batch.Want[i]))", "p.position(0 * int(p.batch.Want[i]))"},
