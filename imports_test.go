@@ -43,7 +43,7 @@ var allowed = map[string]string{
 	"engine":            "engine cpu gpu peer model loader",
 	"serve":             "serve engine model loader",
 	"serve/servetest":   "serve engine model loader testdata",
-	"cmd":               "cmd serve engine model loader testdata",
+	"cmd":               "cmd serve engine peer model loader testdata",
 	"testdata":          "",
 }
 

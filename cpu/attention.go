@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"unsafe"
+
 	"eclat/cpu/kernel"
 	"eclat/model"
 	"eclat/model/numerics"
@@ -142,13 +144,51 @@ func mixSpan(p *program, s *step, w *worked, i, n, g, span int) {
 // token i+r on.
 func mix(p *program, s *step, w *worked, i, r, n, g, from, to int) {
 	values, heads, dim := s.kept[2], int(s.Arg[0]/s.Arg[1]), int(s.Arg[3])
-	table, stride := p.table(i, values), values.tensor.Cols
+	table := p.table(i, values)
 	out, weights := w.Span[r*heads*dim:], w.Scores[r*heads*kernel.Span:]
 	for t := from; t < to; {
 		at := t % model.PageLen
 		few := min(model.PageLen-at, to-t)
-		p.b.form.Mix(out, weights[t%kernel.Span:], values.from(table[t/model.PageLen], at*stride+g*dim), few, stride, n*heads, dim, &w.Scratch)
+		v, stride := values.from(table[t/model.PageLen], at*values.tensor.Cols+g*dim), values.tensor.Cols
+		if values.keys {
+			v, stride = w.turn(values.from(table[t/model.PageLen], g*int(s.Arg[2])*model.PageLen), at, few, dim), dim
+		}
+		p.b.form.Mix(out, weights[t%kernel.Span:], v, few, stride, n*heads, dim, &w.Scratch)
 		t += few
+	}
+}
+
+// turn lays the first dim elements of n keys, (dim, Page), from position at of a page on, as
+// values lie: (n, dim). Of integers it makes the floats that they stand for.
+func (w *worked) turn(keys kernel.Kept, at, n, dim int) kernel.Kept {
+	switch {
+	case keys.Half != nil:
+		half := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(w.turned))), 2*len(w.turned))
+		turnElements(half, keys.Half[at:], n, dim)
+		return kernel.Kept{Half: half}
+	case keys.Full != nil:
+		turnElements(w.turned, keys.Full[at:], n, dim)
+		return kernel.Kept{Full: w.turned}
+	}
+	for d := range dim {
+		for t := range n {
+			q := 0
+			if keys.Four != nil {
+				q = int(keys.Four[d/2*model.PageLen+at+t]>>(d%2*4)&15) - 8
+			} else {
+				q = int(int8(keys.Eight[d*model.PageLen+at+t]))
+			}
+			w.turned[t*dim+d] = numerics.Kept(int8(q), keys.Scales[d/numerics.BlockLen*model.PageLen+at+t])
+		}
+	}
+	return kernel.Kept{Full: w.turned}
+}
+
+func turnElements[T uint16 | float32](dst, src []T, n, dim int) {
+	for d := range dim {
+		for t, v := range src[d*model.PageLen:][:n] {
+			dst[t*dim+d] = v
+		}
 	}
 }
 

@@ -45,6 +45,7 @@ type worked struct {
 	kernel.Scratch
 	top, sum         []float32     // of attention, of each head: all spans so far
 	spanTop, spanSum []float32     // and the last
+	turned           []float32     // values of a page that are a part of its keys
 	expert           loader.Tensor // the matrix of one of many
 	_                [64]byte      // no cache line is another worker's too
 }
@@ -53,7 +54,7 @@ type worked struct {
 const headFloats = 4
 
 // floats is what a worker takes for a need.
-func floats(n kernel.Need) int { return n.Len() + headFloats*n.Heads }
+func floats(n kernel.Need) int { return n.Len() + headFloats*n.Heads + kernel.Page*n.Turn }
 
 func (w *worked) set(n kernel.Need, mem []float32) {
 	w.Scratch.Set(n, mem[:n.Len()])
@@ -61,6 +62,7 @@ func (w *worked) set(n kernel.Need, mem []float32) {
 	for _, p := range []*[]float32{&w.top, &w.sum, &w.spanTop, &w.spanSum} {
 		*p, mem = mem[:n.Heads], mem[n.Heads:]
 	}
+	w.turned = mem[:kernel.Page*n.Turn]
 }
 
 type state int
@@ -118,7 +120,7 @@ func (b *Backend) Load(ctx context.Context, w model.Weights, p *model.Plan) erro
 
 // isVector reports whether source j of a step is a weight that is kept decoded.
 func isVector(p *model.Plan, s *model.Step, j int) bool {
-	matrix := j == 0 && (s.Op == model.MatMul || s.Op == model.MatMulExperts || s.Op == model.Embed)
+	matrix := j == 0 && (s.Op == model.MatMul || s.Op == model.MatMulHeads || s.Op == model.MatMulExperts || s.Op == model.Embed)
 	return p.Tensors[s.Src[j]].Kind == model.Weight && !matrix
 }
 

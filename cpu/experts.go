@@ -256,13 +256,16 @@ func matMulExpertsPart(p *program, s *step, worker, part int) {
 	}
 }
 
-// combineRow adds what the experts of a row made of it: in order, a part of the row after
-// the other.
+// combineRow adds what the experts of a row made of it, each by its weight and its factor:
+// in order, a part of the row after the other.
 func combineRow(p *program, s *step, _, i int) {
 	used := s.srcCols[1] / 2
-	x, dst, w := row(s.src[0], i, s.srcCols[0]), row(s.dst, i, s.dstCols), row(s.src[1], i, 2*used)[used:]
+	x, dst, r := row(s.src[0], i, s.srcCols[0]), row(s.dst, i, s.dstCols), row(s.src[1], i, 2*used)
 	clear(dst)
-	for e, f := range w {
+	for e, f := range r[used:] {
+		if s.src[2] != nil {
+			f = numerics.Flush(float32(f * s.src[2][math.Float32bits(r[e])]))
+		}
 		for j, v := range row(x, e, len(dst)) {
 			dst[j] += float32(f * v)
 		}

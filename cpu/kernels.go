@@ -20,6 +20,7 @@ var kernels = [model.NumOps]opKernel{
 	model.L2Norm:        {nil, (*program).rows, l2NormRow},
 	model.LayerNorm:     {nil, (*program).rows, layerNormRow},
 	model.MatMul:        {roundRows, matMulParts, matMulPart},
+	model.MatMulHeads:   {roundHeads, matMulHeadsParts, matMulHeadsPart},
 	model.RoPE:          {turn, (*program).rows, ropeRow},
 	model.Store:         {nil, (*program).rows, storeRow},
 	model.Attention:     {nil, attentionParts, attentionPart},
@@ -31,6 +32,7 @@ var kernels = [model.NumOps]opKernel{
 	model.Add:           {nil, whole, add},
 	model.Mul:           {nil, whole, mul},
 	model.Slice:         {nil, (*program).rows, sliceRow},
+	model.Join:          {nil, (*program).rows, joinRow},
 	model.Gather:        {nil, whole, gather},
 	model.Sample:        {nil, (*program).rows, chooseRow},
 	model.Route:         {nil, (*program).rows, routeRow},
@@ -79,12 +81,18 @@ func l2NormRow(p *program, s *step, _, i int) {
 // layerNormRow computes d = Flush(x − mean), dst = Flush((d·RSqrt(Σd²·inv + eps))·w),
 // inv = 1/len(x).
 func layerNormRow(p *program, s *step, _, i int) {
-	x, dst := row(s.src[0], i, s.dstCols), row(s.dst, i, s.dstCols)
-	mean := numerics.Mean(x, float32(1/float64(len(x))))
-	for j, v := range x {
-		dst[j] = numerics.Flush(v - mean)
+	x, dst, group := row(s.src[0], i, s.dstCols), row(s.dst, i, s.dstCols), int(s.Arg[1])
+	for at := 0; at < len(x); at += group {
+		head, mean := dst[at:][:group], numerics.Mean(x[at:][:group], float32(1/float64(group)))
+		for j, v := range x[at:][:group] {
+			head[j] = numerics.Flush(v - mean)
+		}
+		w := s.src[1]
+		if len(w) > group {
+			w = w[at:]
+		}
+		p.b.form.Norm(head, head, w, s.ArgFloat(0))
 	}
-	p.b.form.Norm(dst, dst, s.src[1], s.ArgFloat(0))
 }
 
 // matRows is how many rows of a weight make one part: enough work to be worth
@@ -306,6 +314,18 @@ func sliceRow(p *program, s *step, _, i int) {
 	x, dst := row(s.src[0], i, s.srcCols[0]), row(s.dst, i, s.dstCols)
 	for ; len(dst) > 0; x, dst = x[stride:], dst[n:] {
 		copy(dst[:n], x[first:])
+	}
+}
+
+func joinRow(p *program, s *step, _, i int) {
+	heads := int(s.Arg[0])
+	x, y, dst := row(s.src[0], i, s.srcCols[0]), row(s.src[1], i, s.srcCols[1]), row(s.dst, i, s.dstCols)
+	a := len(x) / heads
+	b := len(dst)/heads - a
+	for h := range heads {
+		copy(dst, x[h*a:][:a])
+		copy(dst[a:], y[h*b%len(y):][:b])
+		dst = dst[a+b:]
 	}
 }
 

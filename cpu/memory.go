@@ -13,13 +13,16 @@ import (
 )
 
 // memory is a tensor that is kept from run to run, (Rows, Cols) elements of one of
-// two types.
+// the types that memory has.
 type memory struct {
 	tensor model.Tensor
 	rows   int       // in a unit of its pool
 	keys   bool      // a unit lies (Cols, rows) and not (rows, Cols): positions side by side
 	half   []uint16  // of type F16
 	full   []float32 // of type F32
+	blocks []byte    // of integers: units as package model has a page, of keys with rows and columns changed about
+	ints   int       // bytes of integers in a unit of those; scales follow
+	size   int       // bytes of a unit of those
 }
 
 // makeMemory makes the memories of p, zeroed.
@@ -27,13 +30,19 @@ func (b *Backend) makeMemory(p *model.Plan) (err error) {
 	b.memory, b.pools = map[string]*memory{}, make([][]*memory, len(p.Pools))
 	for _, t := range p.Memory() {
 		m := &memory{tensor: t, rows: p.Pools[t.Pool].RowsOf()}
+		if err := p.CanKeep(&t); err != nil {
+			return fmt.Errorf("cpu: %w", err)
+		}
 		switch t.Type {
 		case quant.F16:
 			m.half, err = host.Make[uint16](int64(t.Rows), int64(t.Cols), t.Name)
 		case quant.F32:
 			m.full, err = host.Make[float32](int64(t.Rows), int64(t.Cols), t.Name)
 		default:
-			err = model.Unsupported(fmt.Errorf("cpu: memory %s of type %s", t.Name, t.Type))
+			row, _ := t.Type.RowBytes(uint64(t.Cols))
+			m.size = m.rows * int(row)
+			m.ints = m.size - m.rows*t.Cols/numerics.BlockLen*2
+			m.blocks, err = host.Make[byte](int64(t.Rows), int64(row), t.Name)
 		}
 		if err != nil {
 			return err
@@ -51,6 +60,10 @@ func (b *Backend) makeMemory(p *model.Plan) (err error) {
 
 // set writes x, (Cols), to a row of a unit as memory holds it.
 func (m *memory) set(unit int32, r int, x []float32) {
+	if m.blocks != nil {
+		m.setBlocks(unit, r, x)
+		return
+	}
 	at, step := r*len(x), 1
 	if m.keys {
 		at, step = r, m.rows
@@ -67,8 +80,49 @@ func (m *memory) set(unit int32, r int, x []float32) {
 	}
 }
 
+// setBlocks is set of integers.
+func (m *memory) setBlocks(unit int32, r int, x []float32) {
+	var q [numerics.BlockLen]int8
+	how, each := &numerics.Keep8, 1 // integers to a byte
+	if m.tensor.Type == quant.Q4_0 {
+		how, each = &numerics.Keep4, 2
+	}
+	ints, scales := m.unit(unit)[:m.ints], m.scales(unit)
+	at, scaleAt, step := r*len(x)/each, r*len(x)/numerics.BlockLen, 1
+	if m.keys {
+		at, scaleAt, step = r, r, m.rows
+	}
+	for len(x) > 0 {
+		scales[scaleAt] = how.Block(&q, x)
+		if each == 1 {
+			for _, v := range q {
+				ints[at] = byte(v)
+				at += step
+			}
+		} else {
+			for i := 0; i < len(q); i += 2 {
+				ints[at] = byte(q[i]+8) | byte(q[i+1]+8)<<4
+				at += step
+			}
+		}
+		x, scaleAt = x[numerics.BlockLen:], scaleAt+step
+	}
+}
+
+// scales are those of a unit of integers.
+func (m *memory) scales(unit int32) []uint16 {
+	b := m.unit(unit)[m.ints:]
+	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/2)
+}
+
 // from returns a unit's elements from element at on.
 func (m *memory) from(unit int32, at int) kernel.Kept {
+	switch {
+	case m.blocks != nil && m.tensor.Type == quant.Q4_0:
+		return kernel.Kept{Four: m.unit(unit)[at/2 : m.ints], Scales: m.scales(unit)[at/numerics.BlockLen:]}
+	case m.blocks != nil:
+		return kernel.Kept{Eight: m.unit(unit)[at:m.ints], Scales: m.scales(unit)[at/numerics.BlockLen:]}
+	}
 	at += int(unit) * m.rows * m.tensor.Cols
 	if m.half != nil {
 		return kernel.Kept{Half: m.half[at:]}
@@ -79,7 +133,10 @@ func (m *memory) from(unit int32, at int) kernel.Kept {
 // unit returns the bytes of unit u.
 func (m *memory) unit(u int32) []byte {
 	n := m.rows * m.tensor.Cols
-	if m.half != nil {
+	switch {
+	case m.blocks != nil:
+		return m.blocks[int(u)*m.size:][:m.size]
+	case m.half != nil:
 		return asBytes(m.half[int(u)*n:][:n])
 	}
 	return asBytes(m.full[int(u)*n:][:n])
@@ -87,24 +144,34 @@ func (m *memory) unit(u int32) []byte {
 
 // save copies unit u to dst, row by row, and restore copies it back.
 func (m *memory) save(u int32, dst []byte) {
-	switch unit := m.unit(u); {
-	case !m.keys:
+	unit := m.unit(u)
+	if !m.keys {
 		copy(dst, unit)
-	case m.half != nil:
-		transpose(dst, unit, m.tensor.Cols, m.rows, 2)
-	default:
-		transpose(dst, unit, m.tensor.Cols, m.rows, 4)
+		return
 	}
+	m.parts(func(from, to, cols, size int) { transpose(dst[from:to], unit[from:to], cols, m.rows, size) })
 }
 
 func (m *memory) restore(u int32, src []byte) {
-	switch unit := m.unit(u); {
-	case !m.keys:
+	unit := m.unit(u)
+	if !m.keys {
 		copy(unit, src)
+		return
+	}
+	m.parts(func(from, to, cols, size int) { transpose(unit[from:to], src[from:to], m.rows, cols, size) })
+}
+
+// parts calls f for the parts of a unit that have columns: their bytes, how many columns
+// of what size.
+func (m *memory) parts(f func(from, to, cols, size int)) {
+	switch {
+	case m.blocks != nil:
+		f(0, m.ints, m.ints/m.rows, 1)
+		f(m.ints, m.size, m.tensor.Cols/numerics.BlockLen, 2)
 	case m.half != nil:
-		transpose(unit, src, m.rows, m.tensor.Cols, 2)
+		f(0, 2*m.rows*m.tensor.Cols, m.tensor.Cols, 2)
 	default:
-		transpose(unit, src, m.rows, m.tensor.Cols, 4)
+		f(0, 4*m.rows*m.tensor.Cols, m.tensor.Cols, 4)
 	}
 }
 

@@ -84,6 +84,15 @@ func layoutOf(p *model.Plan, o model.CompileOptions) (n layout) {
 			}
 			n.need = n.need.Max(need)
 			n.input = max(n.input, kernel.InputLen(cols, rows))
+		case model.MatMulHeads:
+			w, heads, rows := &p.Tensors[s.Src[0]], int(s.Arg[0]), p.Rows(s.Dst, o.Size)
+			need := kernel.Need{Rows: rows}
+			if !w.Type.Integers() {
+				need.Cols = w.Cols
+			}
+			n.need = n.need.Max(need)
+			n.input = max(n.input, kernel.InputsLen(w.Cols, rows*heads, heads))
+			n.slots, n.experts = max(n.slots, rows*heads), max(n.experts, heads)
 		case model.MatMulExperts:
 			w, experts := &p.Tensors[s.Src[0]], int(s.Arg[0])
 			slots := p.Rows(s.Dst, o.Size) * (p.Tensors[s.Src[2]].Cols / 2)
@@ -95,7 +104,11 @@ func layoutOf(p *model.Plan, o model.CompileOptions) (n layout) {
 			n.input = max(n.input, kernel.InputsLen(w.Cols, slots, experts))
 			n.slots, n.experts = max(n.slots, slots), max(n.experts, experts)
 		case model.Attention:
-			n.need = n.need.Max(kernel.Need{Heads: int(s.Arg[0]/s.Arg[1]) * min(together, o.Tokens), DimK: int(s.Arg[2]), DimV: int(s.Arg[3])})
+			need := kernel.Need{Heads: int(s.Arg[0]/s.Arg[1]) * min(together, o.Tokens), DimK: int(s.Arg[2]), DimV: int(s.Arg[3])}
+			if s.Src[1] == s.Src[2] {
+				need.Turn = need.DimV
+			}
+			n.need = n.need.Max(need)
 		case model.Sample:
 			n.tokens, n.vocab = o.Want, p.Tensors[s.Src[0]].Cols
 		}
@@ -211,6 +224,8 @@ func (p *program) resolve(s *step, ms *model.Step) error {
 		if len(ms.Src) == 1 { // its weight is 1
 			s.src[1] = slices.Repeat([]float32{1}, int(ms.Arg[1]))
 		}
+	case model.MatMulHeads:
+		s.round = func(_, part int) { roundHeadPart(p, s, part) }
 	case model.MatMulExperts:
 		s.round = func(_, part int) { roundExpertsPart(p, s, part) }
 	case model.Attention:
@@ -218,8 +233,8 @@ func (p *program) resolve(s *step, ms *model.Step) error {
 		if cap := ms.ArgFloat(6); cap != 0 {
 			s.scale, s.cap = numerics.CapScale(ms.ArgFloat(4), cap), numerics.ScoreScale(cap)
 		}
-		if s.kept[2].keys {
-			return model.Unsupported(fmt.Errorf("cpu: the memory %s is of keys and of values", s.kept[2].tensor.Name))
+		if s.kept[2].keys && ms.Src[1] != ms.Src[2] {
+			return model.Unsupported(fmt.Errorf("cpu: the memory %s is of keys and, in another place, of values", s.kept[2].tensor.Name))
 		}
 	}
 	return nil

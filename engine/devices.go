@@ -69,6 +69,13 @@ func pick(list []model.Device, spec string) (index int, why string, err error) {
 	return model.Choose(infos, spec, os.Getenv("ECLAT_ALLOW_SOFTWARE") == "1")
 }
 
+// AvailableMemory is the main memory that can be had now, in bytes; 0 where the system
+// does not tell.
+func AvailableMemory() int64 { return host.AvailableMemory() }
+
+// FindDevice returns the device that o.Device asks for.
+func FindDevice(o Options) (model.Device, error) { return choose(&o) }
+
 // processor is the device that takes what no other holds.
 func processor(o *Options) model.Device {
 	for _, d := range o.devices {

@@ -30,13 +30,17 @@ const (
 
 // Options says how to open a model. The zero value is a sensible choice.
 type Options struct {
-	Device     string  // auto, gpu, vulkan:N, part of a GPU's name, cpu or ref; "" is auto
-	RequireGPU bool    // fail where the model would run on the processor
-	GPULayers  string  // how many layers the GPU gets, the last ones: a number, all, or auto for as many as fit; "" is auto
-	Context    int     // positions to make room for, over all sequences; 0 for the smaller of the model's and DefaultContext, or AutoContext
-	Parallel   int     // most sequences at work at a time; 0 for DefaultParallel
-	Queue      int     // most requests that wait; 0 for DefaultQueue
-	Threads    int     // of the processor; 0 for one a core
+	Device     string          // auto, gpu, vulkan:N, part of a GPU's name, cpu or ref; "" is auto
+	RequireGPU bool            // fail where the model would run on the processor
+	GPULayers  string          // how many layers the GPU gets, the last ones: a number, all, or auto for as many as fit; "" is auto
+	Context    int             // positions to make room for, over all sequences; 0 for the smaller of the model's and DefaultContext, or AutoContext
+	Parallel   int             // most sequences at work at a time; 0 for DefaultParallel
+	Queue      int             // most requests that wait; 0 for DefaultQueue
+	Threads    int             // of the processor; 0 for one a core
+	Peers      []model.Device  // other machines, each of which computes layers after this one's own, in this order; the first layers stay here, and what follows the last ones too
+	Layers     []int           // how many layers this machine and each of Peers gets; nil to deal them out by how fast they read
+	Keys       model.CacheType // how keys are kept, and values; both are float16 unless said otherwise
+	Values     model.CacheType
 	DraftModel *Engine // a smaller model of the same vocabulary, which guesses where the text does not; not closed with the engine. It may be nil
 	Variant    string  // of the device's kernels, see model.OpenOptions; empty to run a model
 	// Progress and Notice are called on the goroutine that owns the devices: they must
@@ -128,6 +132,9 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 		return fmt.Errorf("engine: %q guesses tokens of another vocabulary than %q has", d.Model.Config.Name, e.Model.Config.Name)
 	}
 	e.recommend(file)
+	if _, err := e.Model.Describe(e.Model.Whole(), e.room(1)); err != nil { // heads that cannot be kept so
+		return err
+	}
 	c := &e.owner.chain
 	c.model = e.Model
 	c.open = e.options.openOptions()
@@ -158,7 +165,7 @@ func (e *Engine) recommend(file *loader.File) {
 
 // room is the memory of a chain with so many pages.
 func (e *Engine) room(pages int) model.Room {
-	return model.Room{Pages: pages, Seqs: e.options.Parallel, Chunk: e.Chunk}
+	return model.Room{Pages: pages, Seqs: e.options.Parallel, Chunk: e.Chunk, Keys: e.options.Keys, Values: e.options.Values}
 }
 
 // programs lists those that may be compiled: for powers of two tokens up to Chunk, and

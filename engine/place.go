@@ -33,6 +33,9 @@ func (e *Engine) place() ([]link, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(o.Peers) > 0 {
+		return e.placeOnPeers(d)
+	}
 	info := d.Info()
 	if err := e.setChunk(info.Chunk); err != nil {
 		return nil, err
@@ -80,11 +83,11 @@ func (e *Engine) place() ([]link, error) {
 		if err != nil {
 			return nil, err
 		}
-		fitLines(&notice, left, e.Model, rest.Info())
+		fitLines(&notice, left, e.Model, rest.Info(), o.kept())
 		links = append(links, link{stage: st, device: rest, fit: left})
 	}
 	if fit.Layers > 0 {
-		fitLines(&notice, fit, e.Model, info)
+		fitLines(&notice, fit, e.Model, info, o.kept())
 		links = append(links, link{stage: fit.Stage, device: d, fit: fit})
 	}
 	if e.Context < 0 {
@@ -144,8 +147,16 @@ func (e *Engine) placeOnProcessor() ([]link, error) {
 	return []link{{stage: st, device: d, fit: fit}}, nil
 }
 
-// fitLines prints what lies on a device as a table, sizes in MiB.
-func fitLines(b *strings.Builder, f *model.Fitting, m *model.Model, info model.DeviceInfo) {
+// kept is how keys and values are kept, for people; nothing where both are float16.
+func (o *Options) kept() string {
+	if o.Keys == model.CacheF16 && o.Values == model.CacheF16 {
+		return ""
+	}
+	return fmt.Sprintf(" in %s, %s", o.Keys, o.Values)
+}
+
+// fitLines prints what lies on a device as a table, sizes in MiB; kept is Options.kept.
+func fitLines(b *strings.Builder, f *model.Fitting, m *model.Model, info model.DeviceInfo, kept string) {
 	where := info.ID
 	line := func(what string, bytes int64) {
 		fmt.Fprintf(b, "%-9s %-40s %8d MiB\n", where, what, (bytes+1<<20-1)>>20)
@@ -169,7 +180,7 @@ func fitLines(b *strings.Builder, f *model.Fitting, m *model.Model, info model.D
 	} else {
 		line(what, f.Weights)
 	}
-	line(fmt.Sprintf("memory of %d positions", f.Pages*model.PageLen), f.Memory)
+	line(fmt.Sprintf("memory of %d positions", f.Pages*model.PageLen)+kept, f.Memory)
 	line("work memory", f.Work)
 	if f.Available > 0 {
 		line(fmt.Sprintf("together, of %d available", f.Available>>20), f.Weights+f.Memory+f.Work)

@@ -50,7 +50,7 @@ type ProbeStep struct {
 	Cols  int        // elements in a row of the tensor it writes
 	Type  quant.Type // of the weight it reads, F32 without one
 	Fixed int64      // bytes of weights it reads once a run
-	Row   int64      // bytes of weights it reads once a token: a row of the embedding
+	Row   int64      // bytes of weights it reads once a token: a row of the embedding, a token's experts
 	Cache int64      // bytes of memory it reads for each token and each position before it
 	Kept  bool       // Read can return it
 	link  int
@@ -110,13 +110,22 @@ func describe(file *loader.File, plan *model.Plan, i, j int) ProbeStep {
 	dst := plan.Tensors[s.Dst]
 	out := ProbeStep{Name: dst.Name, Op: s.Op, Layer: manifest.LayerOf(dst.Name), Cols: dst.Cols, link: i, step: j}
 	out.Kept = dst.Kind != model.Kept && dst.Type == quant.F32
-	for _, id := range s.Src {
+	for i, id := range s.Src {
 		switch t := plan.Tensors[id]; t.Kind {
 		case model.Weight:
-			out.Type = t.Type
-			if w, err := model.FindWeight(file, t); err == nil && s.Op == model.Embed {
+			if i == 0 || s.Op != model.MatMulExperts { // not their biases
+				out.Type = t.Type
+			}
+			w, err := model.FindWeight(file, t)
+			switch {
+			case err != nil:
+			case s.Op == model.Embed:
 				out.Row += int64(w.RowBytes)
-			} else if err == nil {
+			case s.Op == model.MatMulExperts && t.Rows == int(s.Arg[0]): // a bias of each expert
+				out.Row += int64(w.RowBytes) * int64(plan.Tensors[s.Src[2]].Cols/2)
+			case s.Op == model.MatMulExperts: // the rows of the experts that are used
+				out.Row += int64(w.RowBytes) * int64(dst.Cols)
+			default:
 				out.Fixed += w.Size
 			}
 		case model.Kept:
@@ -268,7 +277,7 @@ func (p *Probe) free() error {
 
 // Steps describes what the whole model computes for a token, without compiling it.
 func (e *Engine) Steps() ([]ProbeStep, error) {
-	plan, err := e.Model.Describe(e.Model.Whole(), model.Room{Pages: 1})
+	plan, err := e.Model.Describe(e.Model.Whole(), e.room(1))
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -73,6 +74,34 @@ func TestProbe(t *testing.T) {
 	}
 	if st := p.Steps[1]; st.Layer != 0 || st.Op != model.RMSNorm || st.Type != quant.F32 {
 		t.Errorf("step 1: %+v", st)
+	}
+}
+
+// TestStepsOfExperts: a token reads the experts that it goes to, and no others.
+func TestStepsOfExperts(t *testing.T) {
+	e := open(t, "../testdata/experts-small.gguf", Options{Device: "cpu"})
+	steps, err := e.Steps()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want int64
+	for _, s := range steps {
+		if s.Op == model.MatMulExperts {
+			if got += s.Row; s.Fixed != 0 || s.Row == 0 {
+				t.Errorf("%s reads %d bytes a run and %d a token", s.Name, s.Fixed, s.Row)
+			}
+		}
+	}
+	c := &e.Model.Config
+	for l := range c.NLayer {
+		for _, part := range []string{"ffn_gate_exps.weight", "ffn_up_exps.weight", "ffn_gate_up_exps.weight", "ffn_down_exps.weight"} {
+			if w := e.Model.File.Tensor(fmt.Sprintf("blk.%d.%s", l, part)); w != nil {
+				want += w.Size / int64(c.At(l).Experts.N) * int64(c.At(l).Experts.Used)
+			}
+		}
+	}
+	if got != want || want == 0 {
+		t.Errorf("%d bytes of experts a token, want %d", got, want)
 	}
 }
 

@@ -41,6 +41,8 @@ const mostHead = 16 << 20
 type sessionHead struct {
 	Model    string          `json:"model"`   // Engine.Identity
 	Numbers  int             `json:"numbers"` // numerics.Version
+	Keys     string          `json:"keys"`    // how they are kept
+	Values   string          `json:"values"`
 	Template string          `json:"template"`
 	Tokens   int             `json:"tokens"`
 	Computed int             `json:"computed"`
@@ -76,7 +78,7 @@ func (o *owner) save(ctx context.Context, w io.Writer, id, caller string, s *Ses
 		o.index.find(q)
 	}
 	defer o.release(q)
-	head := sessionHead{Model: id, Numbers: numerics.Version, Template: s.Template, Tokens: len(s.Tokens), Computed: q.stored, Note: s.Note}
+	head := sessionHead{Model: id, Numbers: numerics.Version, Keys: o.e.options.Keys.String(), Values: o.e.options.Values.String(), Template: s.Template, Tokens: len(s.Tokens), Computed: q.stored, Note: s.Note}
 	for pool, k := range o.pages.kinds {
 		p := sessionPool{Kind: kindName(k), Bytes: o.chain.unitBytes(pool)}
 		if q.stored > 0 {
@@ -198,6 +200,8 @@ func (e *Engine) foreign(h *sessionHead, id, template string) error {
 		return fmt.Errorf("%w: it is of another model (%.16q, this is %.16s)", ErrForeign, h.Model, id)
 	case h.Numbers != numerics.Version:
 		return fmt.Errorf("%w: its numbers are of definition %d, these of %d", ErrForeign, h.Numbers, numerics.Version)
+	case h.Keys != e.options.Keys.String() || h.Values != e.options.Values.String():
+		return fmt.Errorf("%w: its keys and values are kept as %.10q and %.10q, here as %s and %s", ErrForeign, h.Keys, h.Values, e.options.Keys, e.options.Values)
 	case h.Template != template:
 		return fmt.Errorf("%w: it was made with another template (%.40q, this is %.40q)", ErrForeign, h.Template, template)
 	case h.Tokens < 0 || h.Tokens > e.Context:

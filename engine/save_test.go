@@ -152,6 +152,7 @@ func TestHostileSessions(t *testing.T) {
 	for _, change := range [][2]string{
 		{`"numbers":1`, `"numbers":2`}, {`"model":"`, `"model":"0`}, {`"tokens":70`, `"tokens":1000000000`}, {`"tokens":70`, `"tokens":-1`},
 		{`"computed":7`, `"computed":8`}, {`"computed":7`, `"computed":-7`}, {`"bytes":`, `"bytes":9`}, {`"first":0`, `"first":9223372036854775807`},
+		{`"keys":"f16"`, `"keys":"q8_0"`}, {`"values":"f16"`, `"values":"q4_0"`}, {`"values":"f16",`, ""},
 		{`"pages":`, `"pages":-`}, {`"kind":"position"`, `"kind":"sequence"`}, {`{`, `{"more":1,`},
 	} {
 		data := bytes.Replace(whole, []byte(change[0]), []byte(change[1]), 1)

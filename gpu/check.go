@@ -222,16 +222,23 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 		return d.Kernel, nil
 	case "route":
 		return conformance.RouteQuestion(model.Gating(d.Spec[1]), d.Spec[2] != 0), nil
-	case "gather", "slice", "layernorm", "combine":
+	case "combine":
+		return conformance.CombineQuestion(d.Spec[1] != 0), nil
+	case "gather", "slice", "join", "layernorm":
 		return d.Kernel, nil
+	case "heads":
+		return conformance.HeadsQuestion(d.Spec[1] != 0), nil
 	case "sample_best", "sample_pick":
 		return "sample", nil
 	case "round", "experts":
 		return "", nil
 	}
 	if strings.HasPrefix(d.Kernel, "attention") {
+		if s := &p.plan.Steps[g.Step]; s.Op == model.Attention && s.Src[1] == s.Src[2] {
+			return conformance.LatentQuestion(p.opt.Tokens >= 16, p.plan.Tensors[s.Src[1]].Type), nil
+		}
 		if d.Spec[12] != 0 || d.Spec[13] != 0 { // a cap, sinks
-			dim, share, _ := p.attended(g.Step)
+			dim, share, _, _ := p.attended(g.Step)
 			return conformance.SunkQuestion(dim, share, p.opt.Tokens >= 16), nil
 		}
 		if d.Spec[10] != 0 { // it rounds
@@ -262,21 +269,22 @@ func (p *program) taker(x model.ID, cols uint32) *lower.Shape {
 // and stores its keys is asked with it.
 func (p *program) attentionQuestion(from int, rounded bool) string {
 	halves := slices.ContainsFunc(p.plan.Ropes, func(r model.Rope) bool { return r.Halves })
-	dim, share, ty := p.attended(from)
-	return conformance.AttentionQuestion(dim, share, p.opt.Tokens >= 16, ty, halves, rounded)
+	dim, share, keys, values := p.attended(from)
+	return conformance.AttentionQuestion(dim, share, p.opt.Tokens >= 16, keys, values, halves, rounded)
 }
 
 // attended is the shape of the first attention from a step on: elements of a head, heads
-// that share keys, and the keys' type.
-func (p *program) attended(from int) (dim, share int, ty quant.Type) {
-	dim, share, ty = 64, 1, quant.F16
+// that share keys, and the types of keys and values.
+func (p *program) attended(from int) (dim, share int, keys, values quant.Type) {
+	dim, share, keys, values = 64, 1, quant.F16, quant.F16
 	for i := range p.plan.Steps[from:] {
 		if s := &p.plan.Steps[from+i]; s.Op == model.Attention {
-			dim, share, ty = int(s.Arg[2]), int(s.Arg[0]/s.Arg[1]), p.plan.Tensors[s.Src[1]].Type
+			dim, share = int(s.Arg[2]), int(s.Arg[0]/s.Arg[1])
+			keys, values = p.plan.Tensors[s.Src[1]].Type, p.plan.Tensors[s.Src[2]].Type
 			break
 		}
 	}
-	return dim, share, ty
+	return dim, share, keys, values
 }
 
 // guest is a backend on the device and with the pipelines of another, whose Close leaves

@@ -3,8 +3,6 @@
 package gpu
 
 import (
-	"regexp"
-	"slices"
 	"testing"
 
 	"eclat/cpu/ref"
@@ -28,10 +26,6 @@ func reference(t testing.TB) model.Backend {
 	return b
 }
 
-// noShader are the cases of weights that no shader reads yet: as constants of a shader their
-// tables take some drivers minutes to compile.
-var noShader = regexp.MustCompile(`\b(IQ1_S|IQ1_M|IQ2_S)\b`)
-
 // TestConformance: the backend computes everything that the suite asks for.
 func TestConformance(t *testing.T) {
 	long(t)
@@ -42,7 +36,6 @@ func TestConformance(t *testing.T) {
 		func() (model.Backend, error) {
 			return open(info, strict(t, options{OpenOptions: model.OpenOptions{CacheDir: cache}}))
 		})
-	lacks = slices.DeleteFunc(lacks, func(name string) bool { return noShader.MatchString(name) })
 	if len(lacks) > 0 {
 		t.Errorf("not supported: %q", lacks)
 	}

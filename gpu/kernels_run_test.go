@@ -140,7 +140,8 @@ func (b *bench) weight(w *loader.Tensor, t model.Tensor) error {
 	most := max(1, int(b.split)/info.RowBytes)
 	for at := 0; at < t.Rows; at += most {
 		rows := min(most, t.Rows-at)
-		buf, err := b.buffer(t.Name, int64(rows*info.RowBytes))
+		size := rows*info.RowBytes + lower.TableBytes(w.Type)
+		buf, err := b.buffer(t.Name, int64(size))
 		if err != nil {
 			return err
 		}
@@ -150,8 +151,9 @@ func (b *bench) weight(w *loader.Tensor, t model.Tensor) error {
 		} else {
 			copy(buf.Bytes(), src)
 		}
+		lower.PutTable(buf.Bytes()[rows*info.RowBytes:], w.Type)
 		b.mem[t.Name] = append(b.mem[t.Name], buf)
-		info.Parts = append(info.Parts, lower.Part{First: at, Rows: rows, Bytes: int64(rows * info.RowBytes)})
+		info.Parts = append(info.Parts, lower.Part{First: at, Rows: rows, Bytes: int64(size)})
 	}
 	b.infos[t.Name] = info
 	return nil

@@ -34,7 +34,8 @@ func newWeight(t *loader.Tensor, want model.Tensor, repack *lower.Repack, bindab
 	if repack != nil {
 		w.RowBytes = repack.RowBytes(want.Cols)
 	}
-	most := int(bindable / int64(w.RowBytes))
+	table := int64(lower.TableBytes(t.Type))
+	most := int(max(0, bindable-table) / int64(w.RowBytes))
 	if most == 0 {
 		return nil, fmt.Errorf("%s: a row of %d bytes is longer than a binding of %d", t.Name, w.RowBytes, bindable)
 	}
@@ -43,7 +44,7 @@ func newWeight(t *loader.Tensor, want model.Tensor, repack *lower.Repack, bindab
 	each := (w.Rows + n - 1) / n
 	for first := 0; first < w.Rows; first += each {
 		rows := min(each, w.Rows-first)
-		w.Parts = append(w.Parts, lower.Part{First: first, Rows: rows, Bytes: (int64(rows)*int64(w.RowBytes) + 15) &^ 15})
+		w.Parts = append(w.Parts, lower.Part{First: first, Rows: rows, Bytes: (int64(rows)*int64(w.RowBytes)+15)&^15 + table})
 	}
 	return w, nil
 }
@@ -141,8 +142,11 @@ func demandOf(k *lower.Kernels, l vk.Limits, src model.Weights, p *model.Plan) (
 // newMemory sizes up what a plan keeps in one tensor: one binding, of at most bindable
 // bytes, must hold it.
 func newMemory(p *model.Plan, t model.Tensor, bindable int64) (*memory, error) {
-	if t.Type != quant.F16 && t.Type != quant.F32 {
-		return nil, model.Unsupported(fmt.Errorf("%s: memory of type %s; it may be F16 or F32", t.Name, t.Type))
+	if err := p.CanKeep(&t); err != nil {
+		return nil, err
+	}
+	if t.Type == quant.Q4_0 {
+		bindable = min(bindable, 2<<30) // elements are counted in 32 bits (lib/kept.glsl)
 	}
 	pool := p.Pools[t.Pool]
 	row, ok := t.Type.RowBytes(uint64(t.Cols))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"sync"
 
+	"eclat/gpu/lower"
 	"eclat/gpu/vk"
 	"eclat/loader"
 	"eclat/model"
@@ -36,6 +37,9 @@ func (b *Backend) upload(ctx context.Context, src model.Weights, ws []*weight, t
 					return errorf("upload %s: %w", w.src.Name, err)
 				}
 			}
+			if err := s.table(w, w.parts[i], int64(p.Rows)*int64(w.RowBytes)); err != nil {
+				return errorf("upload %s: %w", w.src.Name, err)
+			}
 		}
 	}
 	return s.drain()
@@ -59,17 +63,31 @@ type staging struct {
 // rows sends n rows of w, from row first of the tensor, to row at of the part that
 // lies in dst.
 func (s *stream) rows(w *weight, dst region, first, at, n int) error {
-	size, off := int64(n)*int64(w.RowBytes), dst.off+int64(at)*int64(w.RowBytes)
-	defer s.report(size)
 	defer s.src.Forget(w.src.Data[first*w.src.RowBytes:][:n*w.src.RowBytes]) // never twice in memory
+	return s.send(w.src.Name, dst, int64(at)*int64(w.RowBytes), int64(n)*int64(w.RowBytes), func(dst []byte) error { return w.fill(dst, first, n) })
+}
+
+// table sends the table of w's type, where it has one, to byte at of the part that lies in dst.
+func (s *stream) table(w *weight, dst region, at int64) error {
+	size := int64(lower.TableBytes(w.Type))
+	if size == 0 {
+		return nil
+	}
+	return s.send(w.src.Name, dst, at, size, func(dst []byte) error { lower.PutTable(dst, w.Type); return nil })
+}
+
+// send brings size bytes that fill writes to byte at of dst.
+func (s *stream) send(name string, dst region, at, size int64, fill func(dst []byte) error) error {
+	off := dst.off + at
+	defer s.report(size)
 	if mem := dst.buf.Bytes(); mem != nil && !s.b.unmapped {
-		return w.fill(mem[off:off+size], first, n)
+		return fill(mem[off : off+size])
 	}
 	st, err := s.free(size)
 	if err != nil {
 		return err
 	}
-	if err := w.fill(st.buf.Bytes()[:size], first, n); err != nil {
+	if err := fill(st.buf.Bytes()[:size]); err != nil {
 		return err
 	}
 	r, err := s.b.dev.NewRecorder()
@@ -81,9 +99,9 @@ func (s *stream) rows(w *weight, dst region, first, at, n int) error {
 	if err != nil {
 		return err
 	}
-	if err := s.b.start(c, w.src.Name); err != nil {
+	if err := s.b.start(c, name); err != nil {
 		c.Close()
-		return s.b.failed(err, w.src.Name, w.src.Name)
+		return s.b.failed(err, name, name)
 	}
 	st.copy = c
 	return nil

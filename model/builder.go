@@ -175,6 +175,20 @@ func (b *Builder) Memory(m Memory) ID {
 	return b.tensor(Tensor{Name: m.Name, Kind: Kept, Type: m.Type, Cols: m.Cols, Rows: p.Units * p.RowsOf(), Pool: pool})
 }
 
+// Keys declares memory of keys, in heads of dim elements, of the type that the room has for
+// them; Values of values.
+func (b *Builder) Keys(m Memory, dim int) ID { return b.cache(m, "keys", b.room.Keys, dim) }
+
+func (b *Builder) Values(m Memory, dim int) ID { return b.cache(m, "values", b.room.Values, dim) }
+
+func (b *Builder) cache(m Memory, what string, c CacheType, dim int) ID {
+	m.Type = c.Type()
+	if b.err == nil && InBlocks(m.Type) && dim%32 != 0 {
+		b.err = &CacheTypeError{what, c, m.Name, dim}
+	}
+	return b.Memory(m)
+}
+
 // Rope adds a table of rotary angles, once for equal ones, and returns its index.
 func (b *Builder) Rope(r Rope) int {
 	for i := range b.plan.Ropes {

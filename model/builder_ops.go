@@ -46,12 +46,27 @@ func (b *Builder) HeadNorm(name string, x ID, group int, eps float32) ID {
 // LayerNorm normalises the rows of x about their mean and scales them by w (1, cols):
 // (·, cols).
 func (b *Builder) LayerNorm(name string, x, w ID, eps float32) ID {
-	return b.step(b.like(x, name, b.Cols(x)), LayerNorm, [8]uint32{math.Float32bits(eps)}, x, w)
+	return b.HeadLayerNorm(name, x, w, b.Cols(x), eps)
+}
+
+// HeadLayerNorm is LayerNorm of each group of elements of x, by one w (1, group) or by
+// their parts of w (1, cols): (·, cols).
+func (b *Builder) HeadLayerNorm(name string, x, w ID, group int, eps float32) ID {
+	return b.step(b.like(x, name, b.Cols(x)), LayerNorm, [8]uint32{math.Float32bits(eps), uint32(group)}, x, w)
 }
 
 // MatMul multiplies the rows of x by w (m, cols): (·, m).
 func (b *Builder) MatMul(name string, w, x ID) ID {
 	return b.step(b.like(x, name, b.plan.Tensors[w].Rows), MatMul, [8]uint32{}, w, x)
+}
+
+// MaxHeads is the most matrices that MatMulHeads has.
+const MaxHeads = 1024
+
+// MatMulHeads multiplies each of the heads of x (·, heads·k) by its own of the matrices that
+// w (heads·m, k) has one on top of the other: (·, heads·m).
+func (b *Builder) MatMulHeads(name string, w, x ID, heads int) ID {
+	return b.step(b.like(x, name, b.plan.Tensors[w].Rows), MatMulHeads, [8]uint32{uint32(heads)}, w, x)
 }
 
 // RoPE rotates every head of x (·, heads·headDim) by its token's position.
@@ -79,6 +94,14 @@ func (b *Builder) CappedAttention(name string, q, k, v, sinks ID, nHead, nHeadKV
 		src = append(src, sinks)
 	}
 	return b.step(b.like(q, name, nHead*dimV), Attention, arg, src...)
+}
+
+// LatentAttention is Attention whose values are the first dimV elements of the keys:
+// (·, nHead·dimV).
+func (b *Builder) LatentAttention(name string, q, keys ID, nHead, nHeadKV, dimV int, scale float32) ID {
+	window := b.plan.Pools[b.plan.Tensors[keys].Pool].Window
+	arg := [8]uint32{uint32(nHead), uint32(nHeadKV), uint32(b.Cols(keys) / nHeadKV), uint32(dimV), math.Float32bits(scale), uint32(window)}
+	return b.step(b.like(q, name, nHead*dimV), Attention, arg, q, keys, keys)
 }
 
 // Conv convolves the rows of x with w (cols, taps) along each sequence, keeping the
@@ -129,6 +152,12 @@ func (b *Builder) Scan(name string, xbc, dt, a, d, memory ID, s State) ID {
 // Slice takes n elements from first on of every stride of x: (·, cols/stride·n).
 func (b *Builder) Slice(name string, x ID, first, n, stride int) ID {
 	return b.step(b.like(x, name, b.Cols(x)/max(1, stride)*n), Slice, [8]uint32{uint32(first), uint32(n), uint32(stride)}, x)
+}
+
+// Join puts n elements of y (·, heads·n), or the n that there are for all (·, n), behind
+// each head of x (·, heads·a): (·, heads·(a+n)).
+func (b *Builder) Join(name string, x, y ID, heads, n int) ID {
+	return b.step(b.like(x, name, b.Cols(x)+heads*n), Join, [8]uint32{uint32(heads)}, x, y)
 }
 
 // Act applies f to every element of x.

@@ -30,6 +30,7 @@ func parts(t testing.TB) *loader.File {
 	add("filter16", quant.F16, 3, 32)
 	add("one tap", quant.F32, 1, 32)
 	add("heads", quant.F32, 1, 4)
+	add("heads of 16", quant.F32, 16, 4)
 	f.Tensors = append(f.Tensors, ggufwrite.Tensor{Name: "odd type", Type: quant.I32, Dims: []int{32}, Data: make([]byte, 128)})
 	file, err := loader.FromBytes("parts.gguf", f.Bytes())
 	if err != nil {
@@ -62,7 +63,9 @@ func every(t testing.TB, room Room) *Plan {
 	r := b.Route("r", b.MatMul("router logits", b.Weight("router", 8, 32), x), b.Weight("router bias", 1, 8),
 		Routing{Used: 2, Gating: SigmoidEach, Scale: 1 << 20, Groups: 4, GroupsUsed: 4})
 	e := b.MatMulExperts("e", b.Weight("wide", 64, 32), n, r, b.Weight("expert biases", 8, 8), 8, 0, 8)
-	b.Combine("combined", e, r)
+	b.Combine("combined", e, r, b.Weight("router bias", 1, 8))
+	b.MatMulHeads("by heads", b.Weight("heads of 16", 4, 16), x, 2)
+	b.Join("joined", x, b.Slice("a part", x, 0, 3, 16), 2, 3)
 	state := b.Memory(Memory{Name: "state", Per: Sequence, Type: quant.F32, Cols: 64})
 	n = b.Act("f", n, GELU-1)
 	heads := State{NHead: 4, NHeadK: 2, DimK: 6, DimV: 2} // 2·2·6 + 4·2 = 32

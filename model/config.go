@@ -9,10 +9,11 @@ import (
 type Config struct {
 	Architecture string `json:"architecture"`
 	Name         string `json:"name"`
-	NLayer       int    `json:"n_layer"` // transformer blocks
-	NEmbd        int    `json:"n_embd"`  // width of the residual stream
-	NVocab       int    `json:"n_vocab"` // tokens in the vocabulary
-	NCtx         int    `json:"n_ctx"`   // positions the model was trained for
+	NLayer       int    `json:"n_layer"`                 // transformer blocks
+	NDraft       int    `json:"n_layer_draft,omitempty"` // blocks behind those, in the file, that draft tokens and are not run
+	NEmbd        int    `json:"n_embd"`                  // width of the residual stream
+	NVocab       int    `json:"n_vocab"`                 // tokens in the vocabulary
+	NCtx         int    `json:"n_ctx"`                   // positions the model was trained for
 
 	EmbdScale     float32 `json:"embd_scale,omitempty"`       // factor on embeddings; 0 for none
 	ResidualScale float32 `json:"residual_scale,omitempty"`   // factor on a branch before it is added; 0 for none
@@ -36,22 +37,36 @@ type Block struct {
 	AttnScale float32    `json:"attn_scale"`       // factor on q·k before softmax
 	Rope      RopeConfig `json:"rope"`
 
+	Latent    *Latent `json:"latent,omitempty"`     // of a layer with latent attention
 	Taps      int     `json:"taps,omitempty"`       // of a layer with a convolution: the rows that it sees, its own included
 	State     *State  `json:"state,omitempty"`      // of a layer with a recurrent state
 	NoRope    bool    `json:"no_rope,omitempty"`    // positions are not turned into this layer's heads
 	AttnCap   float32 `json:"attn_cap,omitempty"`   // most that a score may be, softly; 0 for any
 	LayerNorm bool    `json:"layer_norm,omitempty"` // norms subtract the mean
 	KVOf      *int    `json:"kv_of,omitempty"`      // the layer whose keys and values are read; nil for the layer's own
-	GELU      bool    `json:"gelu,omitempty"`       // of the feed-forward layer's gate, in the place of silu
+	Ungated   bool    `json:"ungated,omitempty"`    // the feed-forward layer is down·act(up·x), without a gate
 	Experts   Experts `json:"experts,omitzero"`     // zero for a layer without
+
+	Act Activation `json:"act,omitempty"` // of the feed-forward layer; SiLU, GELU, ReLU2, or ClampedGate with its ClampedUp
+}
+
+// Latent is the shape of latent attention: keys and values of all heads come of one latent
+// vector, and of a rotary part that they share.
+type Latent struct {
+	Dim      int  `json:"n_latent"`           // elements of it
+	DimQ     int  `json:"n_latent_q"`         // of what queries come of; 0 for none
+	DimK     int  `json:"head_dim_k"`         // of a head's query, its rotary part last
+	DimV     int  `json:"head_dim_v"`         // and of its value
+	Absorbed bool `json:"absorbed,omitempty"` // memory keeps the latent vector: NHeadKV, HeadDimK and HeadDimV are those of it
 }
 
 // Experts is the shape of a layer's mixture of experts.
 type Experts struct {
-	N         int  `json:"n_expert"`    // experts
-	NFF       int  `json:"n_ff"`        // width of each
-	NFFShared int  `json:"n_ff_shared"` // of the one that all rows go to; 0 for none
-	Gated     bool `json:"gated"`       // that one has a gate
+	N         int  `json:"n_expert"`           // experts
+	NFF       int  `json:"n_ff"`               // width of each
+	NFFShared int  `json:"n_ff_shared"`        // of the one that all rows go to; 0 for none
+	NLatent   int  `json:"n_latent,omitempty"` // elements that experts read and write, in the place of n_embd; 0 for these
+	Gated     bool `json:"gated"`              // that one has a gate
 	Routing
 }
 

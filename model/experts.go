@@ -83,9 +83,14 @@ func (b *Builder) MatMulExperts(name string, w, x, routes, bias ID, experts, fir
 	return b.step(dst, MatMulExperts, [8]uint32{uint32(experts), uint32(first)}, src...)
 }
 
-// Combine adds what a row's experts made of it, x (·, used·c), by their weights: (·, c).
-func (b *Builder) Combine(name string, x, routes ID) ID {
-	return b.step(b.like(x, name, b.Cols(x)/max(1, b.Cols(routes)/2)), Combine, [8]uint32{}, x, routes)
+// Combine adds what a row's experts made of it, x (·, used·c), by their weights, times the
+// factor of each in scale (1, experts), or None: (·, c).
+func (b *Builder) Combine(name string, x, routes, scale ID) ID {
+	src := []ID{x, routes}
+	if scale != None {
+		src = append(src, scale)
+	}
+	return b.step(b.like(x, name, b.Cols(x)/max(1, b.Cols(routes)/2)), Combine, [8]uint32{}, src...)
 }
 
 func fitRoute(x *operands) bool {
@@ -121,5 +126,6 @@ func (p *Plan) routed(t ID) int {
 
 func fitCombine(x *operands) bool {
 	used := x.src[1].Cols / 2
-	return x.src[0].Kind == x.dst.Kind && x.src[1].Kind == x.dst.Kind && x.src[1].Cols == 2*used && x.src[0].Cols == used*x.dst.Cols
+	return x.src[0].Kind == x.dst.Kind && x.src[1].Kind == x.dst.Kind && x.src[1].Cols == 2*used && x.src[0].Cols == used*x.dst.Cols &&
+		(x.src[2] == nil || x.src[2].Cols == x.p.routed(x.s.Src[1]))
 }

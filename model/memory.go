@@ -1,6 +1,11 @@
 package model
 
-import "eclat/loader/quant"
+import (
+	"fmt"
+	"strings"
+
+	"eclat/loader/quant"
+)
 
 // PageLen is the number of positions in one page of memory.
 const PageLen = 32
@@ -21,9 +26,80 @@ func (p Per) String() string { return [...]string{"position", "window", "sequenc
 type Memory struct {
 	Name   string
 	Per    Per
-	Type   quant.Type // F16 or F32
+	Type   quant.Type // F16 or F32; of pages also Q8_0 or Q4_0
 	Cols   int        // elements of a row: of one position, or of a sequence's whole state
 	Window int        // of Per Window: positions that a token sees, its own included
+}
+
+// CacheType is how keys or values are kept.
+type CacheType uint8
+
+const (
+	CacheF16 CacheType = iota
+	CacheF32
+	CacheQ8_0 // blocks of 32 elements of a row: a byte each and a half
+	CacheQ4_0 // half a byte each and a half
+
+	numCacheTypes
+)
+
+// Type is the type of memory of it.
+func (c CacheType) Type() quant.Type {
+	return [...]quant.Type{quant.F16, quant.F32, quant.Q8_0, quant.Q4_0}[c]
+}
+
+func (c CacheType) String() string { return strings.ToLower(c.Type().String()) }
+
+// CacheTypes lists the names of all.
+func CacheTypes() (names []string) {
+	for c := range numCacheTypes {
+		names = append(names, c.String())
+	}
+	return names
+}
+
+// ParseCacheType returns the type of a name.
+func ParseCacheType(name string) (CacheType, error) {
+	for c := range numCacheTypes {
+		if c.String() == name {
+			return c, nil
+		}
+	}
+	return 0, fmt.Errorf("%.20q is none of %s", name, strings.Join(CacheTypes(), ", "))
+}
+
+// CacheTypeError says that heads do not divide into the blocks of a type.
+type CacheTypeError struct {
+	What string // "keys" or "values"
+	Type CacheType
+	Name string // of the memory
+	Dim  int    // elements of a head
+}
+
+func (e *CacheTypeError) Error() string {
+	return fmt.Sprintf("%s cannot be kept as %s, in blocks of 32 elements: a head of %s has %d", e.What, e.Type, e.Name, e.Dim)
+}
+
+// A page of memory of integers lies on a device, and is saved, as
+//
+//	integers   (PageLen, Cols)      of Q8_0 a byte each; of Q4_0 two to a byte, the even element
+//	                                low, each 8 more than it is
+//	scales     (PageLen, Cols/32)   halves, little endian
+//
+// which is as long as PageLen rows of the type in a file.
+
+// InBlocks reports whether a type of memory is of integers in blocks.
+func InBlocks(t quant.Type) bool { return t == quant.Q8_0 || t == quant.Q4_0 }
+
+// CanKeep says why memory of a plan cannot be of its type, if so.
+func (p *Plan) CanKeep(t *Tensor) error {
+	switch {
+	case t.Type == quant.F16, t.Type == quant.F32:
+		return nil
+	case InBlocks(t.Type) && p.Pools[t.Pool].Per != Sequence && t.Cols%32 == 0:
+		return nil
+	}
+	return Unsupported(fmt.Errorf("memory %s of %d elements of type %s", t.Name, t.Cols, t.Type))
 }
 
 // Pool is what memories that come and go together take their units from: a unit is
@@ -40,6 +116,8 @@ type Room struct {
 	Pages int // of a pool that keeps all positions, over all sequences
 	Seqs  int // most sequences at a time: slots, of which there is one more, and windows
 	Chunk int // most tokens of one sequence in a batch
+
+	Keys, Values CacheType // how they are kept
 }
 
 // units returns how many units a pool needs. A window of w positions with a chunk

@@ -76,7 +76,11 @@ func (m *Model) Describe(st Stage, room Room) (*Plan, error) {
 	if st.Head && st.Sample && b.err == nil {
 		x = b.Sample("token", x)
 	}
-	return b.Plan(x)
+	p, err := b.Plan(x)
+	if err == nil {
+		p.Stage, p.Room = st, room
+	}
+	return p, err
 }
 
 // Builder starts a plan over the model's tensors and pools, for a backend that holds a
@@ -104,9 +108,9 @@ func (m *Model) StateBytes() (n int64) {
 }
 
 // PositionBytes is what one position costs in memory that keeps all positions, over
-// all layers, in bytes.
-func (m *Model) PositionBytes() int64 {
-	p, err := m.Describe(m.Whole(), Room{Pages: 1})
+// all layers, in bytes, with keys and values kept so.
+func (m *Model) PositionBytes(keys, values CacheType) int64 {
+	p, err := m.Describe(m.Whole(), Room{Pages: 1, Keys: keys, Values: values})
 	if err != nil {
 		return 0
 	}

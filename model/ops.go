@@ -23,18 +23,24 @@ const (
 	// elements on its own; what lies beyond them is copied.
 	// Arg: eps as float bits, group: elements, groups: how many.
 	L2Norm
-	// LayerNorm: dst[i] = (x[i] − mean(x[i])) / sqrt(mean((x[i] − mean(x[i]))²) + eps) · w.
-	// Arg: eps as float bits.
+	// LayerNorm: dst[i] = (x[i] − mean(x[i])) / sqrt(mean((x[i] − mean(x[i]))²) + eps) · w,
+	// over groups of elements as in RMSNorm, but never without a w.
+	// Arg: eps as float bits, group: a head's elements, or the whole row's.
 	LayerNorm
 	// MatMul: dst[i][j] = Σ_k x[i][k]·W[j][k].
 	MatMul
+	// MatMulHeads: the product of each head with a matrix of its own, of which W has one on
+	// top of the other, m = W.Rows/heads rows each:
+	//   dst[i][h·m+j] = Σ_k x[i][h·W.Cols+k]·W[h·m+j][k],  j < m, h < heads
+	// Arg: heads.
+	MatMulHeads
 	// RoPE: the pairs of every head, (x[2j], x[2j+1]) or with Rope.Halves
 	// (x[j], x[j+pairs]), j < pairs = len(Freq), turned by the angle position·Freq[j]
 	// and scaled by Rope.Scale; elements beyond are copied.
 	// Arg: headDim, index into Plan.Ropes.
 	RoPE
 	// Store: the memory row of token i's position = x[i], rounded to the memory's type
-	// and clamped to its range; an infinity becomes NaN.
+	// and clamped to its range; an infinity becomes NaN, of integers its whole block.
 	Store
 	// Attention, causal, with grouped heads: head h of token i with position p
 	// reads key head g = h / (nHead/nHeadKV) at positions t = t0…p of its sequence,
@@ -42,7 +48,8 @@ const (
 	//   a[t] = softmax_t(scale · q[i][h]·K[t][g]),  dst[i][h] = Σ_t a[t]·V[t][g]
 	// With a cap c each score s becomes c·tanh(s/c) first. With sinks, the last source,
 	// sinks[h] is one more score of the softmax, of a position that has no value; it is
-	// neither scaled nor capped.
+	// neither scaled nor capped. K and V may be one memory: V[t][g] is then the first dimV
+	// elements of K[t][g]. A head is whole blocks of memory of integers.
 	// Arg: nHead, nHeadKV, dimK, dimV, scale as float bits, window, cap as float bits or 0.
 	Attention
 	// Conv, a causal convolution along each sequence, a filter a channel:
@@ -80,6 +87,11 @@ const (
 	//   dst[i][h·n+j] = x[i][h·stride+first+j],  j < n
 	// Arg: first, n, stride.
 	Slice
+	// Join, of the columns of two rows, head by head:
+	//   dst[i][h·(a+b)+j] = x[i][h·a+j],  j < a
+	//   dst[i][h·(a+b)+a+j] = y[i][h·b+j], or where y has one head for all y[i][j],  j < b
+	// with a = x.Cols/heads and b = dst.Cols/heads − a. Arg: heads.
+	Join
 	// Gather: dst[i] = x[want[i]], from token rows to wanted rows.
 	Gather
 	// Route chooses used of N experts for each row of logits (n, N). With
@@ -98,7 +110,8 @@ const (
 	// bias[expert(i,e)][first+j] where there is a bias.
 	// Arg: experts, first.
 	MatMulExperts
-	// Combine: dst[i][j] = Σ_e weight(i,e)·x[i][e·Cols+j], over the experts of the row.
+	// Combine: dst[i][j] = Σ_e weight(i,e)·x[i][e·Cols+j], over the experts of the row, the
+	// weights times scale[expert(i,e)] where there is a scale.
 	Combine
 	// Sample: the token that sample.Sampler.Pick chooses from x[i] by Batch.How[i] at
 	// the position of token want[i]; −1 where a logit is not finite, and where
@@ -131,6 +144,9 @@ func (a Activation) String() string {
 	}
 	return fmt.Sprintf("activation %d", uint32(a))
 }
+
+// MarshalText names the activation in JSON.
+func (a Activation) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
 // Role is what a source or the target of an op may be.
 type Role uint8
@@ -179,16 +195,18 @@ var opInfos = [NumOps]opInfo{
 		"(n, groups·group), (1, group or groups·group) → (n, groups·group)", fitRMSNorm},
 	L2Norm: {"l2norm", Rows, []Role{Rows}, 0, []string{"eps:f", "group", "groups"}, "x / sqrt(Σx² + eps)",
 		"(n, c) → (n, c), with groups·group ≤ c", fitL2Norm},
-	LayerNorm: {"layernorm", Rows, []Role{Rows, Vector}, 0, []string{"eps:f"}, "(x − mean(x)) / sqrt(var(x) + eps) · w",
-		"(n, c), (1, c) → (n, c)", fitLayerNorm},
+	LayerNorm: {"layernorm", Rows, []Role{Rows, Vector}, 0, []string{"eps:f", "group"}, "(x − mean(x)) / sqrt(var(x) + eps) · w",
+		"(n, groups·group), (1, group or groups·group) → (n, groups·group)", fitRMSNorm},
 	MatMul: {"matmul", Rows, []Role{Matrix, Rows}, 0, nil, "x · Wᵀ",
 		"(m, k), (n, k) → (n, m)", fitMatMul},
+	MatMulHeads: {"matmul_heads", Rows, []Role{Matrix, Rows}, 0, []string{"heads"}, "x[head] · W[head]ᵀ",
+		"(heads·m, k), (n, heads·k) → (n, heads·m)", fitMatMulHeads},
 	RoPE: {"rope", OfTokens, []Role{OfTokens}, 0, []string{"head_dim", "rope"}, "turn(x, position)",
 		"(t, heads·head_dim) → (t, heads·head_dim), with a rope of the plan within head_dim", fitRoPE},
 	Store: {"store", Paged, []Role{OfTokens}, 0, nil, "memory[position] = x",
-		"(t, c) → (·, c)", fitColumns},
+		"(t, c) → (·, c), integers in whole blocks of 32", fitStore},
 	Attention: {"attention", OfTokens, []Role{OfTokens, Paged, Paged, Floats}, 1, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window", "cap:f"}, "softmax(scale · q·Kᵀ) · V",
-		"(t, h·dim_k), (·, kv·dim_k), (·, kv·dim_v), (1, h) → (t, h·dim_v) in one pool of the window", fitAttention},
+		"(t, h·dim_k), (·, kv·dim_k), (·, kv·dim_v) or the keys, (1, h) → (t, h·dim_v) in one pool of the window", fitAttention},
 	Conv: {"conv", OfTokens, []Role{OfTokens, Filter, Slots, Floats}, 1, []string{"silu"}, "f(Σ w[k] · x[i−K+1+k] + bias)",
 		"(t, c), (c, K), (·, (K−1)·c), (1, c) → (t, c)", fitConv},
 	DeltaRule: {"deltarule", OfTokens, []Role{OfTokens, OfTokens, Floats, OfTokens, Slots}, 0, []string{"n_head", "n_head_k", "dim_k", "dim_v", "scale:f", "cyclic"},
@@ -207,14 +225,16 @@ var opInfos = [NumOps]opInfo{
 		"(n, c), (n or 1, c) or (1, 1) → (n, c)", fitMul},
 	Slice: {"slice", Rows, []Role{Rows}, 0, []string{"first", "n", "stride"}, "x[h·stride + first + j]",
 		"(n, heads·stride) → (n, heads·n), with first + n ≤ stride", fitSlice},
+	Join: {"join", Rows, []Role{Rows, Rows}, 0, []string{"heads"}, "x[head], y[head]",
+		"(n, heads·a), (n, heads·b or b) → (n, heads·(a + b))", fitJoin},
 	Gather: {"gather", OfWanted, []Role{OfTokens}, 0, nil, "x[want]",
 		"(t, c) → (w, c)", fitColumns},
 	Route: {"route", Routes, []Role{Rows, Vector}, 1, []string{"used", "gating", "norm", "scale:f", "groups", "groups_used"}, "the best of gate(x) + bias, and their weights",
 		"(n, N), (1, N) → (n, 2·used), with N ≤ 1024 experts in groups that divide them and hold those used", fitRoute},
 	MatMulExperts: {"matmul_experts", Rows, []Role{Matrix, Rows, Routes, Matrix}, 1, []string{"experts", "first"}, "x · W[expert]ᵀ + bias[expert]",
 		"(experts·m, k), (n, k or used·k), (n, 2·used), (experts, m) → (n, used·m)", fitMatMulExperts},
-	Combine: {"combine", Rows, []Role{Rows, Routes}, 0, nil, "Σ weight · x",
-		"(n, used·c), (n, 2·used) → (n, c)", fitCombine},
+	Combine: {"combine", Rows, []Role{Rows, Routes, Vector}, 1, nil, "Σ weight · scale[expert] · x",
+		"(n, used·c), (n, 2·used), (1, experts) → (n, c)", fitCombine},
 	Sample: {"sample", OfWanted, []Role{OfWanted}, 0, nil, "choose(x)",
 		"(w, vocabulary) → (w, 1)", fitSample},
 }

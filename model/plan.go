@@ -61,10 +61,12 @@ type Plan struct {
 	Steps   []Step
 	Ropes   []Rope
 	Pools   []Pool
-	Axes    int // positions a token, ≥ 1; the first is its place in its sequence
-	Vocab   int // ids that Embed can look up; 0 where the stage does not embed
-	Hidden  ID  // (tokens, n_embd) rows that the stage takes from Batch.Rows; None where it embeds tokens
-	Result  ID  // the tensor that Run returns; tokens (want, 1) of type I32 after Sample
+	Axes    int   // positions a token, ≥ 1; the first is its place in its sequence
+	Vocab   int   // ids that Embed can look up; 0 where the stage does not embed
+	Hidden  ID    // (tokens, n_embd) rows that the stage takes from Batch.Rows; None where it embeds tokens
+	Stage   Stage // that it is of
+	Room    Room  // that its memory has
+	Result  ID    // the tensor that Run returns; tokens (want, 1) of type I32 after Sample
 }
 
 // Width is the number of elements of a row of Batch.Rows.

@@ -60,11 +60,14 @@ func fitL2Norm(x *operands) bool {
 	return x.like(0) && group > 0 && groups > 0 && groups <= x.dst.Cols/group
 }
 
-func fitLayerNorm(x *operands) bool { return x.like(0) && x.src[1].Cols == x.dst.Cols }
-
 func fitMatMul(x *operands) bool {
 	w, in := x.src[0], x.src[1]
 	return in.Kind == x.dst.Kind && in.Cols == w.Cols && x.dst.Cols == w.Rows
+}
+
+func fitMatMulHeads(x *operands) bool {
+	w, in, heads := x.src[0], x.src[1], int(x.s.Arg[0])
+	return heads > 0 && heads <= MaxHeads && in.Kind == x.dst.Kind && w.Rows%heads == 0 && in.Cols%heads == 0 && in.Cols/heads == w.Cols && x.dst.Cols == w.Rows
 }
 
 func fitRoPE(x *operands) bool {
@@ -85,8 +88,13 @@ func fitRoPE(x *operands) bool {
 func fitAttention(x *operands) bool {
 	nHead, nHeadKV, dimK, dimV := int(x.s.Arg[0]), int(x.s.Arg[1]), int(x.s.Arg[2]), int(x.s.Arg[3])
 	q, k, v := x.src[0], x.src[1], x.src[2]
-	return nHeadKV > 0 && nHead%nHeadKV == 0 && q.Cols == nHead*dimK && x.dst.Cols == nHead*dimV &&
-		k.Cols == nHeadKV*dimK && v.Cols == nHeadKV*dimV && k.Pool == v.Pool && x.p.Pools[k.Pool].Window == int(x.s.Arg[5]) &&
+	values := v.Cols == nHeadKV*dimV
+	if x.s.Src[1] == x.s.Src[2] {
+		values = dimV <= dimK
+	}
+	return nHeadKV > 0 && nHead%nHeadKV == 0 && dimV > 0 && q.Cols == nHead*dimK && x.dst.Cols == nHead*dimV &&
+		k.Cols == nHeadKV*dimK && values && k.Pool == v.Pool && x.p.Pools[k.Pool].Window == int(x.s.Arg[5]) &&
+		(!InBlocks(k.Type) || dimK%32 == 0) && (!InBlocks(v.Type) || dimV%32 == 0) &&
 		(x.src[3] == nil || x.src[3].Cols == nHead) && (x.s.Arg[6] == 0 || CanCap(x.s.ArgFloat(6)))
 }
 
@@ -111,6 +119,15 @@ func fitScan(x *operands) bool { return fitState(x) }
 func fitSlice(x *operands) bool {
 	first, n, stride := int(x.s.Arg[0]), int(x.s.Arg[1]), int(x.s.Arg[2])
 	return x.src[0].Kind == x.dst.Kind && n > 0 && first+n <= stride && x.src[0].Cols%stride == 0 && x.dst.Cols == x.src[0].Cols/stride*n
+}
+
+func fitJoin(x *operands) bool {
+	heads := int(x.s.Arg[0])
+	if heads < 1 || x.src[0].Kind != x.dst.Kind || x.src[1].Kind != x.dst.Kind || x.src[0].Cols%heads != 0 || x.dst.Cols%heads != 0 {
+		return false
+	}
+	b := x.dst.Cols/heads - x.src[0].Cols/heads
+	return b > 0 && (x.src[1].Cols == heads*b || x.src[1].Cols == b)
 }
 
 func fitAct(x *operands) bool {
@@ -143,5 +160,7 @@ func fitMul(x *operands) bool {
 
 // fitColumns is of ops that take rows as they are.
 func fitColumns(x *operands) bool { return x.src[0].Cols == x.dst.Cols }
+
+func fitStore(x *operands) bool { return fitColumns(x) && x.p.CanKeep(x.dst) == nil }
 
 func fitSample(x *operands) bool { return x.dst.Cols == 1 }

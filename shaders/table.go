@@ -22,7 +22,7 @@ var Types = []quant.Type{
 	quant.F32, quant.F16, quant.BF16, quant.Q8_0, quant.Q4_0, quant.Q4_K, quant.Q5_K, quant.Q6_K,
 	quant.IQ4_NL, quant.Q4_1, quant.Q5_0, quant.Q5_1, quant.Q2_K, quant.Q3_K, quant.IQ4_XS, quant.MXFP4, quant.NVFP4,
 	quant.Q1_0, quant.Q2_0, quant.TQ1_0, quant.TQ2_0,
-	quant.IQ2_XXS, quant.IQ2_XS, quant.IQ3_XXS, quant.IQ3_S,
+	quant.IQ2_XXS, quant.IQ2_XS, quant.IQ2_S, quant.IQ3_XXS, quant.IQ3_S, quant.IQ1_S, quant.IQ1_M,
 }
 
 // TypeName returns the name of a type in shaders: q4_k for Q4_K.
@@ -60,17 +60,20 @@ func Table() []Variant {
 		{"rope", "op/rope.comp", nil, 3, 0, 6},
 		{"rope_store", "op/rope.comp", []string{"STORE=1"}, 3, 0, 6},
 		{"store", "op/store.comp", nil, 3, 0, 3},
+		{"store_blocks", "op/store_blocks.comp", nil, 3, 0, 3},
 		{"route", "op/route.comp", nil, 4, 0, 8},
 		{"experts", "op/experts.comp", nil, 3, 0, 5},
-		{"combine", "op/combine.comp", nil, 4, 0, 3},
+		{"combine", "op/combine.comp", nil, 5, 0, 3},
 		{"conv", "op/conv.comp", nil, 6, 0, 5},
 		{"state", "op/state.comp", nil, 7, 0, 10},
 		{"slice", "op/slice.comp", nil, 3, 0, 6},
+		{"join", "op/join.comp", nil, 4, 0, 6},
+		{"heads", "op/heads.comp", nil, 2, 0, 4},
 		{"attention_reduce", "op/attention_reduce.comp", nil, 4, 0, 4},
 		{"numerics", "op/numerics.comp", nil, 3, 0, 1},
 		{"sample_best", "op/sample_best.comp", nil, 3, 0, 2},
 		{"sample_pick", "op/sample_pick.comp", nil, 4, 0, 3},
-		{"layernorm", "op/layernorm.comp", nil, 4, 0, 4},
+		{"layernorm", "op/layernorm.comp", nil, 4, 0, 6},
 		{"rmsnorm", "op/rmsnorm.comp", nil, 4, 0, 6},
 		{"rmsnorm_round", "op/rmsnorm.comp", []string{"ROUND=1"}, 4, 0, 6},
 	}

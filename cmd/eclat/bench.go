@@ -159,7 +159,7 @@ func (f *benchFlags) run(ctx context.Context, args []string) error {
 		defer m.Close()
 		open = m.Open
 	}
-	b := &benchRun{tests: f.tests()}
+	b := &benchRun{tests: f.tests(), typeK: f.cache.keys.String(), typeV: f.cache.values.String()}
 	var err error
 	for _, d := range devices {
 		f.device = d
@@ -186,6 +186,8 @@ type benchRun struct {
 	devices []*bench.Device
 	repeat  int
 	chunk   []int // engine.Chunk on each device
+
+	typeK, typeV string // how keys and values are kept
 }
 
 // benchModel describes the model in llama-bench's terms.

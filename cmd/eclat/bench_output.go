@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,7 +100,7 @@ func (b *benchRun) row(d *bench.Device, r *bench.Result) benchRow {
 	row := benchRow{
 		BuildCommit: strings.Trim(commit(), " ()"), CPUInfo: engine.Processor().Name,
 		File: b.model.file, Type: b.model.kind, Size: b.model.bytes, Params: b.model.params, Sum: b.model.sum,
-		TypeK: "f16", TypeV: "f16", MMap: true,
+		TypeK: b.typeK, TypeV: b.typeV, MMap: true,
 		NPrompt: r.Prompt, NGen: r.Gen, NDepth: r.Depth, TestTime: r.Start.UTC().Format(time.RFC3339),
 		AvgNS: int64(stats.Mean(seconds) * 1e9), StdNS: int64(stats.StdDev(seconds) * 1e9), SamplesTS: rates,
 		Version: release(), Test: r.Name(), Device: d.Name, LoadNS: d.Load.Nanoseconds(),
@@ -198,6 +199,9 @@ func (b *benchRun) csv(w io.Writer) error {
 // devices below.
 func (b *benchRun) markdown(w io.Writer, colour, kernels bool) {
 	head := []string{"<model", "size", "params", "<backend", "ngl", "test", "t/s", "of limit"}
+	if b.kept() {
+		head = slices.Insert(head, 5, "type_k", "type_v")
+	}
 	joules := false
 	for _, d := range b.devices {
 		for i := range d.Results {
@@ -212,8 +216,12 @@ func (b *benchRun) markdown(w io.Writer, colour, kernels bool) {
 	}
 	t := out.NewTable(head...)
 	for _, r := range b.rows() {
-		t.Add(b.cells(&r, joules)...)
-		t.Look(6, out.Bold)
+		cells := b.cells(&r, joules)
+		if b.kept() {
+			cells = slices.Insert(cells, 5, r.TypeK, r.TypeV)
+		}
+		t.Add(cells...)
+		t.Look(slices.Index(head, "t/s"), out.Bold)
 	}
 	t.Markdown(w, colour)
 	out.Fprintf(w, "\n")
@@ -228,6 +236,10 @@ func (b *benchRun) markdown(w io.Writer, colour, kernels bool) {
 		}
 	}
 }
+
+// kept reports whether keys or values are kept otherwise than as f16, as they are unless
+// asked for.
+func (b *benchRun) kept() bool { return b.typeK != "f16" || b.typeV != "f16" }
 
 func (b *benchRun) cells(r *benchRow, joules bool) []string {
 	limit := "–"
@@ -346,7 +358,7 @@ func printKernels(w io.Writer, d *bench.Device, colour bool) {
 		if k.Bytes > 0 && k.Time > 0 {
 			rate = fmt.Sprintf("%.1f", k.Rate()/1e9)
 		}
-		if k.Op == model.MatMul || k.Op == model.Embed {
+		if k.Op == model.MatMul || k.Op == model.MatMulExperts || k.Op == model.Embed {
 			ty = k.Type.String()
 		}
 		t.Add(k.Op.String(), k.Name, ty, fmt.Sprint(k.Calls), micro(k.Time), fmt.Sprintf("%.1f %%", 100*k.Share), rate)

@@ -55,6 +55,17 @@ func TestBenchMarkdown(t *testing.T) {
 	}
 }
 
+// TestBenchCacheTypes: how keys and values are kept is told where it is not the usual way.
+func TestBenchCacheTypes(t *testing.T) {
+	table := quick(t, "--cache-type-k", "q8_0", "--cache-type-v", "q4_0")
+	if head, row, _ := strings.Cut(table, "\n"); !strings.Contains(head, "| type_k | type_v |") || !strings.Contains(row, "|   q8_0 |   q4_0 |") {
+		t.Errorf("neither head nor row tell of q8_0 and q4_0:\n%s", table)
+	}
+	if rows := quick(t, "--output", "json", "--cache-type-v", "f32"); !strings.Contains(rows, `"type_k": "f16"`) || !strings.Contains(rows, `"type_v": "f32"`) {
+		t.Errorf("the rows tell otherwise:\n%s", rows)
+	}
+}
+
 // llamaBench is what a reader of llama-bench's JSON declares.
 type llamaBench struct {
 	BuildCommit string    `json:"build_commit"`

@@ -21,9 +21,9 @@ func newDevices() *cobra.Command {
 		Use:   "devices",
 		Short: "List the devices a model can run on",
 		Long: `List every Vulkan device, the CPU and the slow reference: what each is, its driver
-and memory, the types of weights that it computes with, and how fast it copies its
-own memory (bytes read plus bytes written). The device that --device auto takes is
-marked.`,
+and memory, the types of weights that it computes with and of keys and values that it
+keeps, and how fast it copies its own memory (bytes read plus bytes written). The device
+that --device auto takes is marked.`,
 		Example: `  eclat devices
   eclat devices --json`,
 		Args: noArguments,
@@ -59,6 +59,7 @@ type deviceEntry struct {
 	Memory    int64    `json:"memory_bytes,omitempty"` // of its own
 	Chunk     int      `json:"prompt_chunk"`           // tokens of a prompt that are computed at once
 	Types     []string `json:"weight_types"`
+	Cache     []string `json:"cache_types"`     // how it keeps keys and values
 	Lacks     []string `json:"lacks,omitempty"` // ops that it cannot compute
 	Error     string   `json:"error,omitempty"`
 
@@ -85,7 +86,7 @@ func listDevices(ctx context.Context, measure bool) (list []deviceEntry, err err
 }
 
 func newDeviceEntry(i *model.DeviceInfo) deviceEntry {
-	d := deviceEntry{Name: i.ID, Title: i.Name, Type: i.Kind.String(), Threads: i.Threads, Kernels: i.Kernels, Driver: i.Driver, Memory: i.Memory, Chunk: i.Chunk, Details: i.Details}
+	d := deviceEntry{Name: i.ID, Title: i.Name, Type: i.Kind.String(), Threads: i.Threads, Kernels: i.Kernels, Driver: i.Driver, Memory: i.Memory, Chunk: i.Chunk, Cache: model.CacheTypes(), Details: i.Details}
 	for _, ty := range i.Types {
 		d.Types = append(d.Types, ty.String())
 	}
@@ -127,6 +128,7 @@ func printDevices(w io.Writer, list []deviceEntry) error {
 			line(x.Name, "%s", x.Value)
 		}
 		line("weights", "%s", strings.Join(d.Types, ", "))
+		line("keys, values", "%s", strings.Join(d.Cache, ", "))
 		if len(d.Lacks) > 0 {
 			line("lacks", "%s", strings.Join(d.Lacks, ", "))
 		}

@@ -19,6 +19,7 @@ import (
 
 func newInspect() *cobra.Command {
 	var asJSON, plan, check bool
+	var cache cacheFlags
 	cmd := &cobra.Command{
 		Use:   "inspect [MODEL]",
 		Short: "Show what a model file holds",
@@ -51,17 +52,18 @@ weight that is NaN or an infinity is listed, a line each; the exit code is 3 the
 			if check {
 				return inspectCheck(cmd.Context(), f)
 			}
-			return loader.Guard(func() error { return inspect(f, asJSON, plan) })
+			return cache.named(loader.Guard(func() error { return inspect(f, asJSON, plan, &cache) }))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&plan, "plan", false, "show every step that the model computes")
 	cmd.Flags().BoolVar(&check, "check", false, "look for weights that are no finite numbers")
+	cache.add(cmd)
 	return cmd
 }
 
 // inspect prints what is known of a file.
-func inspect(f *loader.File, asJSON, plan bool) error {
+func inspect(f *loader.File, asJSON, plan bool, cache *cacheFlags) error {
 	// What cannot be run can still be looked at. That a sound file is of an
 	// unsupported kind is worth a line; an unsound one fails in the end.
 	m, why := arch.Open(f)
@@ -72,20 +74,25 @@ func inspect(f *loader.File, asJSON, plan bool) error {
 		out.Error("this model cannot be run: " + describe(why))
 		why = nil
 	}
+	if m != nil {
+		if _, err := m.Describe(m.Whole(), cache.room()); err != nil {
+			return err
+		}
+	}
 	if plan {
-		return inspectPlan(stdout, m)
+		return inspectPlan(stdout, m, cache.room())
 	}
 	show := inspectText
 	if asJSON {
 		show = inspectJSON
 	}
-	if err := show(stdout, f, m); err != nil {
+	if err := show(stdout, f, m, cache); err != nil {
 		return err
 	}
 	return why
 }
 
-func inspectJSON(w io.Writer, f *loader.File, m *model.Model) error {
+func inspectJSON(w io.Writer, f *loader.File, m *model.Model, cache *cacheFlags) error {
 	shown := struct {
 		File         string                        `json:"file"`
 		FileBytes    int64                         `json:"file_bytes"`
@@ -108,7 +115,7 @@ func inspectJSON(w io.Writer, f *loader.File, m *model.Model) error {
 	shown.Parameters, shown.WeightBytes = weights(f)
 	if m != nil {
 		shown.Config = &m.Config
-		shown.KVTokenBytes = m.PositionBytes()
+		shown.KVTokenBytes = m.PositionBytes(cache.keys.CacheType, cache.values.CacheType)
 	}
 	for _, key := range f.Keys {
 		v, _ := f.Get(key)
@@ -157,7 +164,7 @@ func weights(f *loader.File) (elems int, bytes int64) {
 	return elems, bytes
 }
 
-func inspectText(w io.Writer, f *loader.File, m *model.Model) error {
+func inspectText(w io.Writer, f *loader.File, m *model.Model, cache *cacheFlags) error {
 	elems, bytes := weights(f)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	out.Fprintf(t, "file\t%s\n", f.Path)
@@ -171,7 +178,7 @@ func inspectText(w io.Writer, f *loader.File, m *model.Model) error {
 	out.Fprintf(t, "architecture\t%.100q\n", architecture(f))
 	out.Fprintf(t, "weights\t%s elements in %s (%.2f bits each)\n", count(elems), mib(bytes), float64(bytes)*8/float64(max(1, elems)))
 	if m != nil {
-		inspectConfig(t, m)
+		inspectConfig(t, m, cache)
 	}
 	t.Flush()
 	if m != nil {
@@ -186,10 +193,14 @@ func inspectText(w io.Writer, f *loader.File, m *model.Model) error {
 	return t.Flush()
 }
 
-func inspectConfig(t io.Writer, m *model.Model) {
+func inspectConfig(t io.Writer, m *model.Model, cache *cacheFlags) {
 	c := &m.Config
 	out.Fprintf(t, "name\t%.100q\n", c.Name)
-	out.Fprintf(t, "layers\t%d\n", c.NLayer)
+	drafts := ""
+	if c.NDraft > 0 {
+		drafts = fmt.Sprintf(", and %d behind them that draft tokens and are not run", c.NDraft)
+	}
+	out.Fprintf(t, "layers\t%d%s\n", c.NLayer, drafts)
 	out.Fprintf(t, "n_embd\t%d\n", c.NEmbd)
 	out.Fprintf(t, "n_ff\t%d\n", c.NFF)
 	out.Fprintf(t, "vocabulary\t%d tokens\n", c.NVocab)
@@ -201,8 +212,11 @@ func inspectConfig(t io.Writer, m *model.Model) {
 		out.Fprintf(t, " × %g", r.Factor)
 	}
 	out.Fprintf(t, "\n")
-	token := m.PositionBytes()
-	out.Fprintf(t, "key–value memory\t%d bytes a token (f16); %s at %d tokens\n", token, mib(token*int64(c.NCtx)), c.NCtx)
+	token, kept := m.PositionBytes(cache.keys.CacheType, cache.values.CacheType), cache.keys.String()
+	if cache.keys != cache.values {
+		kept += ", " + cache.values.String()
+	}
+	out.Fprintf(t, "key–value memory\t%d bytes a token (%s); %s at %d tokens\n", token, kept, mib(token*int64(c.NCtx)), c.NCtx)
 	if n := m.StateBytes(); n > 0 {
 		out.Fprintf(t, "recurrent state\t%d bytes a sequence (f32), of any length\n", n)
 	}
@@ -222,6 +236,15 @@ func inspectHeads(w io.Writer, f *loader.File, c *model.Config) {
 	}
 	t.Flush()
 	width := c.NHead * c.HeadDimK
+	if k := c.Latent; k != nil {
+		kept := "memory keeps each head's"
+		if k.Absorbed {
+			kept = fmt.Sprintf("memory keeps it and the %d, the key of one head for all", c.Rope.Dims)
+		}
+		out.Fprintf(w, "\nAttention is latent: keys and values of %d heads come of %d elements, beside %d that rope\nturns; %s. In the model a head has %d elements of keys and %d of values.\n",
+			c.NHead, k.Dim, c.Rope.Dims, kept, k.DimK, k.DimV)
+		return
+	}
 	if width == c.NEmbd {
 		return
 	}

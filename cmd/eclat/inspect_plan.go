@@ -15,8 +15,8 @@ import (
 )
 
 // inspectPlan shows what a model computes.
-func inspectPlan(w io.Writer, m *model.Model) error {
-	v, err := newPlanView(m)
+func inspectPlan(w io.Writer, m *model.Model, room model.Room) error {
+	v, err := newPlanView(m, room)
 	if err != nil {
 		return err
 	}
@@ -55,10 +55,10 @@ type planSource struct {
 }
 
 // newPlanView lays out the plan of the whole model.
-func newPlanView(m *model.Model) (*planView, error) {
+func newPlanView(m *model.Model, room model.Room) (*planView, error) {
 	st := m.Whole()
 	st.Sample = true
-	p, err := m.Describe(st, model.Room{Pages: 1})
+	p, err := m.Describe(st, room)
 	if err != nil {
 		return nil, err
 	}

@@ -29,8 +29,10 @@ type deviceFlags struct {
 	gpuLayers  string
 	context    contextFlag
 	threads    int
+	cache      cacheFlags
 	verify     string // quick or full
 
+	others     peerFlags
 	draftModel *engine.Engine // see engine.Options; nil for none
 
 	probe func(e *engine.Engine) (engine.ProbeOptions, error) // that the command will open; nil for none
@@ -71,7 +73,9 @@ func (d *deviceFlags) add(cmd *cobra.Command) {
 	f.StringVarP(&d.gpuLayers, "gpu-layers", "g", "auto", "layers on the GPU: a number, all, or auto for as many as fit")
 	f.VarP(&d.context, "context", "c", fmt.Sprintf("context in tokens, or auto for the longest that fits (default: the model's, at most %d)", engine.DefaultContext))
 	f.IntVarP(&d.threads, "threads", "t", 0, "CPU threads (default: one a processor)")
+	d.cache.add(cmd)
 	f.StringVar(&d.verify, "verify", "quick", "of a fragments folder check the sizes (quick) or every sum (full) before loading")
+	d.others.add(cmd)
 	cmd.RegisterFlagCompletionFunc("verify", cobra.FixedCompletions([]string{"quick", "full"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("device", cobra.FixedCompletions([]string{"auto", "gpu", "vulkan:0", "cpu", "ref"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("gpu-layers", cobra.FixedCompletions([]string{"auto", "all"}, cobra.ShellCompDirectiveNoFileComp))
@@ -96,6 +100,8 @@ func (d *deviceFlags) options() engine.Options {
 		GPULayers:  d.gpuLayers,
 		Context:    int(d.context),
 		Threads:    d.threads,
+		Keys:       d.cache.keys.CacheType,
+		Values:     d.cache.values.CacheType,
 		Parallel:   1,
 		Notice:     out.Notice,
 		Probe:      d.probe,
@@ -125,10 +131,14 @@ func (d *deviceFlags) openOn(ctx context.Context, f *loader.File) (*engine.Engin
 	var p progress
 	o := d.options()
 	o.Progress = p.set
+	if err := d.others.find(ctx, &o); err != nil {
+		f.Close()
+		return nil, err
+	}
 	e, err := engine.Open(ctx, f, o)
 	p.clear()
 	if err != nil {
-		return nil, err
+		return nil, d.cache.named(err)
 	}
 	if err := ctx.Err(); err != nil {
 		e.Close()

@@ -61,8 +61,8 @@ device or not enough memory, 130 interrupted by Ctrl-C.`,
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 95"))
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newRun(), newInspect(), newTokenize(), newTemplate(), newLogprobs(), newServe(), newBench(), newCompare(), newPerplexity(), newDevices(), newDoctor(),
-		newFragment(), newAssemble(), newVerify(), newQuantize(), newVersion())
+	root.AddCommand(newRun(), newChat(), newInspect(), newTokenize(), newTemplate(), newLogprobs(), newServe(), newBench(), newCompare(), newPerplexity(), newDevices(), newDoctor(),
+		newFragment(), newAssemble(), newVerify(), newQuantize(), newPeer(), newVersion())
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {
 		c.Short = "Print a script that completes commands and flags in a shell"
@@ -201,7 +201,7 @@ func checkNames(cmd *cobra.Command) error {
 	var err error
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		switch f.Name {
-		case "file", "ids-file", "template", "conversation", "save", "save-base", "kl-base", "against-run", "against-model", "report", "output", "device", "synthetic", "models", "record", "host", "api-key", "api-key-file":
+		case "file", "ids-file", "template", "conversation", "save", "save-base", "kl-base", "against-run", "against-model", "report", "output", "device", "synthetic", "models", "record", "host", "api-key", "api-key-file", "session", "json-schema", "grammar", "draft":
 			if f.Value.String() == "" && err == nil {
 				err = usagef("--%s is empty", f.Name)
 			}

@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"eclat/cmd/eclat/conversation"
 	"eclat/cmd/eclat/out"
 	"eclat/engine"
 	"eclat/model/chat/stop"
@@ -23,16 +24,11 @@ import (
 const builtInPrompt = "Fellow-citizens of the Senate and House of Representatives:"
 
 type runFlags struct {
-	deviceFlags
+	answerFlags
 	prompt, file string
-	n            int
-	sampling     samplingFlags
-	seed         int64
-	stops        []string
+	chat         bool
 	ignoreEOS    bool
 	special      bool
-	proof        bool
-	draft        string
 }
 
 func newRun() *cobra.Command {
@@ -57,86 +53,118 @@ as a draft: as far as the model would have chosen it, that is several tokens in
 the time of little more than one. A smaller model of the same vocabulary can draft
 where the text does not (--draft MODEL). The text is the same, with or without.
 
+--chat makes the prompt a message to an instruct model, through its chat template,
+and prints the answer; what the model thinks before it shows on a terminal only.
+--json, --json-schema and --grammar hold the answer, or the text, to a form.
+--session keeps the text, or the conversation, in a file, with all that was
+computed: the next run goes on from there, with the same bits.
+
 --proof ends with the SHA-256 of all rows of logits that a token was chosen from:
 equal on two machines where every bit was.`,
 		Example: `  eclat run
   eclat run model.gguf -p "Once upon a time" -n 200 --seed 7
-  eclat run model.gguf --temp 0 < question.txt`,
+  eclat run model.gguf --temp 0 < question.txt
+  eclat run model.gguf --chat -p "Name three rivers" --json-schema rivers.json
+  eclat run model.gguf --chat -p "Why?" --reasoning off --session talk.session
+  eclat run model.gguf --chat -p "Hello" --dump-prompt`,
 		Args:              atMostOneModel,
 		ValidArgsFunction: completeModel,
 		RunE:              func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	f.add(cmd)
 	fs := cmd.Flags()
-	fs.StringVarP(&f.prompt, "prompt", "p", "", "text to continue")
+	fs.StringVarP(&f.prompt, "prompt", "p", "", "text to continue, or with --chat the message")
 	fs.StringVarP(&f.file, "file", "f", "", "read the prompt from a file; - is stdin")
-	fs.IntVarP(&f.n, "n", "n", -1, "most tokens to generate; 0 is none, -1 until the text ends or the context is full")
-	f.sampling.add(fs)
-	fs.Int64Var(&f.seed, "seed", -1, "seed of the random numbers; -1 picks one and prints it")
-	fs.StringArrayVar(&f.stops, "stop", nil, "end before this text; may be given again")
+	fs.BoolVar(&f.chat, "chat", false, "the prompt is a message, which the model answers")
 	fs.BoolVar(&f.ignoreEOS, "ignore-eos", false, "go on after the text has ended")
 	fs.BoolVar(&f.special, "special", false, "control tokens spelt out in the prompt count as such, and are printed")
-	fs.StringVar(&f.draft, "draft", "auto", "what drafts tokens where it pays: auto, the text so far; a smaller MODEL too; or off")
-	fs.BoolVar(&f.proof, "proof", false, "print the SHA-256 of the logits, to compare two machines by")
 	return cmd
 }
 
-func (f *runFlags) check() error {
-	switch {
-	case f.n < -1:
-		return usagef("-n %d is below -1", f.n)
-	case f.seed < -1:
-		return usagef("--seed %d is below -1", f.seed)
+func (f *runFlags) check(cmd *cobra.Command, args []string) error {
+	for _, name := range []string{"template", "reasoning", "system"} {
+		if cmd.Flags().Changed(name) && !f.chat {
+			return usagef("--%s is for --chat", name)
+		}
 	}
-	if _, err := stop.New(f.stops...); err != nil {
-		return usagef("--stop: %v", err)
+	if f.chat && f.special {
+		return usagef("--special is not for --chat: a message is text")
 	}
-	return f.sampling.check()
+	return f.answerFlags.check(args)
 }
 
 func (f *runFlags) run(cmd *cobra.Command, args []string) error {
-	if err := f.check(); err != nil {
+	if err := f.check(cmd, args); err != nil {
 		return err
 	}
-	prompt, err := f.readPrompt(cmd.Flags().Changed("prompt"))
+	given := cmd.Flags().Changed("prompt")
+	prompt, err := f.readPrompt(given)
 	if err != nil {
 		return err
 	}
-	if prompt == "" && len(args) == 0 && !cmd.Flags().Changed("prompt") {
-		prompt = builtInPrompt
+	if f.chat && prompt == "" {
+		return usagef("--chat needs a message: -p, -f or a pipe")
 	}
 	ctx := cmd.Context()
-	if f.draft != "auto" && f.draft != "off" {
-		d, err := f.open(ctx, []string{f.draft})
-		if err != nil {
-			return fmt.Errorf("--draft: %w", err)
+	e, close, err := f.openModel(ctx, args)
+	if err != nil {
+		return err
+	}
+	defer close()
+	how, err := f.settings(cmd, e)
+	if err != nil {
+		return err
+	}
+	var session *conversation.Session
+	if f.session != "" {
+		session = &conversation.Session{Path: f.session}
+	}
+	if f.chat {
+		return f.runChat(cmd, e, session, prompt, how)
+	}
+	var before []int32
+	if session != nil {
+		var why error
+		if before, why, err = session.LoadText(ctx, e, &how, keep(cmd)); err != nil {
+			return err
 		}
-		defer d.Close()
-		f.draftModel = d
+		sayWhy(session, why)
 	}
-	e, err := f.open(ctx, args)
-	if err != nil {
-		return err
+	if prompt == "" && len(args) == 0 && !given && len(before) == 0 {
+		prompt = builtInPrompt
 	}
-	defer e.Close()
-	if f.seed < 0 {
-		f.seed = int64(rand.Uint32())
+	ids := before
+	if len(before) == 0 {
+		ids = e.Prompt(prompt, f.special)
+	} else {
+		ids = e.Tokenizer.Encode(ids[:len(ids):len(ids)], prompt, f.special)
 	}
-	how, err := f.sampling.settings(cmd.Flags(), e)
-	if err != nil {
-		return err
+	if f.dumpPrompt {
+		return printPrompt(e, ids)
 	}
-	how.Seed = uint64(f.seed)
 	out.Messagef("%s on %s, context %d\nsampling %s\n", title(e), e.Device, e.Context, &how)
-	st, err := f.generate(ctx, e, prompt, how)
+	var st engine.Stats
+	if f.grammar != nil {
+		st, ids, err = f.guided(ctx, e, ids, how)
+	} else {
+		st, ids, err = f.generate(ctx, e, ids, how)
+	}
 	if err != nil {
 		return err
 	}
+	if session != nil {
+		err = session.SaveText(context.WithoutCancel(ctx), e, ids, &how)
+	}
+	f.printEnd(e, st)
+	return err
+}
+
+// printEnd prints what the text took.
+func (f *runFlags) printEnd(e *engine.Engine, st engine.Stats) {
 	printStats(e, st)
 	if f.proof {
 		out.Messagef("proof    %s\n", st.Proof)
 	}
-	return nil
 }
 
 // readPrompt takes the prompt from -p, from -f, or from a pipe. A file's last line
@@ -158,11 +186,12 @@ func (f *runFlags) readPrompt(given bool) (string, error) {
 	return strings.TrimSuffix(text, "\n"), err
 }
 
-func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string, how sample.Settings) (engine.Stats, error) {
-	ids := e.Prompt(prompt, f.special)
+// generate continues ids, and returns them with those that came.
+func (f *runFlags) generate(ctx context.Context, e *engine.Engine, ids []int32, how sample.Settings) (engine.Stats, []int32, error) {
+	all := slices.Clone(ids)
 	shown, err := f.follow(e, ids)
 	if err != nil {
-		return engine.Stats{}, err
+		return engine.Stats{}, nil, err
 	}
 	bar := out.NewBar("prompt", false)
 	var last string
@@ -181,23 +210,12 @@ func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string
 			cancel() // nobody sees the text
 		}
 	}
-	draft := engine.MaxDraft
-	if f.draft == "off" {
-		draft = 0
-	}
-	r := engine.Request{
-		Tokens:    ids,
-		Share:     -1,
-		Settings:  how,
-		MaxTokens: f.n,
-		IgnoreEOS: f.ignoreEOS,
-		Proof:     f.proof,
-		Draft:     draft,
-	}
+	r := f.request(ids, how)
+	r.IgnoreEOS = f.ignoreEOS
 	if len(f.stops) > 0 { // looked for where tokens are chosen, so that none is after the stop string
 		chosen, err := f.follow(e, ids)
 		if err != nil {
-			return engine.Stats{}, err
+			return engine.Stats{}, nil, err
 		}
 		r.Until = func(id int32) bool {
 			_, end := chosen.next(id)
@@ -207,6 +225,7 @@ func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string
 	st, err := e.Generate(ctx, r,
 		func(done, total int) { bar.Set(int64(done), int64(total)) },
 		func(id int32) {
+			all = append(all, id)
 			text, _ := shown.next(id)
 			emit(text)
 		})
@@ -216,9 +235,9 @@ func (f *runFlags) generate(ctx context.Context, e *engine.Engine, prompt string
 		emit("\n")
 	}
 	if err := stdout.Flush(); err != nil {
-		return st, err
+		return st, all, err
 	}
-	return st, err
+	return st, all, err
 }
 
 // follower turns generated tokens into text, up to a stop string.

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -99,23 +97,16 @@ func (o *templateOptions) run(ctx context.Context, args []string) error {
 
 // open gives the template, and the tokenizer if ids are asked for.
 func (o *templateOptions) open(ctx context.Context, args []string) (t *chat.Template, tok *tokenizer.Tokenizer, err error) {
-	var source string
-	fromFile := false
-	if o.template != "" && !chat.BuiltIn(o.template) {
-		if source, err = readText(o.template); err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				err = usagef("--template %.100q is neither a file nor built in; built in are %s", o.template, chat.Names())
-			}
+	if o.template != "" && len(args) == 0 && !o.ids { // no model is needed
+		if chat.BuiltIn(o.template) {
+			t, err = chat.ParseBuiltIn(ctx, o.template)
+			return t, nil, err
+		}
+		source, err := readTemplate(o.template)
+		if err != nil {
 			return nil, nil, err
 		}
-		fromFile = true
-	}
-	if o.template != "" && len(args) == 0 && !o.ids { // no model is needed
-		if fromFile {
-			t, err = chat.Parse(ctx, o.template, "a file", source, "", "")
-		} else {
-			t, err = chat.ParseBuiltIn(ctx, o.template)
-		}
+		t, err = chat.Parse(ctx, o.template, "a file", source, "", "")
 		return t, nil, err
 	}
 	f, err := openFile(args)
@@ -123,12 +114,7 @@ func (o *templateOptions) open(ctx context.Context, args []string) (t *chat.Temp
 		return nil, nil, err
 	}
 	defer f.Close()
-	if fromFile {
-		bos, eos := chat.Ends(f)
-		t, err = chat.Parse(ctx, o.template, "a file", source, bos, eos)
-	} else {
-		t, err = chat.Choose(ctx, f, o.template)
-	}
+	t, err = chooseTemplate(ctx, f, o.template)
 	if err == nil && o.ids {
 		tok, err = tokenizer.New(f)
 	}

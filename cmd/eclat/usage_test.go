@@ -41,6 +41,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"compare", "--limit-top", "2"}, "--limit-top 2"}, {[]string{"compare", "--limit-top", "-0.1"}, "--limit-top"},
 		{[]string{"compare", "--limit-top", "NaN"}, "--limit-top"}, {[]string{"compare", "--limit-error", "-1"}, "--limit-error -1"},
 		{[]string{"compare", "--limit-error", "Inf"}, "--limit-error"}, {[]string{"compare", "--limit-kl", "NaN"}, "--limit-kl NaN"},
+		{[]string{"run", "--cache-type-k", "q5_0"}, "none of f16, f32, q8_0, q4_0"}, {[]string{"bench", "--cache-type-v", ""}, "--cache-type-v"},
 		{[]string{"compare", "--limit-kl99", "-1"}, "--limit-kl99"}, {[]string{"compare", "--limit-logprob", "+Inf"}, "--limit-logprob"},
 	} {
 		out, errs, code := eclat(t, "", c.args...)

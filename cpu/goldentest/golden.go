@@ -183,6 +183,10 @@ func rowOps() []golden {
 		{"about a mean", model.LayerNorm, []weight{{name: "w", cols: 2, x: []float32{1, 2}}}, model.Room{},
 			receive(2, func(b *model.Builder, x model.ID) model.ID { return b.LayerNorm("y", x, b.Weight("w", 1, 2), 0) }),
 			[]run{{alone(3, 3, 5, -1e6, 1e6, 7, 3), []float32{-1, 2, -1, 2, 1, -2}, nil}}},
+		{"two heads about their means", model.LayerNorm, []weight{{name: "w", cols: 4, x: []float32{1, 2, 3, 4}}}, model.Room{},
+			receive(4, func(b *model.Builder, x model.ID) model.ID {
+				return b.HeadLayerNorm("y", x, b.Weight("w", 1, 4), 2, 0)
+			}), []run{{alone(1, 3, 5, -1, 7), []float32{-1, 2, -3, 4}, nil}}},
 		{"about a mean, eps", model.LayerNorm, []weight{{name: "w", cols: 3, x: []float32{1, 1, -2}}}, model.Room{},
 			receive(3, func(b *model.Builder, x model.ID) model.ID { return b.LayerNorm("y", x, b.Weight("w", 1, 3), 3) }),
 			[]run{{alone(2, 11, 11, 11, 10, 10, 10+3*0x1.6a09e668p+0), []float32{0, 0, 0, -0.5345225, -0.5345225, -2.1380899}, nil}}}, // −√2, −√2, 2√2: variance 4, and 3 more

@@ -114,6 +114,15 @@ func attentions() (all []golden) {
 	ws, build = attend(heads{1, 1, 1, 1}, quant.F32, 0, 1, ln3, nil, runs)
 	all = append(all, golden{"cap", model.Attention, ws, few, build, runs})
 
+	// A key's first element is its value: scores 0 and ln 3 weigh 1 : 3.
+	runs = []run{{model.Batch{Tokens: []int32{0, 1}, Pos: positions(0, 2), Seqs: []model.SeqRun{{N: 2, Units: [][]int32{{0}}}}}, []float32{4, 7}, nil}}
+	ws = []weight{{name: "q", cols: 2, x: []float32{0, 0, 0, ln3}}, {name: "k", cols: 2, x: []float32{4, 0, 8, 1}}}
+	all = append(all, golden{"latent", model.Attention, ws, few, func(b *model.Builder) model.ID {
+		keys := b.Memory(model.Memory{Name: "keys", Type: quant.F16, Cols: 2})
+		b.Store(keys, b.Embed("k_x", b.Weight("k", 2, 2)))
+		return b.LatentAttention("y", b.Embed("q_x", b.Weight("q", 2, 2)), keys, 1, 1, 1, 1)
+	}, runs})
+
 	// One position has all the weight, so the answer is the value as memory holds it.
 	values := func(first, n int, table []int32, v ...float32) model.Batch {
 		return paged(first, n, table, append(make([]float32, 2), v...)...)
@@ -126,6 +135,17 @@ func attentions() (all []golden) {
 			[]float32{65504, -65504}, nil})
 	add("f32", model.Store, heads{1, 1, 1, 3}, quant.F32, 0, 1, model.Room{Pages: 1},
 		run{values(0, 1, []int32{0}, 0.1, 1e30, -7), []float32{0.1, 1e30, -7}, nil})
+
+	// Of integers a block of 32 at a time: in steps of 1 and of 2, and with Q4_0 as far as 7
+	// steps to one side, 8 to the other.
+	blocks := func(ty quant.Type, first, then, keptFirst, keptThen []float32) {
+		pad := func(x []float32) []float32 { return append(x[:len(x):len(x)], make([]float32, 32-len(x))...) }
+		row := append(append(make([]float32, 2*32), pad(first)...), pad(then)...)
+		add(ty.String(), model.Store, heads{1, 1, 32, 64}, ty, 0, 1, model.Room{Pages: 2},
+			run{paged(0, 1, []int32{1}, row...), append(pad(keptFirst), pad(keptThen)...), nil})
+	}
+	blocks(quant.Q8_0, []float32{127, -126.6, 0.4, 1.6, -3.4}, []float32{2.8, -254, 3.2, 0.9, -5.2}, []float32{127, -127, 0, 2, -3}, []float32{2, -254, 4, 0, -6})
+	blocks(quant.Q4_0, []float32{8, -8, 2.4, -2.6, 0.4}, []float32{15, -16, 3.1, -3.1, 0.9}, []float32{8, -7, 2, -3, 0}, []float32{14, -16, 4, -4, 0})
 
 	// Two spans of 256 positions: position 256 is the first of its span, and the last token
 	// gives position 299 the weight of 3⁸ others.

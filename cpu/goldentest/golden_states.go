@@ -109,7 +109,7 @@ func expertOps() []golden {
 				bias = b.Weight("bias", 1, 4)
 			}
 			routes := b.Route("r", x, bias, r)
-			return b.Combine("y", b.MatMulExperts("e", b.Weight("w", 4, 4), x, routes, model.None, 4, 0, 1), routes)
+			return b.Combine("y", b.MatMulExperts("e", b.Weight("w", 4, 4), x, routes, model.None, 4, 0, 1), routes, model.None)
 		})
 	}
 	way := func(r model.Routing) model.Routing {
@@ -146,9 +146,22 @@ func expertOps() []golden {
 			r := routes(b, x)
 			return product(b, product(b, x, r, model.None, 0, 2), r, model.None, 1, 2)
 		}), []run{{alone(2, 2, 4, -3, 1), []float32{16, 12, 4, 6, 9, -6, 4, -4}, nil}}},
+		{"each head by a matrix", model.MatMulHeads, []weight{{name: "w", cols: 2, x: []float32{1, 0, 0, 1, 1, 1, 2, 0, 0, 2, 1, -1}}}, model.Room{},
+			receive(4, func(b *model.Builder, x model.ID) model.ID { return b.MatMulHeads("y", b.Weight("w", 6, 2), x, 2) }),
+			[]run{{alone(2, 1, 2, 3, 4, -1, 0.5, 0, 8), []float32{1, 2, 3, 6, 8, -1, -1, 0.5, -0.5, 0, 16, -8}, nil}}},
+		{"head by head", model.Join, nil, model.Room{}, receive(6, func(b *model.Builder, x model.ID) model.ID {
+			return b.Join("y", b.Slice("a", x, 0, 4, 6), b.Slice("b", x, 4, 2, 6), 2, 1)
+		}), []run{{alone(2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12), []float32{1, 2, 5, 3, 4, 6, 7, 8, 11, 9, 10, 12}, nil}}},
+		{"one for all heads", model.Join, nil, model.Room{}, receive(6, func(b *model.Builder, x model.ID) model.ID {
+			return b.Join("y", b.Slice("a", x, 0, 4, 6), b.Slice("b", x, 4, 2, 6), 2, 2)
+		}), []run{{alone(1, 1, 2, 3, 4, 5, 6), []float32{1, 2, 5, 6, 3, 4, 5, 6}, nil}}},
 		{"two rows by their weights", model.Combine, three, model.Room{}, receive(2, func(b *model.Builder, x model.ID) model.ID {
-			return b.Combine("y", x, routes(b, x))
+			return b.Combine("y", x, routes(b, x), model.None)
 		}), []run{{alone(2, 2, 4, -3, 1), []float32{2.23840584, -2.52318831}, nil}}},
+		{"two rows by their weights and factors", model.Combine, append(three, weight{name: "factors", cols: 3, x: []float32{3, 2, 5}}), model.Room{},
+			receive(2, func(b *model.Builder, x model.ID) model.ID {
+				return b.Combine("y", x, routes(b, x), b.Weight("factors", 1, 3))
+			}), []run{{alone(2, 2, 4, -3, 1), []float32{4.95362338, -12.9735503}, nil}}},
 	}
 }
 

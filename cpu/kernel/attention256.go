@@ -43,7 +43,11 @@ func scores256(a []float32, k Kept, heads, dim int, scale float32, s *Scratch) {
 	var chains [8][Page]float32
 	full := upTo(dim, 64)
 	page := at(unsafe.SliceData(s.page))
-	float256(page, k, dim, Page, Page, Page)
+	if k.Scales != nil {
+		keys256(page, k, dim)
+	} else {
+		float256(page, k, dim, Page, Page, Page)
+	}
 	clear(s.page[dim*Page : full*Page])
 	c := at(&chains)
 	by := v.BroadcastFloat32x8(scale)
@@ -93,7 +97,11 @@ func mix256(o, a []float32, k Kept, n, stride, heads, dim int, s *Scratch) {
 		return
 	}
 	page := at(unsafe.SliceData(s.page))
-	float256(page, k, n, dim, stride, dim)
+	if k.Scales != nil {
+		values256(page, k, n, dim, stride)
+	} else {
+		float256(page, k, n, dim, stride, dim)
+	}
 	for h := range heads {
 		out, w, d := at(&o[h*dim]), at(&a[h*Span]), 0
 		for ; d+64 <= dim; d += 64 {

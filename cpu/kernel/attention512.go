@@ -41,7 +41,11 @@ func scores512(a []float32, k Kept, heads, dim int, scale float32, s *Scratch) {
 	var chains [8][Page]float32
 	full := upTo(dim, 64)
 	page := at(unsafe.SliceData(s.page))
-	float512(page, k, dim, Page, Page, Page)
+	if k.Scales != nil {
+		keys512(page, k, dim)
+	} else {
+		float512(page, k, dim, Page, Page, Page)
+	}
 	clear(s.page[dim*Page : full*Page])
 	c := at(&chains)
 	by := v.BroadcastFloat32x16(scale)
@@ -93,7 +97,11 @@ func mix512(o, a []float32, k Kept, n, stride, heads, dim int, s *Scratch) {
 		return
 	}
 	page := at(unsafe.SliceData(s.page))
-	float512(page, k, n, dim, stride, dim)
+	if k.Scales != nil {
+		values512(page, k, n, dim, stride)
+	} else {
+		float512(page, k, n, dim, stride, dim)
+	}
 	for h := range heads {
 		out, w, d := at(&o[h*dim]), at(&a[h*Span]), 0
 		for ; d+128 <= dim; d += 128 {

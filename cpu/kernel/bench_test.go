@@ -65,28 +65,33 @@ func BenchmarkRound(b *testing.B) {
 func BenchmarkAttention(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 2))
 	const heads, dim = 4, 128
-	for _, f := range Forms() {
-		b.Run(f.Name, func(b *testing.B) {
-			need := Need{Heads: heads, DimK: dim, DimV: dim}
-			s := new(Scratch)
-			s.Set(need, make([]float32, need.Len()))
-			q, a, o := make([]float32, heads*dim), make([]float32, heads*Span), make([]float32, heads*dim)
-			fillRow(r, q, "normal")
-			k := Kept{Half: make([]uint16, dim*Page)}
-			for i := range k.Half {
-				k.Half[i] = uint16(0x3000 + r.IntN(0x1000))
-			}
-			top, sum := make([]float32, heads), make([]float32, heads)
-			for b.Loop() {
-				f.Queries(q, 0, heads, dim, s)
-				for t := 0; t < Span; t += Page {
-					f.Scores(a[t:], k, heads, dim, 0.1, s)
+	half := make([]uint16, dim*Page)
+	for i := range half {
+		half[i] = uint16(0x3000 + r.IntN(0x1000))
+	}
+	for name, k := range map[string]Kept{
+		"F16": {Half: half}, "Q8_0": {Eight: make([]byte, dim*Page), Scales: half[:dim*Page/32]},
+		"Q4_0": {Four: make([]byte, dim*Page/2), Scales: half[:dim*Page/32]},
+	} {
+		for _, f := range Forms() {
+			b.Run(f.Name+"/"+name, func(b *testing.B) {
+				need := Need{Heads: heads, DimK: dim, DimV: dim}
+				s := new(Scratch)
+				s.Set(need, make([]float32, need.Len()))
+				q, a, o := make([]float32, heads*dim), make([]float32, heads*Span), make([]float32, heads*dim)
+				fillRow(r, q, "normal")
+				top, sum := make([]float32, heads), make([]float32, heads)
+				for b.Loop() {
+					f.Queries(q, 0, heads, dim, s)
+					for t := 0; t < Span; t += Page {
+						f.Scores(a[t:], k, heads, dim, 0.1, s)
+					}
+					f.Weights(a, Span, heads, top, sum)
+					for t := 0; t < Span; t += Page {
+						f.Mix(o, a[t:], k, Page, dim, heads, dim, s)
+					}
 				}
-				f.Weights(a, Span, heads, top, sum)
-				for t := 0; t < Span; t += Page {
-					f.Mix(o, a[t:], k, Page, dim, heads, dim, s)
-				}
-			}
-		})
+			})
+		}
 	}
 }

@@ -57,11 +57,16 @@ type Form struct {
 	Queries func(q []float32, first, heads, dim int, s *Scratch)
 }
 
-// Kept is a part of a memory of one of two types; the other slice is nil. Keys lie
-// (dim, Page), values (Page, cols).
+// Kept is a part of a memory of one of its types; the other slices are nil. Keys lie
+// (dim, Page), values (Page, cols). Of integers a byte of Four holds two elements of a
+// position, the even one low, each 8 more than it is, and Scales has a half for each 32
+// elements of a position: keys' (dim/32, Page), values' (Page, cols/32).
 type Kept struct {
-	Half []uint16
-	Full []float32
+	Half   []uint16
+	Full   []float32
+	Eight  []byte // int8
+	Four   []byte
+	Scales []uint16
 }
 
 // Forms lists the forms that this build and this processor have, the fastest first.

@@ -295,6 +295,24 @@ func TestStates(t *testing.T) {
 	}
 }
 
+// keptInts is memory of n random integers, with any scales.
+func keptInts(r *rand.Rand, n int) (k Kept) {
+	bytes := make([]byte, n)
+	for i := range bytes {
+		bytes[i] = byte(r.Uint32())
+	}
+	if r.IntN(2) == 0 {
+		k.Four = bytes[:n/2]
+	} else {
+		k.Eight = bytes
+	}
+	k.Scales = make([]uint16, n/32)
+	for i := range k.Scales {
+		k.Scales[i] = uint16(r.Uint32())
+	}
+	return k
+}
+
 // TestAttention holds scores and mixed values against the plain form.
 func TestAttention(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
@@ -304,7 +322,9 @@ func TestAttention(t *testing.T) {
 			need := Need{Heads: heads, DimK: dim, DimV: dim}
 			stride, n := dim*(1+r.IntN(3)), 1+r.IntN(Page)
 			var k, v Kept
-			if round%3 == 0 {
+			if dim%32 == 0 && round%2 == 0 {
+				k, v = keptInts(r, dim*Page), keptInts(r, stride*Page)
+			} else if round%3 == 0 {
 				k.Full, v.Full = make([]float32, dim*Page), make([]float32, stride*Page)
 				fillRow(r, k.Full, kinds[r.IntN(7)])
 				fillRow(r, v.Full, kinds[r.IntN(7)])

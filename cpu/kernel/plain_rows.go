@@ -61,7 +61,7 @@ func scoresPlain(a []float32, k Kept, heads, dim int, scale float32, s *Scratch)
 		var chains [8][Page]float32
 		for d, q := range s.q[h*dim:][:dim] {
 			c := &chains[d>>3&7]
-			for t, v := range k.floats(&row, d*Page, Page) {
+			for t, v := range k.keys(&row, d) {
 				c[t] += float32(q * v)
 			}
 		}
@@ -74,6 +74,37 @@ func scoresPlain(a []float32, k Kept, heads, dim int, scale float32, s *Scratch)
 			out[t] = numerics.Flush(float32(tree(c[:]) * scale))
 		}
 	}
+}
+
+// keys returns element d of the keys of a page, decoded to row where they are no floats.
+func (k Kept) keys(row *[Page]float32, d int) []float32 {
+	if k.Scales == nil {
+		return k.floats(row, d*Page, Page)
+	}
+	for t, scale := range k.Scales[d/numerics.BlockLen*Page:][:Page] {
+		if k.Eight != nil {
+			row[t] = numerics.Kept(int8(k.Eight[d*Page+t]), scale)
+		} else {
+			row[t] = numerics.Kept(int8(k.Four[d/2*Page+t]>>(d%2*4)&15)-8, scale)
+		}
+	}
+	return row[:]
+}
+
+// values returns n ≤ Page elements of a value from element at on, likewise.
+func (k Kept) values(row *[Page]float32, at, n int) []float32 {
+	if k.Scales == nil {
+		return k.floats(row, at, n)
+	}
+	for i := range n {
+		e := at + i
+		if k.Eight != nil {
+			row[i] = numerics.Kept(int8(k.Eight[e]), k.Scales[e/numerics.BlockLen])
+		} else {
+			row[i] = numerics.Kept(int8(k.Four[e/2]>>(e%2*4)&15)-8, k.Scales[e/numerics.BlockLen])
+		}
+	}
+	return row[:n]
 }
 
 // floats returns n ≤ Page elements from element at on, decoded to row where they are halves.
@@ -107,7 +138,7 @@ func mixPlain(o, a []float32, v Kept, n, stride, heads, dim int, _ *Scratch) {
 	for d := 0; d < dim; d += Page {
 		part := min(Page, dim-d)
 		for t := range n {
-			values := v.floats(&row, t*stride+d, part)
+			values := v.values(&row, t*stride+d, part)
 			for h := range heads {
 				w, o := a[h*Span+t], o[h*dim+d:][:part]
 				for j, x := range values {

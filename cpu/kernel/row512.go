@@ -4,7 +4,6 @@ package kernel
 
 import (
 	v "simd/archsimd"
-	"unsafe"
 
 	"eclat/loader/quant"
 )
@@ -23,34 +22,28 @@ func row512(t quant.Type, k at, in *Input, i int, acc at, s *Scratch) {
 	m, e := at(&in.m[i*in.padded*wide]), at(&in.e[i*in.padded*32])
 	switch t {
 	case quant.Q4_K, quant.Q5_K:
-		add4, size := q4k512, 144
-		if t == quant.Q5_K {
-			add4, size = q5k512, 176
-		}
-		n := in.blocks &^ 3
-		sums := add(e, 32*in.padded)
-		add4(k, n, m, e, sums, acc, at(&s.tile.ab))
-		if n < in.blocks {
-			tail := s.tail(k, n, in.blocks, size)
-			add4(tail, 4, add(m, n*512), add(e, n*32), add(sums, n*32), acc, at(&s.tile.ab))
+		sums, heads, tmp := add(e, 32*in.padded), at(&s.tile.heads), at(&s.tile.ab)
+		if t == quant.Q4_K {
+			q4k512(k, in.blocks, m, e, sums, acc, heads, tmp)
+		} else {
+			q5k512(k, in.blocks, m, e, sums, acc, heads, tmp)
 		}
 	case quant.Q6_K:
-		n := in.blocks &^ 1
-		q6k512(k, n, m, e, acc)
-		if n < in.blocks {
-			q6k512(s.tail(k, n, in.blocks, 210), 2, add(m, n*512), add(e, n*128), acc)
-		}
+		q6k512(k, in.blocks, m, e, acc)
 	default:
 		natural512(t, k, in, m, e, acc, s)
 	}
 }
 
-// tail copies the blocks of a row from n on, and puts zeros behind them.
-func (s *Scratch) tail(k at, n, blocks, size int) at {
-	t := &s.tile.tail
-	used := copy(t[:], unsafe.Slice((*byte)(add(k, n*size)), (blocks-n)*size))
-	clear(t[used:])
-	return at(t)
+// lastHeaders is headers4 of the last n blocks of a row, fewer than four; those of the blocks
+// that are not there are zeros. heads has room for four.
+func lastHeaders(k at, size, n int, heads, out at) {
+	h := (*[64]byte)(heads)
+	clear(h[:])
+	for i := range n {
+		copy(h[16*i:], (*[16]byte)(add(k, i*size))[:])
+	}
+	headers4(heads, 16, out)
 }
 
 // pairs makes the indices that bring sums of two blocks in order: of lists where the first
@@ -129,20 +122,28 @@ func sums4(k, x at, low, high v.Int16x32) v.Int32x16 {
 	return add16(a, b, c, d)
 }
 
-// q4k512 adds n blocks, a multiple of four, to eight chains; e is 2^e, in odd groups a
-// sixteenth of it, sums is 2^e·Σm. tmp has room for 64 floats.
-func q4k512(k at, n int, x, e, sums, acc, tmp at) {
+// q4k512 adds n blocks to eight chains; e is 2^e, in odd groups a sixteenth of it, sums is
+// 2^e·Σm. heads has room for 64 bytes, tmp for 64 floats. Where n is odd, the block beside
+// the last adds zeros.
+func q4k512(k at, n int, x, e, sums, acc, heads, tmp at) {
 	low, high := v.BroadcastInt16x32(15), v.BroadcastInt16x32(0xf0)
 	c := f32x8(acc, 0)
 	p, q := v.LoadUint32x16(&pair4a), v.LoadUint32x16(&pair4b)
 	for ; n > 0; n -= 4 {
-		headers4(k, 144, tmp)
-		for i := 0; i < 256; i += 128 {
+		if n < 4 {
+			lastHeaders(k, 144, n, heads, tmp)
+		} else {
+			headers4(k, 144, tmp)
+		}
+		for i := 0; i < min(n, 4); i += 2 {
 			a := sums4(k, x, low, high)
-			b := sums4(add(k, 144), add(x, 512), low, high)
+			var b v.Int32x16
+			if i+1 < n {
+				b = sums4(add(k, 144), add(x, 512), low, high)
+			}
 			k, x = add(k, 288), add(x, 1024)
 			sum := a.ConcatPermute(b, p).Add(a.ConcatPermute(b, q))
-			t := sum.ConvertToFloat32().Mul(f32x16(e, 0)).Mul(f32x16(tmp, i)).Sub(f32x16(tmp, i+64).Mul(f32x16(sums, 0)))
+			t := sum.ConvertToFloat32().Mul(f32x16(e, 0)).Mul(f32x16(tmp, 64*i)).Sub(f32x16(tmp, 64*i+64).Mul(f32x16(sums, 0)))
 			c = c.Add(t.GetLo()).Add(t.GetHi())
 			e, sums = add(e, 64), add(sums, 64)
 		}
@@ -151,17 +152,24 @@ func q4k512(k at, n int, x, e, sums, acc, tmp at) {
 }
 
 // q5k512 is q4k512 of Q5_K.
-func q5k512(k at, n int, x, e, sums, acc, tmp at) {
+func q5k512(k at, n int, x, e, sums, acc, heads, tmp at) {
 	c := f32x8(acc, 0)
 	p, q := v.LoadUint32x16(&pair4a), v.LoadUint32x16(&pair4b)
 	for ; n > 0; n -= 4 {
-		headers4(k, 176, tmp)
-		for i := 0; i < 256; i += 128 {
+		if n < 4 {
+			lastHeaders(k, 176, n, heads, tmp)
+		} else {
+			headers4(k, 176, tmp)
+		}
+		for i := 0; i < min(n, 4); i += 2 {
 			a := sums5(k, x)
-			b := sums5(add(k, 176), add(x, 512))
+			var b v.Int32x16
+			if i+1 < n {
+				b = sums5(add(k, 176), add(x, 512))
+			}
 			k, x = add(k, 352), add(x, 1024)
 			sum := a.ConcatPermute(b, p).Add(a.ConcatPermute(b, q))
-			t := sum.ConvertToFloat32().Mul(f32x16(e, 0)).Mul(f32x16(tmp, i)).Sub(f32x16(tmp, i+64).Mul(f32x16(sums, 0)))
+			t := sum.ConvertToFloat32().Mul(f32x16(e, 0)).Mul(f32x16(tmp, 64*i)).Sub(f32x16(tmp, 64*i+64).Mul(f32x16(sums, 0)))
 			c = c.Add(t.GetLo()).Add(t.GetHi())
 			e, sums = add(e, 64), add(sums, 64)
 		}
@@ -188,7 +196,7 @@ func half5(w, z v.Int16x32, x at) (a, b v.Int32x16) {
 // scales6 puts the 16 scales of a block in the order of its sums.
 var scales6 = [16]int8{0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15}
 
-// q6k512 adds n blocks, an even number, to eight chains; e is 2^e in the order of the
+// q6k512 adds n blocks to eight chains; e is 2^e in the order of the
 // sums (16), a sixteenth of it where they come 16 times too large, and 32·Σm (16).
 func q6k512(k at, n int, x, e, acc at) {
 	low, high, pair, pairs := v.BroadcastInt16x32(15), v.BroadcastInt16x32(0xf0), v.BroadcastInt16x32(0x30), v.BroadcastInt16x32(0x300)
@@ -206,6 +214,11 @@ func q6k512(k at, n int, x, e, acc at) {
 		}
 		last = t
 		k, x, e = add(k, 210), add(x, 512), add(e, 128)
+	}
+	if n&1 == 1 {
+		var none v.Float32x16
+		t := last.ConcatPermute(none, v.LoadUint32x16(&pair6a)).Add(last.ConcatPermute(none, v.LoadUint32x16(&pair6b)))
+		c = c.Add(t.GetLo()).Add(t.GetHi())
 	}
 	putF8(acc, 0, c)
 }

@@ -27,11 +27,12 @@ type Need struct {
 	Heads int // that share keys
 	DimK  int // of a head's keys
 	DimV  int // of a head's values
+	Turn  int // of a head's values that are a part of its keys
 }
 
 // Max is the need of both.
 func (n Need) Max(o Need) Need {
-	return Need{max(n.Cols, o.Cols), max(n.Rows, o.Rows), max(n.Heads, o.Heads), max(n.DimK, o.DimK), max(n.DimV, o.DimV)}
+	return Need{max(n.Cols, o.Cols), max(n.Rows, o.Rows), max(n.Heads, o.Heads), max(n.DimK, o.DimK), max(n.DimV, o.DimV), max(n.Turn, o.Turn)}
 }
 
 // lengths are those of row, acc, q, page, Scores, Span and Out.

@@ -100,6 +100,12 @@ func halves16(h v.Int32x16) v.Float32x16 {
 	return f.AsInt32x16().Or(h.ShiftAllRight(15).ShiftAllLeft(31)).AsFloat32x16()
 }
 
+// half8at is the half at p+o in all lanes. A float of one element would be given by an
+// instruction from before AVX (doc.go).
+func half8at(p at, o int) v.Float32x8 { return halves8(v.BroadcastInt32x8(int32(u16(p, o)))) }
+
+func half16at(p at, o int) v.Float32x16 { return halves16(v.BroadcastInt32x16(int32(u16(p, o)))) }
+
 // Most vectors of halves have neither zeros and denormal numbers nor infinities and NaN;
 // those take a quarter of the steps.
 

@@ -20,11 +20,8 @@ type tile struct {
 	first [8 * 16]float32                  // with halves: the first products of a kernel's terms
 	sums  [2][dotRows * manyRows * 8]int32 // of the vnni form, (dotRows, manyRows, 8); with halves two
 	block block
-	tail  [tailBytes]byte // the last blocks of a row, with zeros behind
+	heads [64]byte // the headers of a row's last blocks, with zeros behind
 }
-
-// tailBytes is four blocks of the largest type of wide elements.
-const tailBytes = 4 * 272
 
 // vectorKernels is where the two vector forms differ in products.
 type vectorKernels struct {

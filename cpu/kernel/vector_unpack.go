@@ -176,12 +176,12 @@ func (o *block) q6k(k at) {
 
 // scales6 reads the scales of Q6_K.
 func (o *block) scales6(k at) {
-	halves16of(i8x16(k, 192), half(u16(k, 208)), at(&o.a), at(&o.b))
+	halves16of(i8x16(k, 192), half8at(k, 208), at(&o.a), at(&o.b))
 }
 
-// halves16of writes d times 16 bytes: the even ones to a, the odd ones to b.
-func halves16of(s v.Int8x16, d float32, a, b at) {
-	s, by := s.PermuteOrZero(v.LoadInt8x16(&apart)), v.BroadcastFloat32x8(d)
+// halves16of writes 16 bytes, each times by: the even ones to a, the odd ones to b.
+func halves16of(s v.Int8x16, by v.Float32x8, a, b at) {
+	s = s.PermuteOrZero(v.LoadInt8x16(&apart))
 	putF8(a, 0, s.ExtendLo8ToInt32().ConvertToFloat32().Mul(by))
 	putF8(b, 0, s.AsInt64x2().InterleaveHi(s.AsInt64x2()).AsInt8x16().ExtendLo8ToInt32().ConvertToFloat32().Mul(by))
 }
@@ -194,8 +194,8 @@ func (o *block) groupsK(k at) {
 	u0, u1, u2 := u32(k, 4), u32(k, 8), u32(k, 12)
 	sc := uint64(u0&0x3f3f3f3f) | uint64(u2&0x0f0f0f0f|u0>>2&0x30303030)<<32
 	mn := uint64(u1&0x3f3f3f3f) | uint64(u2>>4&0x0f0f0f0f|u1>>2&0x30303030)<<32
-	putF8(at(&o.a), 0, bytes8(sc).Mul(v.BroadcastFloat32x8(quant.HalfToFloat(u16(k, 0)))))
-	putF8(at(&o.b), 0, bytes8(mn).Mul(v.BroadcastFloat32x8(quant.HalfToFloat(u16(k, 2)))))
+	putF8(at(&o.a), 0, bytes8(sc).Mul(half8at(k, 0)))
+	putF8(at(&o.b), 0, bytes8(mn).Mul(half8at(k, 2)))
 }
 
 // bytes8 is eight bytes as floats.

@@ -29,7 +29,7 @@ func (o *block) iq4xs(k at) {
 		scales[g] = int32(low>>(4*g)&15|high>>(2*g)&3<<4) - 32
 		putB32(at(&o.q[32*g]), 0, values.PermuteOrZeroGrouped(nibbles(i8x16(k, 8+16*g))))
 	}
-	putF8(at(&o.a), 0, i32x8(at(&o.a), 0).ConvertToFloat32().Mul(v.BroadcastFloat32x8(half(u16(k, 0)))))
+	putF8(at(&o.a), 0, i32x8(at(&o.a), 0).ConvertToFloat32().Mul(half8at(k, 0)))
 	none(at(&o.b))
 }
 
@@ -46,7 +46,7 @@ func (o *block) twos(k at, offset int8) {
 }
 
 func (o *block) tq2(k at) {
-	putF8(at(&o.a), 0, v.BroadcastFloat32x8(half(u16(k, 64))))
+	putF8(at(&o.a), 0, half8at(k, 64))
 	none(at(&o.b))
 	o.twos(k, 1)
 }
@@ -54,8 +54,8 @@ func (o *block) tq2(k at) {
 func (o *block) q2k(k at) {
 	o.twos(add(k, 16), 0)
 	w, m := i8x16(k, 0), v.BroadcastInt8x16(15)
-	halves16of(w.And(m), half(u16(k, 80)), at(&o.a), at(&o.b))
-	halves16of(w.AsInt16x8().ShiftAllRight(4).AsInt8x16().And(m), half(u16(k, 82)), at(&o.m0), at(&o.m1))
+	halves16of(w.And(m), half8at(k, 80), at(&o.a), at(&o.b))
+	halves16of(w.AsInt16x8().ShiftAllRight(4).AsInt8x16().And(m), half8at(k, 82), at(&o.m0), at(&o.m1))
 }
 
 func (o *block) q3k(k at) {
@@ -75,7 +75,7 @@ func (o *block) q3k(k at) {
 		lo&nibble | hi<<4&pair, mid&nibble | hi<<2&pair,
 		lo>>4&nibble | hi&pair, mid>>4&nibble | hi>>2&pair,
 	}
-	halves16of(i8x16(at(&words), 0).Sub(v.BroadcastInt8x16(32)), half(u16(k, 108)), at(&o.a), at(&o.b))
+	halves16of(i8x16(at(&words), 0).Sub(v.BroadcastInt8x16(32)), half8at(k, 108), at(&o.a), at(&o.b))
 	none(at(&o.m0))
 	none(at(&o.m1))
 }

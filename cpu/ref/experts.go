@@ -149,6 +149,13 @@ func combine(p *program, s *model.Step) {
 	used := p.plan.Tensors[s.Src[1]].Cols / 2
 	for i := range p.rows(s.Dst) {
 		x, dst, w := p.row(s.Src[0], i), p.row(s.Dst, i), p.row(s.Src[1], i)[used:]
+		if len(s.Src) > 2 {
+			scale, by := p.weight(s.Src[2], 0, p.scratch), p.routing.w[:used]
+			for e := range by {
+				by[e] = numerics.Flush(float32(w[e] * scale[p.expert(s.Src[1], i, e)]))
+			}
+			w = by
+		}
 		for j := range dst {
 			var sum float32
 			for e := range used {

@@ -24,13 +24,22 @@ type pool struct {
 type memory struct {
 	tensor model.Tensor
 	at     int // bytes from the start of a unit
-	row    int // bytes of a row
+	row    int // bytes of a row, of its share where a page's scales lie apart
+	rows   int // in a unit
 }
 
 // place is a row of a memory.
 type place struct {
 	*memory
-	data []byte // (Cols) elements of tensor.Type
+	unit []byte // (rows, Cols) elements of tensor.Type, or as model.InBlocks has them
+	r    int
+}
+
+// ints are the places of a row's integers and scales in its unit, in bytes.
+func (p place) ints() (q, d int) {
+	cols := p.tensor.Cols
+	bytes := p.row - cols/numerics.BlockLen*2 // of a row's integers
+	return p.r * bytes, p.rows*bytes + p.r*cols/numerics.BlockLen*2
 }
 
 // makeMemory makes the pools of p, zeroed.
@@ -43,11 +52,11 @@ func (b *Backend) makeMemory(p *model.Plan) error {
 			if t.Pool != i {
 				continue
 			}
-			if t.Type != quant.F16 && t.Type != quant.F32 {
-				return model.Unsupported(fmt.Errorf("ref: memory %s of type %s", t.Name, t.Type))
+			if err := p.CanKeep(&t); err != nil {
+				return fmt.Errorf("ref: %w", err)
 			}
 			row, _ := t.Type.RowBytes(uint64(t.Cols))
-			b.memory[t.Name] = &memory{t, q.unit, int(row)}
+			b.memory[t.Name] = &memory{t, q.unit, int(row), q.rows}
 			q.unit += q.rows * int(row)
 			longest = max(longest, t.Cols)
 		}
@@ -64,23 +73,60 @@ func (b *Backend) makeMemory(p *model.Plan) error {
 // rowAt returns the row r of unit u of a memory.
 func (b *Backend) rowAt(m *memory, u int32, r int) place {
 	q := &b.pools[m.tensor.Pool]
-	return place{m, q.data[int(u)*q.unit+m.at+r*m.row:][:m.row]}
+	return place{m, q.data[int(u)*q.unit+m.at:][:m.rows*m.row], r}
 }
 
 // get returns n elements of a row from element at on, good until the next get.
 func (b *Backend) get(p place, at, n int) []float32 {
-	size := p.row / p.tensor.Cols
-	quant.Decode(p.tensor.Type, b.got[:n], p.data[at*size:(at+n)*size])
-	return b.got[:n]
+	got := b.got[:n]
+	if !model.InBlocks(p.tensor.Type) {
+		size := p.row / p.tensor.Cols
+		quant.Decode(p.tensor.Type, got, p.unit[p.r*p.row+at*size:][:n*size])
+		return got
+	}
+	q, d := p.ints()
+	for i := range got {
+		k := at + i
+		scale := binary.LittleEndian.Uint16(p.unit[d+k/numerics.BlockLen*2:])
+		if p.tensor.Type == quant.Q4_0 {
+			got[i] = numerics.Kept(int8(p.unit[q+k/2]>>(k%2*4)&15)-8, scale)
+		} else {
+			got[i] = numerics.Kept(int8(p.unit[q+k]), scale)
+		}
+	}
+	return got
 }
 
 // put writes a whole row as memory holds it.
 func (b *Backend) put(p place, x []float32) {
-	for i, v := range x {
-		if p.tensor.Type == quant.F16 {
-			binary.LittleEndian.PutUint16(p.data[2*i:], numerics.Half(v))
-		} else {
-			binary.LittleEndian.PutUint32(p.data[4*i:], math.Float32bits(numerics.Single(v)))
+	row := p.unit[p.r*p.row:]
+	switch p.tensor.Type {
+	case quant.F16:
+		for i, v := range x {
+			binary.LittleEndian.PutUint16(row[2*i:], numerics.Half(v))
+		}
+	case quant.F32:
+		for i, v := range x {
+			binary.LittleEndian.PutUint32(row[4*i:], math.Float32bits(numerics.Single(v)))
+		}
+	case quant.Q8_0:
+		p.putBlocks(&numerics.Keep8, x, func(q []byte, k int, v int8) { q[k] = byte(v) })
+	case quant.Q4_0:
+		p.putBlocks(&numerics.Keep4, x, func(q []byte, k int, v int8) {
+			shift := k % 2 * 4
+			q[k/2] = q[k/2]&^(15<<shift) | byte(v+8)<<shift
+		})
+	}
+}
+
+// putBlocks writes a row in blocks; set writes integer k of them.
+func (p place) putBlocks(how *numerics.Keeping, x []float32, set func(q []byte, k int, v int8)) {
+	var ints [numerics.BlockLen]int8
+	q, d := p.ints()
+	for k := 0; k < len(x); k += numerics.BlockLen {
+		binary.LittleEndian.PutUint16(p.unit[d+k/numerics.BlockLen*2:], how.Block(&ints, x[k:]))
+		for i, v := range ints {
+			set(p.unit[q:], k+i, v)
 		}
 	}
 }
@@ -88,7 +134,7 @@ func (b *Backend) put(p place, x []float32) {
 // keep writes a whole row of float32 as it is, infinities too.
 func (b *Backend) keep(p place, x []float32) {
 	for i, v := range x {
-		binary.LittleEndian.PutUint32(p.data[4*i:], math.Float32bits(v))
+		binary.LittleEndian.PutUint32(p.unit[p.r*p.row+4*i:], math.Float32bits(v))
 	}
 }
 

@@ -15,6 +15,7 @@ var ops = [model.NumOps]func(p *program, s *model.Step){
 	model.L2Norm:        l2Norm,
 	model.LayerNorm:     layerNorm,
 	model.MatMul:        matMul,
+	model.MatMulHeads:   matMulHeads,
 	model.RoPE:          rope,
 	model.Store:         store,
 	model.Attention:     attention,
@@ -26,6 +27,7 @@ var ops = [model.NumOps]func(p *program, s *model.Step){
 	model.Add:           add,
 	model.Mul:           mul,
 	model.Slice:         slice,
+	model.Join:          join,
 	model.Gather:        gather,
 	model.Sample:        choose,
 	model.Route:         route,
@@ -90,17 +92,19 @@ func l2Norm(p *program, s *model.Step) {
 }
 
 func layerNorm(p *program, s *model.Step) {
-	w := p.weight(s.Src[1], 0, p.scratch)
-	inv := float32(1 / float64(len(w)))
+	w, group := p.weight(s.Src[1], 0, p.scratch), int(s.Arg[1])
+	inv := float32(1 / float64(s.Arg[1]))
 	for i := range p.rows(s.Dst) {
-		x, dst := p.row(s.Src[0], i), p.row(s.Dst, i)
-		mean := numerics.Mean(x, inv)
-		for j, v := range x {
-			dst[j] = numerics.Flush(v - mean)
-		}
-		r := numerics.RSqrt(float32(numerics.SumSquares(dst)*inv) + s.ArgFloat(0))
-		for j, d := range dst {
-			dst[j] = numerics.Flush(float32(float32(d*r) * w[j]))
+		for at := 0; at < p.plan.Tensors[s.Dst].Cols; at += group {
+			x, dst := p.row(s.Src[0], i)[at:][:group], p.row(s.Dst, i)[at:][:group]
+			mean := numerics.Mean(x, inv)
+			for j, v := range x {
+				dst[j] = numerics.Flush(v - mean)
+			}
+			r := numerics.RSqrt(float32(numerics.SumSquares(dst)*inv) + s.ArgFloat(0))
+			for j, d := range dst {
+				dst[j] = numerics.Flush(float32(float32(d*r) * w[(at+j)%len(w)]))
+			}
 		}
 	}
 }
@@ -111,6 +115,19 @@ func matMul(p *program, s *model.Step) {
 		dst := p.row(s.Dst, i)
 		for j := range dst {
 			dst[j] = p.times(s.Src[0], j)
+		}
+	}
+}
+
+func matMulHeads(p *program, s *model.Step) {
+	heads, cols := int(s.Arg[0]), p.plan.Tensors[s.Src[0]].Cols
+	m := p.plan.Tensors[s.Dst].Cols / heads
+	for i := range p.rows(s.Dst) {
+		for h := range heads {
+			p.rounded.Round(p.row(s.Src[1], i)[h*cols:][:cols])
+			for j := h * m; j < (h+1)*m; j++ {
+				p.row(s.Dst, i)[j] = p.times(s.Src[0], j)
+			}
 		}
 	}
 }
@@ -214,6 +231,10 @@ func attend(p *program, s *model.Step, seq, i int) {
 		by := numerics.CapScale(s.ArgFloat(4), cap)
 		score = func(dot float32) float32 { return numerics.Cap(dot, numerics.ScoreScale(cap), by) }
 	}
+	strideV := dimV // from the values of a key head to the next's
+	if s.Src[1] == s.Src[2] {
+		strideV = dimK
+	}
 	var sinks []float32 // nil for none
 	if len(s.Src) > 3 {
 		sinks = p.weight(s.Src[3], 0, p.scratch)
@@ -243,7 +264,7 @@ func attend(p *program, s *model.Step, seq, i int) {
 			for t := range a {
 				w := numerics.Weight(a[t], top)
 				l += w
-				for d, v := range p.b.get(p.memoryRow(s.Src[2], seq, from+t), g*dimV, dimV) {
+				for d, v := range p.b.get(p.memoryRow(s.Src[2], seq, from+t), g*strideV, dimV) {
 					o[d] += float32(w * v)
 				}
 			}
@@ -387,6 +408,23 @@ func slice(p *program, s *model.Step) {
 		x, dst := p.row(s.Src[0], i), p.row(s.Dst, i)
 		for h := range len(x) / stride {
 			copy(dst[h*n:][:n], x[h*stride+first:])
+		}
+	}
+}
+
+func join(p *program, s *model.Step) {
+	heads := int(s.Arg[0])
+	for i := range p.rows(s.Dst) {
+		x, y, dst := p.row(s.Src[0], i), p.row(s.Src[1], i), p.row(s.Dst, i)
+		a := len(x) / heads
+		b := len(dst)/heads - a
+		for h := range heads {
+			behind := y
+			if len(y) > b {
+				behind = y[h*b:]
+			}
+			copy(dst[h*(a+b):][:a], x[h*a:])
+			copy(dst[h*(a+b)+a:][:b], behind)
 		}
 	}
 }

@@ -370,3 +370,18 @@ func TestMeter(t *testing.T) {
 		t.Error("no meter read something")
 	}
 }
+
+// TestWorkOfExperts: what a token costs is what it reads of the experts, not what there is.
+func TestWorkOfExperts(t *testing.T) {
+	c := model.Config{NLayer: 1}
+	w := newWork(&c, []engine.ProbeStep{
+		{Op: model.MatMul, Type: quant.Q8_0, Fixed: 34 * 10},
+		{Op: model.MatMulExperts, Type: quant.Q4_K, Row: 144 * 3},
+	})
+	if got := w.layers[0].bytes; got != 340+432 {
+		t.Errorf("%d bytes a token, want 772", got)
+	}
+	if want := 2.0 * (320 + 768); w.prompt != want {
+		t.Errorf("%g operations a token of a prompt, want %g", w.prompt, want)
+	}
+}

@@ -185,11 +185,11 @@ func newWork(c *model.Config, steps []engine.ProbeStep) *work {
 		}
 		end = 1
 		l := &w.layers[s.Layer]
-		l.bytes += s.Fixed
+		l.bytes += s.Fixed + s.Row
 		l.cache += s.Cache
-		if s.Op == model.MatMul {
+		if s.Op == model.MatMul || s.Op == model.MatMulExperts || s.Op == model.MatMulHeads {
 			block, bytes := s.Type.Block()
-			w.prompt += 2 * float64(s.Fixed) / float64(bytes) * float64(block)
+			w.prompt += 2 * float64(s.Fixed+s.Row) / float64(bytes) * float64(block)
 		}
 	}
 	return w

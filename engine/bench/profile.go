@@ -105,7 +105,7 @@ func (p *Profile) add(c *model.Config, steps []engine.ProbeStep, sum []time.Dura
 		bytes := read(&s)
 		for i++; i < len(steps) && sum[i] == 0; i++ {
 			bytes += read(&steps[i])
-			if steps[i].Op == model.MatMul {
+			if op := steps[i].Op; op == model.MatMul || op == model.MatMulExperts {
 				k.name += "+" + stem(steps[i].Name)
 			}
 		}

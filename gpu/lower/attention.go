@@ -3,6 +3,7 @@ package lower
 import (
 	"fmt"
 
+	"eclat/loader/quant"
 	"eclat/model"
 	"eclat/model/numerics"
 )
@@ -14,11 +15,19 @@ const (
 	mostPart    = 64 << 20 // bytes that the spans may leave; more are merged at once
 )
 
+// kept are the types of memory as lib/kept.glsl numbers them.
+var kept = map[quant.Type]uint32{quant.F16: 0, quant.F32: 1, quant.Q8_0: 2, quant.Q4_0: 3}
+
 func (w *lowered) attention() error {
 	heads, kv, dimK, dimV, window := w.s.Arg[0], w.s.Arg[1], w.s.Arg[2], w.s.Arg[3], w.s.Arg[5]
-	wideK, wideV := w.wide(w.s.Src[1]), w.wide(w.s.Src[2])
-	if kv*dimK%2 != 0 && !wideK || kv*dimV%2 != 0 && !wideV {
-		return model.Unsupported(fmt.Errorf("gpu: rows of %d and %d halves in memory are not whole words", kv*dimK, kv*dimV))
+	typeK, typeV := w.src(1).Type, w.src(2).Type
+	latent := w.s.Src[1] == w.s.Src[2]
+	strideV := dimV // of the values, a head's elements in memory
+	if latent {
+		strideV = dimK
+	}
+	if kv*dimK%2 != 0 && typeK == quant.F16 || kv*strideV%2 != 0 && typeV == quant.F16 {
+		return model.Unsupported(fmt.Errorf("gpu: rows of %d and %d halves in memory are not whole words", kv*dimK, kv*strideV))
 	}
 	tail := dimK%8 != 0 || dimV%8 != 0
 	load, err := w.k.load("attention", func(load string) bool { return load != LoadTexel || !tail })
@@ -73,13 +82,15 @@ func (w *lowered) attention() error {
 	}
 	round, pack := w.k.rounds(w.l, w.s.Dst)
 	d := w.launch("attention"+load,
-		[]uint32{local, subgroups, together, batch, dimK, dimV, boolWord(tail), keys, boolWord(wideK), boolWord(wideV), boolWord(round), boolWord(pack), boolWord(cap != 0), boolWord(sunk)},
+		[]uint32{local, subgroups, together, batch, dimK, dimV, boolWord(tail), keys, kept[typeK], kept[typeV], boolWord(round), boolWord(pack), boolWord(cap != 0), boolWord(sunk), boolWord(latent)},
 		[]uint32{heads, kv, scale, spans, w.l.In.Pos, w.table(w.s.Src[1]), window, FloatWord(numerics.ScoreScale(cap))},
 		func(r Run) [3]uint32 { return [3]uint32{ceilDiv(uint32(r.Tokens), batch), number(r), heads / together} },
 		write(w.s.Dst), part, sinks, read(w.s.Src[0]), Bind{Mem: KeptIn, Tensor: w.s.Src[1]}, Bind{Mem: KeptIn, Tensor: w.s.Src[2]})
 	d.Subgroup = size
 	longest := int64(seen)
-	d.Bytes = int64(ceilDiv(uint32(tokens), batch)) * longest * int64(kv*(dimK+dimV)) * 2
+	rowK, _ := typeK.RowBytes(uint64(kv * dimK))
+	rowV, _ := typeV.RowBytes(uint64(kv * dimV))
+	d.Bytes = int64(ceilDiv(uint32(tokens), batch)) * longest * int64(rowK+rowV)
 	d.Flops = 2 * int64(tokens) * longest * int64(heads*(dimK+dimV))
 	if !split {
 		return nil

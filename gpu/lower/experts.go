@@ -10,22 +10,27 @@ import (
 // Products with experts run by one of two ways (shaders/lib/experts.glsl). Where columns
 // are few, each slot, a row and one of its experts, has workgroups of its own, which read
 // the expert's rows once. Where they are many, the slots of an expert are gathered on the
-// device first, in tiles that share what is read.
+// device first, in tiles that share what is read. The heads of MatMulHeads are experts that
+// every row goes to, in their order.
 
 // mostGroups is how many workgroups any device has along an axis.
 const mostGroups = 65535
 
 // experts is what a product with experts has beside a matrix's; zero for that.
 type experts struct {
-	n, used     int // experts, those of a row
-	routes      model.ID
-	stack, skip int // rows of each matrix; the first that are left out
-	out         int // rows that are used
+	n, used     int      // experts, those of a row
+	routes      model.ID // None of heads
+	stack, skip int      // rows of each matrix; the first that are left out
+	out         int      // rows that are used
 	own         bool
 }
 
 func (l *Lowering) expertsOf(s *model.Step) experts {
 	w := l.Plan.Tensors[s.Src[0]]
+	if s.Op == model.MatMulHeads {
+		heads := int(s.Arg[0])
+		return experts{n: heads, used: heads, routes: model.None, stack: w.Rows / heads, out: w.Rows / heads, own: true}
+	}
 	e := experts{n: int(s.Arg[0]), used: l.Plan.Tensors[s.Src[2]].Cols / 2, routes: s.Src[2], skip: int(s.Arg[1])}
 	e.stack, e.out, e.own = w.Rows/e.n, l.Plan.Tensors[s.Dst].Cols/e.used, l.Plan.Tensors[s.Src[1]].Cols != w.Cols
 	return e
@@ -86,16 +91,25 @@ func (k *Kernels) columns(s Shape) uint32 {
 	return bn
 }
 
-// tiling is slots gathered by experts, in tiles of a width.
+// tiling is slots gathered by experts, in tiles of a width, or with a width of 1 what
+// experts they go to.
 type tiling struct {
 	routes model.ID
+	heads  int // where there are no routes
 	width  uint32
+}
+
+func (e *experts) tiling(width uint32) tiling {
+	if e.routes != model.None {
+		return tiling{e.routes, 0, width}
+	}
+	return tiling{e.routes, e.n, width}
 }
 
 // tile has the slots of a product with experts gathered, once for all that are lowered
 // together and have tiles of the same width.
 func (w *lowered) tile() error {
-	if w.s.Op != model.MatMulExperts {
+	if w.s.Op == model.MatMul {
 		return nil
 	}
 	s, err := w.k.shapeOf(w.l, w.s)
@@ -103,11 +117,15 @@ func (w *lowered) tile() error {
 		return err
 	}
 	e := w.l.expertsOf(w.s)
-	t := tiling{e.routes, w.k.columns(s)}
-	if _, ok := w.tiles[t]; ok || t.width == 1 {
+	t := e.tiling(w.k.columns(s))
+	if _, ok := w.tiles[t]; ok || t.heads == 0 && t.width == 1 {
 		return nil
 	}
-	if err := w.k.works("experts"); err != nil {
+	kernel := "experts"
+	if t.heads > 0 {
+		kernel = "heads"
+	}
+	if err := w.k.works(kernel); err != nil {
 		return err
 	}
 	n := uint32(w.rows(w.s.Dst))
@@ -115,8 +133,14 @@ func (w *lowered) tile() error {
 	to := w.scratch((int64(slots+n*uint32(e.used))*4 + 255) &^ 255)
 	w.tiles[t] = to
 	to.Write = true
-	word, _ := count(w.dst)
-	w.launch("experts", []uint32{w.k.local()}, []uint32{uint32(e.n), word, uint32(e.used), t.width, slots},
+	word, rows := count(w.dst)
+	if t.heads > 0 {
+		local := w.k.local()
+		w.launch(kernel, []uint32{local, boolWord(t.width > 1)}, []uint32{uint32(e.n), word, t.width, slots},
+			func(r Run) [3]uint32 { return [3]uint32{ceilDiv(rows(r)*uint32(e.n), local), 1, 1} }, to)
+		return nil
+	}
+	w.launch(kernel, []uint32{w.k.local()}, []uint32{uint32(e.n), word, uint32(e.used), t.width, slots},
 		func(Run) [3]uint32 { return [3]uint32{1, 1, 1} }, to, read(e.routes))
 	return nil
 }
@@ -126,8 +150,8 @@ func (w *lowered) routed(e experts, s Shape) Bind {
 	if e.used == 0 {
 		return Bind{Mem: Inputs0}
 	}
-	if width := w.k.columns(s); width > 1 {
-		return w.tiles[tiling{e.routes, width}]
+	if to, ok := w.tiles[e.tiling(w.k.columns(s))]; ok {
+		return to
 	}
 	return read(e.routes)
 }
@@ -155,9 +179,16 @@ func (w *lowered) combine() error {
 	if err := w.k.works("combine"); err != nil {
 		return err
 	}
+	scaled, scale := len(w.s.Src) > 2, read(w.s.Src[1]) // what is not read is bound to something
+	if scaled {
+		var err error
+		if scale, err = w.vector(w.s.Src[2]); err != nil {
+			return err
+		}
+	}
 	local, cols := w.k.local(), uint32(w.dst.Cols)
 	word, _ := count(w.dst)
-	w.launch("combine", []uint32{local}, []uint32{cols, word, uint32(w.src(1).Cols / 2)}, perRow(w.dst, ceilDiv(cols, local)),
-		write(w.s.Dst), read(w.s.Src[0]), read(w.s.Src[1]))
+	w.launch("combine", []uint32{local, boolWord(scaled)}, []uint32{cols, word, uint32(w.src(1).Cols / 2)}, perRow(w.dst, ceilDiv(cols, local)),
+		write(w.s.Dst), read(w.s.Src[0]), read(w.s.Src[1]), scale)
 	return nil
 }

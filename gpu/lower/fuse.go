@@ -13,7 +13,7 @@ import (
 //
 //	MatMul, Add             a bias or a residual          the matmul adds it
 //	MatMul, MatMul, SwiGLU  gate and up of one type       one matvec of both
-//	RoPE, Store             a key                         written to the cache at once
+//	RoPE, Store             a key, no integers            written to the cache at once
 //
 // A tensor that another step reads as well, or that a trace keeps, stays.
 
@@ -33,7 +33,7 @@ func gather(l *Lowering, at int) *together {
 	for more := true; more && at+t.n < len(l.Plan.Steps); {
 		s := &l.Plan.Steps[at+t.n]
 		switch s.Op {
-		case model.MatMul, model.MatMulExperts, model.RoPE, model.Store:
+		case model.MatMul, model.MatMulHeads, model.MatMulExperts, model.RoPE, model.Store:
 		case model.Add:
 			if l.Plan.Tensors[s.Src[1]].Kind == model.Weight {
 				break
@@ -102,7 +102,7 @@ func (t *together) fuse(k *Kernels) {
 		s := t.step(i)
 		switch s.Op {
 		case model.Store:
-			if r, ok := t.only(s.Src[0], model.RoPE); ok && t.step(r).Arg[0]%2 == 0 && !k.off["rope_store"] {
+			if r, ok := t.only(s.Src[0], model.RoPE); ok && t.step(r).Arg[0]%2 == 0 && !k.off["rope_store"] && !model.InBlocks(t.l.Plan.Tensors[s.Dst].Type) {
 				t.into[i] = r
 			}
 		case model.Add:
@@ -129,7 +129,7 @@ func (t *together) fuse(k *Kernels) {
 func (t *together) pair(k *Kernels, g, u int) bool {
 	a, b := t.step(g), t.step(u)
 	wa, wb := t.l.Weight(a.Src[0]), t.l.Weight(b.Src[0])
-	if a.Src[1] != b.Src[1] || a.Op == model.MatMulExperts && (a.Src[2] != b.Src[2] || a.Arg != b.Arg || len(a.Src)+len(b.Src) > 6) || wa.Type != wb.Type || wa.Rows != wb.Rows || len(wa.Parts) != len(wb.Parts) {
+	if a.Op == model.MatMulHeads || a.Src[1] != b.Src[1] || a.Op == model.MatMulExperts && (a.Src[2] != b.Src[2] || a.Arg != b.Arg || len(a.Src)+len(b.Src) > 6) || wa.Type != wb.Type || wa.Rows != wb.Rows || len(wa.Parts) != len(wb.Parts) {
 		return false
 	}
 	for i := range wa.Parts {
@@ -240,7 +240,9 @@ func (w *lowered) scratch(size int64) Bind {
 }
 
 // isProduct reports whether a step multiplies rows by a weight.
-func isProduct(s *model.Step) bool { return s.Op == model.MatMul || s.Op == model.MatMulExperts }
+func isProduct(s *model.Step) bool {
+	return s.Op == model.MatMul || s.Op == model.MatMulHeads || s.Op == model.MatMulExperts
+}
 
 // packs reports whether a step is a product that takes packed rows.
 func (k *Kernels) packs(l *Lowering, s *model.Step) bool {

@@ -166,7 +166,7 @@ type Run struct {
 // Part is a range of rows of a weight that one binding can hold.
 type Part struct {
 	First, Rows int   // rows of the weight
-	Bytes       int64 // Rows · WeightInfo.RowBytes, rounded up to 16
+	Bytes       int64 // Rows · WeightInfo.RowBytes, rounded up to 16, and TableBytes
 }
 
 // WeightInfo is how a loaded weight lies in device memory.

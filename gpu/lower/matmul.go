@@ -304,15 +304,15 @@ var noAddend = Bind{Mem: Inputs0}
 // product describes the product of a step, without what is fused with it.
 func (w *lowered) product(s *model.Step) (m product, err error) {
 	m = product{s: s, w: s.Src[0], w2: model.None, x: s.Src[1], z: noAddend}
-	if s.Op == model.MatMulExperts {
+	if s.Op != model.MatMul {
 		m.experts = w.l.expertsOf(s)
-		if len(s.Src) > 3 {
-			bias := w.l.Weight(s.Src[3])
-			if bias.Type != quant.F32 || len(bias.Parts) != 1 {
-				return m, model.Unsupported(fmt.Errorf("gpu: biases of experts of %d × %d %s in %d parts", bias.Rows, bias.Cols, bias.Type, len(bias.Parts)))
-			}
-			m.add, m.z, m.pitch = 2, Bind{Mem: WeightOf, Tensor: s.Src[3]}, bias.RowBytes/4
+	}
+	if s.Op == model.MatMulExperts && len(s.Src) > 3 {
+		bias := w.l.Weight(s.Src[3])
+		if bias.Type != quant.F32 || len(bias.Parts) != 1 {
+			return m, model.Unsupported(fmt.Errorf("gpu: biases of experts of %d × %d %s in %d parts", bias.Rows, bias.Cols, bias.Type, len(bias.Parts)))
 		}
+		m.add, m.z, m.pitch = 2, Bind{Mem: WeightOf, Tensor: s.Src[3]}, bias.RowBytes/4
 	}
 	return m, nil
 }

@@ -1,6 +1,10 @@
 package lower
 
-import "eclat/loader/quant"
+import (
+	"encoding/binary"
+
+	"eclat/loader/quant"
+)
 
 // Kernels read weights in quads of 16 bytes. Q4_K and Q5_K blocks are whole quads
 // and lie as in the file. The rows of the others are packed at upload: floats are padded
@@ -30,8 +34,11 @@ var planesOf = map[quant.Type][]plane{
 	quant.TQ2_0:   {{0, 64}, {64, 2}},
 	quant.IQ2_XXS: {{2, 64}, {0, 2}},
 	quant.IQ2_XS:  {{2, 64}, {66, 8}, {0, 2}},
+	quant.IQ2_S:   {{2, 80}, {0, 2}},
 	quant.IQ3_XXS: {{2, 96}, {0, 2}},
 	quant.IQ3_S:   {{2, 64}, {66, 8}, {74, 32}, {106, 4}, {0, 2}},
+	quant.IQ1_S:   {{2, 48}, {0, 2}},
+	quant.IQ1_M:   {{0, 48}, {48, 8}},
 }
 
 // Repack returns the device layout of a weight type, nil for the file's own.
@@ -53,6 +60,21 @@ func (k *Kernels) Repack(t quant.Type) *Repack {
 		return planes(block, size, list)
 	}
 	return nil
+}
+
+// TableBytes is how long the table is that lies behind the rows of each part of a weight of
+// a type with a grid: whole quads; 0 for another type.
+func TableBytes(t quant.Type) int {
+	_, points := quant.GridOf(t)
+	return 2 * len(points)
+}
+
+// PutTable writes it to dst.
+func PutTable(dst []byte, t quant.Type) {
+	_, points := quant.GridOf(t)
+	for i, x := range points {
+		binary.LittleEndian.PutUint16(dst[2*i:], x)
+	}
 }
 
 // planes packs a row of blocks of so many elements and bytes.

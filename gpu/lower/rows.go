@@ -121,8 +121,12 @@ func (w *lowered) layernorm() error {
 		local = min(128, uint32(w.k.dev.MaxGroupInvocations))
 	}
 	word, _ := count(w.dst)
-	w.launch("layernorm", []uint32{local}, []uint32{cols, w.s.Arg[0], word, FloatWord(float32(1 / float64(cols)))},
-		perRow(w.dst, 1), write(w.s.Dst), read(w.s.Src[0]), weight)
+	group, own := w.s.Arg[1], uint32(0)
+	if w.src(1).Cols > int(group) {
+		own = group
+	}
+	w.launch("layernorm", []uint32{local}, []uint32{cols, w.s.Arg[0], word, FloatWord(float32(1 / float64(group))), group, own},
+		perRow(w.dst, cols/group), write(w.s.Dst), read(w.s.Src[0]), weight)
 	return nil
 }
 
@@ -221,6 +225,9 @@ func (w *lowered) rope() error {
 }
 
 func (w *lowered) store() error {
+	if model.InBlocks(w.dst.Type) {
+		return w.storeBlocks()
+	}
 	if err := w.k.works("store"); err != nil {
 		return err
 	}
@@ -230,6 +237,18 @@ func (w *lowered) store() error {
 	local, cols := w.k.local(), uint32(w.dst.Cols)
 	w.launch("store", []uint32{local, boolWord(w.wide(w.s.Dst))}, []uint32{cols, w.l.In.Pos, w.table(w.s.Dst)},
 		perRow(w.src(0), ceilDiv((cols+1)/2, local)),
+		Bind{Mem: KeptIn, Tensor: w.s.Dst, Write: true}, read(w.s.Src[0]))
+	return nil
+}
+
+// storeBlocks is store to memory of integers, a block of 32 an invocation.
+func (w *lowered) storeBlocks() error {
+	if err := w.k.works("store_blocks"); err != nil {
+		return err
+	}
+	local, cols := w.k.local(), uint32(w.dst.Cols)
+	w.launch("store_blocks", []uint32{local, boolWord(w.dst.Type == quant.Q4_0)}, []uint32{cols, w.l.In.Pos, w.table(w.s.Dst)},
+		perRow(w.src(0), ceilDiv(cols/numerics.BlockLen, local)),
 		Bind{Mem: KeptIn, Tensor: w.s.Dst, Write: true}, read(w.s.Src[0]))
 	return nil
 }

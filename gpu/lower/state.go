@@ -72,3 +72,15 @@ func (w *lowered) slice() error {
 		perRow(w.dst, ceilDiv(cols, local)), write(w.s.Dst), read(w.s.Src[0]))
 	return nil
 }
+
+func (w *lowered) join() error {
+	if err := w.k.works("join"); err != nil {
+		return err
+	}
+	local, cols, heads := w.k.local(), uint32(w.dst.Cols), w.s.Arg[0]
+	x, y := uint32(w.src(0).Cols), uint32(w.src(1).Cols)
+	word, _ := count(w.dst)
+	w.launch("join", []uint32{local}, []uint32{cols, x, y, x / heads, (cols - x) / heads, word},
+		perRow(w.dst, ceilDiv(cols, local)), write(w.s.Dst), read(w.s.Src[0]), read(w.s.Src[1]))
+	return nil
+}

@@ -51,12 +51,16 @@ func CreateIn(root *os.Root, name string, o Options) (*File, error) { return cre
 
 func create(d dir, name string, o Options) (*File, error) {
 	const attempts = 100 // of a name that nobody has
+	perm := fs.FileMode(0o666)
+	if o.Mode != 0 {
+		perm = o.Mode.Perm() // nobody reads half of what they may not read whole
+	}
 	for i := 0; ; i++ {
 		temp := o.Temp
 		if temp == "" {
 			temp = fmt.Sprintf("%s.%08x.part", name, rand.Uint32())
 		}
-		f, err := d.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		f, err := d.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 		if o.Temp == "" && errors.Is(err, fs.ErrExist) && i < attempts {
 			continue
 		}

@@ -193,7 +193,16 @@ func TestMode(t *testing.T) {
 	}
 	for _, c := range []struct{ mode, want fs.FileMode }{{0, st.Mode()}, {0o444, 0o444}, {0o600, 0o600}} {
 		path := filepath.Join(dir, "a")
-		if err := atomicfile.Write(path, atomicfile.Options{Mode: c.mode}, text("x")); err != nil {
+		if err := atomicfile.Write(path, atomicfile.Options{Mode: c.mode}, func(w io.Writer) error {
+			temp, _ := filepath.Glob(path + ".*.part")
+			if len(temp) != 1 {
+				t.Fatalf("temporary files: %q", temp)
+			}
+			if st, err := os.Stat(temp[0]); err != nil || st.Mode()&^c.want != 0 {
+				t.Errorf("mode %v, while it is written %v, %v", c.mode, st.Mode(), err)
+			}
+			return text("x")(w)
+		}); err != nil {
 			t.Fatal(err)
 		}
 		if st, err := os.Stat(path); err != nil || st.Mode() != c.want {

@@ -2,10 +2,12 @@ package quant
 
 import (
 	_ "embed"
+	"encoding/binary"
 	"fmt"
 	"math/bits"
 	"strconv"
 	"strings"
+	"unsafe"
 )
 
 // Types with a grid take four or eight elements at a time from a table of the points that
@@ -53,35 +55,52 @@ func GridOf(t Type) (name string, points []uint16) {
 }
 
 var (
-	gridIQ2XXS = points[[8]int8]("iq2_xxs", levelsIQ2)
-	gridIQ2XS  = points[[8]int8]("iq2_xs", levelsIQ2)
-	gridIQ2S   = points[[8]int8]("iq2_s", levelsIQ2)
-	gridIQ3XXS = points[[4]int8]("iq3_xxs", []int8{4, 12, 20, 28, 36, 44, 52, 62})
-	gridIQ3S   = points[[4]int8]("iq3_s", []int8{1, 3, 5, 7, 9, 11, 13, 15})
-	gridIQ1    = points[[8]int8]("iq1", []int8{-1, 0, 1})
+	gridIQ2XXS = points("iq2_xxs", levelsIQ2)
+	gridIQ2XS  = points("iq2_xs", levelsIQ2)
+	gridIQ2S   = points("iq2_s", levelsIQ2)
+	gridIQ3XXS = points("iq3_xxs", []int8{4, 12, 20, 28, 36, 44, 52, 62})
+	gridIQ3S   = points("iq3_s", []int8{1, 3, 5, 7, 9, 11, 13, 15})
+	gridUp     = points("iq1", []int8{-7, 1, 9}) // −1, 0, 1 and an eighth, eight times
+	gridDown   = points("iq1", []int8{-9, -1, 7})
 
 	levelsIQ2 = []int8{8, 25, 43}
 )
 
-// points are those of a grid with the levels put in.
-func points[P [4]int8 | [8]int8](name string, levels []int8) []P {
-	out := make([]P, len(grids[name]))
+// points are those of a grid with the levels put in: a byte an element, the first the
+// lowest. Eight elements are a word; where a point has four, the upper half is zero.
+func points(name string, levels []int8) []uint64 {
+	out, width := make([]uint64, len(grids[name])), 2 // bits that count a level
+	if len(levels) > 4 {
+		width = 4
+	}
 	for i, x := range grids[name] {
-		width := 16 / len(out[i])
-		for j := range len(out[i]) {
-			out[i][j] = levels[x>>(j*width)&(1<<width-1)]
+		for j := range 16 / width {
+			out[i] |= uint64(uint8(levels[x>>(j*width)&(1<<width-1)])) << (8 * j)
 		}
 	}
 	return out
 }
 
-// signed reads elements at, at+1 … whose magnitudes are a point and whose signs are the
-// low bits of signs, set where negative.
-func (v *Ints) signed(at int, point []int8, signs byte) {
-	for j, q := range point {
-		m := -int8(signs >> j & 1) // −1 where negative: no branch, for signs are as chance has them
-		v.Q[at+j] = (q ^ m) - m
+// negative has ones in the bytes whose bits of a byte are set.
+var negative = func() (m [256]uint64) {
+	for s := range m {
+		for j := range 8 {
+			m[s] |= uint64(s>>j&1*0xff) << (8 * j)
+		}
 	}
+	return m
+}()
+
+// eight writes elements at … at+7.
+func (v *Ints) eight(at int, word uint64) {
+	binary.LittleEndian.PutUint64(unsafe.Slice((*byte)(unsafe.Pointer(&v.Q[at : at+8][0])), 8), word)
+}
+
+// signed writes eight elements whose magnitudes are a word and whose signs are bits, set
+// where negative. No magnitude is 0, so that no byte carries into the next.
+func (v *Ints) signed(at int, word uint64, signs byte) {
+	m := negative[signs]
+	v.eight(at, word^m+m&0x0101010101010101)
 }
 
 // signs7 makes eight signs of the low seven bits: an even number of them is negative.

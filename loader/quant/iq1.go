@@ -7,12 +7,10 @@ import "encoding/binary"
 
 // eighths reads eight elements from a place in the grid.
 func (v *Ints) eighths(at, place int, down bool) {
-	move := int8(1)
 	if down {
-		move = -1
-	}
-	for j, q := range gridIQ1[place] {
-		v.Q[at+j] = 8*q + move
+		v.eight(at, gridDown[place])
+	} else {
+		v.eight(at, gridUp[place])
 	}
 }
 

@@ -18,7 +18,7 @@ func intsIQ2_XXS(v *Ints, src []byte) {
 		more := binary.LittleEndian.Uint32(src[4:])
 		v.scale(g, scaleIQ2(d, byte(more>>28)))
 		for l := range 4 {
-			v.signed(32*g+8*l, gridIQ2XXS[src[l]][:], signs7(more>>(7*l)))
+			v.signed(32*g+8*l, gridIQ2XXS[src[l]], signs7(more>>(7*l)))
 		}
 	}
 }
@@ -34,7 +34,7 @@ func intsIQ2_XS(v *Ints, src []byte) {
 	v.Halves = true
 	for i := range 32 {
 		q := binary.LittleEndian.Uint16(src[2+2*i:])
-		v.signed(8*i, gridIQ2XS[q&511][:], signs7(uint32(q>>9)))
+		v.signed(8*i, gridIQ2XS[q&511], signs7(uint32(q>>9)))
 	}
 }
 
@@ -50,6 +50,6 @@ func intsIQ2_S(v *Ints, src []byte) {
 	v.Halves = true
 	for i := range 32 {
 		at := int(src[2+i]) | int(src[66+i/4]>>(i%4*2)&3)<<8
-		v.signed(8*i, gridIQ2S[at][:], src[34+i])
+		v.signed(8*i, gridIQ2S[at], src[34+i])
 	}
 }

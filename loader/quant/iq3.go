@@ -14,9 +14,8 @@ func intsIQ3_XXS(v *Ints, src []byte) {
 		more := binary.LittleEndian.Uint32(src[66+4*g:])
 		v.scale(g, d*float32(2*(more>>28)+1)/4)
 		for l := range 4 {
-			at, signs := src[2+8*g+2*l:][:2], signs7(more>>(7*l))
-			v.signed(32*g+8*l, gridIQ3XXS[at[0]][:], signs)
-			v.signed(32*g+8*l+4, gridIQ3XXS[at[1]][:], signs>>4)
+			at := src[2+8*g+2*l:][:2]
+			v.signed(32*g+8*l, gridIQ3XXS[at[0]]|gridIQ3XXS[at[1]]<<32, signs7(more>>(7*l)))
 		}
 	}
 }
@@ -31,9 +30,10 @@ func intsIQ3_S(v *Ints, src []byte) {
 	d := half(src)
 	for g := range 8 {
 		v.scale(g, d*float32(2*(src[106+g/2]>>(g%2*4)&15)+1))
-		for l := range 8 {
-			at := int(src[2+8*g+l]) | int(src[66+g]>>l&1)<<8
-			v.signed(32*g+4*l, gridIQ3S[at][:], src[74+4*g+l/2]>>(l%2*4))
+		for l := range 4 {
+			at, ninth := src[2+8*g+2*l:][:2], int(src[66+g])>>(2*l)
+			lo, hi := gridIQ3S[int(at[0])|ninth&1<<8], gridIQ3S[int(at[1])|ninth>>1&1<<8]
+			v.signed(32*g+8*l, lo|hi<<32, src[74+4*g+l])
 		}
 	}
 }

@@ -23,7 +23,9 @@ var architectures = []architecture{
 	llama, qwen2, qwen3, mistral3, gemma, gemma2, gemma3, phi3, granite, smolLM3, glm4, olmo2, exaone4, seedOSS,
 	ernie4_5, hunyuanDense, cohere2, gemma4,
 	qwen35, qwen35moe, qwen3next, lfm2, lfm2moe, nemotronH, graniteHybrid,
-	qwen3moe, qwen2moe, glm4moe, ernie4_5moe, hunyuanMoE, minimaxM2,
+	qwen3moe, qwen2moe, glm4moe, ernie4_5moe, hunyuanMoE, minimaxM2, deepseek2, mistral4,
+	gptOSS, graniteMoE, nemotronHMoE, qwen2vl, qwen3vl, qwen3vlmoe,
+	stableLM, starcoder2, nemotron, bitnet, falconH1,
 }
 
 // Open reads and checks the configuration of an open file. A file that is not a

@@ -89,7 +89,7 @@ func TestConfig(t *testing.T) {
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("config %+v, want %+v", c, want)
 	}
-	if n := m.PositionBytes(); n != 2*2*(32+32)*2 {
+	if n := m.PositionBytes(model.CacheF16, model.CacheF16); n != 2*2*(32+32)*2 {
 		t.Errorf("a position takes %d bytes", n)
 	}
 }

@@ -88,9 +88,14 @@ func (k block) add(branch string, c *model.Config, x, y model.ID) model.ID {
 // selfAttention is attention of the rows of x among each other, through attn_output:
 // (n, n_embd).
 func (k block) selfAttention(x model.ID, nEmbd int, p prepare) model.ID {
+	return k.linear("attn_output", k.heads(x, p), nEmbd)
+}
+
+// heads is what selfAttention's heads make of x, before attn_output.
+func (k block) heads(x model.ID, p prepare) model.ID {
 	q := p(k, "q", k.queries(x))
 	key := p(k, "k", k.keys(x))
-	return k.linear("attn_output", k.attend(q, key, k.values(x)), nEmbd)
+	return k.attend(q, key, k.values(x))
 }
 
 // queries, keys and values are the projections of x by attn_q, attn_k and attn_v, or by
@@ -118,6 +123,7 @@ func (k block) projection(part string, x model.ID, first, n int) model.ID {
 func (k block) rowsOf(whole, part string, x model.ID, rows, first, n int) model.ID {
 	b := k.b
 	y := b.MatMul(k.name(part), b.RowsOf(k.name(whole+".weight"), rows, b.Cols(x), first, n), x)
+	y = k.scaled(whole, part, y)
 	if bias := k.name(whole + ".bias"); b.Has(bias) {
 		return b.Add(k.name(part+"+bias"), y, b.ElementsOf(bias, rows, first, n))
 	}

@@ -42,6 +42,11 @@ func dense(family string) *ggufwrite.File {
 			add("post_attention_norm.weight", 64)
 		case "cohere2":
 			drop("ffn_norm.weight")
+		case "starcoder2", "nemotron":
+			drop("ffn_gate.weight")
+		case "bitnet":
+			add("attn_sub_norm.weight", 128)
+			add("ffn_sub_norm.weight", 96)
 		}
 		switch family {
 		case "olmo2":
@@ -50,7 +55,7 @@ func dense(family string) *ggufwrite.File {
 		case "exaone4":
 			heads(32, 32)
 			drop("attn_norm.weight", "ffn_norm.weight")
-		case "qwen3", "gemma3", "hunyuan-dense", "gemma4":
+		case "qwen3", "gemma3", "hunyuan-dense", "gemma4", "qwen3vl":
 			heads(32, 32)
 		case "phi3":
 			drop("attn_q.weight", "attn_k.weight", "attn_v.weight", "ffn_gate.weight")
@@ -80,13 +85,18 @@ func dense(family string) *ggufwrite.File {
 		set("attention.sliding_window", uint32(16))
 	case "granite":
 		set("logit_scale", float32(8))
+	case "qwen2vl":
+		set("rope.dimension_sections", []int32{4, 6, 6, 0})
+	case "qwen3vl":
+		set("rope.dimension_sections", []int32{6, 5, 5, 0})
 	}
 	return f
 }
 
 // denseFamilies are those of whose files dense knows.
 var denseFamilies = []string{"llama", "qwen2", "qwen3", "mistral3", "gemma", "gemma2", "gemma3", "phi3", "granite", "smollm3", "glm4",
-	"olmo2", "exaone4", "seed_oss", "ernie4_5", "hunyuan-dense", "cohere2", "gemma4"}
+	"olmo2", "exaone4", "seed_oss", "ernie4_5", "hunyuan-dense", "cohere2", "gemma4",
+	"starcoder2", "nemotron", "stablelm", "bitnet", "qwen2vl", "qwen3vl"}
 
 func TestDenseFamilies(t *testing.T) {
 	for _, family := range denseFamilies {
@@ -103,7 +113,8 @@ func TestDenseFamilies(t *testing.T) {
 			f := dense(family)
 			remove(f, x.Name)
 			_, err := openBytes(t, f)
-			optional := x.Name == "output.weight" || family == "gemma4" && strings.HasSuffix(x.Name, "attn_v.weight") // what attn_k gives
+			optional := x.Name == "output.weight" || family == "stablelm" && strings.HasSuffix(x.Name, "ffn_norm.weight") || // branches side by side
+				family == "gemma4" && strings.HasSuffix(x.Name, "attn_v.weight") // what attn_k gives
 			if (err == nil) != optional {
 				t.Errorf("%s without %s: %v", family, x.Name, err)
 			}
@@ -151,6 +162,10 @@ func TestDenseConfig(t *testing.T) {
 		{"granite", "attention.scale", float32(0.31), func(c *model.Config) (any, any) { return c.AttnScale, float32(0.31) }},
 		{"cohere2", "logit_scale", float32(0.25), func(c *model.Config) (any, any) { return c.LogitScale, float32(0.25) }},
 		{"cohere2", "attention.sliding_window_pattern", uint32(2), layer(1, func(k *model.Block) any { return k.NoRope }, true)},
+		{"starcoder2", "", nil, func(c *model.Config) (any, any) { return [2]any{c.Act, c.Ungated}, [2]any{model.GELU, true} }},
+		{"nemotron", "attention.layer_norm_epsilon", float32(0.5), func(c *model.Config) (any, any) {
+			return [4]any{c.Act, c.Ungated, c.LayerNorm, c.RMSEps}, [4]any{model.ReLU2, true, true, float32(0.5)}
+		}},
 		{"mistral3", "attention.temperature_scale", float32(0.5), func(c *model.Config) (any, any) {
 			return [2]float64{c.Rope.Warm, float64(c.Rope.Every)}, [2]float64{0.5, 128}
 		}},
@@ -247,7 +262,12 @@ func TestUnsoundFamilies(t *testing.T) {
 		{"gemma4", "attention.shared_kv_layers", uint32(1), "1 of 2 layers"},
 		{"gemma4", "attention.shared_kv_layers", uint32(1 << 31), "of 2 layers"},
 		{"gemma4", "rope.dimension_count_swa", uint32(33), "33 rotary dimensions"},
-		{"gemma4", "expert_count", uint32(4), "a mixture of 4 experts"},
+		{"starcoder2", "attention.layer_norm_epsilon", float32(-1), "-1 is not from 0 to 1"},
+		{"nemotron", "rope.dimension_count", uint32(34), "34 rotary dimensions"},
+		{"qwen2vl", "rope.dimension_sections", []int32{4, 6, 5, 1}, "no text turns"},
+		{"qwen2vl", "rope.dimension_sections", []int32{4, 6}, "not three or four numbers"},
+		{"qwen2vl", "rope.dimension_sections", []int32{0, 0, 0, 0}, "no text turns"},
+		{"qwen3vl", "rope.dimension_sections", []int32{4, 6, 6, 0}, "no text turns"},
 	} {
 		f := dense(c.family)
 		f.Set(c.family+"."+c.key, c.v)
@@ -281,6 +301,31 @@ func TestUnsoundFamilies(t *testing.T) {
 	f.Add("blk.0.attn_sinks.weight", quant.F32, []int{3}, make([]float32, 3))
 	if _, err := openBytes(t, f); err == nil || !strings.Contains(err.Error(), "attn_sinks") {
 		t.Errorf("three sinks for four heads: %v", err)
+	}
+}
+
+// TestFactorsOfWeights: a weight may have a factor of its own, of one element.
+func TestFactorsOfWeights(t *testing.T) {
+	for _, name := range []string{"blk.0.attn_q", "blk.1.ffn_down", "output"} {
+		f := dense("llama")
+		f.Add(name+".scale", quant.F32, []int{1}, []float32{1.5})
+		m, err := openBytes(t, f)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		p, err := m.Describe(m.Whole(), model.Room{Pages: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(p.Steps, func(s model.Step) bool { return s.Op == model.Mul && p.Tensors[s.Src[1]].Name == name+".scale" }) {
+			t.Errorf("nothing is multiplied by %s.scale", name)
+		}
+		f = dense("llama")
+		f.Add(name+".scale", quant.F32, []int{2}, []float32{1, 2})
+		if _, err := openBytes(t, f); err == nil || !strings.Contains(err.Error(), name+".scale") {
+			t.Errorf("two factors of %s: %v", name, err)
+		}
 	}
 }
 

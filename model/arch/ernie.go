@@ -9,6 +9,7 @@ var ernie4_5moe = architecture{
 	name: "ernie4_5-moe",
 	read: func(r *reader) model.Config {
 		c := r.transformer()
+		r.drafts(&c)
 		c.Experts = r.experts(r.size("expert_feed_forward_length", maxWidth), model.Routing{Norm: true})
 		if r.count("expert_shared_feed_forward_length") > 0 {
 			c.Experts.NFFShared = r.size("expert_shared_feed_forward_length", maxWidth)

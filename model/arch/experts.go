@@ -62,6 +62,15 @@ func (r *reader) expertWidth(nFF int) int {
 	return r.sizeOr("expert_feed_forward_length", maxWidth, max(1, nFF/int(max(1, min(r.count("expert_used_count"), model.MaxExperts)))))
 }
 
+// sharedWidth is the width of the experts that all rows go to, each of one width.
+func (r *reader) sharedWidth(width int) int {
+	n := width * int(min(r.count("expert_shared_count"), model.MaxExperts))
+	if n > maxWidth {
+		r.fail("expert_shared_count", "shared experts of %d elements, the limit is %d", n, maxWidth)
+	}
+	return n
+}
+
 // denseAt makes the layers that dense says dense.
 func denseAt(c *model.Config, dense func(l int) bool) {
 	some := false
@@ -80,23 +89,44 @@ func denseAt(c *model.Config, dense func(l int) bool) {
 
 // mixture is a layer of experts: (n, n_embd).
 func (k block) mixture(x model.ID, nEmbd int) model.ID {
-	e, bias := &k.Experts, model.None
-	if name := k.name("exp_probs_b.bias"); k.b.Has(name) {
-		bias = k.b.Weight(name, 1, e.N)
+	in, nOut := x, nEmbd
+	if n := k.Experts.NLatent; n > 0 {
+		in, nOut = k.linear("ffn_latent_down", x, n), n
 	}
-	routes := k.b.Route(k.name("routes"), k.linear("ffn_gate_inp", x, e.N), bias, e.Routing)
-	gate, up := "ffn_gate_exps", "ffn_up_exps"
-	of, first := e.NFF, 0
-	if both := "ffn_gate_up_exps"; k.b.Has(k.name(both + ".weight")) {
-		gate, up, of, first = both, both, 2*e.NFF, e.NFF
+	y := k.routed(x, in, nOut)
+	if k.Experts.NLatent > 0 {
+		y = k.linear("ffn_latent_up", y, nEmbd)
 	}
-	h := k.b.SwiGLU(k.name("swiglu_exps"),
-		k.expert("ffn_gate_exps", gate, x, routes, of, 0, e.NFF), k.expert("ffn_up_exps", up, x, routes, of, first, e.NFF))
-	y := k.b.Combine(k.name("experts"), k.expert("ffn_down_exps", "ffn_down_exps", h, routes, nEmbd, 0, nEmbd), routes)
-	if e.NFFShared > 0 {
+	if k.Experts.NFFShared > 0 {
 		y = k.b.Add(k.name("experts+shared"), y, k.shared(x, nEmbd))
 	}
 	return y
+}
+
+// routed is what a row's experts make of x, (n, nOut), the row's place in router saying
+// which they are. What an expert answers may have a factor of its own, in
+// ffn_down_exps.scale.
+func (k block) routed(router, x model.ID, nOut int) model.ID {
+	b, e, bias, scale := k.b, &k.Experts, model.None, model.None
+	if name := k.name("exp_probs_b.bias"); b.Has(name) {
+		bias = b.Weight(name, 1, e.N)
+	}
+	if name := k.name("ffn_down_exps.scale"); b.Has(name) {
+		scale = b.Weight(name, 1, e.N)
+	}
+	routes := b.Route(k.name("routes"), k.linear("ffn_gate_inp", router, e.N), bias, e.Routing)
+	var h model.ID
+	if k.Ungated {
+		h = k.activated("_exps", k.expert("ffn_up_exps", "ffn_up_exps", x, routes, e.NFF, 0, e.NFF))
+	} else {
+		gate, up, of, first := "ffn_gate_exps", "ffn_up_exps", e.NFF, 0
+		if both := "ffn_gate_up_exps"; b.Has(k.name(both + ".weight")) {
+			gate, up, of, first = both, both, 2*e.NFF, e.NFF
+		}
+		h = k.gated("_exps", k.expert("ffn_gate_exps", gate, x, routes, of, 0, e.NFF), k.expert("ffn_up_exps", up, x, routes, of, first, e.NFF))
+	}
+	y := k.expert("ffn_down_exps", "ffn_down_exps", h, routes, nOut, 0, nOut)
+	return b.Combine(k.name("experts"), y, routes, scale)
 }
 
 // expert is the product of x with rows first … first+m−1 of each row's experts, whose
@@ -110,6 +140,9 @@ func (k block) expert(name, part string, x, routes model.ID, of, first, m int) m
 	if b := k.name(part + ".bias"); k.b.Has(b) {
 		bias = k.b.Weight(b, n, of)
 	}
+	if scale := k.name(part + ".scale"); k.b.Has(scale) && part != "ffn_down_exps" {
+		k.b.Unsupported("%s: a factor of each expert before the activation is not supported", scale)
+	}
 	return k.b.MatMulExperts(k.name(name), k.b.Experts(k.name(part+".weight"), n, of, cols), x, routes, bias, n, first, m)
 }
 
@@ -119,7 +152,7 @@ func (k block) shared(x model.ID, nEmbd int) model.ID {
 	if k.Experts.Gated {
 		r := k.b.Route(k.name("shared_gate"), k.linear("ffn_gate_inp_shexp", x, 1), model.None,
 			model.Routing{Used: 1, Gating: model.SigmoidEach, Scale: 1, Groups: 1, GroupsUsed: 1})
-		y = k.b.Combine(k.name("shared"), y, r)
+		y = k.b.Combine(k.name("shared"), y, r, model.None)
 	}
 	return y
 }

@@ -24,18 +24,26 @@ func mixed(family string) *ggufwrite.File {
 	set("expert_used_count", uint32(2))
 	ff, shared, first := 96, 0, 0
 	switch family {
-	case "qwen3moe", "qwen2moe", "glm4moe", "ernie4_5-moe":
+	case "qwen3moe", "qwen3vlmoe", "qwen2moe", "glm4moe", "ernie4_5-moe", "gpt-oss":
 		ff = 24
 		set("expert_feed_forward_length", uint32(ff))
 	}
 	switch family {
-	case "qwen2moe", "ernie4_5-moe", "hunyuan-moe":
+	case "qwen2moe", "ernie4_5-moe", "hunyuan-moe", "granitemoe":
 		shared = 40
 		set("expert_shared_feed_forward_length", uint32(shared))
 	case "glm4moe":
 		shared = 2 * ff
 		set("expert_shared_count", uint32(2))
 		set("expert_weights_norm", true)
+	}
+	switch family {
+	case "granitemoe":
+		set("logit_scale", float32(4))
+	case "qwen3vlmoe":
+		set("rope.dimension_sections", []int32{6, 5, 5})
+	case "gpt-oss":
+		set("attention.sliding_window", uint32(16))
 	}
 	if family == "glm4moe" || family == "ernie4_5-moe" {
 		first = 1
@@ -44,15 +52,18 @@ func mixed(family string) *ggufwrite.File {
 	add := func(l int, name string, dims ...int) { replace(f, blk(l, name), quant.F32, dims...) }
 	for l := range 2 {
 		switch family {
-		case "qwen3moe", "hunyuan-moe":
+		case "qwen3moe", "qwen3vlmoe", "hunyuan-moe":
 			add(l, "attn_q_norm.weight", 32)
 			add(l, "attn_k_norm.weight", 32)
 		case "minimax-m2":
 			add(l, "attn_q_norm.weight", 128)
 			add(l, "attn_k_norm.weight", 64)
-		case "glm4moe":
+		case "glm4moe", "gpt-oss":
 			remove(f, blk(l, "ffn_norm.weight"))
 			add(l, "post_attention_norm.weight", 64)
+		}
+		if family == "gpt-oss" {
+			add(l, "attn_sinks.weight", 4)
 		}
 		if l < first {
 			continue
@@ -76,7 +87,7 @@ func mixed(family string) *ggufwrite.File {
 	return f
 }
 
-var families = []string{"llama", "qwen3moe", "qwen2moe", "glm4moe", "ernie4_5-moe", "hunyuan-moe", "minimax-m2"}
+var families = []string{"llama", "qwen3moe", "qwen2moe", "glm4moe", "ernie4_5-moe", "hunyuan-moe", "minimax-m2", "gpt-oss", "granitemoe", "qwen3vlmoe"}
 
 // TestExpertFamilies: what each family makes of a sound file, and that no tensor of it
 // may be missing or of another shape.
@@ -89,6 +100,9 @@ func TestExpertFamilies(t *testing.T) {
 		"ernie4_5-moe": {NFF: 24, NFFShared: 40, Routing: model.Routing{Norm: true}},
 		"hunyuan-moe":  {NFF: 96, NFFShared: 40, Routing: model.Routing{Norm: true}},
 		"minimax-m2":   {NFF: 96, Routing: model.Routing{Norm: true}},
+		"gpt-oss":      {NFF: 24, Routing: model.Routing{Gating: model.SoftmaxChosen}},
+		"granitemoe":   {NFF: 96, NFFShared: 40, Routing: model.Routing{Norm: true}},
+		"qwen3vlmoe":   {NFF: 24, Routing: model.Routing{Norm: true}},
 	}
 	for _, family := range families {
 		m, err := openBytes(t, mixed(family))
@@ -153,6 +167,78 @@ func TestFusedExperts(t *testing.T) {
 	}
 }
 
+// gemma4Mixed describes a sound file of Gemma 4 with experts.
+func gemma4Mixed() *ggufwrite.File {
+	f := dense("gemma4")
+	f.Set("gemma4.expert_count", uint32(4))
+	f.Set("gemma4.expert_used_count", uint32(2))
+	f.Set("gemma4.expert_feed_forward_length", uint32(24))
+	for l := range 2 {
+		add := func(name string, dims ...int) { replace(f, blk(l, name), quant.F32, dims...) }
+		for _, name := range []string{"pre_ffw_norm_2", "post_ffw_norm_1", "post_ffw_norm_2"} {
+			add(name+".weight", 64)
+		}
+		add("ffn_gate_inp.weight", 64, 4)
+		add("ffn_gate_inp.scale", 64)
+		add("ffn_gate_up_exps.weight", 64, 48, 4)
+		add("ffn_down_exps.weight", 24, 64, 4)
+		add("ffn_down_exps.scale", 4)
+	}
+	return f
+}
+
+// TestGemma4Experts: they lie beside the dense layer; each of their tensors counts but the
+// factors of their answers.
+func TestGemma4Experts(t *testing.T) {
+	m, err := openBytes(t, gemma4Mixed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := m.Describe(m.Whole(), model.Room{Pages: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dense, sums := 0, 0
+	for _, s := range p.Steps {
+		switch name := p.Tensors[s.Dst].Name; {
+		case strings.HasSuffix(name, ".ffn_down"):
+			dense++
+		case s.Op == model.Combine && len(s.Src) == 3:
+			sums++
+		}
+	}
+	if dense != 2 || sums != 2 {
+		t.Errorf("%d dense layers and %d of experts with factors, of two layers", dense, sums)
+	}
+	for _, x := range gemma4Mixed().Tensors {
+		if !strings.Contains(x.Name, "exps") && !strings.Contains(x.Name, "ffw_norm") && !strings.Contains(x.Name, "ffn_gate_inp") {
+			continue
+		}
+		f := gemma4Mixed()
+		remove(f, x.Name)
+		if _, err := openBytes(t, f); (err == nil) != strings.HasSuffix(x.Name, "exps.scale") {
+			t.Errorf("without %s: %v", x.Name, err)
+		}
+		f = gemma4Mixed()
+		replace(f, x.Name, quant.F32, append([]int{x.Dims[0] + 1}, x.Dims[1:]...)...)
+		if _, err := openBytes(t, f); err == nil || !strings.Contains(err.Error(), x.Name) {
+			t.Errorf("with another shape of %s: %v", x.Name, err)
+		}
+	}
+}
+
+// TestFactorsOfExperts: a factor of each expert is known behind its last product alone.
+func TestFactorsOfExperts(t *testing.T) {
+	for name, sound := range map[string]bool{"ffn_down_exps.scale": true, "ffn_gate_exps.scale": false, "ffn_up_exps.scale": false} {
+		f := mixed("qwen3moe")
+		replace(f, blk(1, name), quant.F32, 4)
+		_, err := openBytes(t, f)
+		if (err == nil) != sound || !sound && (!errors.As(err, new(model.UnsupportedError)) || !strings.Contains(err.Error(), name)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestUnsoundExperts changes one thing in a sound file; the error names the field.
 func TestUnsoundExperts(t *testing.T) {
 	for _, c := range []struct {
@@ -177,6 +263,14 @@ func TestUnsoundExperts(t *testing.T) {
 		{"qwen3moe", "expert_group_count", uint32(3), []string{"expert_group_count", "3 groups of 4"}},
 		{"qwen3moe", "expert_group_count", uint32(4), []string{"expert_group_count"}},
 		{"qwen3moe", "expert_group_count", uint32(2), []string{"expert_group_used_count", "missing"}},
+		{"gpt-oss", "attention.sliding_window", uint32(0), []string{"attention.sliding_window", "from 1"}},
+		{"gpt-oss", "attention.sliding_window_pattern", []bool{true}, []string{"attention.sliding_window_pattern", "2 layers"}},
+		{"gpt-oss", "expert_feed_forward_length", uint32(0), []string{"expert_feed_forward_length"}},
+		{"gpt-oss", "rope.scaling.type", "ntk", []string{"rope.scaling.type", "ntk"}},
+		{"granitemoe", "expert_used_count", uint32(5), []string{"expert_used_count", "from 1 to 4"}},
+		{"granitemoe", "residual_scale", float32(1e30), []string{"residual_scale"}},
+		{"qwen3vlmoe", "rope.dimension_sections", []int32{16, 0, 0, 0}, []string{"rope.dimension_sections", "no text turns"}},
+		{"minimax-m2", "nextn_predict_layers", uint32(2), []string{"nextn_predict_layers"}},
 		{"qwen2moe", "expert_shared_feed_forward_length", uint32(41), []string{"blk.0.ffn_gate_shexp.weight"}},
 		{"hunyuan-moe", "expert_shared_feed_forward_length", uint32(0), []string{"expert_shared_feed_forward_length"}},
 		{"ernie4_5-moe", "interleave_moe_layer_step", uint32(0), []string{"interleave_moe_layer_step"}},

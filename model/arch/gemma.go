@@ -17,7 +17,7 @@ var gemma = architecture{
 // gemma reads what the families of Gemma share.
 func (r *reader) gemma() model.Config {
 	c := r.halves()
-	c.GELU, c.EmbdScale = true, float32(math.Sqrt(float64(c.NEmbd)))
+	c.Act, c.EmbdScale = model.GELU, float32(math.Sqrt(float64(c.NEmbd)))
 	return c
 }
 

@@ -7,12 +7,12 @@ import (
 	"eclat/model"
 )
 
-// gemma4 is the block of Gemma 4 without experts: gemma3's, with a norm of every head of
+// gemma4 is the block of Gemma 4: gemma3's, with a norm of every head of
 // values that has no weight, and scores that are not scaled. Layers with a window have
 // heads and a rope of their own sizes; where a layer has no attn_v, its values are what
 // attn_k gives. The last attention.shared_kv_layers layers have no keys and values: they
 // read those of the last layer of their kind before. layer_output_scale multiplies all
-// that leaves a layer.
+// that leaves a layer. Experts, where there are, lie beside the dense layer (gemma4_experts.go).
 //
 // In the small models each layer is given something of the token once more:
 //
@@ -23,14 +23,14 @@ import (
 var gemma4 = architecture{
 	name: "gemma4",
 	read: func(r *reader) model.Config {
-		if n := r.count("expert_count"); n > 0 {
-			r.unsupported("expert_count", "a mixture of %d experts is not supported", n)
-		}
 		r.varied = true
 		c := r.gemma()
 		c.LogitCap, c.AttnScale = r.cap("final_logit_softcapping", 0), 1
 		if r.count("embedding_length_per_layer_input") > 0 {
 			c.NEmbdLayer = r.size("embedding_length_per_layer_input", maxWidth/max(1, c.NLayer))
+		}
+		if r.count("expert_count") > 0 {
+			c.Experts = r.experts(r.size("expert_feed_forward_length", maxWidth), model.Routing{Norm: true})
 		}
 		shared := int(min(r.count("attention.shared_kv_layers"), maxLayers))
 		if r.err == nil && shared > c.NLayer-2 && shared > 0 {
@@ -49,7 +49,7 @@ var gemma4 = architecture{
 			}
 			a := k.linear("attn_output", k.sharedAttention(k.norm("attn_norm", x)), c.NEmbd)
 			x = k.add("attn", c, x, k.norm("post_attention_norm", a))
-			x = k.add("ffn", c, x, k.norm("post_ffw_norm", k.ffn(k.norm("ffn_norm", x), c.NEmbd)))
+			x = k.add("ffn", c, x, k.norm("post_ffw_norm", k.gemma4FFN(x, c.NEmbd)))
 			if n := c.NEmbdLayer; n > 0 {
 				g := b.Act(k.name("inp_gelu"), k.linear("inp_gate", x, n), model.GELU)
 				g = b.Mul(k.name("inp_gated"), g, b.Slice(k.name("inp"), p, l*n, n, c.NLayer*n))

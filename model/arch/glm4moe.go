@@ -14,10 +14,7 @@ var glm4moe = architecture{
 		r.drafts(&c)
 		width := r.expertWidth(c.NFF)
 		c.Experts = r.experts(width, model.Routing{Gating: r.gating(model.SigmoidEach), Norm: r.truth("expert_weights_norm", false)})
-		c.Experts.NFFShared = width * int(min(r.count("expert_shared_count"), model.MaxExperts))
-		if c.Experts.NFFShared > maxWidth {
-			r.fail("expert_shared_count", "shared experts of %d elements, the limit is %d", c.Experts.NFFShared, maxWidth)
-		}
+		c.Experts.NFFShared = r.sharedWidth(width)
 		leading := r.count("leading_dense_block_count")
 		denseAt(&c, func(l int) bool { return uint64(l) < leading })
 		return c

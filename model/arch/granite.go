@@ -15,6 +15,27 @@ var granite = architecture{
 	build: preNorm("ffn_norm", turned),
 }
 
+// graniteMoE is granite with experts: softmax over all, the weights of those chosen add up
+// to 1. A shared expert where its width is given.
+var graniteMoE = architecture{
+	name: "granitemoe",
+	read: func(r *reader) model.Config {
+		c := r.transformer()
+		r.scales(&c)
+		r.graniteExperts(&c)
+		return c
+	},
+	build: granite.build,
+}
+
+// graniteExperts reads Granite's experts.
+func (r *reader) graniteExperts(c *model.Config) {
+	c.Experts = r.experts(c.NFF, model.Routing{Norm: true})
+	if r.count("expert_shared_feed_forward_length") > 0 {
+		c.Experts.NFFShared = r.size("expert_shared_feed_forward_length", maxWidth)
+	}
+}
+
 // scales reads Granite's factors; 0 or an absent key is none.
 func (r *reader) scales(c *model.Config) {
 	c.EmbdScale, c.ResidualScale = r.scale("embedding_scale"), r.scale("residual_scale")

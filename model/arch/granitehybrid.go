@@ -3,7 +3,7 @@ package arch
 import "eclat/model"
 
 // graniteHybrid is IBM's hybrid: Mamba-2 in the layers without key heads, attention in the
-// others, and a gated feed-forward layer in each. Four factors run through it:
+// others, and a gated feed-forward layer in each, dense or of experts. Four factors run through it:
 //
 //	embedding · embedding_scale
 //	x ─┬─ attn_norm ── mix · residual_scale ── + ─┬─ ffn_norm ── ffn · residual_scale ── + ── x
@@ -14,13 +14,13 @@ import "eclat/model"
 var graniteHybrid = architecture{
 	name: "granitehybrid",
 	read: func(r *reader) model.Config {
-		if n := r.count("expert_count"); n > 0 {
-			r.unsupported("expert_count", "a mixture of %d experts is not supported", n)
-		}
 		r.varied = true
 		c := r.transformer()
 		c.NoRope = !r.truth("rope.scaling.finetuned", true)
 		r.scales(&c)
+		if r.count("expert_count") > 0 {
+			r.graniteExperts(&c)
+		}
 		s, taps := r.state()
 		for l, n := range r.layers("attention.head_count_kv", c.NLayer, maxHeads, c.NHeadKV) {
 			k := c.Block

@@ -119,7 +119,21 @@ func TestUnsoundHybrids(t *testing.T) {
 		{"nemotron_h", without("blk.0.ssm_d"), []string{"blk.0.ssm_d", "missing"}},
 		{"nemotron_h", with("blk.0.ssm_conv1d.bias", 3), []string{"blk.0.ssm_conv1d.bias"}},
 
-		{"granitehybrid", set("granitehybrid.expert_count", uint32(8)), []string{"granitehybrid.expert_count"}},
+		{"nemotron_h_moe", set("nemotron_h_moe.moe_latent_size", uint32(31)), []string{"blk.1.ffn_latent_down.weight", "×32", "×31"}},
+		{"nemotron_h_moe", set("nemotron_h_moe.moe_latent_size", uint32(1<<30)), []string{"nemotron_h_moe.moe_latent_size"}},
+		{"nemotron_h_moe", set("nemotron_h_moe.expert_gating_func", uint32(3)), []string{"nemotron_h_moe.expert_gating_func", "3"}},
+		{"nemotron_h_moe", set("nemotron_h_moe.nextn_predict_layers", uint32(5)), []string{"nemotron_h_moe.nextn_predict_layers", "5 of 5"}},
+		{"nemotron_h_moe", without("blk.1.ffn_latent_up.weight"), []string{"blk.1.ffn_latent_up.weight", "missing"}},
+		{"nemotron_h_moe", without("blk.1.ffn_down_shexp.weight"), []string{"blk.1.ffn_down_shexp.weight", "missing"}},
+		{"nemotron_h_moe", with("blk.4.ffn_up_exps.weight", 32, 41, 6), []string{"blk.4.ffn_up_exps.weight", "32×41×6", "32×40×6"}},
+		{"nemotron_h_moe", with("blk.4.ffn_gate_inp.weight", 96, 5), []string{"blk.4.ffn_gate_inp.weight", "×5", "×6"}},
+
+		{"falcon-h1", without("blk.1.ffn_norm"), []string{"blk.1.ffn_norm.weight", "missing"}},
+		{"falcon-h1", without("blk.0.ssm_out.weight"), []string{"blk.0.ssm_out.weight", "missing"}},
+		{"falcon-h1", without("falcon-h1.ssm.state_size"), []string{"falcon-h1.ssm.state_size", "missing"}},
+		{"falcon-h1", with("blk.0.ssm_norm.weight", 48, 3), []string{"blk.0.ssm_norm.weight"}},
+
+		{"granitehybrid", set("granitehybrid.expert_count", uint32(8)), []string{"granitehybrid.expert_used_count", "missing"}},
 		{"granitehybrid", set("granitehybrid.embedding_scale", float32(1e30)), []string{"granitehybrid.embedding_scale"}},
 		{"granitehybrid", set("granitehybrid.logit_scale", float32(1e-30)), []string{"granitehybrid.logit_scale"}},
 		{"granitehybrid", set("granitehybrid.rope.scaling.finetuned", uint32(1)), []string{"granitehybrid.rope.scaling.finetuned", "truth"}},
@@ -152,7 +166,9 @@ func TestHybridOptions(t *testing.T) {
 		is     func(c *model.Config) bool
 	}{
 		{"qwen35", func(f *ggufwrite.File) { f.Set("qwen35.attention.recurrent_layers", []bool{true, true, false, false}) },
-			func(c *model.Config) bool { return c.NLayer == 3 && c.At(1).State != nil && c.At(2).State == nil }},
+			func(c *model.Config) bool {
+				return c.NLayer == 3 && c.NDraft == 1 && c.At(1).State != nil && c.At(2).State == nil
+			}},
 		{"qwen35", func(f *ggufwrite.File) { remove(f, "qwen35.rope.dimension_sections") },
 			func(c *model.Config) bool { return c.Rope.Halves && c.Rope.Dims == 16 }},
 		{"lfm2", func(f *ggufwrite.File) { // the head size from the first layer that has heads

@@ -9,6 +9,7 @@ var minimaxM2 = architecture{
 	name: "minimax-m2",
 	read: func(r *reader) model.Config {
 		c := r.halves()
+		r.drafts(&c)
 		c.Experts = r.experts(c.NFF, model.Routing{Gating: r.gating(model.SoftmaxAll), Norm: true})
 		return c
 	},

@@ -51,7 +51,7 @@ var qwen3next = architecture{
 func (r *reader) qwenHybrid(experts bool) model.Config {
 	c := r.halves()
 	r.drafts(&c)
-	r.textSections(c.Rope.Dims / 2)
+	r.textSections(c.Rope.Dims/2, true)
 	if experts {
 		c.Experts = r.experts(r.expertWidth(c.NFF), model.Routing{Norm: true})
 		c.Experts.NFFShared, c.Experts.Gated = r.size("expert_shared_feed_forward_length", maxWidth), true
@@ -97,36 +97,6 @@ func (r *reader) interleave(c *model.Config) {
 			k.NHeadKV, k.State, k.Taps = 0, &s, taps
 		}
 		c.Blocks = append(c.Blocks, k)
-	}
-}
-
-// textSections refuses sections of positions by which a text's tokens would not be turned
-// by their place alone. Pair i belongs to sector s = i mod Σsections, and that to axis
-// s mod 3 while it is below three of the axis' sections; else to one that is 0 in a text.
-func (r *reader) textSections(pairs int) {
-	const key = "rope.dimension_sections"
-	v, ok := r.file.Get(r.key(key))
-	if !ok || r.err != nil {
-		return
-	}
-	u, ok := v.Uints()
-	if !ok || len(u) < 3 || len(u) > 4 {
-		r.fail(key, "not three or four numbers")
-		return
-	}
-	var sum uint64
-	for _, n := range u {
-		if n > maxWidth {
-			r.fail(key, "%d is above %d", n, maxWidth)
-			return
-		}
-		sum += n
-	}
-	for i := range uint64(pairs) {
-		if sum == 0 || i%sum >= 3*u[i%sum%3] {
-			r.unsupported(key, "%v leave pairs of the %d that no text turns", u, pairs)
-			return
-		}
 	}
 }
 

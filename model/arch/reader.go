@@ -204,5 +204,5 @@ func (r *reader) drafts(c *model.Config) {
 		r.fail("nextn_predict_layers", "%d of %d layers", n, c.NLayer)
 		return
 	}
-	c.NLayer -= int(n)
+	c.NLayer, c.NDraft = c.NLayer-int(n), int(n)
 }

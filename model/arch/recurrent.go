@@ -66,6 +66,8 @@ func (k block) step(x model.ID) model.ID {
 //	ssm_in ─┬─ z ─────────────────────────────────────────── silu ─┐
 //	        ├─ x, B, C ── ssm_conv1d, silu ─┬─ scan (ssm_a, ssm_d) ─ · ── ssm_norm ── ssm_out
 //	        └─ dt ── + bias, softplus ──────┘   (kept state)
+//
+// Beside attention there may be no norm.
 func (k block) mamba2(x model.ID, nEmbd int) model.ID {
 	b, s := k.b, *k.State
 	inner := s.NHead * s.DimV
@@ -76,6 +78,8 @@ func (k block) mamba2(x model.ID, nEmbd int) model.ID {
 	dt := k.step(b.Slice(k.name("ssm_step"), in, inner+n, s.NHead, all))
 	y := b.Scan(k.name("ssm_scan"), xbc, dt, b.Vector(k.name("ssm_a"), s.NHead), b.Vector(k.name("ssm_d"), s.NHead), k.slot("ssm_state", s.Len()), s)
 	y = b.SwiGLU(k.name("ssm_gated"), b.Slice(k.name("ssm_z"), in, 0, inner, all), y)
-	y = b.GroupNorm(k.name("ssm_norm"), y, b.Vector(k.name("ssm_norm.weight"), inner), inner/s.NHeadK, k.RMSEps)
+	if k.NHeadKV == 0 || b.Has(k.name("ssm_norm.weight")) {
+		y = b.GroupNorm(k.name("ssm_norm"), y, b.Vector(k.name("ssm_norm.weight"), inner), inner/s.NHeadK, k.RMSEps)
+	}
 	return k.linear("ssm_out", y, nEmbd)
 }

@@ -3,8 +3,8 @@ package arch
 import (
 	"fmt"
 	"math"
+	"strings"
 
-	"eclat/loader/quant"
 	"eclat/model"
 )
 
@@ -101,6 +101,9 @@ func end(name string, b *model.Builder, c *model.Config, st model.Stage, x model
 	x = b.Gather("last_hidden", x)
 	x = norm(b, &c.Block, name, x)
 	x = b.MatMul("logits", b.Weight(output, c.NVocab, c.NEmbd), x)
+	if name := strings.TrimSuffix(output, "weight") + "scale"; b.Has(name) {
+		x = b.Mul("logits*scale", x, b.Weight(name, 1, 1))
+	}
 	if bias := "output.bias"; b.Has(bias) {
 		x = b.Add("logits+bias", x, b.Weight(bias, 1, c.NVocab))
 	}
@@ -154,10 +157,21 @@ func (k block) headNorm(part string, x model.ID) model.ID {
 // linear is a projection of x to rows elements, with its bias where the file has one.
 func (k block) linear(part string, x model.ID, rows int) model.ID {
 	y := k.b.MatMul(k.name(part), k.b.Weight(k.name(part+".weight"), rows, k.b.Cols(x)), x)
+	y = k.scaled(part, part, y)
 	if bias := k.name(part + ".bias"); k.b.Has(bias) {
 		y = k.b.Add(k.name(part+"+bias"), y, k.b.Weight(bias, 1, rows))
 	}
 	return y
+}
+
+// scaled is y times the one number of WHOLE.scale, where the file has it: what a weight's
+// own type could not hold. (ffn_gate_inp.scale is of what the router reads.)
+func (k block) scaled(whole, part string, y model.ID) model.ID {
+	name := k.name(whole + ".scale")
+	if !k.b.Has(name) || whole == "ffn_gate_inp" {
+		return y
+	}
+	return k.b.Mul(k.name(part+"*scale"), y, k.b.Weight(name, 1, 1))
 }
 
 // turn is RoPE of the heads of x, in a layer that has it.
@@ -189,14 +203,21 @@ func (k block) attend(q, key, value model.ID) model.ID {
 // caches declares the memory of keys and of values of layer l, which has as many and as
 // large ones as this.
 func (k block) caches(l int) (keys, values model.ID) {
-	m := model.Memory{Per: model.Position, Type: quant.F16}
+	keys = k.keyCache(l)
+	return keys, k.b.Values(k.cache(blk(l, "v_cache"), k.NHeadKV*k.HeadDimV), k.HeadDimV)
+}
+
+func (k block) keyCache(l int) model.ID {
+	return k.b.Keys(k.cache(blk(l, "k_cache"), k.NHeadKV*k.HeadDimK), k.HeadDimK)
+}
+
+// cache is memory of cols elements for each position that the layer sees.
+func (k block) cache(name string, cols int) model.Memory {
+	m := model.Memory{Name: name, Per: model.Position, Cols: cols}
 	if k.Window > 0 {
 		m.Per, m.Window = model.Window, k.Window
 	}
-	m.Name, m.Cols = blk(l, "k_cache"), k.NHeadKV*k.HeadDimK
-	keys = k.b.Memory(m)
-	m.Name, m.Cols = blk(l, "v_cache"), k.NHeadKV*k.HeadDimV
-	return keys, k.b.Memory(m)
+	return m
 }
 
 // attendTo attends from q over what layer l has stored.
@@ -207,34 +228,6 @@ func (k block) attendTo(q model.ID, l int) model.ID {
 		sinks = k.b.Weight(name, 1, k.NHead)
 	}
 	return k.b.CappedAttention(k.name("attention"), q, keys, values, sinks, k.NHead, k.NHeadKV, k.AttnScale, k.AttnCap)
-}
-
-// ffn is the feed-forward layer, dense or of experts: (n, n_embd).
-func (k block) ffn(x model.ID, nEmbd int) model.ID {
-	if k.Experts.N > 0 {
-		return k.mixture(x, nEmbd)
-	}
-	return k.dense("", x, k.NFF, nEmbd)
-}
-
-// dense is the gated feed-forward layer of width nFF, silu(gate·x)·(up·x), or gelu, through
-// down, whose weights' names end with a suffix: (n, n_embd). Where there is no ffn_gate and
-// ffn_up has twice the rows, the first half of them are it.
-func (k block) dense(suffix string, x model.ID, nFF, nEmbd int) model.ID {
-	gateName, upName := "ffn_gate"+suffix, "ffn_up"+suffix
-	var gate, up model.ID
-	if k.b.Has(k.name(gateName+".weight")) || !k.b.HasRows(k.name(upName+".weight"), 2*nFF) {
-		gate, up = k.linear(gateName, x, nFF), k.linear(upName, x, nFF)
-	} else {
-		gate, up = k.rowsOf(upName, gateName, x, 2*nFF, 0, nFF), k.rowsOf(upName, upName, x, 2*nFF, nFF, nFF)
-	}
-	var h model.ID
-	if k.GELU {
-		h = k.b.Mul(k.name("geglu"+suffix), k.b.Act(k.name("gelu"+suffix), gate, model.GELU), up)
-	} else {
-		h = k.b.SwiGLU(k.name("swiglu"+suffix), gate, up)
-	}
-	return k.linear("ffn_down"+suffix, h, nEmbd)
 }
 
 // blk returns the name of a tensor of layer l.

@@ -19,7 +19,7 @@ type builtin struct {
 }
 
 // order is how built-in templates are tried: the special before the general.
-var order = []string{"magistral", "mistral-v7-tekken", "llama3", "qwen3", "gpt-oss", "gemma", "chatml"}
+var order = []string{"magistral", "mistral-v7-tekken", "llama3", "qwen3", "gpt-oss", "gemma", "chatml", "plain"}
 
 var builtins = map[string]*builtin{
 	"magistral":         {bos: "<s>", eos: "</s>", names: []string{"magistral"}},
@@ -29,6 +29,7 @@ var builtins = map[string]*builtin{
 	"gpt-oss":           {eos: "<|return|>", names: []string{"gpt-oss"}, tokens: []string{"<|start|>", "<|message|>", "<|channel|>"}},
 	"gemma":             {bos: "<bos>", eos: "<eos>", tokens: []string{"<start_of_turn>", "<end_of_turn>"}},
 	"chatml":            {eos: "<|im_end|>", names: []string{"chatml"}}, // tokens alone do not say so: many families have them
+	"plain":             {},                                             // for models that go on with a text; none is taken for one
 }
 
 // Names are the names of the built-in templates.

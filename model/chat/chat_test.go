@@ -141,6 +141,7 @@ func TestCaps(t *testing.T) {
 		"llama3":            {System: true, StringContent: true},
 		"chatml":            {System: true, StringContent: true},
 		"gemma":             {System: true, StringContent: true},
+		"plain":             {System: true, ToolResults: true, StringContent: true},
 		"gpt-oss":           {System: true, StringContent: true},
 		"qwen3":             {true, true, true, true, true, true, false, true, true, false, true},
 	} {

@@ -49,11 +49,19 @@ func (c *test) sunk(h heads, cap float32, sinks []float32) {
 	}
 }
 
-// halves and floats are memory of all positions.
+// halves and floats are memory of all positions, and so are integers of eight and four bits.
 var (
 	halves = model.Memory{Per: model.Position, Type: quant.F16}
 	floats = model.Memory{Per: model.Position, Type: quant.F32}
+	eights = model.Memory{Per: model.Position, Type: quant.Q8_0}
+	fours  = model.Memory{Per: model.Position, Type: quant.Q4_0}
 )
+
+// window is m of the last w positions.
+func window(m model.Memory, w int) model.Memory {
+	m.Per, m.Window = model.Window, w
+	return m
+}
 
 // attention fills contexts of awkward lengths over shuffled pages, by batches and
 // then token by token.
@@ -72,6 +80,32 @@ func attention() (cases []*Case) {
 		}
 	}
 
+	// Every pair with integers, of one shape, and of others both ways; values that are no
+	// whole blocks beside keys that are.
+	kinds := []model.Memory{halves, floats, eights, fours}
+	mixed := [][2]model.Memory{{eights, fours}, {fours, eights}}
+	for i, h := range []heads{{4, 2, 128, 128}, {1, 1, 32, 32}, {8, 1, 64, 64}, {4, 4, 96, 96}, {2, 1, 256, 256}, {3, 1, 64, 32}, {6, 3, 64, 20}} {
+		pairs := mixed
+		switch {
+		case i == 0:
+			for _, k := range kinds {
+				for _, v := range kinds {
+					if m := [2]model.Memory{k, v}; (model.InBlocks(k.Type) || model.InBlocks(v.Type)) && !slices.Contains(mixed, m) {
+						pairs = append(pairs, m)
+					}
+				}
+			}
+		case h.dimV%32 != 0:
+			pairs = [][2]model.Memory{{eights, halves}, {fours, floats}}
+		}
+		for _, m := range pairs {
+			c := attentionTest(h, m[0], m[1], 65)
+			c.room.Pages = 5
+			c.runs = acted(func(c *cast) []*model.Batch { return c.alone(0, lengths...) })
+			add(fmt.Sprintf("%d÷%d heads of %d,%d in %s,%s", h.nHead, h.nHeadKV, h.dimK, h.dimV, m[0].Type, m[1].Type), c)
+		}
+	}
+
 	c := attentionTest(heads{1, 1, 64, 64}, halves, halves, 512)
 	c.room.Pages = model.Pages(4096)
 	c.runs = acted(func(c *cast) []*model.Batch {
@@ -80,7 +114,7 @@ func attention() (cases []*Case) {
 	add("4096 positions", c).Long = true
 
 	// Positions in three spans, all seen or through a window that begins inside a span.
-	for _, m := range []model.Memory{halves, {Per: model.Window, Window: 300, Type: quant.F16}} {
+	for _, m := range []model.Memory{halves, window(halves, 300), fours, window(eights, 300)} {
 		c := attentionTest(heads{4, 2, 32, 32}, m, m, 200)
 		c.room.Pages = model.Pages(600)
 		c.runs = acted(func(c *cast) []*model.Batch { return c.alone(0, 200, 55, 1, 1, 200, 54, 1, 1, 40) })
@@ -88,11 +122,14 @@ func attention() (cases []*Case) {
 		if m.Window > 0 {
 			name += " through a window"
 		}
+		if m.Type != quant.F16 {
+			name += " in " + m.Type.String()
+		}
 		add(name, c)
 	}
 
 	// Keys and values beyond f16 are clamped, scores far apart do not overflow.
-	for _, m := range []model.Memory{halves, floats} {
+	for _, m := range kinds {
 		c := attentionTest(heads{2, 1, 64, 64}, m, m, 4)
 		c.room.Pages = 1
 		c.runs = acted(func(c *cast) []*model.Batch {
@@ -121,10 +158,27 @@ func attention() (cases []*Case) {
 		}
 	}
 
+	for _, m := range []model.Memory{eights, fours} {
+		c := attentionTest(heads{4, 2, 128, 128}, m, m, 65)
+		c.room.Pages = model.Pages(400)
+		c.sunk(heads{4, 2, 128, 128}, 3, []float32{-1, 2, 0.5, 30})
+		c.runs = acted(func(c *cast) []*model.Batch { return c.alone(0, 1, 64, 65, 65, 65, 1) })
+		add("cap and sinks in "+m.Type.String(), c)
+	}
+
 	// Where a product alone reads what comes of it, rows are rounded at once: of whole contexts
 	// and of spans that are merged.
 	for _, n := range []int{65, 8} {
 		h := heads{4, 2, 64, 64}
+		for _, m := range []model.Memory{eights, fours} {
+			c := attentionTest(h, m, m, n)
+			c.room.Pages = model.Pages(600)
+			c.toProduct(h.nHead * h.dimV)
+			c.runs = acted(func(c *cast) []*model.Batch {
+				return c.alone(0, slices.Concat(slices.Repeat([]int{n}, 300/n), []int{1, n - 1, 1})...)
+			})
+			add(fmt.Sprintf("in %s to a product, %d tokens", m.Type, n), c)
+		}
 		c := attentionTest(h, halves, halves, n)
 		c.room.Pages = model.Pages(600)
 		c.sunk(h, 3, []float32{-1, 2, 0.5, 30})
@@ -137,7 +191,7 @@ func attention() (cases []*Case) {
 
 	// What lies beyond a sequence's positions is never read, not even to be multiplied
 	// by nothing: here it is NaN, of the sequence itself and of one that has left.
-	for _, m := range []model.Memory{halves, floats, {Per: model.Window, Window: 33, Type: quant.F16}} {
+	for _, m := range append(kinds, window(halves, 33), window(eights, 33), window(fours, 33)) {
 		c := attentionTest(heads{4, 2, 64, 64}, m, m, 40)
 		c.room.Pages, c.room.Seqs = 8, 2
 		c.runs = acted(func(c *cast) (runs []*model.Batch) {
@@ -178,13 +232,15 @@ func attention() (cases []*Case) {
 func putInfinities(row []float32) { row[3], row[10] = inf, -inf }
 
 // nanAfter is compared for runs from first on, whose answers must be NaN where
-// putInfinities has put infinities into memory, and finite everywhere else.
-func nanAfter(op, name string, first int, c *test) *Case {
+// putInfinities has put infinities into memory, of integers in their whole block, and
+// finite everywhere else.
+func nanAfter(op, name string, first int, blocks bool, c *test) *Case {
 	return looked(op, name, LimitExact, c.answers, func(want, got []answer) error {
 		for i, a := range got[first:] {
 			for j, x := range a.rows {
 				j %= a.cols
-				if is := x-x != 0; is != (j == 3 || j == 10) || is && x == x {
+				lost := j == 3 || j == 10 || blocks && j < 32
+				if is := x-x != 0; is != lost || is && x == x {
 					return fmt.Errorf("run %d: column %d is %g", first+i, j, x)
 				}
 			}
@@ -309,7 +365,8 @@ func storeTest(ty quant.Type) *test {
 // store reads back what was stored: attention of a token that sees itself alone is
 // its value. Rounding to even, f16's smallest numbers and its end are among them.
 func store() (cases []*Case) {
-	for _, ty := range []quant.Type{quant.F16, quant.F32} {
+	types := []quant.Type{quant.F16, quant.F32, quant.Q8_0, quant.Q4_0}
+	for _, ty := range types {
 		c := storeTest(ty)
 		runs := func(c *cast) (runs []*model.Batch) {
 			for _, size := range []float32{1, 1e4, 1e-6, 1e-3} { // 1e-6: halves without a leading one
@@ -317,6 +374,11 @@ func store() (cases []*Case) {
 					for i := range row {
 						if row[i] *= size; size == 1 && pos%5 == 2 { // halfway between two halves, of every size
 							row[i] = float32(math.Ldexp(1+float64(2*i+1)/2048, i%20-10))
+						} else if pos%5 == 3 { // halfway between two integers, the ends of both signs
+							ends := [2]float32{127, 8}[pos/5%2] * size
+							row[i] = [4]float32{ends, -ends, (float32(i) + 0.5) * size, -(float32(i%9) + 0.5) * size}[i%4]
+						} else if pos%11 == 7 && i >= 32 {
+							row[i] = 0 // a block of zeros
 						}
 					}
 				}
@@ -336,8 +398,20 @@ func store() (cases []*Case) {
 		return []*model.Batch{c.batch(turn{0, 3})}
 	})
 	cases = append(cases, compared("store", "F16 beyond its range", LimitStore, c))
-	for _, ty := range []quant.Type{quant.F16, quant.F32} {
-		cases = append(cases, nanAfter("store", "infinities in "+ty.String(), 0, infiniteValues(ty)))
+	for _, ty := range types[2:] {
+		c := storeTest(ty)
+		c.runs = acted(func(c *cast) []*model.Batch {
+			c.load = func(row []float32, _, pos int) {
+				large := []float32{65504 * 127, 65504 * 8, 8.33e6, 524033, 1e20, 3e38}
+				row[pos%64] = large[pos%6] * float32(1-pos/6%2*2)
+				row[63-pos%64] = -large[(pos+1)%6] * 0.75
+			}
+			return []*model.Batch{c.batch(turn{0, 40}), c.batch(turn{0, 1})}
+		})
+		cases = append(cases, compared("store", ty.String()+" beyond its range", LimitStore, c))
+	}
+	for _, ty := range types {
+		cases = append(cases, nanAfter("store", "infinities in "+ty.String(), 0, model.InBlocks(ty), infiniteValues(ty)))
 	}
 	return cases
 }

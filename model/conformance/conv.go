@@ -87,7 +87,7 @@ func conv() (cases []*Case) {
 		}
 		return c.alone(0, 1, 1, 2)
 	})
-	cases = append(cases, nanAfter("conv", "infinities", 1, c))
+	cases = append(cases, nanAfter("conv", "infinities", 1, false, c))
 	c = convTest(64, 4, 8, 1) // sums around 2^-40, some of them flushed
 	c.runs = acted(func(c *cast) []*model.Batch {
 		c.load = func(row []float32, _, _ int) {

@@ -6,7 +6,7 @@
 //	suite.go              what a case is, how it is judged
 //	rig.go                a plan with its weights, compiled and run on a backend
 //	cast.go               several sequences with their pages, as an engine would keep them
-//	ops.go, attention.go, conv.go, experts.go, sample.go   cases of the ops
+//	ops.go, attention.go, heads.go, conv.go, state.go, experts.go, sample.go   cases of the ops
 //	mixed.go              batches of many sequences, program sizes
 //	question*.go   small fixed questions, with the hashes of their answers in answers.txt
 //	behaviour.go, contract.go, pages.go   what a backend must do besides computing right

@@ -157,27 +157,46 @@ func experts() (cases []*Case) {
 		cases = append(cases, typed(ty, besideNaN("matmul_experts", ty.String()+" beside NaN", limit, 4, c)))
 	}
 	for _, e := range []struct{ used, cols int }{{1, 1}, {2, 7}, {8, 256}, {3, 1000}, {65, 5}} {
-		c := combineTest(e.used, e.cols, 5)
-		var runs []*model.Batch
-		for _, by := range []float32{1, 1e5, 1e-12} {
-			runs = append(runs, scaled(rowsOnly(0, 5, e.used*e.cols, 1), by), scaled(rowsOnly(0, 2, e.used*e.cols, 2), by))
+		for _, factors := range []string{"", "F32", "F16"} {
+			name := fmt.Sprintf("%d of %d", e.used, e.cols)
+			if factors != "" {
+				name += ", factors " + factors
+			}
+			c := combineTest(e.used, e.cols, 5, factors)
+			var runs []*model.Batch
+			for _, by := range []float32{1, 1e5, 1e-12} {
+				runs = append(runs, scaled(rowsOnly(0, 5, e.used*e.cols, 1), by), scaled(rowsOnly(0, 2, e.used*e.cols, 2), by))
+			}
+			c.runs = fixed(runs...)
+			cases = append(cases, compared("combine", name, LimitExact, c))
 		}
-		c.runs = fixed(runs...)
-		cases = append(cases, compared("combine", fmt.Sprintf("%d of %d", e.used, e.cols), LimitExact, c))
 	}
 	return cases
 }
 
 // combineTest adds parts of received rows, of used experts of as many and one more, whose
-// weights come of the rows too.
-func combineTest(used, cols, tokens int) *test {
+// weights come of the rows too; with factors, of a type, where that is not "".
+func combineTest(used, cols, tokens int, factors string) *test {
 	c := &test{opts: sized(tokens)}
+	f := values(5, used+1, 1)
+	f[0], f[used] = 1e-38, -3e5 // a product that is flushed, and a large one
+	switch factors {
+	case "F32":
+		c.tensor("factors", quant.F32, 1, used+1, f)
+	case "F16":
+		f[used] = -300
+		c.tensor("factors", quant.F16, 1, used+1, f)
+	}
 	c.tensor("router", quant.F32, used+1, used*cols, values(3, (used+1)*used*cols, 1))
 	c.build = func(b *model.Builder) model.ID {
 		x := b.Receive("x", used*cols)
 		r := b.Route("r", b.MatMul("logits", b.Weight("router", used+1, used*cols), x), model.None,
 			model.Routing{Used: used, Norm: true, Scale: 1, Groups: 1, GroupsUsed: 1})
-		return b.Combine("y", x, r)
+		scale := model.None
+		if factors != "" {
+			scale = b.Weight("factors", 1, used+1)
+		}
+		return b.Combine("y", x, r, scale)
 	}
 	return c
 }

@@ -22,6 +22,7 @@ func miniature(tokens, want int, sampled bool) *test {
 	c.tensor("a", quant.F32, 1, 8, []float32{-0.1, -0.5, -1, -2, -0.01, -0.3, -0.2, -4})
 	c.weight("d", quant.F32, 1, 8)
 	c.weight("wider", quant.F32, embd, 128)
+	c.tensor("by_head", quant.F32, nHead*dim, dim, values(13, nHead*dim*dim, 0.2))
 	for l := range 3 {
 		c.weight(fmt.Sprint("norm", l), quant.F32, 1, embd)
 		c.weight(fmt.Sprint("ffn_norm", l), quant.F32, 1, embd)
@@ -68,6 +69,10 @@ func miniature(tokens, want int, sampled bool) *test {
 			// Scores of a few units: where they are hundreds, a key that rounds to the other
 			// half decides between two positions, and no limit holds.
 			a := b.Attention(name("attention", l), q, kc, vc, nHead, nHeadKV, 1.0/1024)
+			if l == 1 { // each head by a matrix of its own, its halves the other way round
+				a = b.MatMulHeads("by heads", b.Weight("by_head", nHead*dim, dim), a, nHead)
+				a = b.Join("joined", b.Slice("second", a, dim/2, dim/2, dim), b.Slice("first", a, 0, dim/2, dim), nHead, dim/2)
+			}
 			return b.Add(name("o+bias", l), linear("o", l, embd, a), b.Weight(fmt.Sprint("bias", l), 1, embd))
 		}
 		x := b.Embed("embd_rows", b.Weight("embd", vocab, embd))
@@ -92,7 +97,7 @@ func miniature(tokens, want int, sampled bool) *test {
 					return b.MatMulExperts(name(part, l), b.Weight(part, experts*m, ff), h, r, model.None, experts, 0, m)
 				}
 				h = b.SwiGLU("swiglu_exps", product("gate_exps", ff, h), product("up_exps", ff, h))
-				x = b.Add("experts_residual", x, b.Combine("combined", product("down_exps", embd, h), r))
+				x = b.Add("experts_residual", x, b.Combine("combined", product("down_exps", embd, h), r, model.None))
 				continue
 			}
 			h = b.SwiGLU(name("swiglu", l), linear("gate", l, ff, h), linear("up", l, ff, h))

@@ -96,6 +96,14 @@ func vectors() (cases []*Case) {
 			return b.HeadNorm("y", b.Receive("x", h.heads*h.group), h.group, 1e-5)
 		}
 		cases = append(cases, compared("rmsnorm", fmt.Sprintf("%d groups of %d without a weight", h.heads, h.group), LimitExact, &bare))
+		for _, own := range []int{1, h.heads} {
+			c := &test{opts: sized(5), runs: c.runs}
+			c.weight("own", quant.F32, 1, own*h.group)
+			c.build = func(b *model.Builder) model.ID {
+				return b.HeadLayerNorm("y", b.Receive("x", h.heads*h.group), b.Weight("own", 1, own*h.group), h.group, 1e-5)
+			}
+			cases = append(cases, compared("layernorm", fmt.Sprintf("%d groups of %d, %d of weights", h.heads, h.group, own), LimitExact, c))
+		}
 	}
 	for _, ty := range quant.Decodable() {
 		if ty != quant.F32 {

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -16,6 +17,7 @@ func pages() []*Case {
 	return []*Case{
 		{Op: "memory", Name: "saved, restored and copied", check: savedAndCopied},
 		{Op: "memory", Name: "what Save writes", check: savedFloats},
+		{Op: "memory", Name: "integers that another device saved", check: savedIntegers},
 		{Op: "memory", Name: "units outside are refused", check: outside},
 		{Op: "memory", Name: "fresh memory is zero", check: zeroed},
 	}
@@ -172,6 +174,78 @@ func savedAndCopied(_ *Case, _, open Opener) (float64, error) {
 		}
 		return same("restored elsewhere", got)
 	})
+}
+
+// savedIntegers saves pages of integers on the reference and on the device: the bytes are
+// alike, as package model has them, and a sequence goes on from the reference's.
+func savedIntegers(_ *Case, openRef, open Opener) (float64, error) {
+	ctx := context.Background()
+	for _, m := range [][2]model.Memory{{eights, fours}, {fours, eights}} {
+		c := attentionTest(heads{4, 2, 64, 32}, m[0], m[1], 64)
+		c.room.Pages = 3
+		const begun = 2 * model.PageLen
+		var saved [][]byte
+		var want answer
+		run := func(saved *[][]byte, after *answer) func(r *rig) error {
+			return func(r *rig) error {
+				p, err := r.compile(c.opts)
+				if err != nil {
+					return err
+				}
+				cast := newCast(r.plan)
+				if _, err := r.run(p, cast.batch(turn{0, begun})); err != nil {
+					return err
+				}
+				for _, u := range cast.seqs[0].units[0] {
+					page := make([]byte, r.be.Pages().UnitBytes(0))
+					if err := r.be.Pages().Save(ctx, 0, u, page); err != nil {
+						return err
+					}
+					*saved = append(*saved, page)
+				}
+				*after, err = r.run(p, cast.batch(turn{0, 9}))
+				return err
+			}
+		}
+		if err := c.with(openRef, run(&saved, &want)); err != nil {
+			return 0, refFails(err)
+		}
+		var own [][]byte
+		var got answer
+		if err := c.with(open, run(&own, &got)); err != nil {
+			return 0, err
+		}
+		for i := range saved {
+			if !bytes.Equal(saved[i], own[i]) {
+				return 0, fmt.Errorf("page %d of keys in %s and values in %s is saved as other bytes than the reference's", i, m[0].Type, m[1].Type)
+			}
+		}
+		err := c.with(open, func(r *rig) error {
+			p, err := r.compile(c.opts)
+			if err != nil {
+				return err
+			}
+			cast := newCast(r.plan)
+			a := &actor{pos: begun, units: make([][]int32, 1)}
+			cast.seqs[0] = a
+			for _, page := range saved {
+				u := cast.take(0)
+				if err := r.be.Pages().Restore(ctx, 0, u, page); err != nil {
+					return err
+				}
+				a.units[0] = append(a.units[0], u)
+			}
+			x, err := r.run(p, cast.batch(turn{0, 9}))
+			if err == nil && !sameBits(x.rows, want.rows) {
+				err = fmt.Errorf("keys in %s and values in %s of the reference, restored: other bits; %s", m[0].Type, m[1].Type, worst(want.rows, x.rows))
+			}
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
 }
 
 // savedFloats looks for stored float32 numbers in what Save writes, wherever they lie

@@ -133,7 +133,9 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 			add(RouteQuestion(gating, biased), func() *test { return routeQuestion(gating, biased) })
 		}
 	}
-	add("combine", combineQuestion)
+	for _, factored := range []bool{false, true} {
+		add(CombineQuestion(factored), func() *test { return combineQuestion(factored) })
+	}
 	for _, group := range groups {
 		for _, tail := range []bool{false, true} {
 			add(NormQuestion(group, tail), func() *test { return normQuestion(group, tail) })
@@ -156,6 +158,13 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 	add("layernorm", layerNormQuestion)
 	add("sample", sampleQuestion)
 	add("slice", sliceQuestion)
+	add("join", joinQuestion)
+	for _, more := range []bool{false, true} {
+		add(HeadsQuestion(more), func() *test { return headsQuestion(more) })
+		for _, ty := range []quant.Type{quant.F16, quant.F32, quant.Q8_0, quant.Q4_0} {
+			add(LatentQuestion(more, ty), func() *test { return latentQuestion(more, ty) })
+		}
+	}
 	for _, tail := range []bool{false, true} {
 		add(L2Question(tail), func() *test { return l2Question(tail) })
 		add(StateQuestion(model.Scan, false, tail), func() *test { return stateQuestion(model.Scan, false, tail) })
@@ -179,11 +188,27 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 						}
 						for _, rounded := range []bool{false, true} {
 							if !rounded || dim%32 == 0 && !halves && ty == quant.F16 {
-								add(AttentionQuestion(dim, share, many, ty, halves, rounded), func() *test {
-									return attentionQuestion(dim, share, many, ty, halves, rounded)
+								add(AttentionQuestion(dim, share, many, ty, ty, halves, rounded), func() *test {
+									return attentionQuestion(dim, share, many, ty, ty, halves, rounded)
 								})
 							}
 						}
+					}
+				}
+				if dim%32 != 0 {
+					continue
+				}
+				for _, ty := range [][2]quant.Type{
+					{quant.Q8_0, quant.Q8_0}, {quant.Q4_0, quant.Q4_0}, {quant.Q8_0, quant.Q4_0}, {quant.Q4_0, quant.Q8_0},
+					{quant.F16, quant.Q8_0}, {quant.F16, quant.Q4_0}, {quant.Q8_0, quant.F16}, {quant.Q4_0, quant.F16},
+				} {
+					if ty[0] != ty[1] && share != mixedShare {
+						continue
+					}
+					for _, rounded := range []bool{false, true} {
+						add(AttentionQuestion(dim, share, many, ty[0], ty[1], false, rounded), func() *test {
+							return attentionQuestion(dim, share, many, ty[0], ty[1], false, rounded)
+						})
 					}
 				}
 			}

@@ -73,8 +73,20 @@ func routeQuestion(gating model.Gating, biased bool) *test {
 	return c
 }
 
-func combineQuestion() *test {
-	c := combineTest(3, 259, 4)
+// CombineQuestion names the question of sums over experts, with or without factors.
+func CombineQuestion(factored bool) string {
+	if factored {
+		return "combine, factors"
+	}
+	return "combine"
+}
+
+func combineQuestion(factored bool) *test {
+	factors := ""
+	if factored {
+		factors = "F32"
+	}
+	c := combineTest(3, 259, 4, factors)
 	c.runs = fixed(rowsOnly(0, 4, 3*259, 1), scaled(rowsOnly(0, 4, 3*259, 2), 1e-12), rowsOnly(0, 3, 3*259, 3))
 	return c
 }

@@ -67,13 +67,15 @@ func bareNormQuestion(group int) *test {
 	return c
 }
 
-// layerNormQuestion is of rows longer than the chains, with a tail.
+// layerNormQuestion is of rows longer than the chains, with a tail, and then of their two
+// halves.
 func layerNormQuestion() *test {
-	const cols = 1531
+	const cols = 1530
 	c := &test{opts: sized(4)}
 	c.weight("w", quant.F32, 1, cols)
 	c.build = func(b *model.Builder) model.ID {
-		return b.LayerNorm("y", b.Receive("x", cols), b.Weight("w", 1, cols), 1e-5)
+		w := b.Weight("w", 1, cols)
+		return b.HeadLayerNorm("y", b.LayerNorm("row", b.Receive("x", cols), w, 1e-5), w, cols/2, 1e-5)
 	}
 	last := rowsOnly(0, 4, cols, 5)
 	last.Rows[2*cols] = nan

@@ -61,7 +61,7 @@ func (c *Case) Check(openRef, open Opener) Result {
 
 // Cases lists the whole suite.
 func Cases() []*Case {
-	return slices.Concat(embed(), vectors(), matmul(), parts(), rope(), store(), attention(), windows(), conv(), states(), pieces(), elementwise(), experts(), sampling(),
+	return slices.Concat(embed(), vectors(), matmul(), parts(), rope(), store(), attention(), latent(), windows(), headCases(), conv(), states(), pieces(), elementwise(), experts(), sampling(),
 		mixed(), behaviour(), pages())
 }
 

@@ -22,6 +22,12 @@
 // an infinity ([Single]): clamped, or the least score of all, it would be lost on its way
 // to the logits, and what they say no answer of the model.
 //
+// Memory of integers (Q8_0, Q4_0) holds blocks of 32 elements of a row, of which a head is
+// whole ones, as integers q with one half d ([Keeping] says how a block is rounded). Whoever
+// reads an element reads the float q·d ([Kept]): the product is exact, a multiple of 2^-24,
+// and NaN where d is. From there on it is an element like that of any memory, in the one
+// order of the sums below; no sum knows of blocks.
+//
 // # Products with a matrix
 //
 // A row that enters a product is rounded once, by [Round], to blocks of [BlockLen]
@@ -30,7 +36,8 @@
 //	e = max(−60, (exponent of the block's largest |x|) − 13)
 //	m = x·2^-e, to the nearest integer, ties to even: |m| ≤ 16384
 //
-// A block with a NaN or an infinity has 2^e = NaN, which makes every product of its
+// A part of a row that meets a matrix of its own, a head's or an expert's, is rounded as a
+// row of its own. A block with a NaN or an infinity has 2^e = NaN, which makes every product of its
 // row NaN.
 //
 // With a quantised weight, a block gives one term of exact integers:
@@ -61,8 +68,8 @@
 //
 //	r = RSqrt(Σx²·inv + eps)       y = Flush((x·r)·w), without a weight Flush(x·r)
 //
-// LayerNorm takes x − mean for x first, flushed, with mean = Σx·inv ([Mean]) and Σx in 256
-// chains too.
+// LayerNorm, of a row or a head, takes x − mean for x first, flushed, with mean = Σx·inv
+// ([Mean]) and Σx in 256 chains too.
 //
 // # Positions
 //
@@ -133,7 +140,7 @@
 //
 // and w = Flush(w·scale). An expert's products are those of any matrix; its bias,
 // flushed, is added afterwards. A row's answer is Flush(Σ w·y) over its experts in the order
-// of choice, from +0.
+// of choice, from +0; where experts have factors f, flushed, Flush(w·f) stands for w.
 //
 // # Functions
 //

@@ -52,11 +52,6 @@ func generate(out string) error {
 	if err := checkCompiler(); err != nil {
 		return err
 	}
-	for name, text := range shaders.Grids() {
-		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
-			return err
-		}
-	}
 	old, err := filepath.Glob(filepath.Join(out, "*.spv"))
 	if err != nil {
 		return err

@@ -1,12 +1,15 @@
-// The table grid_words (lib/grid_TYPE.glsl) has two points a word. A workgroup copies it to
-// shared memory: an array of constants that is indexed by data may go through each
-// invocation's own memory.
+// A table of GRID words, two points each, lies behind the rows of each part of a weight: as
+// constants, tables this long take some compilers minutes. A workgroup copies it to shared
+// memory.
 shared uint grid[GRID];
 
 // prepare fills the table; all invocations of the workgroup call it.
 void prepare() {
-    uint words[GRID] = grid_words; // not in the loop, where compilers would fill it anew each time
-    for (uint i = gl_LocalInvocationID.x; i < GRID; i += LOCAL) grid[i] = words[i];
+    uint behind = p.rows * p.quads;
+    for (uint i = gl_LocalInvocationID.x; i < GRID / 4; i += LOCAL) {
+        uvec4 w = quad(behind + i);
+        for (uint j = 0; j < 4; j++) grid[4 * i + j] = w[j];
+    }
     barrier();
 }
 

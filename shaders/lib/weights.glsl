@@ -15,7 +15,7 @@
 //	HALVES       1 where elements 0–15 and 16–31 have scales of their own
 //	MINS         1 where there is a minimum: W = s.x·q − s.z
 //	WIDE         1 where the bytes have signs and 32 of them have sums of 2^24 and more
-//	GRID         words of a table, for which a kernel calls prepare at its begin
+//	GRID         words of a table (lib/grid.glsl), for which a kernel calls prepare at its begin
 //
 // and a type of floats (FLOATS 1) load_octet(row, o, k, q): elements 8o … 8o + 7,
 // flushed, zeros beyond k. row is the row's first quad, k its number of elements.
@@ -68,12 +68,18 @@
 #include "type/iq2_xs.glsl"
 #elif TYPE == 18
 #include "type/iq3_xxs.glsl"
+#elif TYPE == 19
+#include "type/iq1_s.glsl"
 #elif TYPE == 20
 #include "type/iq4_nl.glsl"
 #elif TYPE == 21
 #include "type/iq3_s.glsl"
+#elif TYPE == 22
+#include "type/iq2_s.glsl"
 #elif TYPE == 23
 #include "type/iq4_xs.glsl"
+#elif TYPE == 29
+#include "type/iq1_m.glsl"
 #elif TYPE == 30
 #include "type/bf16.glsl"
 #elif TYPE == 34

@@ -7,7 +7,7 @@
 #include "lib/common.glsl"
 #include "lib/numerics.glsl"
 
-// Attention, causal, over paged keys and values, f16 or f32. Head h of token i with
+// Attention, causal, over paged keys and values, f16, f32 or integers in blocks. Head h of token i with
 // position pos in its sequence reads key head g = h / (nHead/nHeadKV), at the
 // positions t = from…pos, from being 0, or with a window the first of its last `window`
 // positions. Positions come in spans of SPAN, which lie on the sequence's positions:
@@ -36,12 +36,13 @@ layout(constant_id = 4) const uint DIMK = 64;
 layout(constant_id = 5) const uint DIMV = 64;
 layout(constant_id = 6) const bool TAIL = false; // a head is not a multiple of 8 elements
 layout(constant_id = 7) const uint KEYS = 1;
-layout(constant_id = 8) const bool WIDEK = false; // keys are F32, not F16
-layout(constant_id = 9) const bool WIDEV = false; // values are
+layout(constant_id = 8) const uint KEPTK = 0; // keys are of a type of lib/kept.glsl
+layout(constant_id = 9) const uint KEPTV = 0; // and values
 layout(constant_id = 10) const bool ROUND = false; // blocks of 32, of which a head is whole ones, at most SPAN elements
 layout(constant_id = 11) const bool PACK = false;  // with ROUND
 layout(constant_id = 12) const bool CAP = false;   // scores are kept within ±cap, softly
 layout(constant_id = 13) const bool SINKS = false; // each head has one more score, without a value
+layout(constant_id = 14) const bool LATENT = false; // a value is the beginning of its key, in one memory
 
 layout(push_constant) uniform Push {
     uint heads;    // nHead
@@ -61,10 +62,7 @@ layout(std430, binding = 2) writeonly restrict buffer Part { float part[]; }; //
 
 layout(std430, binding = 3) readonly buffer Sinks { float sinks[]; };         // (heads), with SINKS
 
-void halves_of(uvec4 q, out vec4 lo, out vec4 hi) {
-    lo = vec4(unpackHalf2x16(q.x), unpackHalf2x16(q.y));
-    hi = vec4(unpackHalf2x16(q.z), unpackHalf2x16(q.w));
-}
+#include "lib/kept.glsl"
 
 #ifdef TEXEL
 layout(binding = 4) uniform usamplerBuffer q_quads;
@@ -72,16 +70,23 @@ layout(binding = 5) uniform usamplerBuffer k_quads;
 layout(binding = 6) uniform usamplerBuffer v_quads;
 vec4 query(uint e, uint d) { return uintBitsToFloat(texelFetch(q_quads, int((e + d) / 4))); }
 
-#define EIGHT(name, quads, wide)                                                \
-    void name(uint e, uint d, out vec4 lo, out vec4 hi) {                       \
-        if (wide) {                                                             \
-            lo = uintBitsToFloat(texelFetch(quads, int((e + d) / 4)));          \
-            hi = uintBitsToFloat(texelFetch(quads, int((e + d) / 4 + 1)));      \
-        } else                                                                  \
-            halves_of(texelFetch(quads, int((e + d) / 8)), lo, hi);             \
+#define EIGHT(name, quads, type)                                                \
+    void name(uvec2 at, uint d, out vec4 lo, out vec4 hi) {                     \
+        uint e = at.x + d;                                                      \
+        if (type == KEPT_F32) {                                                 \
+            lo = uintBitsToFloat(texelFetch(quads, int(e / 4)));                \
+            hi = uintBitsToFloat(texelFetch(quads, int(e / 4 + 1)));            \
+        } else if (type == KEPT_F16)                                            \
+            halves_of(texelFetch(quads, int(e / 8)), lo, hi);                   \
+        else if (type == KEPT_Q8_0)                                             \
+            eights_of(texelFetch(quads, int(e / 16)), e,                        \
+                half_of(texelFetch(quads, int((at.y + d / 32) / 8)), at.y + d / 32), lo, hi); \
+        else                                                                    \
+            fours_of(texelFetch(quads, int(e / 32)), e,                         \
+                half_of(texelFetch(quads, int((at.y + d / 32) / 8)), at.y + d / 32), lo, hi); \
     }
-EIGHT(key, k_quads, WIDEK)
-EIGHT(value, v_quads, WIDEV)
+EIGHT(key, k_quads, KEPTK)
+EIGHT(value, v_quads, KEPTV)
 #else
 layout(std430, binding = 4) readonly buffer Q { vec4 q_quads[]; };
 layout(std430, binding = 4) readonly buffer Q1 { float q_floats[]; };
@@ -91,7 +96,7 @@ layout(std430, binding = 6) readonly buffer V { uvec4 v_quads[]; };
 layout(std430, binding = 6) readonly buffer V1 { uint v_words[]; };
 
 // query returns four elements from d on of the head that begins at element e;
-// key and value eight, zeros beyond the head.
+// key and value eight of the head at a place (kept_at), zeros beyond the head.
 vec4 query(uint e, uint d) {
     if (!TAIL) return q_quads[(e + d) / 4];
     vec4 v = vec4(0);
@@ -99,25 +104,30 @@ vec4 query(uint e, uint d) {
     return v;
 }
 
-#define EIGHT(name, words, quads, dim, wide)                                    \
-    void name(uint e, uint d, out vec4 lo, out vec4 hi) {                       \
-        if (TAIL) {                                                             \
+#define EIGHT(name, words, quads, dim, type)                                    \
+    void name(uvec2 at, uint d, out vec4 lo, out vec4 hi) {                     \
+        uint e = at.x + d;                                                      \
+        if (type == KEPT_Q8_0)                                                  \
+            eights_of(uvec2(words[e / 4], words[e / 4 + 1]),                    \
+                half_of(words[(at.y + d / 32) / 2], at.y + d / 32), lo, hi);    \
+        else if (type == KEPT_Q4_0)                                             \
+            fours_of(words[e / 8], half_of(words[(at.y + d / 32) / 2], at.y + d / 32), lo, hi); \
+        else if (TAIL) {                                                        \
             lo = vec4(0), hi = vec4(0);                                         \
             for (uint i = 0; i < 8; i++)                                        \
                 if (d + i < dim) {                                              \
-                    uint at = e + d + i;                                        \
-                    float x = wide ? uintBitsToFloat(words[at])                 \
-                                   : unpackHalf2x16(words[at / 2] >> (16 * (at & 1))).x; \
+                    float x = type == KEPT_F32 ? uintBitsToFloat(words[e + i])  \
+                                   : unpackHalf2x16(words[(e + i) / 2] >> (16 * ((e + i) & 1))).x; \
                     if (i < 4) lo[i] = x; else hi[i - 4] = x;                   \
                 }                                                               \
-        } else if (wide) {                                                      \
-            lo = uintBitsToFloat(quads[(e + d) / 4]);                           \
-            hi = uintBitsToFloat(quads[(e + d) / 4 + 1]);                       \
+        } else if (type == KEPT_F32) {                                          \
+            lo = uintBitsToFloat(quads[e / 4]);                                 \
+            hi = uintBitsToFloat(quads[e / 4 + 1]);                             \
         } else                                                                  \
-            halves_of(quads[(e + d) / 8], lo, hi);                              \
+            halves_of(quads[e / 8], lo, hi);                                    \
     }
-EIGHT(key, k_words, k_quads, DIMK, WIDEK)
-EIGHT(value, v_words, v_quads, DIMV, WIDEV)
+EIGHT(key, k_words, k_quads, DIMK, KEPTK)
+EIGHT(value, v_words, v_quads, DIMV, KEPTV)
 #endif
 
 #include "lib/window.glsl"
@@ -174,7 +184,7 @@ vec4 query_of(uint r, uint e, uint d) {
 }
 
 // add_keys adds eight elements of KEYS keys, from d on, times the queries to a chain.
-void add_keys(uint e[KEYS], uint head[ROWS], uint d, inout float chain[CELLS]) {
+void add_keys(uvec2 e[KEYS], uint head[ROWS], uint d, inout float chain[CELLS]) {
     vec4 lo[KEYS], hi[KEYS];
     for (uint j = 0; j < KEYS; j++) key(e[j], d, lo[j], hi[j]);
     for (uint r = 0; r < ROWS; r++) {
@@ -184,7 +194,7 @@ void add_keys(uint e[KEYS], uint head[ROWS], uint d, inout float chain[CELLS]) {
 }
 
 // add_pair computes the chains c and c + 1 of KEYS keys with every row, and their sum.
-void add_pair(uint e[KEYS], uint head[ROWS], uint c, out float sum[CELLS]) {
+void add_pair(uvec2 e[KEYS], uint head[ROWS], uint c, out float sum[CELLS]) {
     float odd[CELLS];
     for (uint i = 0; i < CELLS; i++) {
         sum[i] = 0;
@@ -199,7 +209,7 @@ void add_pair(uint e[KEYS], uint head[ROWS], uint c, out float sum[CELLS]) {
 
 // scores is q·k of KEYS keys with every row, written out: drivers do not unroll a loop
 // of this length.
-void scores(uint e[KEYS], uint head[ROWS], out float score[CELLS]) {
+void scores(uvec2 e[KEYS], uint head[ROWS], out float score[CELLS]) {
     float two[CELLS], four[CELLS];
     add_pair(e, head, 0, four);
     add_pair(e, head, 2, two);
@@ -251,12 +261,12 @@ void attend(uint first, uint last, uint table, uint kv, uint h0) {
         float best[ROWS];
         for (uint r = 0; r < ROWS; r++) best[r] = NONE;
         for (uint t0 = t_from; t0 < t_to; t0 += TILE) {
-            uint e[KEYS];
+            uvec2 e[KEYS];
             float score[CELLS];
             for (uint j = 0; j < KEYS; j++) {
                 uint t = min(t0 + j * LOCAL + lane, t_to - 1), row = memory_row(table, t);
                 place[t - base] = row;
-                e[j] = (row * p.kv + kv) * DIMK;
+                e[j] = kept_at(KEPTK, row, kv, DIMK);
             }
             scores(e, head, score);
             for (uint j = 0; j < KEYS; j++) {
@@ -302,7 +312,7 @@ void attend(uint first, uint last, uint table, uint kv, uint h0) {
         for (uint m = 0; m < MINE; m++) l[m] = 0;
         for (uint s = 0; s < SUMS; s++) o[s] = vec4(0);
         for (uint t = t_from; t < t_to; t++) {
-            uint e = (place[t - base] * p.kv + kv) * DIMV;
+            uvec2 e = kept_at(KEPTV, place[t - base], kv, LATENT ? DIMK : DIMV);
             float w[MINE];
             vec4 four;
             for (uint m = 0; m < MINE; m++) {

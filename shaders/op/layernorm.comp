@@ -3,7 +3,8 @@
 #include "lib/common.glsl"
 #include "lib/numerics.glsl"
 
-// LayerNorm of each row, a workgroup a row, workgroups (1, rows):
+// LayerNorm over each group of a row's elements, a head's or the whole row's, a workgroup a
+// group, workgroups (groups of a row, rows):
 //
 //	d = flush(x − mean),  mean = Σx·inv
 //	y = flush((d·r)·flush(w)),  r = rsqrt(Σd²·inv + eps)
@@ -15,7 +16,9 @@ layout(push_constant) uniform Push {
     uint k;     // elements in a row
     uint eps;   // float bits
     uint count; // word of the inputs with the number of rows
-    uint inv;   // 1 / k, float bits
+    uint inv;   // 1 / group, float bits
+    uint group; // elements that are normed together, a divisor of k
+    uint own;   // elements of w that a group has for itself: group, or 0 where all have the same
 } p;
 
 layout(std430, binding = 1) writeonly buffer Y { float y[]; };
@@ -50,18 +53,19 @@ float total() {
 }
 
 void main() {
-    uint i = gl_WorkGroupID.y, lane = gl_LocalInvocationID.x, at = i * p.k;
+    uint i = gl_WorkGroupID.y, lane = gl_LocalInvocationID.x;
+    uint at = i * p.k + gl_WorkGroupID.x * p.group, own = gl_WorkGroupID.x * p.own;
     if (i >= inputs[p.count]) return;
     float inv = uintBitsToFloat(p.inv);
     for (uint c = lane; c < CHAINS; c += LOCAL) {
         float sum = 0;
-        for (uint e = c; e < p.k; e += CHAINS) sum = sum_of(sum, x[at + e]);
+        for (uint e = c; e < p.group; e += CHAINS) sum = sum_of(sum, x[at + e]);
         chains[c] = sum;
     }
     precise float mean = total() * inv;
     for (uint c = lane; c < CHAINS; c += LOCAL) {
         float sum = 0;
-        for (uint e = c; e < p.k; e += CHAINS) {
+        for (uint e = c; e < p.group; e += CHAINS) {
             float d = less(x[at + e], mean);
             sum = plus(sum, d, d);
         }
@@ -70,9 +74,9 @@ void main() {
     precise float square = total() * inv;
     square = square + uintBitsToFloat(p.eps);
     float r = rsqrt(square);
-    for (uint e = lane; e < p.k; e += LOCAL) {
+    for (uint e = lane; e < p.group; e += LOCAL) {
         precise float v = less(x[at + e], mean) * r;
-        v = v * flush(w[e]);
+        v = v * flush(w[own + e]);
         y[at + e] = flush(v);
     }
 }

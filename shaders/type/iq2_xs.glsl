@@ -3,7 +3,7 @@
 // elements. A packed row has the 64 bytes of all blocks, then all scales, then all d.
 //
 //	y = d·(2s + 1)/8 · ±grid
-#include "lib/grid_iq2_xs.glsl"
+#define GRID 256
 #include "lib/grid.glsl"
 #include "lib/iq2.glsl"
 #define HALVES 1

@@ -3,7 +3,7 @@
 // scale s. A packed row has all of these, then all d.
 //
 //	y = d·(2s + 1)/8 · ±grid
-#include "lib/grid_iq2_xxs.glsl"
+#define GRID 128
 #include "lib/grid.glsl"
 #include "lib/iq2.glsl"
 #define WIDE 1

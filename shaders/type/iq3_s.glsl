@@ -5,7 +5,7 @@
 // and all d.
 //
 //	y = d·(2s + 1) · ±grid
-#include "lib/grid_iq3_s.glsl"
+#define GRID 256
 #include "lib/grid.glsl"
 #include "lib/planes.glsl"
 #include "lib/spread.glsl"

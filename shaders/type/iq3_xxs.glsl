@@ -3,7 +3,7 @@
 // the last 96 bytes of all blocks, then all d.
 //
 //	y = d·(2s + 1)/4 · ±grid
-#include "lib/grid_iq3_xxs.glsl"
+#define GRID 128
 #include "lib/grid.glsl"
 #include "lib/planes.glsl"
 #include "lib/spread.glsl"

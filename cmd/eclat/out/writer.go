@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"unicode/utf8"
+
+	"golang.org/x/term"
 )
 
 // Writer is the program's stdout: buffered, and flushed at once on a terminal. Its
@@ -100,6 +102,14 @@ func (w *Writer) Any() bool {
 
 // Terminal reports whether people read what is written.
 func (w *Writer) Terminal() bool { return w.live }
+
+// Columns is how wide the terminal is; 80 where nobody knows.
+func (w *Writer) Columns() int {
+	if c, _, err := term.GetSize(int(w.file.Fd())); err == nil && c > 0 {
+		return c
+	}
+	return 80
+}
 
 // Coloured reports whether colours may be written: to a terminal, unless the user
 // has said no.

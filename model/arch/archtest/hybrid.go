@@ -7,7 +7,7 @@ import (
 )
 
 // Hybrids lists the families with recurrent layers.
-var Hybrids = []string{"qwen35", "lfm2", "nemotron_h", "granitehybrid"}
+var Hybrids = []string{"qwen35", "lfm2", "nemotron_h", "granitehybrid", "granitehybrid-experts", "nemotron_h_moe", "falcon-h1"}
 
 // Hybrid makes a model of a family with recurrent layers; seeds differ in weights and sizes.
 func Hybrid(name string, seed uint64) *ggufwrite.File {
@@ -18,9 +18,15 @@ func Hybrid(name string, seed uint64) *ggufwrite.File {
 	case "lfm2":
 		return lfm2(seed, wide)
 	case "nemotron_h":
-		return nemotronH(seed, wide)
+		return nemotronH(seed, wide, false)
+	case "nemotron_h_moe":
+		return nemotronH(seed, wide, true)
 	case "granitehybrid":
-		return graniteHybrid(seed, wide)
+		return graniteHybrid(seed, wide, false)
+	case "granitehybrid-experts":
+		return graniteHybrid(seed, wide, true)
+	case "falcon-h1":
+		return falconH1(seed, wide)
 	}
 	panic("archtest: no hybrid is called " + name)
 }
@@ -88,9 +94,14 @@ func lfm2(seed uint64, wide int) *ggufwrite.File {
 	return m.File
 }
 
-// nemotronH has layers of each of its three kinds.
-func nemotronH(seed uint64, wide int) *ggufwrite.File {
-	m := start("nemotron_h", seed, 64+32*wide, false, "output_norm.weight")
+// nemotronH has layers of each of its three kinds; experts: feed-forward layers are of
+// experts, which read and write fewer elements than the layers have.
+func nemotronH(seed uint64, wide int, experts bool) *ggufwrite.File {
+	arch := "nemotron_h"
+	if experts {
+		arch += "_moe"
+	}
+	m := start(arch, seed, 64+32*wide, false, "output_norm.weight")
 	inner, heads := 96+32*wide, 4
 	kv, ff := []int32{0, 0, 2, 0, 0}, []int32{0, 96, 0, 0, 80}
 	m.kv("block_count", uint32(5))
@@ -99,11 +110,27 @@ func nemotronH(seed uint64, wide int) *ggufwrite.File {
 	m.kv("attention.head_count_kv", kv)
 	m.kv("attention.layer_norm_epsilon", float32(1e-6))
 	m.ssm(inner, 16, heads, 2, 4)
+	const latent = 32
+	if experts {
+		for key, n := range map[string]uint32{"expert_count": 6, "expert_used_count": 2, "expert_feed_forward_length": 40,
+			"expert_shared_feed_forward_length": 56, "expert_shared_count": 1, "moe_latent_size": latent} {
+			m.kv(key, n)
+		}
+		m.kv("expert_weights_norm", true)
+		m.kv("expert_weights_scale", float32(2.5))
+	}
 	for l := range 5 {
 		m.normal(fmt.Sprintf("blk.%d.attn_norm.weight", l), 1, 0.2, m.embd)
 		switch {
 		case kv[l] > 0:
 			m.attention(l, 4, 2, 24, 1, false)
+		case ff[l] > 0 && experts:
+			b := fmt.Sprintf("blk.%d.", l)
+			m.experts(l, 6, 40, latent, false)
+			m.normal(b+"exp_probs_b.bias", 0, 0.5, 6)
+			m.matrix(b+"ffn_latent_down.weight", latent, m.embd, 1)
+			m.matrix(b+"ffn_latent_up.weight", m.embd, latent, 1)
+			m.shared(l, 56, false)
 		case ff[l] > 0:
 			m.ffn(l, int(ff[l]), false)
 		default:
@@ -114,8 +141,8 @@ func nemotronH(seed uint64, wide int) *ggufwrite.File {
 }
 
 // graniteHybrid has one layer of attention between two of Mamba-2, with rope in every
-// second seed.
-func graniteHybrid(seed uint64, wide int) *ggufwrite.File {
+// second seed; experts: in the place of dense feed-forward layers.
+func graniteHybrid(seed uint64, wide int, experts bool) *ggufwrite.File {
 	m := start("granitehybrid", seed, 64+32*wide, false, "output_norm.weight")
 	inner := 2 * m.embd
 	m.kv("block_count", uint32(3))
@@ -128,6 +155,11 @@ func graniteHybrid(seed uint64, wide int) *ggufwrite.File {
 	m.kv("logit_scale", float32(1.25))
 	m.kv("attention.scale", float32(0.31))
 	m.ssm(inner, 16, 4, 2, 4)
+	if experts {
+		for key, n := range map[string]uint32{"expert_count": 6, "expert_used_count": 2, "expert_shared_feed_forward_length": 56} {
+			m.kv(key, n)
+		}
+	}
 	for l := range 3 {
 		b := fmt.Sprintf("blk.%d.", l)
 		m.normal(b+"attn_norm.weight", 1, 0.2, m.embd)
@@ -136,6 +168,33 @@ func graniteHybrid(seed uint64, wide int) *ggufwrite.File {
 			m.attention(l, 4, 2, 24, 1, false)
 		} else {
 			m.mamba2(l, inner, 16, 4, 2, 4)
+		}
+		if experts {
+			m.experts(l, 6, 96, m.embd, true)
+			m.shared(l, 56, true)
+			continue
+		}
+		m.ffn(l, 96, true)
+	}
+	return m.File
+}
+
+// falconH1 has both mixers in each of its layers, with a norm behind the state's in every
+// second seed.
+func falconH1(seed uint64, wide int) *ggufwrite.File {
+	m := start("falcon-h1", seed, 64+32*wide, false, "output_norm.weight")
+	m.kv("block_count", uint32(2))
+	m.kv("feed_forward_length", uint32(96))
+	m.heads(4, 2, 24, 24)
+	m.ssm(96, 16, 4, 2, 4)
+	for l := range 2 {
+		b := fmt.Sprintf("blk.%d.", l)
+		m.normal(b+"attn_norm.weight", 1, 0.2, m.embd)
+		m.normal(b+"ffn_norm", 1, 0.2, m.embd)
+		m.attention(l, 4, 2, 24, 1, false)
+		m.mamba2(l, 96, 16, 4, 2, 4)
+		if wide == 0 {
+			m.drop(b + "ssm_norm.weight")
 		}
 		m.ffn(l, 96, true)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"eclat/loader/ggufwrite"
 	"eclat/loader/quant"
@@ -111,6 +112,11 @@ func (m *small) matrix(name string, rows, cols int, gain float64) {
 	m.normal(name, 0, gain/math.Sqrt(float64(cols)), cols, rows)
 }
 
+// drop takes a tensor out again.
+func (m *small) drop(name string) {
+	m.Tensors = slices.DeleteFunc(m.Tensors, func(t ggufwrite.Tensor) bool { return t.Name == name })
+}
+
 // heads sets the keys of attention.
 func (m *small) heads(n, kv, dim, rope int) {
 	m.kv("attention.head_count", uint32(n))
@@ -144,6 +150,30 @@ func (m *small) ffn(l, ff int, gated bool) {
 	}
 	m.matrix(b+"ffn_up.weight", ff, m.embd, 1)
 	m.matrix(b+"ffn_down.weight", m.embd, ff, 1.5)
+}
+
+// experts adds n experts of layer l, of which two are used, from in elements to as many.
+func (m *small) experts(l, n, ff, in int, gated bool) {
+	b := fmt.Sprintf("blk.%d.", l)
+	stack := func(name string, rows, cols int, gain float64) {
+		m.normal(b+name+".weight", 0, gain/math.Sqrt(float64(cols)), cols, rows, n)
+	}
+	m.matrix(b+"ffn_gate_inp.weight", n, m.embd, 2)
+	if gated {
+		stack("ffn_gate_exps", ff, in, 1)
+	}
+	stack("ffn_up_exps", ff, in, 1)
+	stack("ffn_down_exps", in, ff, 2)
+}
+
+// shared adds the expert of layer l that all rows go to.
+func (m *small) shared(l, ff int, gated bool) {
+	b := fmt.Sprintf("blk.%d.", l)
+	if gated {
+		m.matrix(b+"ffn_gate_shexp.weight", ff, m.embd, 1)
+	}
+	m.matrix(b+"ffn_up_shexp.weight", ff, m.embd, 1)
+	m.matrix(b+"ffn_down_shexp.weight", m.embd, ff, 1.4)
 }
 
 // ssm sets the keys of a state.

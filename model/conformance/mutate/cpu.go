@@ -4,6 +4,7 @@ const (
 	kernels      = "cpu/kernels.go"
 	cpuAttention = "cpu/attention.go"
 	cpuExperts   = "cpu/experts.go"
+	cpuHeads     = "cpu/heads.go"
 	plainProduct = "cpu/kernel/plain.go"
 	plainRows    = "cpu/kernel/plain_rows.go"
 	plainState   = "cpu/kernel/plain_state.go"
@@ -66,6 +67,11 @@ var cpuMutations = []mutation{
 	{"conv, bits", kernels, "the bias left out", "sum += s.src[3][c]", "sum += 0 * s.src[3][c]"},
 	{"l2norm", kernels, "the rest not copied", "copy(dst[end:], x[end:])", "copy(dst[end:], x[:0])"},
 	{"l2norm", plainState, "the mean for the sum", "numerics.RSqrt(sumSquares(x)+eps)", "numerics.RSqrt(sumSquares(x)/float32(len(x))+eps)"},
+	{"matmul_heads", cpuHeads, "the first head for all", "row(s.src[1], int(slot), in.Cols)", "row(s.src[1], int(slot)/int(s.Arg[0])*int(s.Arg[0]), in.Cols)"},
+	{"matmul_heads", cpuHeads, "the first matrix for all", "s.matrix.Data[head*m*s.matrix.RowBytes:]", "s.matrix.Data[0*head*m*s.matrix.RowBytes:]"},
+	{"attention", cpuAttention, "the first value of a key that is one too for all", "dst[t*dim+d] = v", "dst[t*dim+d] = src[d*model.PageLen] + 0*v"},
+	{"join", kernels, "the first head behind all", "y[h*b%len(y):]", "y[0*h*b%len(y):]"},
+	{"join", kernels, "the first head before all", "copy(dst, x[h*a:][:a])", "copy(dst, x[0*h*a:][:a])"},
 	{"slice", kernels, "from the first element on", "copy(dst[:n], x[first:])", "copy(dst[:n], x[0*first:])"},
 	{"slice", kernels, "only the first stride", "x, dst = x[stride:], dst[n:]", "x, dst = x[0*stride:], dst[n:]"},
 	{"deltarule", cpuState, "a key head for neighbours where they take turns", "g = c.head % nHeadK", "g = c.head / (nHead / nHeadK)"},
@@ -92,6 +98,7 @@ var cpuMutations = []mutation{
 	{"matmul_experts", cpuExperts, "the first expert's matrix for all", "begin := e*of", "begin := 0*e*of"},
 	{"matmul_experts", cpuExperts, "the first row for all", "row(s.src[1], int(slot), in.Cols)", "row(s.src[1], 0*int(slot), in.Cols)"},
 	{"matmul_experts", cpuExperts, "the last part's tail dropped", "len(p.experts.active) * ((m + matRows - 1) / matRows)", "len(p.experts.active) * max(1, m/matRows)"},
+	{"combine", cpuExperts, "the factors in the order of choice", "s.src[2][math.Float32bits(r[e])]", "s.src[2][e]"},
 	{"combine", cpuExperts, "the first only", "range row(x, e, len(dst))", "range row(x, 0*e, len(dst))"},
 	{"combine, bits", cpuExperts, "not flushed", "dst[j] = numerics.Flush(v)\n	}\n}\n", "dst[j] = v\n	}\n}\n"},
 	{"sample", kernels, "at another token's position", "p.position(int(p.batch.Want[i]))", "p.position(0 * int(p.batch.Want[i]))"},

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// worker is a machine that computes layers: a process with a key of its own.
+type worker struct {
+	cmd     *exec.Cmd
+	address string
+}
+
+// newWorker starts a worker that lets one peer come.
+func newWorker(t *testing.T, home string) *worker {
+	t.Helper()
+	w := &worker{cmd: command("peer", "serve", "--device", "cpu", "-t", "1", "--listen", "127.0.0.1:0", "--mdns=false", "--allow", home)}
+	w.cmd.Env = append(w.cmd.Env, "ECLAT_PEER_DIR="+t.TempDir())
+	out, err := w.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.cmd.Process.Kill(); w.cmd.Wait() })
+	var text []byte
+	for buf := make([]byte, 1); !bytes.Contains(text, []byte("\n")); text = append(text, buf...) {
+		if _, err := out.Read(buf); err != nil {
+			t.Fatalf("a worker says %q, %v", text, err)
+		}
+	}
+	go io.Copy(io.Discard, out)
+	w.address = strings.TrimSpace(string(text))
+	return w
+}
+
+// TestPeers: a model over three processes gives the proof of one, and goes on to it when
+// one is killed, or stopped so that it falls silent, in the middle of an answer.
+func TestPeers(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("ECLAT_PEER_DIR", dir)
+	home := strings.TrimSpace(ok(t, "", "peer", "id"))
+	args := []string{"run", "--device", "cpu", "-t", "1", "-n", "300", "--seed", "3", "--ignore-eos", "--proof", "--draft", "off"}
+	proof := func(stderr string) string {
+		return regexp.MustCompile(`sha256 [0-9a-f]{64}`).FindString(stderr)
+	}
+	text, stderr, _ := eclat(t, "", args...)
+	want := proof(stderr)
+	if want == "" {
+		t.Fatalf("no proof in %q", stderr)
+	}
+	for _, signal := range []syscall.Signal{0, syscall.SIGKILL, syscall.SIGSTOP} {
+		a, b, spare := newWorker(t, home), newWorker(t, home), newWorker(t, home)
+		cmd := command(append(args, "--peers", a.address+","+b.address, "--standby", spare.address, "--layers", "1,2,3")...)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		victim := []*worker{a, b}[rand.IntN(2)]
+		var once sync.Once
+		var got []byte
+		for buf := make([]byte, 64); ; {
+			n, err := out.Read(buf)
+			if got = append(got, buf[:n]...); len(got) > 100 && signal != 0 {
+				once.Do(func() { victim.cmd.Process.Signal(signal) })
+			}
+			if err != nil {
+				break
+			}
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Fatalf("%v: %v, %s", signal, err, errs.String())
+		}
+		if p := proof(errs.String()); p != want || string(got) != text {
+			t.Errorf("%v: %s, alone %s; %q, alone %q", signal, p, want, got, text)
+		}
+		if said := strings.Contains(errs.String(), "takes the place of"); said != (signal != 0) {
+			t.Errorf("%v: %s", signal, errs.String())
+		}
+	}
+}
+
+// TestPeerCommands: who is not on the list is refused with what to do; a list and a key
+// that are none are named.
+func TestPeerCommands(t *testing.T) {
+	t.Setenv("ECLAT_PEER_DIR", t.TempDir())
+	w := newWorker(t, "nobody")
+	id := strings.TrimSpace(ok(t, "", "peer", "id"))
+	if again := strings.TrimSpace(ok(t, "", "peer", "id")); again != id {
+		t.Errorf("the id is %s, then %s", id, again)
+	}
+	fails := func(code int, says string, args ...string) {
+		t.Helper()
+		_, stderr, got := eclat(t, "", args...)
+		if got != code || !strings.Contains(stderr, says) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%v: exit %d, %q", args, got, stderr)
+		}
+	}
+	fails(4, "eclat peer allow", "run", "-n", "1", "--peers", w.address)
+	fails(2, "go with --peers", "run", "-n", "1", "--layers", "1,2")
+	fails(2, "no peer's id", "peer", "allow", "me")
+	fails(4, "nobody ", "run", "-n", "1", "--peers", w.address[strings.LastIndex(w.address, "/")+1:]+"@127.0.0.1:1")
+	fails(4, "is this machine", "run", "-n", "1", "--peers", id+"@127.0.0.1:1")
+	fails(1, "no-such-model", "peer", "serve", filepath.Join(t.TempDir(), "no-such-model"))
+	ok(t, "", "peer", "allow", id, "this one")
+	if text := ok(t, "", "peer", "list", "--wait", "1ms"); !strings.Contains(text, id+"  allowed  this one") {
+		t.Errorf("the list is %q", text)
+	}
+}

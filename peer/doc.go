@@ -1,0 +1,28 @@
+// Package peer lets other machines compute stages of a model.
+//
+//	network.go   how peers reach each other: the interface that libp2p/ implements
+//	frame.go     frames on a stream: a head and rows, bounded
+//	protocol.go  what is said: hello, fit, load, compile, run, units; errors
+//	identity.go  sums by which both sides know that they mean the same model and stage
+//	worker.go    the side that computes: sessions on streams
+//	session.go   one coordinator's stage on a worker
+//	remote.go    the side that asks: model.Device and model.Backend of a worker
+//	libp2p/      the network: keys, the list of who may come, TCP and QUIC
+//
+// A worker gets no plan, no path and no code from a coordinator: both write the plan of
+// the stage from their own file of the model, and compare its sum. What travels are
+// positions, tables and rows of activations. Rows are float32, so a model that runs over
+// several machines gives the bits of one.
+//
+// Whoever is not on a worker's list is refused by the network before anything is read.
+// Who is on it is still not trusted with memory: frames are bounded before they are
+// read, a batch is checked as one of a backend's own, and an error ends a session, never
+// the worker. A coordinator trusts a worker's rows as far as they are of the right size.
+//
+// A worker that is lost, killed or silent is model.ErrLost to the engine, which opens the
+// device again: that is where another worker takes the place (Device.Peers), and the
+// tokens that are known run once more.
+//
+// A Worker is for any number of sessions; each has a goroutine that owns its backend and
+// one that reads. A remote backend belongs to one goroutine, as every backend.
+package peer

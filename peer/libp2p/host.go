@@ -1,0 +1,187 @@
+package libp2p
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/control"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	id "github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/multiformats/go-multiaddr"
+
+	"eclat/peer"
+)
+
+// Host is a peer.Network.
+type Host struct{ h host.Host }
+
+// Options say how a Host is reached.
+type Options struct {
+	Key    crypto.PrivKey
+	Listen []string          // host:port, each for TCP and for QUIC; none where nobody may come
+	Allow  func(string) bool // whether a peer's id may come; nil for nobody
+}
+
+// New makes a Host.
+func New(o Options) (*Host, error) {
+	var listen []multiaddr.Multiaddr
+	for _, at := range o.Listen {
+		both, err := addresses(at)
+		if err != nil {
+			return nil, err
+		}
+		listen = append(listen, both...)
+	}
+	options := []libp2p.Option{
+		libp2p.Identity(o.Key),
+		libp2p.Security(noise.ID, noise.New),
+		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.Transport(quic.NewTransport),
+		libp2p.ConnectionGater(gate{o.Allow}),
+		libp2p.DisableRelay(),
+		libp2p.DisableMetrics(),
+		libp2p.UserAgent("eclat"),
+	}
+	if len(listen) == 0 {
+		options = append(options, libp2p.NoListenAddrs)
+	} else {
+		options = append(options, libp2p.ListenAddrs(listen...))
+	}
+	h, err := libp2p.New(options...)
+	if err != nil {
+		return nil, fmt.Errorf("libp2p: %w", err)
+	}
+	return &Host{h}, nil
+}
+
+// addresses are those of a host and a port, over TCP and over QUIC.
+func addresses(at string) ([]multiaddr.Multiaddr, error) {
+	name, port, err := net.SplitHostPort(at)
+	if err != nil {
+		return nil, fmt.Errorf("libp2p: address %.80q: give HOST:PORT", at)
+	}
+	kind := "dns"
+	if ip := net.ParseIP(name); ip != nil && ip.To4() != nil {
+		kind = "ip4"
+	} else if ip != nil {
+		kind = "ip6"
+	} else if name == "" {
+		kind, name = "ip4", "0.0.0.0"
+	}
+	var both []multiaddr.Multiaddr
+	for _, over := range []string{"/tcp/%s", "/udp/%s/quic-v1"} {
+		a, err := multiaddr.NewMultiaddr("/" + kind + "/" + name + fmt.Sprintf(over, port))
+		if err != nil {
+			return nil, fmt.Errorf("libp2p: address %.80q: %w", at, err)
+		}
+		both = append(both, a)
+	}
+	return both, nil
+}
+
+// Parse reads ID@HOST:PORT, a multiaddress that ends with /p2p/ID, or an ID alone, which
+// is looked for among those that mDNS has found.
+func Parse(text string) (id.AddrInfo, error) {
+	if name, at, ok := strings.Cut(text, "@"); ok {
+		p, err := id.Decode(name)
+		if err != nil {
+			return id.AddrInfo{}, fmt.Errorf("libp2p: %.80q is no peer's id: %w", name, err)
+		}
+		both, err := addresses(at)
+		return id.AddrInfo{ID: p, Addrs: both}, err
+	}
+	if strings.HasPrefix(text, "/") {
+		info, err := id.AddrInfoFromString(text)
+		if err != nil {
+			return id.AddrInfo{}, fmt.Errorf("libp2p: address %.120q: %w", text, err)
+		}
+		return *info, nil
+	}
+	p, err := id.Decode(text)
+	if err != nil {
+		return id.AddrInfo{}, fmt.Errorf("libp2p: %.120q is no peer: give ID@HOST:PORT", text)
+	}
+	return id.AddrInfo{ID: p}, nil
+}
+
+// Self implements peer.Network.
+func (h *Host) Self() string { return h.h.ID().String() }
+
+// Listening are the addresses, with the id, by which others reach this host.
+func (h *Host) Listening() (all []string) {
+	for _, a := range h.h.Addrs() {
+		all = append(all, a.String()+"/p2p/"+h.Self())
+	}
+	return all
+}
+
+// Dial implements peer.Network.
+func (h *Host) Dial(ctx context.Context, to, name string) (peer.Stream, error) {
+	info, err := Parse(to)
+	if err != nil {
+		return nil, err
+	}
+	if info.ID == h.h.ID() {
+		return nil, fmt.Errorf("%.80s is this machine", to)
+	}
+	if len(info.Addrs) > 0 {
+		if err := h.h.Connect(ctx, info); err != nil {
+			return nil, plain(ctx, to, err)
+		}
+	}
+	s, err := h.h.NewStream(ctx, info.ID, protocol.ID(name))
+	if err != nil {
+		return nil, plain(ctx, to, err)
+	}
+	return stream{s}, nil
+}
+
+// plain says in one line why a peer was not reached. One that refuses this machine's key
+// ends the connection without a word.
+func plain(ctx context.Context, to string, err error) error {
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	switch {
+	case ctx.Err() != nil, strings.Contains(text, "deadline exceeded"), strings.Contains(text, "no addresses"):
+		return fmt.Errorf("nobody answers at %.80s", to)
+	case strings.Contains(text, "connection refused"):
+		return fmt.Errorf("nobody listens at %.80s", to)
+	case strings.Contains(text, "peer id mismatch"):
+		return fmt.Errorf("the machine at %.80s has another key", to)
+	case strings.Contains(text, "protocols not supported"):
+		return fmt.Errorf("it is no eclat of this release")
+	}
+	return fmt.Errorf("it ended the connection: is the id of this machine (eclat peer id) on its list (eclat peer allow)?")
+}
+
+// Handle implements peer.Network.
+func (h *Host) Handle(name string, serve func(peer.Stream)) {
+	h.h.SetStreamHandler(protocol.ID(name), func(s network.Stream) { serve(stream{s}) })
+}
+
+// Close implements peer.Network.
+func (h *Host) Close() error { return h.h.Close() }
+
+type stream struct{ network.Stream }
+
+func (s stream) Peer() string { return s.Conn().RemotePeer().String() }
+
+// gate lets in who is allowed, and out to anyone: the address names the key.
+type gate struct{ allow func(string) bool }
+
+func (g gate) InterceptPeerDial(id.ID) bool                                    { return true }
+func (g gate) InterceptAddrDial(id.ID, multiaddr.Multiaddr) bool               { return true }
+func (g gate) InterceptAccept(network.ConnMultiaddrs) bool                     { return g.allow != nil }
+func (g gate) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
+
+func (g gate) InterceptSecured(way network.Direction, p id.ID, _ network.ConnMultiaddrs) bool {
+	return way == network.DirOutbound || g.allow != nil && g.allow(p.String())
+}

@@ -1,0 +1,436 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"eclat/loader"
+	"eclat/model"
+	"eclat/model/numerics"
+)
+
+// session is a coordinator's stage on a worker. The goroutine of serve owns the backend;
+// another reads requests, so that a cancel is heard while one runs.
+type session struct {
+	w        *Worker
+	stream   Stream
+	frames   frames // read by listen
+	promised int64
+
+	m        *model.Model
+	loaded   *model.Plan
+	backend  model.Backend
+	programs map[int]*program
+	next     int
+	largest  int // bytes of the largest body that may come
+	limits   sync.Mutex
+
+	writing sync.Mutex // frames.write, by the session and its beat
+	batch   model.Batch
+	out     model.Outputs
+	body    []byte
+}
+
+type program struct {
+	model.Program
+	plan *model.Plan
+	size model.Size
+}
+
+// Bounds of what a coordinator may ask for.
+const (
+	mostPrograms = 256
+	mostTokens   = 1 << 14 // of a program
+	mostUnits    = 1 << 24 // of a pool
+	mostSeqs     = 1 << 12
+)
+
+// incoming is a request with its body, or why there is none.
+type incoming struct {
+	req  request
+	body []byte
+	err  error
+}
+
+// serve answers requests until the stream ends; a nil error says that it ended well.
+func (s *session) serve() (err error) {
+	ctx, end := context.WithCancel(context.Background())
+	defer end()
+	requests := make(chan incoming)
+	var running canceller
+	go s.listen(ctx, requests, &running)
+	defer func() {
+		for _, p := range s.programs {
+			p.Close()
+		}
+		if s.backend != nil {
+			err = errors.Join(err, s.backend.Close())
+		}
+	}()
+	for {
+		in := <-requests
+		switch {
+		case in.err == io.EOF:
+			return nil
+		case in.err != nil:
+			return in.err
+		}
+		doing, cancel := running.begin(ctx, in.req.Seq)
+		var rep reply
+		var body []byte
+		done := s.beats()
+		// The file is mapped: one that shrinks meanwhile is an error, not the end.
+		err := loader.Guard(func() (err error) { rep, body, err = s.answer(doing, &in.req, in.body); return err })
+		done()
+		cancel()
+		if err != nil {
+			rep, body = reply{Err: fail(err)}, nil
+			s.w.log(fmt.Sprintf("%s: %s: %v", short(s.stream.Peer()), in.req.Op, err))
+		}
+		if err := s.write(&rep, body); err != nil {
+			return err
+		}
+	}
+}
+
+// listen reads requests until the stream ends. Two bodies take turns: the one before is
+// done with when the next request is taken.
+func (s *session) listen(ctx context.Context, to chan<- incoming, running *canceller) {
+	var bufs [2][]byte
+	for turn := 0; ; {
+		var in incoming
+		s.limits.Lock()
+		largest := s.largest
+		s.limits.Unlock()
+		in.body, in.err = s.frames.read(&in.req, bufs[turn], largest)
+		if in.err != nil { // nobody waits for the answer any more
+			running.end()
+		} else if in.req.Op == opCancel {
+			running.cancel(in.req.Seq)
+			continue
+		}
+		bufs[turn] = in.body
+		turn = 1 - turn
+		select {
+		case to <- in:
+		case <-ctx.Done():
+			return
+		}
+		if in.err != nil {
+			return
+		}
+	}
+}
+
+// canceller ends the request that runs. A cancel may be heard before the request that it
+// means has begun.
+type canceller struct {
+	mu   sync.Mutex
+	seq  uint32 // of the request that runs
+	stop context.CancelFunc
+	gone uint32 // the last one cancelled
+	over bool   // all that come
+}
+
+func (c *canceller) begin(ctx context.Context, seq uint32) (context.Context, context.CancelFunc) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ctx, c.stop = context.WithCancel(ctx)
+	if c.seq = seq; c.over || seq != 0 && seq == c.gone {
+		c.stop()
+	}
+	return ctx, c.stop
+}
+
+func (c *canceller) cancel(seq uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone = seq; c.seq == seq && c.stop != nil {
+		c.stop()
+	}
+}
+
+func (c *canceller) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over = true; c.stop != nil {
+		c.stop()
+	}
+}
+
+func (s *session) write(r *reply, body []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.stream.SetWriteDeadline(time.Now().Add(30 * time.Second))
+	return s.frames.write(r, body)
+}
+
+// beats says that the session goes on until done is called.
+func (s *session) beats() (done func()) {
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		t := time.NewTicker(beat)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				s.write(&reply{Beat: true}, nil)
+			case <-end:
+				return
+			}
+		}
+	}()
+	return func() { close(end); <-ended }
+}
+
+// answer does what a request asks for.
+func (s *session) answer(ctx context.Context, r *request, body []byte) (rep reply, out []byte, err error) {
+	if s.m == nil && r.Op != opHello {
+		return rep, nil, errors.New("hello comes first")
+	}
+	if s.backend == nil {
+		switch r.Op {
+		case opHello, opFit, opLoad, opRates:
+		default:
+			return rep, nil, fmt.Errorf("%.20q before a stage is loaded", r.Op)
+		}
+	}
+	switch r.Op {
+	case opHello:
+		rep.Hello, err = s.hello(r.Hello)
+	case opFit:
+		rep.Fit, err = s.fit(r.Fit)
+	case opRates:
+		rep.Rates = &rates{}
+		rep.Rates.Copy, _ = s.w.Device.CopyRate()
+		rep.Rates.Read, _ = s.w.Device.ReadRate()
+	case opLoad:
+		rep.Load, err = s.load(ctx, r.Load)
+	case opCompile:
+		rep.Program, err = s.compile(r.Compile)
+	case opDrop:
+		if p := s.programs[r.Program]; p != nil {
+			delete(s.programs, r.Program)
+			err = p.Close()
+		}
+	case opRun:
+		rep.Tokens, out, err = s.run(ctx, r, body)
+	case opRead:
+		out, err = s.read(r)
+	case opCopy, opSave, opRestore:
+		out, err = s.unit(ctx, r, body)
+	default:
+		err = fmt.Errorf("%.40q is nothing that this worker can do", r.Op)
+	}
+	return rep, out, err
+}
+
+func (s *session) hello(h *hello) (*welcome, error) {
+	switch {
+	case h == nil:
+		return nil, errors.New("a hello without anything in it")
+	case h.Numbers != numerics.Version:
+		return nil, fmt.Errorf("the definition of numbers is %d here and %d there: both sides need the same release", numerics.Version, h.Numbers)
+	}
+	w := &welcome{hello{Numbers: numerics.Version, Build: s.w.Build}, whoIs(s.w.Device.Info())}
+	if h.Model == "" {
+		return w, nil
+	}
+	var err error
+	s.m, err = s.w.find(h.Model)
+	return w, err
+}
+
+// checkRoom bounds what a stage is asked to hold.
+func checkRoom(m *model.Model, st model.Stage, room model.Room, programs []model.FitProgram) error {
+	switch {
+	case st.First < 0 || st.End < st.First || st.End > m.Config.NLayer:
+		return fmt.Errorf("layers %d to %d of %d", st.First, st.End, m.Config.NLayer)
+	case st.Embed && st.First != 0, st.Head && st.End != m.Config.NLayer, st.First == st.End && !st.Head && !st.Embed:
+		return errors.New("a stage that is none")
+	case room.Pages < 0 || room.Pages > mostUnits || room.Seqs < 0 || room.Seqs > mostSeqs || room.Chunk < 0 || room.Chunk > mostTokens:
+		return fmt.Errorf("room for %d pages, %d sequences, chunks of %d", room.Pages, room.Seqs, room.Chunk)
+	case len(programs) > mostPrograms:
+		return fmt.Errorf("%d programs", len(programs))
+	}
+	for _, p := range programs {
+		if err := checkSize(p.Size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkSize(s model.Size) error {
+	if s.Tokens < 1 || s.Tokens > mostTokens || s.Want < 0 || s.Want > s.Tokens {
+		return fmt.Errorf("a program of %d tokens, %d wanted", s.Tokens, s.Want)
+	}
+	return nil
+}
+
+func (s *session) fit(r *model.FitRequest) (*model.Fitting, error) {
+	if r == nil {
+		return nil, errors.New("nothing to fit")
+	}
+	st := s.m.Whole()
+	if r.Stage != nil {
+		st = *r.Stage
+	}
+	room := r.Room
+	room.Pages = r.Pages
+	if err := checkRoom(s.m, st, room, r.Programs); err != nil {
+		return nil, err
+	}
+	if r.Max < 0 || r.Max > mostUnits || r.Layers > s.m.Config.NLayer {
+		return nil, fmt.Errorf("%d layers with up to %d pages", r.Layers, r.Max)
+	}
+	return s.w.promise(nil, s.m, *r)
+}
+
+func (s *session) load(ctx context.Context, l *load) (*loaded, error) {
+	switch {
+	case l == nil:
+		return nil, errors.New("nothing to load")
+	case s.backend != nil:
+		return nil, errors.New("a stage is loaded already")
+	}
+	if err := checkRoom(s.m, l.Stage, l.Room, l.Programs); err != nil {
+		return nil, err
+	}
+	st := l.Stage
+	st.Sample = st.Head
+	if _, err := s.w.promise(s, s.m, model.FitRequest{Stage: &st, Pages: l.Room.Pages, Room: l.Room, Programs: l.Programs}); err != nil {
+		return nil, err
+	}
+	p, err := s.m.Plan(l.Stage, l.Room)
+	if err != nil {
+		return nil, err
+	}
+	if sum, err := planSum(p); err != nil || sum != l.Plan {
+		return nil, fmt.Errorf("the plan of the stage is another one here: both sides need the same release (%v)", err)
+	}
+	out := &loaded{}
+	if out.Weights, err = weightsSum(s.m.File, p); err != nil {
+		return nil, err
+	}
+	last := time.Now()
+	b, err := s.w.Device.Open(ctx, model.OpenOptions{
+		Progress: func(what string, done, total int64) {
+			if time.Since(last) > beat/4 {
+				last = time.Now()
+				s.write(&reply{Beat: true, What: what, Done: done, Total: total}, nil)
+			}
+		},
+		Warn: s.w.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Load(ctx, s.m.File, p); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	s.backend, s.loaded, s.programs = b, p, map[int]*program{}
+	body := l.Room.Chunk * p.Width() * 4
+	for pool := range p.Pools {
+		n := b.Pages().UnitBytes(pool)
+		out.Units = append(out.Units, n)
+		body = max(body, n)
+	}
+	s.limits.Lock()
+	s.largest = min(body, mostBody)
+	s.limits.Unlock()
+	out.Held = b.Info().Held
+	s.w.log(fmt.Sprintf("%s: layers %d–%d of %.60q", short(s.stream.Peer()), l.Stage.First, l.Stage.End-1, s.m.Config.Name))
+	return out, nil
+}
+
+func (s *session) compile(c *compile) (int, error) {
+	if c == nil {
+		return 0, errors.New("nothing to compile")
+	}
+	if err := checkSize(c.Options.Size); err != nil {
+		return 0, err
+	}
+	if len(s.programs) >= mostPrograms {
+		return 0, fmt.Errorf("more than %d programs", mostPrograms)
+	}
+	plan := s.loaded
+	if c.Sample != plan.Stage.Sample {
+		st := plan.Stage
+		st.Sample = c.Sample && st.Head
+		var err error
+		if plan, err = s.m.Plan(st, plan.Room); err != nil {
+			return 0, err
+		}
+	}
+	p, err := s.backend.Compile(plan, c.Options)
+	if err != nil {
+		return 0, err
+	}
+	s.next++
+	s.programs[s.next] = &program{p, plan, c.Options.Size}
+	return s.next, nil
+}
+
+// run computes a batch, which is checked here already: a backend of our own would be
+// right to trust its pools' sizes.
+func (s *session) run(ctx context.Context, r *request, body []byte) (tokens []int32, rows []byte, err error) {
+	p := s.programs[r.Program]
+	if p == nil || r.Run == nil {
+		return nil, nil, errors.New("a run of no program")
+	}
+	b := &s.batch
+	b.Tokens, b.Pos, b.Seqs, b.Want, b.How = r.Run.Tokens, r.Run.Pos, r.Run.Seqs, r.Run.Want, r.Run.How
+	if b.Rows, err = rowsOf(b.Rows, body); err != nil {
+		return nil, nil, err
+	}
+	if err := b.Check(p.plan, p.size); err != nil {
+		return nil, nil, err
+	}
+	if err := p.Run(ctx, b, &s.out); err != nil {
+		return nil, nil, err
+	}
+	s.body = appendRows(s.body[:0], s.out.Rows)
+	return s.out.Tokens, s.body, nil
+}
+
+func (s *session) read(r *request) ([]byte, error) {
+	p := s.programs[r.Program]
+	if p == nil || r.Tensor < 0 || int(r.Tensor) >= len(p.plan.Tensors) {
+		return nil, errors.New("an activation of no program")
+	}
+	dst := make([]float32, p.plan.Rows(r.Tensor, p.size)*p.plan.Tensors[r.Tensor].Cols)
+	n, err := p.Read(r.Tensor, dst)
+	if err != nil {
+		return nil, err
+	}
+	return appendRows(nil, dst[:n]), nil
+}
+
+// unit copies, saves or restores a unit of memory.
+func (s *session) unit(ctx context.Context, r *request, body []byte) ([]byte, error) {
+	if r.Pool < 0 || r.Pool >= len(s.loaded.Pools) {
+		return nil, fmt.Errorf("pool %d of %d", r.Pool, len(s.loaded.Pools))
+	}
+	units := int32(s.loaded.Pools[r.Pool].Units)
+	if r.From < 0 || r.From >= units || r.To < 0 || r.To >= units {
+		return nil, fmt.Errorf("units %d and %d of %d", r.From, r.To, units)
+	}
+	pages := s.backend.Pages()
+	switch r.Op {
+	case opCopy:
+		return nil, pages.Copy(ctx, r.Pool, r.From, r.To)
+	case opSave:
+		out := make([]byte, pages.UnitBytes(r.Pool))
+		return out, pages.Save(ctx, r.Pool, r.From, out)
+	}
+	if len(body) != pages.UnitBytes(r.Pool) {
+		return nil, fmt.Errorf("%d bytes for a unit of %d", len(body), pages.UnitBytes(r.Pool))
+	}
+	return nil, pages.Restore(ctx, r.Pool, r.To, body)
+}

@@ -1,0 +1,111 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"eclat/model"
+)
+
+// Worker computes stages for coordinators. Its fields are not changed once it serves.
+type Worker struct {
+	Models []*model.Model // that it has; of a fragments folder with some of the weights too
+	Device model.Device
+	Memory func() int64 // bytes that can be had now, 0 where that is not known
+	Limit  int64        // bytes that all sessions together may take; 0 for no limit but Memory
+	Build  string       // for people
+	Log    func(string) // told of sessions and of what ended them; may be nil
+
+	mu   sync.Mutex
+	held int64 // bytes that sessions were promised
+	open map[*session]bool
+}
+
+// mostSessions is how many a worker has at a time.
+const mostSessions = 64
+
+// Serve is a Network's handler of Protocol.
+func (w *Worker) Serve(s Stream) {
+	ses := &session{w: w, stream: s, frames: frames{rw: s}}
+	w.mu.Lock()
+	if w.open == nil {
+		w.open = map[*session]bool{}
+	}
+	full := len(w.open) >= mostSessions
+	if !full {
+		w.open[ses] = true
+	}
+	w.mu.Unlock()
+	if full {
+		s.Reset()
+		return
+	}
+	err := ses.serve()
+	w.mu.Lock()
+	delete(w.open, ses)
+	w.held -= ses.promised
+	w.mu.Unlock()
+	if err != nil {
+		s.Reset()
+		w.log(fmt.Sprintf("%s: %v", short(s.Peer()), err))
+		return
+	}
+	s.Close()
+}
+
+// Sessions is how many there are, and what memory they were promised, in bytes.
+func (w *Worker) Sessions() (n int, bytes int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.open), w.held
+}
+
+func (w *Worker) log(text string) {
+	if w.Log != nil {
+		w.Log(text)
+	}
+}
+
+// find returns the model of a sum.
+func (w *Worker) find(sum string) (*model.Model, error) {
+	for _, m := range w.Models {
+		if s, err := ModelSum(m); err == nil && s == sum {
+			return m, nil
+		}
+	}
+	return nil, errors.New("this worker does not have the model")
+}
+
+// promise sets memory aside for a session's stage, or refuses.
+func (w *Worker) promise(s *session, m *model.Model, r model.FitRequest) (*model.Fitting, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r.Host = w.available()
+	fit, err := w.Device.Fit(m, r)
+	if err != nil {
+		return nil, err
+	}
+	if s != nil {
+		need := fit.Weights + fit.Memory + fit.Work
+		if w.Limit > 0 && need > w.Limit-w.held {
+			return nil, fmt.Errorf("%w: the stage takes %d MiB, %d of %d are left", model.ErrNoMemory, need>>20, (w.Limit-w.held)>>20, w.Limit>>20)
+		}
+		s.promised = need
+		w.held += need
+	}
+	return fit, nil
+}
+
+// available is what Fit is told there is; the lock is held.
+func (w *Worker) available() (n int64) {
+	if w.Memory != nil {
+		n = w.Memory()
+	}
+	if w.Limit > 0 {
+		if left := w.Limit - w.held; n == 0 || left < n {
+			n = max(1, left)
+		}
+	}
+	return n
+}
