@@ -122,7 +122,7 @@ func TestRefused(t *testing.T) {
 	}{
 		"eclat peer allow": {other, at(t, w, "/tcp/")},
 		"another key":      {home, strings.Replace(at(t, w, "/tcp/"), w.Self(), other.Self(), 1)},
-		"nobody listens":   {home, w.Self() + "@127.0.0.1:1"},
+		"nobody ":          {home, w.Self() + "@127.0.0.1:1"},
 		"no peer":          {home, "hello"},
 		"is no peer's id":  {home, "hello@127.0.0.1:1"},
 	} {
