@@ -18,11 +18,7 @@ var efforts = map[string]int{"none": turn.NoReasoning, "minimal": 512, "low": 20
 
 // chatCompletions answers /v1/chat/completions.
 func chatCompletions(x *core.Exchange) error {
-	o, err := x.Fields()
-	if err != nil {
-		return err
-	}
-	m, err := x.Open(modelName(o))
+	o, m, err := begin(x)
 	if err != nil {
 		return err
 	}
@@ -31,6 +27,16 @@ func chatCompletions(x *core.Exchange) error {
 		return err
 	}
 	return sendChat(x, m, a)
+}
+
+// begin reads a request's fields and opens the model that it names.
+func begin(x *core.Exchange) (*field.Object, *core.Model, error) {
+	o, err := x.Fields()
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := x.Open(modelName(o))
+	return o, m, err
 }
 
 // modelName is the model asked for; "" for the default one.

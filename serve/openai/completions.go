@@ -14,11 +14,7 @@ const maxPrompts = 64
 // completions answers /v1/completions: the text, or tokens, that follow one or several
 // prompts. The model answers in plain text: nothing is taken for a call or reasoning.
 func completions(x *core.Exchange) error {
-	o, err := x.Fields()
-	if err != nil {
-		return err
-	}
-	m, err := x.Open(modelName(o))
+	o, m, err := begin(x)
 	if err != nil {
 		return err
 	}

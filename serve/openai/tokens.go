@@ -12,11 +12,7 @@ const maxIDs = 1 << 20 // of one request
 
 // tokenize answers /tokenize: a text's ids.
 func tokenize(x *core.Exchange) error {
-	o, err := x.Fields()
-	if err != nil {
-		return err
-	}
-	m, err := x.Open(modelName(o))
+	o, m, err := begin(x)
 	if err != nil {
 		return err
 	}
@@ -59,11 +55,7 @@ func tokenize(x *core.Exchange) error {
 
 // detokenize answers /detokenize: the text of ids.
 func detokenize(x *core.Exchange) error {
-	o, err := x.Fields()
-	if err != nil {
-		return err
-	}
-	m, err := x.Open(modelName(o))
+	o, m, err := begin(x)
 	if err != nil {
 		return err
 	}
@@ -89,11 +81,7 @@ func readIDs(o *field.Object, v field.Value, m *core.Model) []int32 {
 
 // applyTemplate answers /apply-template: the prompt of a conversation.
 func applyTemplate(x *core.Exchange) error {
-	o, err := x.Fields()
-	if err != nil {
-		return err
-	}
-	m, err := x.Open(modelName(o))
+	o, m, err := begin(x)
 	if err != nil {
 		return err
 	}
