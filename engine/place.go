@@ -33,11 +33,12 @@ func (e *Engine) place() ([]link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(o.Peers) > 0 {
-		return e.placeOnPeers(d)
-	}
 	info := d.Info()
-	if err := e.setChunk(info.Chunk); err != nil {
+	chunk := info.Chunk
+	for _, p := range o.Peers { // a batch goes through all
+		chunk = min(chunk, p.Info().Chunk)
+	}
+	if err := e.setChunk(chunk); err != nil {
 		return nil, err
 	}
 	e.Context = o.Context
@@ -46,6 +47,9 @@ func (e *Engine) place() ([]link, error) {
 	}
 	r := model.FitRequest{
 		Layers: model.AllLayers, Pages: model.Pages(max(0, e.Context)), Max: model.Pages(e.Model.Config.NCtx), Host: o.memory(),
+	}
+	if len(o.Peers) > 0 {
+		return e.placeOnPeers(d, r)
 	}
 	if info.GPU() {
 		if r.Layers, err = parseLayers(o.GPULayers); err != nil {

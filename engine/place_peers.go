@@ -9,27 +9,15 @@ import (
 
 // placeOnPeers deals the model's layers out to this machine's device and to other
 // machines after it. The embedding, the first layers and, after the last machine, the norm
-// and the output matrix stay here: others see rows of activations, never a token.
-func (e *Engine) placeOnPeers(own model.Device) ([]link, error) {
+// and the output matrix stay here: others see rows of activations, never a token. r is what
+// each is asked to hold, but for the stage.
+func (e *Engine) placeOnPeers(own model.Device, r model.FitRequest) ([]link, error) {
 	o, n := &e.options, e.Model.Config.NLayer
 	devices := append([]model.Device{own}, o.Peers...)
-	chunk := own.Info().Chunk
-	for _, d := range o.Peers {
-		if c := d.Info().Chunk; c > 0 {
-			chunk = min(chunk, c)
-		}
-	}
-	if err := e.setChunk(chunk); err != nil {
-		return nil, err
-	}
-	if e.Context = o.Context; e.Context == 0 {
-		e.Context = min(e.Model.Config.NCtx, DefaultContext)
-	}
 	layers, err := e.deal(devices)
 	if err != nil {
 		return nil, err
 	}
-	r := model.FitRequest{Layers: model.AllLayers, Pages: model.Pages(max(0, e.Context)), Max: model.Pages(e.Model.Config.NCtx), Host: o.memory()}
 	var links []link
 	var notice strings.Builder
 	var shape []string
