@@ -13,6 +13,7 @@ import (
 
 	"eclat/gpu/vk"
 	"eclat/model"
+	"eclat/model/backendtest"
 	"eclat/model/sample"
 )
 
@@ -318,7 +319,7 @@ func TestLost(t *testing.T) {
 // TestLoadFails: a load that fails, or is cancelled, leaves nothing allocated, and
 // the backend can only be closed; a second load is refused.
 func TestLoadFails(t *testing.T) {
-	m := openModel(t, builtIn)
+	m := backendtest.Open(t, builtIn)
 	plan, err := m.Plan(m.Whole(), model.Room{Pages: 4})
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"eclat/gpu/lower"
 	"eclat/gpu/vk"
 	"eclat/model"
+	"eclat/model/backendtest"
 )
 
 // sized is a program of n tokens.
@@ -32,7 +33,7 @@ var measuring = []model.FitProgram{
 // compiled, in whatever order, within 2 %.
 func TestFitIsWhatIsHeld(t *testing.T) {
 	long(t)
-	info, m := testDevice(t), openModel(t, builtIn)
+	info, m := testDevice(t), backendtest.Open(t, builtIn)
 	n := m.Config.NLayer
 	a, x := answering, measuring
 	for _, st := range []model.Stage{m.Whole(), {First: 1, End: n, Head: true}, {End: 1, Embed: true}} {
@@ -81,7 +82,7 @@ func TestFitIsWhatIsHeld(t *testing.T) {
 // TestFit: less and less memory gives fewer layers, then none, never an overrun.
 func TestFit(t *testing.T) {
 	long(t)
-	info, m := testDevice(t), openModel(t, builtIn)
+	info, m := testDevice(t), backendtest.Open(t, builtIn)
 	n := m.Config.NLayer
 	fit, err := device{info}.Fit(m, model.FitRequest{Layers: model.AutoLayers, Programs: answering})
 	if err != nil {
@@ -119,7 +120,7 @@ func TestFit(t *testing.T) {
 
 // TestFitRefuses: what cannot be had is refused by arithmetic, in one clear line.
 func TestFitRefuses(t *testing.T) {
-	info, m := testDevice(t), openModel(t, builtIn)
+	info, m := testDevice(t), backendtest.Open(t, builtIn)
 	narrow := info
 	narrow.Limits.MaxStorageRange = 256 << 10
 	for name, c := range map[string]struct {
@@ -154,7 +155,7 @@ func TestFitRefuses(t *testing.T) {
 // TestFewTexels: a device that binds few texels has kernels without them, and their
 // number limits nothing.
 func TestFewTexels(t *testing.T) {
-	info, m := testDevice(t), openModel(t, builtIn)
+	info, m := testDevice(t), backendtest.Open(t, builtIn)
 	info.Limits.MaxTexelElements = 65536
 	plan, err := m.Describe(m.Whole(), model.Room{Pages: model.Pages(8192), Seqs: 1, Chunk: 1})
 	if err != nil {

@@ -11,9 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"eclat/loader"
 	"eclat/model"
-	"eclat/model/arch"
+	"eclat/model/backendtest"
 	"eclat/model/sample"
 )
 
@@ -28,24 +27,9 @@ type runner struct {
 	room  model.Room
 }
 
-// openModel opens a file and closes it with the test.
-func openModel(t testing.TB, path string) *model.Model {
-	t.Helper()
-	f, err := loader.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	m, err := arch.Open(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
 func newRunner(t testing.TB, path string, b model.Backend, ctx int) *runner {
 	t.Helper()
-	r := &runner{t: t, m: openModel(t, path), b: b, room: model.Room{Pages: model.Pages(ctx), Seqs: 1, Chunk: ctx}}
+	r := &runner{t: t, m: backendtest.Open(t, path), b: b, room: model.Room{Pages: model.Pages(ctx), Seqs: 1, Chunk: ctx}}
 	p, err := r.m.Plan(r.m.Whole(), r.room)
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"eclat/model"
+	"eclat/model/backendtest"
 )
 
 // resident returns the bytes of this process that are in memory.
@@ -29,7 +30,7 @@ func resident(t *testing.T) int64 {
 func TestOpenCloseCycles(t *testing.T) {
 	long(t)
 	info, cache := testDevice(t), t.TempDir()
-	m := openModel(t, builtIn)
+	m := backendtest.Open(t, builtIn)
 	plan, err := m.Plan(m.Whole(), model.Room{Pages: 4})
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"eclat/cpu"
 	"eclat/engine"
 	"eclat/model"
+	"eclat/model/backendtest"
 	"eclat/model/numerics"
 )
 
@@ -44,7 +45,7 @@ func frame(head any, body []byte) []byte {
 }
 
 func hostile(t testing.TB) *Worker {
-	return &Worker{Models: []*model.Model{openModel(t, builtIn)}, Device: cpu.Devices(1)[0]}
+	return &Worker{Models: []*model.Model{backendtest.Open(t, builtIn)}, Device: cpu.Devices(1)[0]}
 }
 
 // opening is a hello and a load of the last layers.

@@ -10,7 +10,7 @@ import (
 	"eclat/engine"
 	"eclat/loader"
 	"eclat/model"
-	"eclat/model/arch"
+	"eclat/model/backendtest"
 	"eclat/model/sample"
 )
 
@@ -19,24 +19,10 @@ const (
 	experts = "../testdata/experts-small.gguf"
 )
 
-func openModel(t testing.TB, path string) *model.Model {
-	t.Helper()
-	f, err := loader.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	m, err := arch.Open(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
 // work puts a worker with a model on the network.
 func work(t testing.TB, l *lan, id, path string) (*machine, *Worker) {
 	t.Helper()
-	w := &Worker{Models: []*model.Model{openModel(t, path)}, Device: cpu.Devices(1)[0], Build: "test"}
+	w := &Worker{Models: []*model.Model{backendtest.Open(t, path)}, Device: cpu.Devices(1)[0], Build: "test"}
 	m := l.join(id)
 	m.Handle(Protocol, w.Serve)
 	t.Cleanup(func() { m.kill() })

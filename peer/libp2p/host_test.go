@@ -12,7 +12,7 @@ import (
 	"eclat/engine"
 	"eclat/loader"
 	"eclat/model"
-	"eclat/model/arch"
+	"eclat/model/backendtest"
 	"eclat/peer"
 )
 
@@ -36,16 +36,7 @@ func newHost(t *testing.T, o Options) *Host {
 // newWorker serves the built-in model to one peer.
 func newWorker(t *testing.T, who string) *Host {
 	t.Helper()
-	f, err := loader.Open(builtIn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	m, err := arch.Open(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &peer.Worker{Models: []*model.Model{m}, Device: cpu.Devices(1)[0], Build: "test"}
+	w := &peer.Worker{Models: []*model.Model{backendtest.Open(t, builtIn)}, Device: cpu.Devices(1)[0], Build: "test"}
 	h := newHost(t, Options{Listen: []string{"127.0.0.1:0"}, Allow: func(id string) bool { return id == who }})
 	h.Handle(peer.Protocol, w.Serve)
 	return h
