@@ -58,7 +58,7 @@ func opening(t testing.TB, w *Worker) []byte {
 		t.Fatal(err)
 	}
 	ps, _ := planSum(p)
-	return append(frame(&request{Op: opHello, Seq: 1, Hello: &hello{numerics.Version, "", sum}}, nil),
+	return append(frame(&request{Op: opHello, Seq: 1, Hello: &hello{numerics.Version, sum}}, nil),
 		frame(&request{Op: opLoad, Seq: 2, Load: &load{Stage: st, Room: room, Plan: ps}}, nil)...)
 }
 

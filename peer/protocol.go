@@ -55,7 +55,6 @@ type request struct {
 // hello says who speaks. Both sides say it, and refuse each other where versions differ.
 type hello struct {
 	Numbers int    // numerics.Version
-	Build   string // for people
 	Model   string `json:",omitempty"` // of a coordinator: modelSum
 }
 

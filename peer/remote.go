@@ -15,7 +15,6 @@ import (
 type Device struct {
 	Net   Network
 	Peers []string // the worker, and those that take its place where it is lost, in order
-	Build string   // for people on the other side
 
 	info  model.DeviceInfo
 	at    int // which of Peers is it now
@@ -75,7 +74,7 @@ func (d *Device) dial(ctx context.Context, peer, sum string) (*line, error) {
 	}
 	l := &line{peer: peer, stream: s, losses: d.losses}
 	l.frames.rw = &alive{s}
-	rep, _, err := l.ask(ctx, &request{Op: opHello, Hello: &hello{numerics.Version, d.Build, sum}}, nil, 0, nil)
+	rep, _, err := l.ask(ctx, &request{Op: opHello, Hello: &hello{numerics.Version, sum}}, nil, 0, nil)
 	switch {
 	case err != nil:
 	case rep.Hello == nil || rep.Hello.Numbers != numerics.Version:

@@ -22,7 +22,7 @@ const (
 // work puts a worker with a model on the network.
 func work(t testing.TB, l *lan, id, path string) (*machine, *Worker) {
 	t.Helper()
-	w := &Worker{Models: []*model.Model{backendtest.Open(t, path)}, Device: cpu.Devices(1)[0], Build: "test"}
+	w := &Worker{Models: []*model.Model{backendtest.Open(t, path)}, Device: cpu.Devices(1)[0]}
 	m := l.join(id)
 	m.Handle(Protocol, w.Serve)
 	t.Cleanup(func() { m.kill() })
@@ -31,7 +31,7 @@ func work(t testing.TB, l *lan, id, path string) (*machine, *Worker) {
 
 func find(t testing.TB, l *lan, peers ...string) *Device {
 	t.Helper()
-	d, err := Find(context.Background(), Device{Net: l.join("home"), Peers: peers, Build: "test"})
+	d, err := Find(context.Background(), Device{Net: l.join("home"), Peers: peers})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -237,7 +237,7 @@ func (s *session) hello(h *hello) (*welcome, error) {
 	case h.Numbers != numerics.Version:
 		return nil, fmt.Errorf("the definition of numbers is %d here and %d there: both sides need the same release", numerics.Version, h.Numbers)
 	}
-	w := &welcome{hello{Numbers: numerics.Version, Build: s.w.Build}, whoIs(s.w.Device.Info())}
+	w := &welcome{hello{Numbers: numerics.Version}, whoIs(s.w.Device.Info())}
 	if h.Model == "" {
 		return w, nil
 	}

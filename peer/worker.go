@@ -14,7 +14,6 @@ type Worker struct {
 	Device model.Device
 	Memory func() int64 // bytes that can be had now, 0 where that is not known
 	Limit  int64        // bytes that all sessions together may take; 0 for no limit but Memory
-	Build  string       // for people
 	Log    func(string) // told of sessions and of what ended them; may be nil
 
 	mu   sync.Mutex

@@ -109,7 +109,7 @@ the machine that asks keeps those. It gets no file, path or program from anyone.
 			if o.memory < 0 {
 				return usagef("--memory %d is below 0", o.memory)
 			}
-			w := &peer.Worker{Limit: o.memory << 20, Build: build(), Log: out.Notice, Memory: engine.AvailableMemory}
+			w := &peer.Worker{Limit: o.memory << 20, Log: out.Notice, Memory: engine.AvailableMemory}
 			if len(args) == 0 {
 				args = []string{""}
 			}
@@ -287,7 +287,7 @@ func (f *peerFlags) find(ctx context.Context, o *engine.Options) error {
 		return err
 	}
 	for _, p := range f.peers {
-		d, err := peer.Find(ctx, peer.Device{Net: h, Peers: append([]string{p}, f.standby...), Build: build()})
+		d, err := peer.Find(ctx, peer.Device{Net: h, Peers: append([]string{p}, f.standby...)})
 		if err != nil {
 			h.Close()
 			return err

@@ -54,7 +54,6 @@ type Event struct {
 
 // Answer is a request on its way. It belongs to one goroutine.
 type Answer struct {
-	m      *Model
 	stream *engine.Stream
 	reader *reader
 	parts  parts.Collector
@@ -78,7 +77,7 @@ func (m *Model) Submit(ctx context.Context, r Request) (*Answer, error) {
 	if r.Request.Until != nil || r.Request.Allow != nil || r.Rows {
 		return nil, errors.New("turn: a request has its own way to end and to choose, and no rows")
 	}
-	a := &Answer{m: m}
+	a := &Answer{}
 	var err error
 	if a.reader, err = m.newReader(&r); err != nil {
 		return nil, err

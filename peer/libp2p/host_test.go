@@ -36,7 +36,7 @@ func newHost(t *testing.T, o Options) *Host {
 // newWorker serves the built-in model to one peer.
 func newWorker(t *testing.T, who string) *Host {
 	t.Helper()
-	w := &peer.Worker{Models: []*model.Model{backendtest.Open(t, builtIn)}, Device: cpu.Devices(1)[0], Build: "test"}
+	w := &peer.Worker{Models: []*model.Model{backendtest.Open(t, builtIn)}, Device: cpu.Devices(1)[0]}
 	h := newHost(t, Options{Listen: []string{"127.0.0.1:0"}, Allow: func(id string) bool { return id == who }})
 	h.Handle(peer.Protocol, w.Serve)
 	return h
