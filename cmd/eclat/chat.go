@@ -138,8 +138,8 @@ const prompt = "> "
 
 // talk reads messages and answers them until the user leaves.
 func (t *talk) talk(ctx context.Context) error {
-	if terminal.Available(os.Stdin, os.Stdout) {
-		term, err := terminal.Open(ctx, os.Stdin, os.Stdout, stdout)
+	if terminal.Available(os.Stdin, stdout.File()) {
+		term, err := terminal.Open(ctx, os.Stdin, stdout.File(), stdout)
 		if err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func (t *talk) talk(ctx context.Context) error {
 	} else {
 		var show io.Writer
 		if out.IsTerminal(os.Stdin) {
-			show = os.Stderr
+			show = out.Stderr()
 		}
 		t.in = terminal.NewPlain(os.Stdin, show)
 	}
@@ -230,7 +230,7 @@ func (t *talk) sayf(format string, args ...any) { t.say(out.Sprintf(format, args
 // say is sayf for a text that is safe on a terminal.
 func (t *talk) say(text string) {
 	before, after := "", ""
-	if out.Coloured(os.Stderr) {
+	if out.ColouredMessages() {
 		before, after = "\x1b["+string(out.Dim)+"m", "\x1b[0m"
 	}
 	for _, line := range wrapWords(text, min(t.width(), 100)) {

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -233,8 +231,8 @@ func (t *talk) showStats(ctx context.Context, _ string) error {
 // showTemplate prints the template and what it can do.
 func (t *talk) showTemplate(ctx context.Context, _ string) error {
 	if t.term == nil { // a pipe takes answers alone
-		_, err := io.WriteString(os.Stderr, out.Sprintf("template: %s (%s)\n", t.c.Model.Template.Name, t.c.Model.Template.Why))
-		return err
+		out.Messagef("template: %s (%s)\n", t.c.Model.Template.Name, t.c.Model.Template.Why)
+		return nil
 	}
 	return showTemplate(t.c.Model.Template)
 }

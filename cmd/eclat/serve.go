@@ -154,9 +154,9 @@ func (f *serveFlags) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	log := slog.New(slog.NewTextHandler(out.Stderr(), nil))
 	if f.logJSON {
-		log = slog.New(slog.NewJSONHandler(os.Stderr, nil))
+		log = slog.New(slog.NewJSONHandler(out.Stderr(), nil))
 	}
 	registry := core.NewRegistry(core.RegistryOptions{Open: f.openModel, Most: f.mostModels, Notice: func(message string) { log.Info(message) }})
 	defer registry.Close()

@@ -61,3 +61,9 @@ func Noticef(format string, args ...any) { Notice(Sprintf(format, args...)) }
 
 // Error writes what went wrong, on one line.
 func Error(text string) { Messagef("eclat: %s\n", text) }
+
+// Stderr takes what is no message: a prompt, or a log that escapes its own lines.
+func Stderr() io.Writer { return os.Stderr }
+
+// ColouredMessages reports whether messages may be coloured.
+func ColouredMessages() bool { return Coloured(os.Stderr) }

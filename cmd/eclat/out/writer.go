@@ -115,6 +115,9 @@ func (w *Writer) Columns() int {
 // has said no.
 func (w *Writer) Coloured() bool { return Coloured(w.file) }
 
+// File is what the writer writes to, for who takes a terminal over.
+func (w *Writer) File() *os.File { return w.file }
+
 // JSON writes v on a line of its own, or on several with indent. Characters that
 // Escape would spell out are written as \uXXXX, which means the same in JSON.
 func JSON(w io.Writer, v any, indent bool) error {
