@@ -53,35 +53,10 @@ func TestFamilies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	generator, python := "../../shared/oracle/families.py", ""
-	if _, err := os.Stat(generator); err != nil {
-		t.Skip("../shared/oracle is not at hand, which writes the models")
-	}
-	for _, p := range []string{"python3", "/usr/bin/python3"} {
-		if exec.Command(p, "-c", "import numpy").Run() == nil {
-			python = p
-			break
-		}
-	}
-	if python == "" {
-		t.Skip("no Python 3 with numpy, which writes the models (apt-get install python3-numpy)")
-	}
 	worst := map[string]float64{}
 	for _, r := range runs {
 		t.Run(fmt.Sprintf("%s/%d/%d/%s", r.Name, r.Seed, r.Embd, r.Without), func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "model.gguf")
-			out, err := exec.Command(python, "-B", generator, r.Name, path,
-				"--seed", strconv.Itoa(r.Seed), "--embd", strconv.Itoa(r.Embd), "--without", r.Without).CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
-			file, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if sum := sha256.Sum256(file); hex.EncodeToString(sum[:]) != r.Sum {
-				t.Fatal("the model is not the one that the peer was asked about: testdata/oracle/families.py asks again")
-			}
+			path := r.write(t)
 			if f, err := loader.Open(path); err == nil {
 				_, err := tokenizer.New(f)
 				f.Close()
@@ -122,6 +97,38 @@ func TestFamilies(t *testing.T) {
 	for name, mean := range worst {
 		t.Logf("%s: mean |Δlp| at most %.5f", name, mean)
 	}
+}
+
+// write writes the model that the peer was asked about, and returns its path.
+func (r *familyRun) write(t *testing.T) string {
+	t.Helper()
+	generator, python := "../../shared/oracle/families.py", ""
+	if _, err := os.Stat(generator); err != nil {
+		t.Skip("../shared/oracle is not at hand, which writes the models")
+	}
+	for _, p := range []string{"python3", "/usr/bin/python3"} {
+		if exec.Command(p, "-c", "import numpy").Run() == nil {
+			python = p
+			break
+		}
+	}
+	if python == "" {
+		t.Skip("no Python 3 with numpy, which writes the models (apt-get install python3-numpy)")
+	}
+	path := filepath.Join(t.TempDir(), "model.gguf")
+	out, err := exec.Command(python, "-B", generator, r.Name, path,
+		"--seed", strconv.Itoa(r.Seed), "--embd", strconv.Itoa(r.Embd), "--without", r.Without).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := sha256.Sum256(file); hex.EncodeToString(sum[:]) != r.Sum {
+		t.Fatal("the model is not the one that the peer was asked about: testdata/oracle/families.py asks again")
+	}
+	return path
 }
 
 // score returns the mean distance from the peer on a device, and the hash of all logits.
