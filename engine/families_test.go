@@ -125,7 +125,7 @@ func (r *familyRun) write(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sum := sha256.Sum256(file); hex.EncodeToString(sum[:]) != r.Sum {
+	if sum := sha256.Sum256(file); r.Sum != "" && hex.EncodeToString(sum[:]) != r.Sum {
 		t.Fatal("the model is not the one that the peer was asked about: testdata/oracle/families.py asks again")
 	}
 	return path

@@ -75,6 +75,10 @@ func (d device) Fit(m *model.Model, r model.FitRequest) (*model.Fitting, error) 
 	if fit.Apart, err = d.there.Fit(m, there); err != nil {
 		return nil, err
 	}
+	if fit.Apart.Mapped == 0 { // those layers have no experts
+		fit.Apart = nil
+		return fit, nil
+	}
 	fit.Apart.Stage = model.Stage{First: fit.Stage.First, End: min(d.layers, fit.Stage.End)}
 	fit.Apart.Layers = fit.Apart.Stage.Layers()
 	return fit, nil
