@@ -135,6 +135,7 @@ func (r *familyRun) write(t *testing.T) string {
 func (r *familyRun) score(t *testing.T, path, device string) (mean float64, bits string) {
 	t.Helper()
 	e := open(t, path, Options{Device: device})
+	defer e.Close()
 	ids, p := familyIDs(len(r.LP)+1), newProver()
 	err := e.Score(context.Background(), ids, ScoreOptions{}, func(row Row) error {
 		p.add(row.Logits)
