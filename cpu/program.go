@@ -10,7 +10,6 @@ import (
 	"eclat/cpu/host"
 	"eclat/cpu/kernel"
 	"eclat/loader"
-	"eclat/loader/quant"
 	"eclat/model"
 	"eclat/model/numerics"
 )
@@ -314,7 +313,7 @@ func (p *program) compute(ctx context.Context) error {
 
 // Read implements model.Program.
 func (p *program) Read(id model.ID, dst []float32) (int, error) {
-	if p.b == nil || !p.o.Trace || id < 0 || int(id) >= len(p.plan.Tensors) || p.layout.offset[id] < 0 || p.plan.Tensors[id].Type != quant.F32 {
+	if p.b == nil || !p.o.Trace || id < 0 || int(id) >= len(p.plan.Tensors) || p.layout.offset[id] < 0 || p.plan.Samples() && id == p.plan.Result {
 		return 0, fmt.Errorf("cpu: tensor %d is not kept", id)
 	}
 	n := p.plan.Rows(id, p.last) * p.plan.Tensors[id].Cols

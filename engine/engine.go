@@ -33,6 +33,7 @@ type Options struct {
 	Device     string          // auto, gpu, vulkan:N, part of a GPU's name, cpu or ref; "" is auto
 	RequireGPU bool            // fail where the model would run on the processor
 	GPULayers  string          // how many layers the GPU gets, the last ones: a number, all, or auto for as many as fit; "" is auto
+	CPUMoE     string          // of how many layers, the first ones, the experts stay on the processor while the rest is on a GPU: a number, all, or auto for as few as make all layers fit; "" is auto
 	Context    int             // positions to make room for, over all sequences; 0 for the smaller of the model's and DefaultContext, or AutoContext
 	Parallel   int             // most sequences at work at a time; 0 for DefaultParallel
 	Queue      int             // most requests that wait; 0 for DefaultQueue

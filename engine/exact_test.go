@@ -21,7 +21,7 @@ var exactPrograms = map[string]string{
 
 // exactly is the mean distance of log-probabilities lp, of each next token of ids, from what
 // the program of a family computes in float64.
-func exactly(t *testing.T, python, family, path string, ids []int32, lp []float64) float64 {
+func exactly(t *testing.T, family, path string, ids []int32, lp []float64) float64 {
 	t.Helper()
 	if os.Getenv("GGML_BASE") == "" {
 		t.Skip("GGML_BASE is not set, the library that ../shared/oracle reads files with (../shared/peer/setup.sh prints it)")
@@ -44,7 +44,7 @@ func exactly(t *testing.T, python, family, path string, ids []int32, lp []float6
 	if err := os.WriteFile(given, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(python, "-B", filepath.Join("../../shared/oracle/float64", exactPrograms[family]), path, given).CombinedOutput()
+	out, err := exec.Command(numpyPython(t), "-B", filepath.Join("../../shared/oracle/float64", exactPrograms[family]), path, given).CombinedOutput()
 	m := regexp.MustCompile(`float64 against peer (\S+)`).FindSubmatch(out)
 	if err != nil || m == nil {
 		t.Fatalf("%v: %s", err, out)

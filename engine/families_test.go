@@ -53,35 +53,10 @@ func TestFamilies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	generator, python := "../../shared/oracle/families.py", ""
-	if _, err := os.Stat(generator); err != nil {
-		t.Skip("../shared/oracle is not at hand, which writes the models")
-	}
-	for _, p := range []string{"python3", "/usr/bin/python3"} {
-		if exec.Command(p, "-c", "import numpy").Run() == nil {
-			python = p
-			break
-		}
-	}
-	if python == "" {
-		t.Skip("no Python 3 with numpy, which writes the models (apt-get install python3-numpy)")
-	}
 	worst := map[string]float64{}
 	for _, r := range runs {
 		t.Run(fmt.Sprintf("%s/%d/%d/%s", r.Name, r.Seed, r.Embd, r.Without), func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "model.gguf")
-			out, err := exec.Command(python, "-B", generator, r.Name, path,
-				"--seed", strconv.Itoa(r.Seed), "--embd", strconv.Itoa(r.Embd), "--without", r.Without).CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
-			file, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if sum := sha256.Sum256(file); hex.EncodeToString(sum[:]) != r.Sum {
-				t.Fatal("the model is not the one that the peer was asked about: testdata/oracle/families.py asks again")
-			}
+			path := r.write(t)
 			if f, err := loader.Open(path); err == nil {
 				_, err := tokenizer.New(f)
 				f.Close()
@@ -106,7 +81,7 @@ func TestFamilies(t *testing.T) {
 			worst[r.Name] = max(worst[r.Name], mean)
 			if exactPrograms[r.Name] != "" && r.Without == "" {
 				t.Run("float64", func(t *testing.T) {
-					far := exactly(t, python, r.Name, path, familyIDs(len(r.LP)+1), lp)
+					far := exactly(t, r.Name, path, familyIDs(len(r.LP)+1), lp)
 					if t.Logf("mean |Δlp| %.5f from float64, %.5f from the peer", far, mean); !(far <= exact) {
 						t.Errorf("mean |Δlp| %.5f from float64, the limit is %g", far, exact)
 					}
@@ -136,6 +111,41 @@ func TestFamilies(t *testing.T) {
 	}
 }
 
+// numpyPython is a Python 3 with numpy; without one the test is skipped.
+func numpyPython(t *testing.T) string {
+	t.Helper()
+	for _, p := range []string{"python3", "/usr/bin/python3"} {
+		if exec.Command(p, "-c", "import numpy").Run() == nil {
+			return p
+		}
+	}
+	t.Skip("no Python 3 with numpy, which writes the models (apt-get install python3-numpy)")
+	return ""
+}
+
+// write writes the model that the peer was asked about, and returns its path.
+func (r *familyRun) write(t *testing.T) string {
+	t.Helper()
+	generator := "../../shared/oracle/families.py"
+	if _, err := os.Stat(generator); err != nil {
+		t.Skip("../shared/oracle is not at hand, which writes the models")
+	}
+	path := filepath.Join(t.TempDir(), "model.gguf")
+	out, err := exec.Command(numpyPython(t), "-B", generator, r.Name, path,
+		"--seed", strconv.Itoa(r.Seed), "--embd", strconv.Itoa(r.Embd), "--without", r.Without).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := sha256.Sum256(file); r.Sum != "" && hex.EncodeToString(sum[:]) != r.Sum {
+		t.Fatal("the model is not the one that the peer was asked about: testdata/oracle/families.py asks again")
+	}
+	return path
+}
+
 // distance is the mean distance of lp from what the peer answers.
 func (r *familyRun) distance(lp []float64) (mean float64) {
 	for i, p := range lp {
@@ -149,6 +159,7 @@ func (r *familyRun) distance(lp []float64) (mean float64) {
 func (r *familyRun) score(t *testing.T, path, device string) (lp []float64, bits string) {
 	t.Helper()
 	e := open(t, path, Options{Device: device})
+	defer e.Close()
 	ids, p := familyIDs(len(r.LP)+1), newProver()
 	err := e.Score(context.Background(), ids, ScoreOptions{}, func(row Row) error {
 		p.add(row.Logits)

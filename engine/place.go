@@ -9,7 +9,7 @@ import (
 	"eclat/model"
 )
 
-// parseLayers reads Options.GPULayers.
+// parseLayers reads Options.GPULayers and Options.CPUMoE.
 func parseLayers(s string) (int, error) {
 	switch s {
 	case "", "auto":
@@ -19,7 +19,7 @@ func parseLayers(s string) (int, error) {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 {
-		return 0, fmt.Errorf("engine: %q GPU layers: give a number, auto or all", s)
+		return 0, fmt.Errorf("engine: %q layers: give a number, auto or all", s)
 	}
 	return n, nil
 }
@@ -56,7 +56,16 @@ func (e *Engine) place() ([]link, error) {
 			return nil, err
 		}
 	}
-	fit, err := e.fit(d, r)
+	apart, err := parseLayers(o.CPUMoE)
+	if err != nil {
+		return nil, err
+	}
+	var fit *model.Fitting
+	if info.GPU() && apart != 0 && e.hasExperts() {
+		d, fit, err = e.fitExperts(d, r, apart)
+	} else {
+		fit, err = e.fit(d, r)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -87,11 +96,11 @@ func (e *Engine) place() ([]link, error) {
 		if err != nil {
 			return nil, err
 		}
-		fitLines(&notice, left, e.Model, rest.Info(), o.kept())
+		e.fitLines(&notice, left, rest.Info())
 		links = append(links, link{stage: st, device: rest, fit: left})
 	}
 	if fit.Layers > 0 {
-		fitLines(&notice, fit, e.Model, info, o.kept())
+		e.fitLines(&notice, fit, info)
 		links = append(links, link{stage: fit.Stage, device: d, fit: fit})
 	}
 	if e.Context < 0 {
@@ -105,6 +114,10 @@ func (e *Engine) place() ([]link, error) {
 		e.Device = first.Describe() + "; no layer is on " + info.ID
 	default:
 		e.Device = first.Describe()
+	}
+	if fit.Apart != nil {
+		rest := processor(o).Info()
+		e.Device += fmt.Sprintf("; experts of %d layers on %s", fit.Apart.Layers, rest.Describe())
 	}
 	if info.GPU() {
 		o.notice(strings.TrimRight(notice.String(), "\n"))
@@ -159,15 +172,15 @@ func (o *Options) kept() string {
 	return fmt.Sprintf(" in %s, %s", o.Keys, o.Values)
 }
 
-// fitLines prints what lies on a device as a table, sizes in MiB; kept is Options.kept.
-func fitLines(b *strings.Builder, f *model.Fitting, m *model.Model, info model.DeviceInfo, kept string) {
+// fitLines prints what lies on a device as a table, sizes in MiB.
+func (e *Engine) fitLines(b *strings.Builder, f *model.Fitting, info model.DeviceInfo) {
 	where := info.ID
 	line := func(what string, bytes int64) {
 		fmt.Fprintf(b, "%-9s %-40s %8d MiB\n", where, what, (bytes+1<<20-1)>>20)
 		where = ""
 	}
 	what := "weights of all layers"
-	if n := f.Stage.Layers(); n < m.Config.NLayer {
+	if n := f.Stage.Layers(); n < e.Model.Config.NLayer {
 		what = fmt.Sprintf("weights of layers %d–%d", f.Stage.First, f.Stage.End-1)
 		if n == 1 {
 			what = fmt.Sprintf("weights of layer %d", f.Stage.First)
@@ -179,15 +192,23 @@ func fitLines(b *strings.Builder, f *model.Fitting, m *model.Model, info model.D
 			what += ", embedding"
 		}
 	}
+	if f.Apart != nil {
+		what += " but experts"
+	}
 	if f.Mapped > 0 {
 		line(what+" (mapped)", f.Mapped)
 	} else {
 		line(what, f.Weights)
 	}
-	line(fmt.Sprintf("memory of %d positions", f.Pages*model.PageLen)+kept, f.Memory)
+	line(fmt.Sprintf("memory of %d positions", f.Pages*model.PageLen)+e.options.kept(), f.Memory)
 	line("work memory", f.Work)
 	if f.Available > 0 {
 		line(fmt.Sprintf("together, of %d available", f.Available>>20), f.Weights+f.Memory+f.Work)
+	}
+	if a := f.Apart; a != nil {
+		where = processor(&e.options).Info().ID
+		line(fmt.Sprintf("experts of layers %d–%d (mapped)", a.Stage.First, a.Stage.End-1), a.Mapped)
+		line("work memory", a.Work+a.Weights)
 	}
 	if f.Why != "" {
 		fmt.Fprintf(b, "not more on %s: %s\n", info.ID, f.Why)

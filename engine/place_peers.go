@@ -14,6 +14,11 @@ import (
 func (e *Engine) placeOnPeers(own model.Device, r model.FitRequest) ([]link, error) {
 	o, n := &e.options, e.Model.Config.NLayer
 	devices := append([]model.Device{own}, o.Peers...)
+	if apart, err := parseLayers(o.CPUMoE); err != nil {
+		return nil, err
+	} else if apart != 0 && apart != model.AutoLayers {
+		return nil, fmt.Errorf("engine: experts on the processor do not go with other machines")
+	}
 	layers, err := e.deal(devices)
 	if err != nil {
 		return nil, err
@@ -35,7 +40,7 @@ func (e *Engine) placeOnPeers(own model.Device, r model.FitRequest) ([]link, err
 		}
 		fit.Stage = st
 		if st.Layers() > 0 {
-			fitLines(&notice, fit, e.Model, info, o.kept())
+			e.fitLines(&notice, fit, info)
 			shape = append(shape, fmt.Sprintf("%d layers on %s", st.Layers(), info.Describe()))
 		}
 		links = append(links, link{stage: st, device: d, fit: fit})

@@ -53,8 +53,17 @@ type ProbeStep struct {
 	Row   int64      // bytes of weights it reads once a token: a row of the embedding, a token's experts
 	Cache int64      // bytes of memory it reads for each token and each position before it
 	Kept  bool       // Read can return it
-	link  int
-	step  int
+
+	Weight string        // the file's tensor that it reads, the last of several; of a product its matrix; "" without one
+	Src    []ProbeSource // what it reads, in the op's order
+	link   int
+	step   int
+}
+
+// ProbeSource is a tensor that a step reads.
+type ProbeSource struct {
+	Name string
+	Cols int // elements in a row
 }
 
 type probeLink struct {
@@ -111,10 +120,14 @@ func describe(file *loader.File, plan *model.Plan, i, j int) ProbeStep {
 	out := ProbeStep{Name: dst.Name, Op: s.Op, Layer: manifest.LayerOf(dst.Name), Cols: dst.Cols, link: i, step: j}
 	out.Kept = dst.Kind != model.Kept && dst.Type == quant.F32
 	for i, id := range s.Src {
+		out.Src = append(out.Src, ProbeSource{plan.Tensors[id].Name, plan.Tensors[id].Cols})
 		switch t := plan.Tensors[id]; t.Kind {
 		case model.Weight:
 			if i == 0 || s.Op != model.MatMulExperts { // not their biases
 				out.Type = t.Type
+			}
+			if i == 0 || !product(s.Op) {
+				out.Weight = t.Source()
 			}
 			w, err := model.FindWeight(file, t)
 			switch {
@@ -137,6 +150,9 @@ func describe(file *loader.File, plan *model.Plan, i, j int) ProbeStep {
 	}
 	return out
 }
+
+// product reports whether an op multiplies by a matrix, its first source.
+func product(op model.Op) bool { return op == model.MatMul || op == model.MatMulExperts }
 
 // Run appends ids, at most ProbeOptions.Tokens of them, to the sequence and runs
 // them. It returns the logits, (len(ids), vocab) with Trace and (1, vocab) without,
@@ -231,6 +247,33 @@ func (p *Probe) Read(ctx context.Context, i int, dst []float32) (n int, err erro
 		return err
 	})
 	return n, err
+}
+
+// ReadSource copies the rows that step i read as its k-th source in the last Run,
+// (tokens, Cols), to dst and returns how many values they are. The source is an
+// activation; what Route has written is words, its experts' numbers as bits.
+func (p *Probe) ReadSource(ctx context.Context, i, k int, dst []float32) (n int, err error) {
+	st := &p.Steps[i]
+	err = p.e.do(ctx, func() error {
+		if err := p.alive(); err != nil {
+			return err
+		}
+		l := &p.links[st.link]
+		n, err = l.program.Read(l.plan.Steps[st.step].Src[k], dst)
+		return err
+	})
+	return n, err
+}
+
+// Reset ends the sequence: the next Run begins another, at position 0.
+func (p *Probe) Reset(ctx context.Context) error {
+	return p.e.do(ctx, func() error {
+		if err := p.alive(); err != nil {
+			return err
+		}
+		p.e.owner.release(&p.q)
+		return nil
+	})
 }
 
 // Times adds the time of each step in the last Run to sum, (len(Steps)). It

@@ -18,6 +18,10 @@ type FitRequest struct {
 
 	Programs []FitProgram // all that may be compiled
 	Host     int64        // bytes of main memory that can be had; 0 where the system does not tell
+
+	// Part gives of a stage's plan what the device loads and the plans that it compiles of
+	// it, where it computes only a part of the stage; nil where it computes all.
+	Part func(p *Plan) (load *Plan, compile []*Plan, err error)
 }
 
 // FitProgram is a program that may be compiled of a stage.
@@ -41,9 +45,13 @@ func (r *FitRequest) Plans(m *Model, st Stage, pages int) (load *Plan, programs 
 	if load, err = m.Describe(st, room); err != nil {
 		return nil, nil, err
 	}
+	whole := load
+	if load, _, err = r.part(whole); err != nil {
+		return nil, nil, err
+	}
 	var logits *Plan
 	for _, p := range r.Programs {
-		plan := load
+		plan := whole
 		if p.Logits && st.Head {
 			if logits == nil {
 				st.Sample = false
@@ -53,22 +61,36 @@ func (r *FitRequest) Plans(m *Model, st Stage, pages int) (load *Plan, programs 
 			}
 			plan = logits
 		}
-		programs = append(programs, Planned{plan, p.CompileOptions})
+		_, parts, err := r.part(plan)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, part := range parts {
+			programs = append(programs, Planned{part, p.CompileOptions})
+		}
 	}
 	return load, programs, nil
 }
 
+func (r *FitRequest) part(p *Plan) (*Plan, []*Plan, error) {
+	if r.Part == nil {
+		return p, []*Plan{p}, nil
+	}
+	return r.Part(p)
+}
+
 // Fitting is what a device will hold. Sizes are in bytes.
 type Fitting struct {
-	Layers    int    // of the model, the last ones
-	Stage     Stage  // what they are
-	Pages     int    // of positions
-	Weights   int64  // on the device, as they lie there; 0 where they stay in the mapped file
-	Mapped    int64  // weights that are read where the file is mapped
-	Memory    int64  // of sequences: key–value memory and states
-	Work      int64  // activations, inputs and scratch of all programs
-	Available int64  // that the device can give; 0 where it cannot be told
-	Why       string // what kept one more layer off the device; empty where all are on it or fewer were asked for
+	Layers    int      // of the model, the last ones
+	Stage     Stage    // what they are
+	Pages     int      // of positions
+	Weights   int64    // on the device, as they lie there; 0 where they stay in the mapped file
+	Mapped    int64    // weights that are read where the file is mapped
+	Memory    int64    // of sequences: key–value memory and states
+	Work      int64    // activations, inputs and scratch of all programs
+	Available int64    // that the device can give; 0 where it cannot be told
+	Apart     *Fitting // what another device holds of the same stage; nil for nothing
+	Why       string   // what kept one more layer off the device; empty where all are on it or fewer were asked for
 }
 
 // Spare is how many bytes the device can give beside what was planned; as many as one

@@ -14,6 +14,7 @@ import (
 	"eclat/engine/bench"
 	"eclat/engine/record"
 	"eclat/loader"
+	"eclat/model/arch"
 )
 
 type benchFlags struct {
@@ -24,6 +25,7 @@ type benchFlags struct {
 	kernels               bool
 	proof                 bool
 	synthetic             string
+	layers                int
 	output                string
 	report                string
 }
@@ -49,12 +51,12 @@ matrix, at the best of several numbers of tokens.
 its tokens were chosen from: equal on two devices where every bit was.
 
 --synthetic benches a well-known shape without having its weights: random blocks
-in the true mix of types of Q4_K_M, in a temporary file. The shapes are
-  ` + shapeNames() + `.`,
+in the mix of types of Q4_K_M, in a temporary file; --layers N takes fewer layers.
+'eclat bench --synthetic help' lists the shapes.`,
 		Example: `  eclat bench model.gguf
   eclat bench model.gguf -p 512 -n 128 -d 0,4096 --device gpu,cpu -o json
   eclat bench model.gguf --kernels --report bench.html
-  eclat bench --synthetic magistral-small-2509:2 --device cpu -p 64 -n 8`,
+  eclat bench --synthetic qwen3-30b-a3b --layers 2 --device cpu -p 64 -n 8`,
 		Args:              atMostOneModel,
 		ValidArgsFunction: completeModel,
 		RunE:              func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), args) },
@@ -70,7 +72,8 @@ in the true mix of types of Q4_K_M, in a temporary file. The shapes are
 	fs.BoolVar(&f.noWarmup, "no-warmup", false, "do not run each test once before it counts")
 	fs.BoolVar(&f.kernels, "kernels", false, "break a generated token down by op")
 	fs.BoolVar(&f.proof, "proof", false, "tell the SHA-256 of each test's logits, from a run that is not timed")
-	fs.StringVar(&f.synthetic, "synthetic", "", "bench a shape with random weights: NAME or NAME:LAYERS")
+	fs.StringVar(&f.synthetic, "synthetic", "", "bench a shape with random weights: NAME or NAME:LAYERS; help lists them")
+	fs.IntVar(&f.layers, "layers", 0, "layers of the synthetic model (default: all that the shape has)")
 	fs.StringVarP(&f.output, "output", "o", "md", "md, csv, json or jsonl")
 	fs.StringVar(&f.report, "report", "", "write a page with charts to this file")
 	cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(benchFormats, cobra.ShellCompDirectiveNoFileComp))
@@ -87,13 +90,17 @@ func shapeList() (names []string) {
 	return names
 }
 
-// shapeNames breaks the list into lines for the help.
-func shapeNames() string {
-	s := strings.Join(shapeList(), ", ")
-	if at := strings.LastIndex(s[:76], ", "); at > 0 {
-		s = s[:at+1] + "\n  " + s[at+2:]
+// printShapes lists the shapes, with the size of their weights.
+func printShapes() {
+	t := out.NewTable("<shape", "<architecture", "layers", "weights", "size", "<")
+	for i := range bench.Shapes {
+		s, note := &bench.Shapes[i], ""
+		if !arch.Supports(s.Arch) {
+			note = "not supported"
+		}
+		t.Add(s.Name, s.Arch, fmt.Sprint(s.Layers), fmt.Sprintf("%.1f · 10⁹", float64(s.Params())/1e9), fmt.Sprintf("%.1f GB", float64(s.Bytes())/1e9), note)
 	}
-	return s
+	t.Text(stdout, stdout.Coloured())
 }
 
 // maxBench bounds each number of tokens; far above any context in use.
@@ -119,6 +126,10 @@ func (f *benchFlags) check(args []string) error {
 		return usagef("-o %.20q is not one of %s", f.output, strings.Join(benchFormats, ", "))
 	case len(f.tests()) == 0:
 		return usagef("nothing to measure: -p, -n or -d names no test")
+	case f.layers != 0 && f.synthetic == "":
+		return usagef("--layers is of a --synthetic model")
+	case f.layers != 0 && strings.Contains(f.synthetic, ":"):
+		return usagef("--layers and NAME:LAYERS exclude each other")
 	case f.synthetic != "" && len(args) > 0:
 		return usagef("--synthetic and a MODEL exclude each other")
 	}
@@ -133,6 +144,13 @@ func (f *benchFlags) tests() []bench.Test { return bench.Tests(f.prompts, f.gens
 func (f *benchFlags) run(ctx context.Context, args []string) error {
 	if err := f.check(args); err != nil {
 		return err
+	}
+	if f.synthetic == "help" {
+		printShapes()
+		return nil
+	}
+	if f.layers != 0 {
+		f.synthetic = fmt.Sprintf("%s:%d", f.synthetic, f.layers)
 	}
 	if err := checkOutputs([]output{{"--report", f.report}}, args, nil); err != nil {
 		return err
@@ -202,7 +220,7 @@ type benchModel struct {
 func (f *benchFlags) makeSynthetic(ctx context.Context) (*bench.Model, error) {
 	shape, err := bench.ParseShape(f.synthetic)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--synthetic: %w", err)}
+		return nil, usageError{fmt.Errorf("--synthetic: %w; see --synthetic help", err)}
 	}
 	bar := out.NewBar("writing", true)
 	defer bar.Clear()

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"eclat/engine/bench"
 	"eclat/engine/stats"
 )
 
@@ -231,8 +232,11 @@ func TestBenchErrors(t *testing.T) {
 		{[]string{"-r", "0"}, 2, "-r 0"},
 		{[]string{"-o", "xml"}, 2, "xml"},
 		{[]string{"-c", "10"}, 2, "the tests need 512"},
-		{[]string{"--synthetic", "gpt-5"}, 2, "magistral-small-2509"},
+		{[]string{"--synthetic", "gpt-oss-21b"}, 2, "the nearest is gpt-oss-20b"},
 		{[]string{"--synthetic", "llama-3.2-1b:99"}, 2, "1 to 16"},
+		{[]string{"--synthetic", "llama-3.2-1b", "--layers", "99"}, 2, "1 to 16"},
+		{[]string{"--synthetic", "llama-3.2-1b:2", "--layers", "2"}, 2, "exclude"},
+		{[]string{"--layers", "2"}, 2, "--synthetic"},
 		{[]string{"--synthetic", "llama-3.2-1b", "model.gguf"}, 2, "exclude"},
 		{[]string{"--device", "cpu,abacus"}, 4, "abacus"},
 		{[]string{"--device", "cpu,,ref"}, 2, "a name is empty"},
@@ -253,4 +257,19 @@ func TestBenchErrors(t *testing.T) {
 // TestBenchLeastContext: the break-down by op has room where the tests need none.
 func TestBenchLeastContext(t *testing.T) {
 	ok(t, "", "bench", "-p", "1", "-n", "0", "-r", "1", "--no-warmup", "--device", "ref", "--kernels")
+}
+
+// TestBenchShapes: the list names every shape, with what is known of it.
+func TestBenchShapes(t *testing.T) {
+	list := ok(t, "", "bench", "--synthetic", "help")
+	for _, s := range bench.Shapes {
+		if !strings.Contains(list, s.Name+" ") {
+			t.Errorf("%s is not listed:\n%s", s.Name, list)
+		}
+	}
+	for _, want := range []string{"qwen35moe", "23.6 · 10⁹", "14.3 GB"} {
+		if !strings.Contains(list, want) {
+			t.Errorf("%q is not in the list:\n%s", want, list)
+		}
+	}
 }

@@ -215,3 +215,31 @@ func TestPlanLayers(t *testing.T) {
 		t.Errorf("%d kinds: %q", len(v.layers), v.layers[0].title())
 	}
 }
+
+// TestInspectExperts: the plan shows which steps are the processor's with --cpu-moe, and
+// only of the layers that it names.
+func TestInspectExperts(t *testing.T) {
+	in := "../../testdata/experts-small.gguf"
+	plain := ok(t, "", "inspect", in, "--plan")
+	some := ok(t, "", "inspect", in, "--plan", "--cpu-moe=2")
+	all := ok(t, "", "inspect", in, "--plan", "--cpu-moe")
+	if strings.Contains(plain, "on the CPU") || !strings.Contains(plain, "blk.1–2 alike") {
+		t.Errorf("without --cpu-moe:\n%s", plain)
+	}
+	if !strings.Contains(some, "on the CPU") || strings.Contains(some, "blk.1–2 alike") {
+		t.Errorf("--cpu-moe=2:\n%s", some)
+	}
+	for _, line := range strings.Split(all, "\n") {
+		if strings.HasPrefix(line, "matmul_experts ") && strings.Contains(line, "_exps.weight") && !strings.HasSuffix(line, "on the CPU") {
+			t.Errorf("--cpu-moe: %s", line)
+		}
+	}
+	if !strings.Contains(all, "on the GPU and the CPU") {
+		t.Errorf("the norm is computed on both sides:\n%s", all)
+	}
+	for _, args := range [][]string{{"inspect", in, "--plan", "--cpu-moe=-1"}, {"inspect", in, "--cpu-moe=x"}, {"run", in, "-p", "a", "--cpu-moe=some"}} {
+		if _, errs, code := eclat(t, "", args...); code != 2 || !strings.Contains(errs, "--cpu-moe") {
+			t.Errorf("%v: exit code %d, %s", args, code, errs)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -20,6 +21,7 @@ import (
 func newInspect() *cobra.Command {
 	var asJSON, plan, check bool
 	var cache cacheFlags
+	var moe string
 	cmd := &cobra.Command{
 		Use:   "inspect [MODEL]",
 		Short: "Show what a model file holds",
@@ -30,7 +32,8 @@ beside them: a quantised row of 5120 elements may take 2880 bytes. Only the head
 is read, so this takes no longer for a large file.
 
 With --plan every step that the model computes is shown instead, with the shapes
-of what it reads and writes; layers that are alike are shown once.
+of what it reads and writes; layers that are alike are shown once. --cpu-moe says
+which of the steps are the CPU's when a model is run with it.
 
 With --check all weights are read instead. Each block with a scale, a minimum or a
 weight that is NaN or an infinity is listed, a line each; the exit code is 3 then.`,
@@ -44,6 +47,12 @@ weight that is NaN or an infinity is listed, a line each; the exit code is 3 the
 			if plan && asJSON || check && (plan || asJSON) {
 				return usagef("--plan, --json and --check exclude each other")
 			}
+			apart := math.MaxInt
+			if n, err := strconv.Atoi(moe); moe != "all" {
+				if apart = n; err != nil || n < 0 {
+					return usagef("--cpu-moe %.20q is not a number or all; a number follows an equals sign", moe)
+				}
+			}
 			f, err := openFile(args)
 			if err != nil {
 				return err
@@ -52,18 +61,20 @@ weight that is NaN or an infinity is listed, a line each; the exit code is 3 the
 			if check {
 				return inspectCheck(cmd.Context(), f)
 			}
-			return cache.named(loader.Guard(func() error { return inspect(f, asJSON, plan, &cache) }))
+			return cache.named(loader.Guard(func() error { return inspect(f, asJSON, plan, &cache, apart) }))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&plan, "plan", false, "show every step that the model computes")
+	cmd.Flags().StringVar(&moe, "cpu-moe", "0", "with --plan: show the experts of =N first layers, or of all, on the CPU")
+	cmd.Flags().Lookup("cpu-moe").NoOptDefVal = "all"
 	cmd.Flags().BoolVar(&check, "check", false, "look for weights that are no finite numbers")
 	cache.add(cmd)
 	return cmd
 }
 
 // inspect prints what is known of a file.
-func inspect(f *loader.File, asJSON, plan bool, cache *cacheFlags) error {
+func inspect(f *loader.File, asJSON, plan bool, cache *cacheFlags, apart int) error {
 	// What cannot be run can still be looked at. That a sound file is of an
 	// unsupported kind is worth a line; an unsound one fails in the end.
 	m, why := arch.Open(f)
@@ -80,7 +91,7 @@ func inspect(f *loader.File, asJSON, plan bool, cache *cacheFlags) error {
 		}
 	}
 	if plan {
-		return inspectPlan(stdout, m, cache.room())
+		return inspectPlan(stdout, m, cache.room(), apart)
 	}
 	show := inspectText
 	if asJSON {

@@ -14,9 +14,9 @@ import (
 	"eclat/model"
 )
 
-// inspectPlan shows what a model computes.
-func inspectPlan(w io.Writer, m *model.Model, room model.Room) error {
-	v, err := newPlanView(m, room)
+// inspectPlan shows what a model computes, with the experts of so many layers apart.
+func inspectPlan(w io.Writer, m *model.Model, room model.Room, apart int) error {
+	v, err := newPlanView(m, room, apart)
 	if err != nil {
 		return err
 	}
@@ -28,6 +28,7 @@ func inspectPlan(w io.Writer, m *model.Model, room model.Room) error {
 // layer once, and what stands after them.
 type planView struct {
 	plan   *model.Plan
+	where  []string // of each step
 	before []planLine
 	layers []planLayers
 	after  []planLine
@@ -46,6 +47,7 @@ type planLine struct {
 	op, name, shape string
 	src             []planSource
 	args            string
+	where           string // of a plan that is cut: on which device
 }
 
 type planSource struct {
@@ -55,7 +57,7 @@ type planSource struct {
 }
 
 // newPlanView lays out the plan of the whole model.
-func newPlanView(m *model.Model, room model.Room) (*planView, error) {
+func newPlanView(m *model.Model, room model.Room, apart int) (*planView, error) {
 	st := m.Whole()
 	st.Sample = true
 	p, err := m.Describe(st, room)
@@ -63,6 +65,9 @@ func newPlanView(m *model.Model, room model.Room) (*planView, error) {
 		return nil, err
 	}
 	v := &planView{plan: p}
+	if v.where, err = whereOf(p, apart); err != nil {
+		return nil, err
+	}
 	input := model.None // what the running layer is given
 	for at := 0; at < len(p.Steps); {
 		l := stepLayer(p, at)
@@ -88,6 +93,37 @@ func newPlanView(m *model.Model, room model.Room) (*planView, error) {
 	return v, nil
 }
 
+// whereOf tells which steps are computed on the processor when the experts of the first
+// layers are apart from a GPU, and which on both.
+func whereOf(p *model.Plan, layers int) ([]string, error) {
+	c, err := p.CutExperts(func(l int) bool { return l < layers })
+	if err != nil {
+		return nil, err
+	}
+	here, apart := make([]bool, len(p.Steps)), make([]bool, len(p.Steps))
+	for _, x := range c.Pieces {
+		for _, at := range x.Of {
+			switch {
+			case at < 0:
+			case x.Apart:
+				apart[at] = true
+			default:
+				here[at] = true
+			}
+		}
+	}
+	where := make([]string, len(p.Steps))
+	for i := range where {
+		switch {
+		case apart[i] && here[i]:
+			where[i] = "  on the GPU and the CPU"
+		case apart[i]:
+			where[i] = "  on the CPU"
+		}
+	}
+	return where, nil
+}
+
 // stepLayer is the layer of a step, −1 outside the layers.
 func stepLayer(p *model.Plan, i int) int {
 	return manifest.LayerOf(p.Tensors[p.Steps[i].Dst].Name)
@@ -98,7 +134,7 @@ func (v *planView) line(i, l int, input model.ID) planLine {
 	s := &v.plan.Steps[i]
 	dst := &v.plan.Tensors[s.Dst]
 	_, name := manifest.CutLayer(dst.Name)
-	step := planLine{op: s.Op.String(), name: name, shape: v.shape(dst), args: s.Args()}
+	step := planLine{op: s.Op.String(), name: name, shape: v.shape(dst), args: s.Args(), where: v.where[i]}
 	for _, id := range s.Src {
 		t := &v.plan.Tensors[id]
 		src := planSource{name: t.Name, shape: v.shape(t)}
@@ -144,7 +180,7 @@ func per(p model.Per) string {
 
 // alike reports whether two steps differ at most in the types of their weights.
 func (a *planLine) alike(b *planLine) bool {
-	return a.op == b.op && a.name == b.name && a.shape == b.shape && a.args == b.args &&
+	return a.op == b.op && a.name == b.name && a.shape == b.shape && a.args == b.args && a.where == b.where &&
 		slices.EqualFunc(a.src, b.src, func(x, y planSource) bool {
 			x.ty, y.ty = 0, 0
 			return x == y
@@ -189,7 +225,7 @@ func (v *planView) print(w io.Writer) {
 			}
 			of = append(of, text)
 		}
-		t.row(s.op, s.name, s.shape, strings.Join(of, ", "), s.args)
+		t.row(s.op, s.name, s.shape, strings.Join(of, ", "), strings.TrimSpace(s.args+s.where))
 	}
 	for i := range v.before {
 		step(&v.before[i], nil)

@@ -27,6 +27,7 @@ type deviceFlags struct {
 	device     string
 	requireGPU bool
 	gpuLayers  string
+	cpuMoE     string
 	context    contextFlag
 	threads    int
 	cache      cacheFlags
@@ -71,6 +72,8 @@ func (d *deviceFlags) add(cmd *cobra.Command) {
 	f.StringVar(&d.device, "device", "auto", "auto, gpu, vulkan:N, part of a GPU's name, cpu, or ref (the slow reference)")
 	f.BoolVar(&d.requireGPU, "require-gpu", false, "fail rather than run on the CPU")
 	f.StringVarP(&d.gpuLayers, "gpu-layers", "g", "auto", "layers on the GPU: a number, all, or auto for as many as fit")
+	f.StringVar(&d.cpuMoE, "cpu-moe", "auto", "keep the experts of the first layers on the CPU while the rest is on the GPU: =N of N layers, alone or =all of all, =auto of as few as make it fit")
+	f.Lookup("cpu-moe").NoOptDefVal = "all"
 	f.VarP(&d.context, "context", "c", fmt.Sprintf("context in tokens, or auto for the longest that fits (default: the model's, at most %d)", engine.DefaultContext))
 	f.IntVarP(&d.threads, "threads", "t", 0, "CPU threads (default: one a processor)")
 	d.cache.add(cmd)
@@ -89,6 +92,9 @@ func (d *deviceFlags) check() error {
 	if n, err := strconv.Atoi(d.gpuLayers); d.gpuLayers != "auto" && d.gpuLayers != "all" && (err != nil || n < 0) {
 		return usagef("--gpu-layers %.20q is not a number, all or auto", d.gpuLayers)
 	}
+	if n, err := strconv.Atoi(d.cpuMoE); d.cpuMoE != "auto" && d.cpuMoE != "all" && (err != nil || n < 0) {
+		return usagef("--cpu-moe %.20q is not a number, all or auto; a number follows an equals sign", d.cpuMoE)
+	}
 	return nil
 }
 
@@ -98,6 +104,7 @@ func (d *deviceFlags) options() engine.Options {
 		Device:     d.device,
 		RequireGPU: d.requireGPU,
 		GPULayers:  d.gpuLayers,
+		CPUMoE:     d.cpuMoE,
 		Context:    int(d.context),
 		Threads:    d.threads,
 		Keys:       d.cache.keys.CacheType,

@@ -103,7 +103,7 @@ is never overwritten, and a run that is broken off leaves no file.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&matrix, "imatrix", "", "importance matrix, a GGUF file: how much an error in each column counts")
+	cmd.Flags().StringVar(&matrix, "imatrix", "", "importance matrix, a GGUF file (or an older .dat): how much an error in each column counts")
 	cmd.Flags().StringArrayVar(&types, "tensor-type", nil, "REGEX=TYPE: the type of tensors whose names match; the first that matches counts")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "write nothing; print what would become of each tensor")
 	return cmd

@@ -77,3 +77,52 @@ func TestQuantizeRefused(t *testing.T) {
 		t.Errorf("%s is left", left[0].Name())
 	}
 }
+
+// TestImatrix: the importance matrix of a text changes what quantize writes, and bad
+// requests write nothing.
+func TestImatrix(t *testing.T) {
+	in := filepath.Join("..", "..", "testdata", "experts-small.gguf")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "imatrix.gguf")
+	text := filepath.Join(dir, "text.txt")
+	if err := os.WriteFile(text, []byte(strings.Repeat("We the people of the United States. ", 40)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, errs, code := eclat(t, "", "imatrix", in, "-f", text, "-o", path, "-c", "32", "--chunks", "2", "--device", "cpu")
+	if code != 0 || !strings.Contains(errs, "2 windows of 32 tokens") {
+		t.Fatalf("exit code %d: %s", code, errs)
+	}
+	plain, weighed := filepath.Join(dir, "a.gguf"), filepath.Join(dir, "b.gguf")
+	ok(t, "", "quantize", in, plain, "Q4_0")
+	ok(t, "", "quantize", in, weighed, "Q4_0", "--imatrix", path)
+	a, err := os.ReadFile(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(weighed)
+	if err != nil || len(a) != len(b) || string(a) == string(b) {
+		t.Errorf("%d and %d bytes, and they should differ; %v", len(a), len(b), err)
+	}
+	never := filepath.Join(dir, "never.gguf")
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"-o", never}, 2, "-f"},
+		{[]string{"-f", text}, 2, "-o"},
+		{[]string{"-f", text, "-o", never, "--chunks", "-1"}, 2, "--chunks"},
+		{[]string{"-f", text, "-o", never, "-c", "auto"}, 2, "window"},
+		{[]string{"-f", filepath.Join(dir, "none.txt"), "-o", never}, 1, "none.txt"},
+		{[]string{"-f", text, "-o", text}, 2, "--output"},
+		{[]string{"-f", text, "-o", never, "-c", "4096"}, 1, "a window takes"},
+	} {
+		_, errs, code := eclat(t, "", append([]string{"imatrix", in, "--device", "cpu"}, c.args...)...)
+		if code != c.code || !strings.Contains(errs, c.says) {
+			t.Errorf("%v: exit code %d, want %d: %s", c.args, code, c.code, errs)
+		}
+		if _, err := os.Stat(never); err == nil {
+			t.Fatalf("%v: a file was written", c.args)
+		}
+	}
+}

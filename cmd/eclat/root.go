@@ -62,7 +62,7 @@ device or not enough memory, 130 interrupted by Ctrl-C.`,
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(newRun(), newChat(), newInspect(), newTokenize(), newTemplate(), newLogprobs(), newServe(), newBench(), newCompare(), newPerplexity(), newDevices(), newDoctor(),
-		newFragment(), newAssemble(), newVerify(), newQuantize(), newPeer(), newVersion())
+		newFragment(), newAssemble(), newVerify(), newQuantize(), newImatrix(), newPeer(), newVersion())
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {
 		c.Short = "Print a script that completes commands and flags in a shell"

@@ -163,7 +163,7 @@ func (p *program) compute(ctx context.Context) error {
 
 // Read implements model.Program.
 func (p *program) Read(t model.ID, dst []float32) (int, error) {
-	if p.b == nil || !p.o.Trace || t < 0 || int(t) >= len(p.acts) || p.acts[t] == nil || p.plan.Tensors[t].Type != quant.F32 {
+	if p.b == nil || !p.o.Trace || t < 0 || int(t) >= len(p.acts) || p.acts[t] == nil || p.plan.Samples() && t == p.plan.Result {
 		return 0, fmt.Errorf("ref: tensor %d is not kept", t)
 	}
 	n := p.plan.Rows(t, p.last) * p.plan.Tensors[t].Cols

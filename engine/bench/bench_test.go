@@ -282,7 +282,7 @@ func TestShapes(t *testing.T) {
 // TestSynthetic: a shape becomes a file that runs, with numbers that stay finite.
 func TestSynthetic(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	shape := Shape{"test", 3, 512, 768, 4, 2, 64, 600, 1024, 1e6, false}
+	shape := llama("test", 3, 512, 768, 4, 2, 64, 600, 1024, 1e6, false)
 	m, err := Synthetic(context.Background(), shape, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -1,19 +1,23 @@
 package bench
 
 import (
-	"eclat/loader/quant"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"eclat/loader/ggufwrite"
+	"eclat/loader/quant"
+	"eclat/loader/spelling"
 )
 
 // Shape is a well-known model without its weights. Sizes are in elements.
 type Shape struct {
 	Name     string
+	Arch     string // general.architecture
 	Layers   int
 	Embd     int // n_embd
-	FF       int // n_ff
+	FF       int // n_ff, of dense layers
 	Heads    int
 	HeadsKV  int
 	HeadDim  int
@@ -21,31 +25,28 @@ type Shape struct {
 	Context  int     // positions trained for
 	RopeBase float32 // θ
 	Tied     bool    // the embedding is the output matrix
+
+	experts experts
+	block   func(w *parts, s *Shape, l int) // the tensors of layer l; nil for llama's block
+	keys    func(s *Shape) keys             // further metadata, without the architecture's prefix; may be nil
+	outside func(w *parts, s *Shape)        // tensors outside the layers beside the usual; may be nil
 }
 
-// Shapes are the models' published configurations.
-var Shapes = []Shape{
-	{"magistral-small-2509", 40, 5120, 32768, 32, 8, 128, 131072, 131072, 1e9, false},
-	{"mistral-nemo-12b", 40, 5120, 14336, 32, 8, 128, 131072, 131072, 1e6, false},
-	{"mistral-7b-v0.3", 32, 4096, 14336, 32, 8, 128, 32768, 32768, 1e6, false},
-	{"llama-3.1-8b", 32, 4096, 14336, 32, 8, 128, 128256, 131072, 5e5, false},
-	{"llama-3.2-3b", 28, 3072, 8192, 24, 8, 128, 128256, 131072, 5e5, true},
-	{"llama-3.2-1b", 16, 2048, 8192, 32, 8, 64, 128256, 131072, 5e5, true},
-	{"llama-2-13b", 40, 5120, 13824, 40, 40, 128, 32000, 4096, 1e4, false},
-	{"llama-2-7b", 32, 4096, 11008, 32, 32, 128, 32000, 4096, 1e4, false},
-	{"tinyllama-1.1b", 22, 2048, 5632, 32, 4, 64, 32000, 2048, 1e4, false},
+// experts are those of a layer.
+type experts struct {
+	n, used, ff int
+	shared      int // width of the expert that all rows go to, 0 for none
 }
+
+// keys is metadata in order.
+type keys []ggufwrite.KV
 
 // ParseShape reads NAME or NAME:LAYERS.
 func ParseShape(s string) (Shape, error) {
 	name, layers, cut := strings.Cut(s, ":")
 	i := slices.IndexFunc(Shapes, func(x Shape) bool { return x.Name == name })
 	if i < 0 {
-		var names []string
-		for _, x := range Shapes {
-			names = append(names, x.Name)
-		}
-		return Shape{}, fmt.Errorf("no shape %.12q; there are %s", name, strings.Join(names, ", "))
+		return Shape{}, fmt.Errorf("no shape %.12q; the nearest is %s, of %d", name, nearest(name), len(Shapes))
 	}
 	shape := Shapes[i]
 	if cut {
@@ -56,6 +57,19 @@ func ParseShape(s string) (Shape, error) {
 		shape.Layers = n
 	}
 	return shape, nil
+}
+
+// nearest is the shape whose name is the fewest letters from name.
+func nearest(name string) (best string) {
+	const longest = 64
+	name = strings.ToLower(name[:min(len(name), longest)])
+	few := 2 * longest
+	for i := range Shapes {
+		if d := spelling.Distance(name, Shapes[i].Name); d < few {
+			few, best = d, Shapes[i].Name
+		}
+	}
+	return best
 }
 
 // part is one tensor of a shape.
@@ -69,36 +83,94 @@ type part struct {
 // and the last eighth, and every third between (llama.cpp, use_more_bits).
 func moreBits(i, n int) bool { return i < n/8 || i >= 7*n/8 || (i-n/8)%3 == 2 }
 
-// parts lists the tensors in the mix of types of Q4_K_M.
+// parts collects the tensors of a shape in the mix of types of Q4_K_M.
+type parts struct {
+	list   []part
+	prefix string // of the layer at hand
+	more   bool   // its attn_v and ffn_down get more bits
+}
+
+// vectors adds tensors of one row, of float32.
+func (w *parts) vectors(n int, names ...string) {
+	for _, name := range names {
+		w.floats(name, n)
+	}
+}
+
+// floats adds a tensor of float32.
+func (w *parts) floats(name string, dims ...int) {
+	w.list = append(w.list, part{w.prefix + name, quant.F32, dims})
+}
+
+// matrix adds NAME.weight of Q4_K, or of Q6_K where the mix spends more; blocks of 256
+// that do not divide a row give way to Q5_0 and Q8_0, as in llama.cpp.
+func (w *parts) matrix(name string, dims ...int) {
+	ty := quant.Q4_K
+	if w.more && (name == "attn_v" || strings.HasPrefix(name, "ffn_down")) {
+		ty = quant.Q6_K
+	}
+	w.add(name+".weight", ty, dims...)
+}
+
+func (w *parts) add(name string, ty quant.Type, dims ...int) {
+	if block, _ := ty.Block(); dims[0]%block != 0 {
+		ty = map[quant.Type]quant.Type{quant.Q4_K: quant.Q5_0, quant.Q6_K: quant.Q8_0}[ty]
+	}
+	if block, _ := ty.Block(); dims[0]%block != 0 {
+		ty = quant.F16
+	}
+	w.list = append(w.list, part{w.prefix + name, ty, dims})
+}
+
+// attention adds the four projections.
+func (w *parts) attention(s *Shape) {
+	w.matrix("attn_q", s.Embd, s.Heads*s.HeadDim)
+	w.matrix("attn_k", s.Embd, s.HeadsKV*s.HeadDim)
+	w.matrix("attn_v", s.Embd, s.HeadsKV*s.HeadDim)
+	w.matrix("attn_output", s.Heads*s.HeadDim, s.Embd)
+}
+
+// ffn adds a gated layer of a width, with names that end in suffix.
+func (w *parts) ffn(suffix string, embd, ff int) {
+	w.matrix("ffn_gate"+suffix, embd, ff)
+	w.matrix("ffn_up"+suffix, embd, ff)
+	w.matrix("ffn_down"+suffix, ff, embd)
+}
+
+// mixture adds the router and the experts, and the shared one without its gate.
+func (w *parts) mixture(s *Shape) {
+	x := &s.experts
+	w.floats("ffn_gate_inp.weight", s.Embd, x.n)
+	w.matrix("ffn_gate_exps", s.Embd, x.ff, x.n)
+	w.matrix("ffn_up_exps", s.Embd, x.ff, x.n)
+	w.matrix("ffn_down_exps", x.ff, s.Embd, x.n)
+	if x.shared > 0 {
+		w.ffn("_shexp", s.Embd, x.shared)
+	}
+}
+
+// parts lists the tensors of the shape.
 func (s *Shape) parts() []part {
-	q, kv := s.Heads*s.HeadDim, s.HeadsKV*s.HeadDim
-	embd := part{"token_embd.weight", quant.Q4_K, []int{s.Embd, s.Vocab}}
-	var out []part
+	w := &parts{}
 	if s.Tied { // an embedding that is the output matrix too is rounded like one
-		embd.ty = quant.Q6_K
-		out = append(out, embd)
+		w.add("token_embd.weight", quant.Q6_K, s.Embd, s.Vocab)
 	} else {
-		out = append(out, embd, part{"output.weight", quant.Q6_K, []int{s.Embd, s.Vocab}})
+		w.add("token_embd.weight", quant.Q4_K, s.Embd, s.Vocab)
+		w.add("output.weight", quant.Q6_K, s.Embd, s.Vocab)
 	}
-	out = append(out, part{"output_norm.weight", quant.F32, []int{s.Embd}})
+	w.vectors(s.Embd, "output_norm.weight")
+	if s.outside != nil {
+		s.outside(w, s)
+	}
+	block := s.block
+	if block == nil {
+		block = llamaBlock
+	}
 	for i := range s.Layers {
-		b := fmt.Sprintf("blk.%d.", i)
-		more := quant.Q4_K
-		if moreBits(i, s.Layers) {
-			more = quant.Q6_K
-		}
-		out = append(out,
-			part{b + "attn_norm.weight", quant.F32, []int{s.Embd}},
-			part{b + "attn_q.weight", quant.Q4_K, []int{s.Embd, q}},
-			part{b + "attn_k.weight", quant.Q4_K, []int{s.Embd, kv}},
-			part{b + "attn_v.weight", more, []int{s.Embd, kv}},
-			part{b + "attn_output.weight", quant.Q4_K, []int{q, s.Embd}},
-			part{b + "ffn_norm.weight", quant.F32, []int{s.Embd}},
-			part{b + "ffn_gate.weight", quant.Q4_K, []int{s.Embd, s.FF}},
-			part{b + "ffn_up.weight", quant.Q4_K, []int{s.Embd, s.FF}},
-			part{b + "ffn_down.weight", more, []int{s.FF, s.Embd}})
+		w.prefix, w.more = fmt.Sprintf("blk.%d.", i), moreBits(i, s.Layers)
+		block(w, s, i)
 	}
-	return out
+	return w.list
 }
 
 // Bytes returns the size of all tensors.

@@ -18,6 +18,8 @@ import (
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
 	"eclat/loader/quant"
+	"eclat/model"
+	"eclat/model/arch"
 )
 
 // unlinkOpen says that a file that is open can lose its name.
@@ -53,15 +55,18 @@ func (m *Model) Close() error {
 // the disk nor main memory is refused before a byte is written. progress is told
 // bytes and may be nil.
 func Synthetic(ctx context.Context, s Shape, progress func(done, total int64)) (*Model, error) {
+	if !arch.Supports(s.Arch) {
+		return nil, model.Unsupported(fmt.Errorf("%s is of the architecture %q, which is not supported", s.Name, s.Arch))
+	}
 	dir := os.TempDir()
 	need := s.Bytes() + 64<<20 // tensors, and room for the vocabulary and padding
 	if have := host.AvailableMemory(); have > 0 && need > have {
-		return nil, fmt.Errorf("%w: %s takes %.1f GB, %.1f GB are available; name fewer layers, as in %s:2",
-			engine.ErrMemory, s.Name, float64(need)/1e9, float64(have)/1e9, s.Name)
+		return nil, fmt.Errorf("%w: %s takes %.1f GB, %.1f GB are available; name fewer layers with --layers 2",
+			engine.ErrMemory, s.Name, float64(need)/1e9, float64(have)/1e9)
 	}
 	if have, ok := freeDisk(dir); ok && need > have {
-		return nil, fmt.Errorf("%s takes %.1f GB, %s has room for %.1f GB; name fewer layers, as in %s:2, or set TMPDIR",
-			s.Name, float64(need)/1e9, dir, float64(have)/1e9, s.Name)
+		return nil, fmt.Errorf("%s takes %.1f GB, %s has room for %.1f GB; name fewer layers with --layers 2, or set TMPDIR",
+			s.Name, float64(need)/1e9, dir, float64(have)/1e9)
 	}
 	f, err := os.CreateTemp(dir, "eclat-"+s.Name+"-*.gguf")
 	if err != nil {
@@ -108,22 +113,10 @@ func (w *watched) Write(b []byte) (int, error) {
 func (s *Shape) file() *ggufwrite.File {
 	f := &ggufwrite.File{}
 	for _, kv := range []ggufwrite.KV{
-		{Key: "general.architecture", Value: "llama"},
+		{Key: "general.architecture", Value: s.Arch},
 		{Key: "general.name", Value: fmt.Sprintf("synthetic %s, %d layers", s.Name, s.Layers)},
 		{Key: "general.file_type", Value: uint32(15)}, // Q4_K_M
 		{Key: "general.quantization_version", Value: uint32(2)},
-		{Key: "llama.block_count", Value: uint32(s.Layers)},
-		{Key: "llama.context_length", Value: uint32(s.Context)},
-		{Key: "llama.embedding_length", Value: uint32(s.Embd)},
-		{Key: "llama.feed_forward_length", Value: uint32(s.FF)},
-		{Key: "llama.attention.head_count", Value: uint32(s.Heads)},
-		{Key: "llama.attention.head_count_kv", Value: uint32(s.HeadsKV)},
-		{Key: "llama.attention.key_length", Value: uint32(s.HeadDim)},
-		{Key: "llama.attention.value_length", Value: uint32(s.HeadDim)},
-		{Key: "llama.attention.layer_norm_rms_epsilon", Value: float32(1e-5)},
-		{Key: "llama.rope.dimension_count", Value: uint32(s.HeadDim)},
-		{Key: "llama.rope.freq_base", Value: s.RopeBase},
-		{Key: "llama.vocab_size", Value: uint32(s.Vocab)},
 		{Key: "tokenizer.ggml.model", Value: "gpt2"},
 		{Key: "tokenizer.ggml.pre", Value: "tekken"},
 		{Key: "tokenizer.ggml.bos_token_id", Value: uint32(1)},
@@ -133,6 +126,23 @@ func (s *Shape) file() *ggufwrite.File {
 		{Key: "tokenizer.ggml.merges", Value: []string{"t h"}},
 	} {
 		f.Set(kv.Key, kv.Value)
+	}
+	keys{
+		{Key: "block_count", Value: uint32(s.Layers)},
+		{Key: "context_length", Value: uint32(s.Context)},
+		{Key: "embedding_length", Value: uint32(s.Embd)},
+		{Key: "feed_forward_length", Value: uint32(s.FF)},
+		{Key: "attention.head_count", Value: uint32(s.Heads)},
+		{Key: "attention.head_count_kv", Value: uint32(s.HeadsKV)},
+		{Key: "attention.key_length", Value: uint32(s.HeadDim)},
+		{Key: "attention.value_length", Value: uint32(s.HeadDim)},
+		{Key: "attention.layer_norm_rms_epsilon", Value: float32(1e-5)},
+		{Key: "rope.dimension_count", Value: uint32(s.HeadDim)},
+		{Key: "rope.freq_base", Value: s.RopeBase},
+		{Key: "vocab_size", Value: uint32(s.Vocab)},
+	}.set(f, s.Arch)
+	if s.keys != nil {
+		s.keys(s).set(f, s.Arch)
 	}
 	tokens, types := vocabulary(s.Vocab)
 	f.Set("tokenizer.ggml.tokens", tokens)
@@ -199,16 +209,25 @@ func (p *part) data(pieces map[pieceKey][]byte) []byte {
 	r := rand.NewChaCha8([32]byte{byte(p.ty)})
 	r.Read(b)
 	// A random block's weights are its scale times numbers whose deviation is about
-	// 195 for Q4_K (six-bit scales times four-bit steps) and 1370 for Q6_K
-	// (eight-bit scales times six-bit steps).
+	// 195 for Q4_K (six-bit scales times four-bit steps), 1370 for Q6_K (eight-bit scales
+	// times six-bit steps), 74 for Q8_0, 9.2 for Q5_0 and 2.9 for MXFP4.
 	std := 1 / math.Sqrt(float64(p.dims[0]))
+	half := func(at int, x float64) { binary.LittleEndian.PutUint16(b[at:], quant.FloatToHalf(float32(x))) }
 	for i := 0; i < len(b); i += size {
 		switch p.ty {
 		case quant.Q4_K:
-			binary.LittleEndian.PutUint16(b[i:], quant.FloatToHalf(float32(std/195)))
-			binary.LittleEndian.PutUint16(b[i+2:], quant.FloatToHalf(float32(7.5*std/195))) // takes the mean away
+			half(i, std/195)
+			half(i+2, 7.5*std/195) // takes the mean away
 		case quant.Q6_K:
-			binary.LittleEndian.PutUint16(b[i+208:], quant.FloatToHalf(float32(std/1370)))
+			half(i+208, std/1370)
+		case quant.Q8_0:
+			half(i, std/74)
+		case quant.Q5_0:
+			half(i, std/9.2)
+		case quant.MXFP4:
+			b[i] = byte(127 + math.Round(math.Log2(std/2.9)))
+		case quant.F16:
+			half(i, std*float64(int8(b[i]))/74)
 		}
 	}
 	pieces[k] = b

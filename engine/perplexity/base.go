@@ -192,7 +192,7 @@ func ShapeOf(e *engine.Engine) string {
 // Describe fills what a base says of an open model and of the text's tokens, cut
 // as Run will cut them. limit is the most windows, 0 for all.
 func (h *Header) Describe(e *engine.Engine, tokens []int32, window, limit int) {
-	windows := cut(e, tokens, window, limit)
+	windows := Cut(e, tokens, window, limit)
 	h.Model, h.Device, h.Shape = e.Model.Config.Name, e.Device, ShapeOf(e)
 	h.Vocab, h.Tokens = e.Model.Config.NVocab, VocabularySum(e)
 	h.Window, h.Windows = window, len(windows)

@@ -63,8 +63,8 @@ func Windows(tokens []int32, window int, bos int32) [][]int32 {
 	return out
 }
 
-// cut is Windows as e's tokenizer wants them, at most limit of them where it is not 0.
-func cut(e *engine.Engine, tokens []int32, window, limit int) [][]int32 {
+// Cut is Windows as e's tokenizer wants them, at most limit of them where it is not 0.
+func Cut(e *engine.Engine, tokens []int32, window, limit int) [][]int32 {
 	bos := int32(-1)
 	if id, ok := e.Tokenizer.BOS(); ok && e.Tokenizer.AddBOS() {
 		bos = id
@@ -92,7 +92,7 @@ func Run(ctx context.Context, e *engine.Engine, tokens []int32, o Options) (*Res
 	if o.Window < 4 {
 		return nil, fmt.Errorf("a window of %d tokens is too short to score; the least is 4", o.Window)
 	}
-	windows := cut(e, tokens, o.Window, o.Limit)
+	windows := Cut(e, tokens, o.Window, o.Limit)
 	if len(windows) == 0 {
 		return nil, &TooShortError{len(tokens), o.Window}
 	}

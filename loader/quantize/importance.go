@@ -16,8 +16,12 @@ type Importance map[string][]float32
 
 // ReadImportance reads the importance matrix of a GGUF file: for each tensor
 // NAME.in_sum2, (experts, columns) sums of squares, and NAME.counts, (experts, 1) how
-// many were added. What was never met counts 1.
+// many were added. What was never met counts 1. Files of the format before that
+// (imatrix.dat) are read too.
 func ReadImportance(path string) (Importance, error) {
+	if isDat(path) {
+		return readDat(path)
+	}
 	f, err := loader.Open(path)
 	if err != nil {
 		return nil, err

@@ -1,8 +1,10 @@
 package quantize
 
 import (
+	"encoding/binary"
 	"errors"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -92,6 +94,47 @@ func TestImportanceRefused(t *testing.T) {
 		_, err := ReadImportance(path)
 		var bad *loader.FormatError
 		if !errors.As(err, &bad) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v, want %q", err, says)
+		}
+	}
+}
+
+// dat writes an importance matrix in the older format.
+func dat(t *testing.T, entries int, names []string, calls int32, values ...float32) string {
+	t.Helper()
+	b := binary.LittleEndian.AppendUint32(nil, uint32(entries))
+	for _, name := range names {
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(name)))
+		b = append(b, name...)
+		b = binary.LittleEndian.AppendUint32(b, uint32(calls))
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(values)))
+		for _, x := range values {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+		}
+	}
+	path := filepath.Join(t.TempDir(), "imatrix.dat")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestImportanceDat: the older format is read, and what is none of it refused.
+func TestImportanceDat(t *testing.T) {
+	m, err := ReadImportance(dat(t, 2, []string{"a.weight", "b.weight"}, 4, 2, 6))
+	if err != nil || len(m) != 2 || !slices.Equal(m["b.weight"], []float32{0.5, 1.5}) {
+		t.Errorf("%v, %v", m, err)
+	}
+	for says, path := range map[string]string{
+		"cut short":        dat(t, 3, []string{"a", "b"}, 4, 2, 6),
+		"twice":            dat(t, 2, []string{"a", "a"}, 4, 2, 6),
+		"calls":            dat(t, 1, []string{"a"}, 0, 2, 6),
+		"values":           dat(t, 1, []string{"a"}, 1),
+		"no sum of square": dat(t, 1, []string{"a"}, 1, -1),
+		"length of a name": dat(t, 1, []string{strings.Repeat("a", 2000)}, 1, 1),
+		"entries":          dat(t, 0, nil, 1),
+	} {
+		if _, err := ReadImportance(path); !errors.Is(err, ErrImportance) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v, want %q", err, says)
 		}
 	}

@@ -59,6 +59,17 @@ func Open(f *loader.File) (*model.Model, error) {
 	return model.New(f, c, architectures[i].build)
 }
 
+// Names lists the architectures, as general.architecture has them.
+func Names() (names []string) {
+	for _, a := range architectures {
+		names = append(names, a.name)
+	}
+	return names
+}
+
+// Supports reports whether a file of an architecture can be opened, if it is sound.
+func Supports(architecture string) bool { return slices.Contains(Names(), architecture) }
+
 // nearest is the architecture whose name is the fewest letters from name, "" where that is
 // more than half of them.
 func nearest(name string) (best string) {
