@@ -18,6 +18,8 @@ var (
 	// ErrNotFinite says that the model's output has a NaN or an infinity in it: a
 	// damaged file or a faulty device.
 	ErrNotFinite = errors.New("the model's output is not a finite number")
+	// ErrNoPooling says that a model does not say how its embeddings are made.
+	ErrNoPooling = errors.New("the model is not made for embeddings")
 	// ErrBusy says that as many requests wait as may.
 	ErrBusy = errors.New("too many requests are waiting")
 	// ErrForeign says that a session is of another model, definition of numbers or template:

@@ -24,6 +24,7 @@ type FitRequest struct {
 type FitProgram struct {
 	CompileOptions
 	Logits bool // with the head it ends with logits; others end with tokens
+	Normed bool // with the head it ends with normed rows, see Stage
 }
 
 // Planned is a program's plan with what it is compiled for.
@@ -41,19 +42,17 @@ func (r *FitRequest) Plans(m *Model, st Stage, pages int) (load *Plan, programs 
 	if load, err = m.Describe(st, room); err != nil {
 		return nil, nil, err
 	}
-	var logits *Plan
+	plans := map[Stage]*Plan{st: load} // by how they end
 	for _, p := range r.Programs {
-		plan := load
-		if p.Logits && st.Head {
-			if logits == nil {
-				st.Sample = false
-				if logits, err = m.Describe(st, room); err != nil {
-					return nil, nil, err
-				}
+		end := st
+		end.Normed = p.Normed && st.Head
+		end.Sample = st.Head && !p.Logits && !p.Normed
+		if plans[end] == nil {
+			if plans[end], err = m.Describe(end, room); err != nil {
+				return nil, nil, err
 			}
-			plan = logits
 		}
-		programs = append(programs, Planned{plan, p.CompileOptions})
+		programs = append(programs, Planned{plans[end], p.CompileOptions})
 	}
 	return load, programs, nil
 }

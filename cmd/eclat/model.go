@@ -31,6 +31,7 @@ type deviceFlags struct {
 	threads    int
 	verify     string // quick or full
 
+	embeddings bool           // that the command will ask for
 	draftModel *engine.Engine // see engine.Options; nil for none
 
 	probe func(e *engine.Engine) (engine.ProbeOptions, error) // that the command will open; nil for none
@@ -96,6 +97,7 @@ func (d *deviceFlags) options() engine.Options {
 		GPULayers:  d.gpuLayers,
 		Context:    int(d.context),
 		Threads:    d.threads,
+		Embeddings: d.embeddings,
 		Parallel:   1,
 		Notice:     out.Notice,
 		Probe:      d.probe,
