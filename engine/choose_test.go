@@ -171,3 +171,33 @@ func TestRecommended(t *testing.T) {
 		t.Errorf("%s; %q", &e.Sampling, &said)
 	}
 }
+
+// TestAllow: a token that is not allowed is never chosen, Allow is asked in order with
+// Until, and its error ends the request; with drafts too.
+func TestAllow(t *testing.T) {
+	e := open(t, builtIn, Options{Device: "cpu", Context: 64, eager: true})
+	bits := make([]uint64, (e.Model.Config.NVocab+63)/64)
+	want := []int32{}
+	r := Request{MaxTokens: 12, IgnoreEOS: true, Draft: MaxDraft}
+	r.Allow = func() ([]uint64, error) {
+		clear(bits)
+		id := int32(300 + len(want)%3)
+		bits[id/64] |= 1 << (id % 64)
+		return bits, nil
+	}
+	r.Until = func(id int32) bool { want = append(want, id); return false }
+	got, _ := generate(t, e, "The Congress", r)
+	if !slices.Equal(got, want) || !slices.Equal(got[:6], []int32{300, 301, 302, 300, 301, 302}) {
+		t.Errorf("%v, told %v", got, want)
+	}
+	for says, allow := range map[string]func() ([]uint64, error){
+		"it is full":    func() ([]uint64, error) { return nil, errors.New("it is full") },
+		"may be chosen": func() ([]uint64, error) { return bits[:0:0], nil },
+	} {
+		r := Request{Tokens: []int32{1}, MaxTokens: 3, Allow: allow}
+		_, err := e.Generate(context.Background(), r, nil, nil)
+		if err == nil || !strings.Contains(err.Error(), says) || errors.Is(err, ErrNotFinite) {
+			t.Errorf("%s: %v", says, err)
+		}
+	}
+}

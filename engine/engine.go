@@ -85,6 +85,7 @@ type Engine struct {
 	wake    chan struct{}
 	gone    chan struct{} // closed when the owner has ended
 	losses  atomic.Int64
+	down    atomic.Bool // a device is lost and not back
 
 	mu       sync.Mutex
 	inbox    []*sequence
@@ -206,8 +207,17 @@ func (s ofSize) embedded() ofSize {
 // across a loss is no measurement.
 func (e *Engine) Losses() int { return int(e.losses.Load()) }
 
+// Down reports whether a device is lost and not back yet. Where it could not be brought
+// back, the next request tries again.
+func (e *Engine) Down() bool { return e.down.Load() }
+
+// Parallel is the most sequences at work at a time.
+func (e *Engine) Parallel() int { return e.options.Parallel }
+
 // Counters tell what the engine has done so far.
 type Counters struct {
+	Waiting  int // requests that wait for admission
+	Working  int // and those at work
 	Computed int // tokens run, of prompts and answers
 	Copied   int // pages copied because another sequence reads them
 	Units    int // units of memory in use, by sequences and by the index
@@ -219,6 +229,10 @@ func (e *Engine) Counters(ctx context.Context) (c Counters, err error) {
 	err = e.do(ctx, func() error {
 		o := e.owner
 		c.Computed, c.Copied = o.computed, o.copied
+		c.Working = len(o.active)
+		e.mu.Lock()
+		c.Waiting = e.waiting
+		e.mu.Unlock()
 		for pool, k := range o.pages.kinds {
 			c.Free += len(o.pages.free[pool])
 			c.Units += k.Units - len(o.pages.free[pool])

@@ -20,6 +20,8 @@ var (
 	ErrNotFinite = errors.New("the model's output is not a finite number")
 	// ErrNoPooling says that a model does not say how its embeddings are made.
 	ErrNoPooling = errors.New("the model is not made for embeddings")
+	// ErrNoToken says that the logit biases and Request.Allow leave no token to choose.
+	ErrNoToken = errors.New("no token may be chosen")
 	// ErrBusy says that as many requests wait as may.
 	ErrBusy = errors.New("too many requests are waiting")
 	// ErrForeign says that a session is of another model, definition of numbers or template:

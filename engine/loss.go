@@ -26,6 +26,7 @@ func (o *owner) ready() error {
 		return fmt.Errorf("%w: it could not be opened again: %w", ErrLost, err)
 	}
 	o.broken = nil
+	o.e.down.Store(false)
 	return nil
 }
 
@@ -60,6 +61,7 @@ func (o *owner) lost(err error) {
 	}
 	o.e.options.notice(fmt.Sprintf("%v; %s", err, next))
 	o.broken = err
+	o.e.down.Store(true)
 	o.chain.close() // a lost device may not even close; that matters less than going on
 	if often && o.chain.onDevice() {
 		links, fault := o.e.placeOnProcessor()

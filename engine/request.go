@@ -28,6 +28,11 @@ type Request struct {
 	// token: it must not wait, nor use the engine. It may be nil.
 	Until func(id int32) (end bool)
 
+	// Allow is asked before each token is chosen which may be: a bit a token, as
+	// Settings.Allow, nil for all. Its error ends the request. It is called as Until is, and
+	// after it for the token before. It may be nil.
+	Allow func() ([]uint64, error)
+
 	// Proof asks for Stats.Proof. The logits are read back for it and the tokens chosen
 	// on the host: the same ones as without.
 	Proof bool
@@ -35,6 +40,12 @@ type Request struct {
 	// Embed asks for the embedding of the tokens, Stats.Embedding, in the place of an
 	// answer. What is pooled is computed: only tokens before that may be shared.
 	Embed model.Pooling
+
+	// LogProbs asks for the probability of each generated token, and of the Top most likely
+	// ones in its place. They are the model's own, before any setting of sampling. The
+	// logits are read back for it, as for Proof.
+	LogProbs bool
+	Top      int
 
 	// Rows asks for the logits after every token of the prompt from position From on.
 	// Only then are events with Logits sent, and nothing is generated. What is told is
@@ -45,11 +56,13 @@ type Request struct {
 
 // Event is something that a stream tells.
 type Event struct {
-	ID     int32     // a generated token; −1 for any other event
-	Pos    int       // with Logits: the position after which they stand
-	Logits []float32 // (vocab) of a request with Rows, until the next call of Next; else nil
-	Done   int       // tokens of the prompt computed so far, and how many there are
-	Total  int
+	ID      int32     // a generated token; −1 for any other event
+	LogProb float64   // of a request with LogProbs: natural logarithm of the token's probability
+	Top     []Ranked  // and the most likely tokens, best first
+	Pos     int       // with Logits: the position after which they stand
+	Logits  []float32 // (vocab) of a request with Rows, until the next call of Next; else nil
+	Done    int       // tokens of the prompt computed so far, and how many there are
+	Total   int
 }
 
 // StopReason says why generation ended.
@@ -130,6 +143,9 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 		if id < 0 || int(id) >= vocab {
 			return nil, fmt.Errorf("engine: token %d of the input is %d, the vocabulary has %d", i, id, vocab)
 		}
+	}
+	if r.Top < 0 || r.Top > vocab {
+		return nil, fmt.Errorf("engine: the %d most likely tokens are asked for, the vocabulary has %d", r.Top, vocab)
 	}
 	if err := r.Settings.Prepare(e.Tokenizer); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)

@@ -317,17 +317,31 @@ func (o *owner) took(p part, out *model.Outputs) {
 // it; q may end thereby.
 func (o *owner) answer(q *sequence, want int, out *model.Outputs) int32 {
 	id, pos := int32(-1), int32(q.stored-1)
+	banned := false
+	var row []float32
 	if q.onHost() {
 		vocab := o.e.Model.Config.NVocab
-		row := out.Rows[want*vocab:][:vocab]
+		row = out.Rows[want*vocab:][:vocab]
+		if q.r.Allow != nil {
+			var err error
+			if q.r.Settings.Allow, err = q.r.Allow(); err != nil {
+				o.end(q, "", err)
+				return id
+			}
+		}
 		if id = o.sampler.Choose(row, &q.r.Settings, q.tokens); id >= 0 && q.prover != nil {
 			q.prover.add(row)
 		}
+		banned = id < 0 && sample.Finite(row)
 	} else {
 		id = out.Tokens[want]
 	}
 	if id < 0 {
-		o.end(q, "", o.notFinite(q.ctx, int(pos)))
+		if banned {
+			o.end(q, "", fmt.Errorf("%w at position %d", ErrNoToken, pos+1))
+		} else {
+			o.end(q, "", o.notFinite(q.ctx, int(pos)))
+		}
 		return id
 	}
 	q.last = time.Now()
@@ -340,7 +354,13 @@ func (o *owner) answer(q *sequence, want int, out *model.Outputs) int32 {
 	}
 	q.stats.GeneratedTokens++
 	q.tokens = append(q.tokens, id)
-	q.stream.events <- Event{ID: id} // gather has seen that there is room
+	ev := Event{ID: id}
+	if q.r.LogProbs {
+		likely := Row{Next: id, Logits: row}
+		rank(&likely, q.r.Top) // of finite numbers: a token was chosen from them
+		ev.LogProb, ev.Top = likely.LogProb, likely.Top
+	}
+	q.stream.events <- ev // gather has seen that there is room
 	if why := q.stop(o.e.Context); why != "" {
 		o.end(q, why, nil)
 	}

@@ -70,7 +70,9 @@ func (q *sequence) untilMark() int {
 }
 
 // onHost reports whether the token is chosen here, from logits that are read back.
-func (q *sequence) onHost() bool { return q.prover != nil || q.r.OnHost() }
+func (q *sequence) onHost() bool {
+	return q.prover != nil || q.r.LogProbs || q.r.Allow != nil || q.r.OnHost()
+}
 
 // params is how the backend samples.
 func (q *sequence) params() sample.Params {

@@ -15,6 +15,13 @@ func (s *Sampler) adjust(logits []float32, how *Settings, ids []int32) []float32
 			}
 		}
 	}
+	if how.Allow != nil {
+		for id := range s.logits {
+			if id/64 >= len(how.Allow) || how.Allow[id/64]>>(id%64)&1 == 0 {
+				s.logits[id] = float32(math.Inf(-1))
+			}
+		}
+	}
 	if how.penalises() {
 		s.penalise(how, window(ids, how.LastN))
 	}

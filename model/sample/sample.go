@@ -107,7 +107,7 @@ func (s *Sampler) Pick(logits []float32, how Params, pos int32) int32 {
 
 // Choose returns the token that follows ids, chosen from the logits (vocab) that stand
 // after the last of them; −1 where one of the logits is not finite, which no penalty
-// mends. Settings are prepared. Where they are Params alone it is Pick at that token's
+// mends, or no token may be chosen. Settings are prepared. Where they are Params alone it is Pick at that token's
 // position.
 func (s *Sampler) Choose(logits []float32, how *Settings, ids []int32) int32 {
 	if !Finite(logits) {

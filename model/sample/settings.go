@@ -12,6 +12,8 @@ type Settings struct {
 
 	Bias []Bias // added to logits, in order
 
+	Allow []uint64 // the tokens that may be chosen: id where Allow[id/64]>>(id%64)&1 is 1; nil for all
+
 	LastN     int32   // how many of the last tokens the penalties look at; −1 for all
 	Repeat    float32 // divides positive logits and multiplies the others; 0 or 1 is off
 	Frequency float32 // taken off for each time
@@ -72,7 +74,9 @@ func (s *Settings) OnHost() bool {
 }
 
 // adjusts reports whether logits are changed before tokens are left out.
-func (s *Settings) adjusts() bool { return len(s.Bias) > 0 || s.penalises() || s.dry() }
+func (s *Settings) adjusts() bool {
+	return len(s.Bias) > 0 || s.Allow != nil || s.penalises() || s.dry()
+}
 
 func (s *Settings) penalises() bool {
 	return s.LastN != 0 && (s.Repeat != 0 && s.Repeat != 1 || s.Frequency != 0 || s.Presence != 0)

@@ -11,6 +11,33 @@ type Format struct {
 	header grammar // what a header says, where there are headers
 	bare   bool    // an answer that is one JSON object is a call
 	trim   bool    // line breaks beside the markers of reasoning, and white space after them, are the format's own
+	close  string  // what ends reasoning and begins the answer
+	direct string  // what begins an answer without reasoning, where something must
+	call   Syntax
+}
+
+// Syntax is how a model writes a call: the texts before its name, between that and the
+// arguments, and after them, markers spelt out.
+type Syntax struct{ Before, Between, After string }
+
+// Close is what ends reasoning and begins the answer, its markers spelt out; "" where a
+// format marks no reasoning.
+func (f *Format) Close() string { return f.close }
+
+// Direct is what begins an answer that has no reasoning, where something must.
+func (f *Format) Direct() string { return f.direct }
+
+// Call is how a call is written; the zero value where a format has none.
+func (f *Format) Call() Syntax { return f.call }
+
+// Markers are the markers that take an answer to a kind: Reasoning or Call.
+func (f *Format) Markers(k Kind) (markers []string) {
+	for _, r := range f.rules {
+		if r.in == inAnswer && (k == Reasoning && r.to == inReasoning || k == Call && r.calls && (r.to == inHeader || r.to == inObject)) {
+			markers = append(markers, r.marker)
+		}
+	}
+	return markers
 }
 
 // mode is what the text that comes is.
@@ -47,51 +74,55 @@ type markup struct {
 
 // markups in the order in which they are looked for.
 var markups = []markup{
-	{name: "harmony", signs: []string{"<|channel|>", "<|message|>"}, calls: true, all: true, format: Format{start: inHeader, header: harmony, rules: []rule{
-		{in: inHeader, marker: "<|channel|>", to: inHeader},
-		{in: inHeader, marker: "<|constrain|>", to: inHeader},
-		{in: inHeader, marker: "<|message|>", to: byHeader},
-		{in: inAnswer, marker: "<|start|>", to: inHeader},
-		{in: inReasoning, marker: "<|start|>", to: inHeader},
-		{in: inArguments, marker: "<|start|>", to: inHeader},
-		{in: inAnswer, marker: "<|channel|>", to: inHeader, head: "assistant<|channel|>"},
-		{in: inReasoning, marker: "<|channel|>", to: inHeader, head: "assistant<|channel|>"},
-		{in: inAnswer, marker: "<|end|>", to: inAnswer},
-		{in: inReasoning, marker: "<|end|>", to: inAnswer},
-		{in: inArguments, marker: "<|end|>", to: inAnswer},
-		{in: inAnswer, marker: "<|return|>", to: inAnswer},
-		{in: inAnswer, marker: "<|call|>", to: inAnswer, after: true},
-		{in: inArguments, marker: "<|call|>", to: inAnswer},
-	}}},
-	{name: "[THINK]", signs: []string{"[THINK]"}, format: Format{rules: []rule{
+	{name: "harmony", signs: []string{"<|channel|>", "<|message|>"}, calls: true, all: true, format: Format{start: inHeader, header: harmony,
+		close: "<|end|><|start|>assistant<|channel|>final<|message|>", direct: "<|channel|>final<|message|>",
+		call: Syntax{"<|channel|>commentary to=functions.", " <|constrain|>json<|message|>", "<|call|>"}, rules: []rule{
+			{in: inHeader, marker: "<|channel|>", to: inHeader},
+			{in: inHeader, marker: "<|constrain|>", to: inHeader},
+			{in: inHeader, marker: "<|message|>", to: byHeader},
+			{in: inAnswer, marker: "<|start|>", to: inHeader},
+			{in: inReasoning, marker: "<|start|>", to: inHeader},
+			{in: inArguments, marker: "<|start|>", to: inHeader},
+			{in: inAnswer, marker: "<|channel|>", to: inHeader, head: "assistant<|channel|>"},
+			{in: inReasoning, marker: "<|channel|>", to: inHeader, head: "assistant<|channel|>"},
+			{in: inAnswer, marker: "<|end|>", to: inAnswer},
+			{in: inReasoning, marker: "<|end|>", to: inAnswer},
+			{in: inArguments, marker: "<|end|>", to: inAnswer},
+			{in: inAnswer, marker: "<|return|>", to: inAnswer},
+			{in: inAnswer, marker: "<|call|>", to: inAnswer, after: true},
+			{in: inArguments, marker: "<|call|>", to: inAnswer},
+		}}},
+	{name: "[THINK]", signs: []string{"[THINK]"}, format: Format{close: "[/THINK]", rules: []rule{
 		{in: inAnswer, marker: "[THINK]", to: inReasoning},
 		{in: inReasoning, marker: "[/THINK]", to: inAnswer},
 	}}},
-	{name: "<think>", signs: []string{"<think>"}, format: Format{trim: true, rules: []rule{
+	{name: "<think>", signs: []string{"<think>"}, format: Format{trim: true, close: "\n</think>\n\n", rules: []rule{
 		{in: inAnswer, marker: "<think>", to: inReasoning},
 		{in: inReasoning, marker: "</think>", to: inAnswer},
 	}}},
-	{name: "[TOOL_CALLS]", signs: []string{"[TOOL_CALLS]", "[ARGS]"}, calls: true, format: Format{header: called, rules: []rule{
+	{name: "[TOOL_CALLS]", signs: []string{"[TOOL_CALLS]", "[ARGS]"}, calls: true, format: Format{header: called, call: Syntax{"[TOOL_CALLS]", "[ARGS]", ""}, rules: []rule{
 		{in: inAnswer, marker: "[TOOL_CALLS]", to: inHeader, calls: true},
 		{in: inReasoning, marker: "[TOOL_CALLS]", to: inHeader, calls: true},
 		{in: inHeader, marker: "[CALL_ID]", to: inHeader, calls: true},
 		{in: inHeader, marker: "[ARGS]", to: byHeader, calls: true},
 		{in: inArguments, marker: "[TOOL_CALLS]", to: inHeader, calls: true},
 	}}},
-	{name: "DeepSeek", signs: []string{"<｜tool▁call▁begin｜>", "<｜tool▁sep｜>"}, calls: true, format: Format{header: called, rules: []rule{
-		{in: inAnswer, marker: "<｜tool▁calls▁begin｜>", to: inAnswer, calls: true},
-		{in: inAnswer, marker: "<｜tool▁call▁begin｜>", to: inHeader, calls: true},
-		{in: inHeader, marker: "<｜tool▁sep｜>", to: byHeader, calls: true},
-		{in: inArguments, marker: "<｜tool▁call▁end｜>", to: inAnswer, calls: true},
-		{in: inAnswer, marker: "<｜tool▁call▁end｜>", to: inAnswer, calls: true, after: true},
-		{in: inAnswer, marker: "<｜tool▁calls▁end｜>", to: inAnswer, calls: true},
-	}}},
-	{name: "<tool_call>", signs: []string{"<tool_call>", "arguments"}, calls: true, format: Format{rules: []rule{
-		{in: inAnswer, marker: "<tool_call>", to: inObject, calls: true},
-		{in: inObject, marker: "</tool_call>", to: inAnswer, calls: true},
-		{in: inAnswer, marker: "</tool_call>", to: inAnswer, calls: true, after: true},
-	}}},
-	{name: "Llama 3 JSON", signs: []string{"ipython", `"parameters"`}, calls: true, format: Format{bare: true, rules: []rule{
+	{name: "DeepSeek", signs: []string{"<｜tool▁call▁begin｜>", "<｜tool▁sep｜>"}, calls: true, format: Format{header: called,
+		call: Syntax{"<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜><｜tool▁calls▁end｜>"}, rules: []rule{
+			{in: inAnswer, marker: "<｜tool▁calls▁begin｜>", to: inAnswer, calls: true},
+			{in: inAnswer, marker: "<｜tool▁call▁begin｜>", to: inHeader, calls: true},
+			{in: inHeader, marker: "<｜tool▁sep｜>", to: byHeader, calls: true},
+			{in: inArguments, marker: "<｜tool▁call▁end｜>", to: inAnswer, calls: true},
+			{in: inAnswer, marker: "<｜tool▁call▁end｜>", to: inAnswer, calls: true, after: true},
+			{in: inAnswer, marker: "<｜tool▁calls▁end｜>", to: inAnswer, calls: true},
+		}}},
+	{name: "<tool_call>", signs: []string{"<tool_call>", "arguments"}, calls: true, format: Format{
+		call: Syntax{"<tool_call>\n{\"name\": \"", "\", \"arguments\": ", "}\n</tool_call>"}, rules: []rule{
+			{in: inAnswer, marker: "<tool_call>", to: inObject, calls: true},
+			{in: inObject, marker: "</tool_call>", to: inAnswer, calls: true},
+			{in: inAnswer, marker: "</tool_call>", to: inAnswer, calls: true, after: true},
+		}}},
+	{name: "Llama 3 JSON", signs: []string{"ipython", `"parameters"`}, calls: true, format: Format{bare: true, call: Syntax{"{\"name\": \"", "\", \"parameters\": ", "}"}, rules: []rule{
 		{in: inAnswer, marker: "<|python_tag|>", to: inObject, calls: true},
 	}}},
 }
@@ -132,6 +163,10 @@ func FormatOf(template string, v Vocabulary) *Format {
 		f.bare, f.trim = f.bare || m.format.bare, f.trim || m.format.trim
 		if m.format.header != nil {
 			f.header = m.format.header
+		}
+		f.close, f.direct = f.close+m.format.close, f.direct+m.format.direct // at most one has them
+		if m.calls {
+			f.call = m.format.call
 		}
 		if m.all {
 			break

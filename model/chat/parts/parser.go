@@ -88,6 +88,19 @@ func (p *Parser) rule(in mode, marker string) *rule {
 	return nil
 }
 
+// In reports whether what comes next is of a kind as far as the tokens have said:
+// Answer, Reasoning, or Call for all that is part of one, a header that may announce one
+// too.
+func (p *Parser) In(k Kind) bool {
+	switch p.mode {
+	case inAnswer:
+		return k == Answer
+	case inReasoning:
+		return k == Reasoning
+	}
+	return k == Call
+}
+
 // Next takes the tokens that the answer goes on with and returns what is certain by
 // now; it is valid until the next call.
 func (p *Parser) Next(ids ...int32) []Delta {
