@@ -42,6 +42,7 @@ var allowed = map[string]string{
 	"peer":              "peer model loader",
 	"engine":            "engine cpu gpu peer model loader",
 	"serve":             "serve engine model loader",
+	"serve/servetest":   "serve engine model loader testdata",
 	"cmd":               "cmd serve engine model loader testdata",
 	"testdata":          "",
 }

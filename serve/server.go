@@ -16,12 +16,12 @@ import (
 type Server struct {
 	core   *core.Core
 	http   *http.Server
-	cancel context.CancelFunc // ends all requests
+	cancel context.CancelCauseFunc // ends all requests
 }
 
 // New makes a server with all routes.
 func New(c *core.Core) *Server {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	s := &Server{core: c, cancel: cancel}
 	s.http = &http.Server{
 		Handler:           Handler(c),
@@ -54,18 +54,19 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, patience time.Durati
 	go func() { failed <- s.http.Serve(l) }()
 	select {
 	case err := <-failed:
-		s.cancel()
+		s.cancel(core.ErrEnding)
 		return err
 	case <-ctx.Done():
 	}
 	wait, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	err := s.http.Shutdown(wait)
-	s.cancel() // the requests that are left end at their next step
+	s.cancel(core.ErrEnding) // the requests that are left end at their next step
 	if err != nil {
+		s.core.Log.Warn("some answers were cut off", "patience", patience)
 		last, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		err = s.http.Shutdown(last)
+		s.http.Shutdown(last)
 	}
 	s.http.Close()
 	if e := <-failed; !errors.Is(e, http.ErrServerClosed) {

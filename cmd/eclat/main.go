@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -29,6 +30,10 @@ const (
 // a read of a silent pipe or in a driver; the program ends all the same, within a
 // second on a busy machine too.
 const grace = 600 * time.Millisecond
+
+// service is how long, in nanoseconds, a command that runs until it is interrupted may take
+// to end, which is then no failure; 0 for all other commands.
+var service atomic.Int64
 
 // stdout is what all commands write their answers to; main flushes it and asks for
 // its error.
@@ -78,9 +83,13 @@ func ended(err error) int {
 // the program: at once at a second signal.
 func interruptedBy(sig os.Signal, signals <-chan os.Signal, done <-chan error) int {
 	var err error
-	late := time.After(grace)
+	serving := time.Duration(service.Load())
+	late := time.After(max(grace, serving))
 	select {
 	case err = <-done:
+		if serving > 0 {
+			return ended(err)
+		}
 	case <-signals:
 	case <-late:
 		flushed := make(chan struct{})

@@ -61,7 +61,7 @@ device or not enough memory, 130 interrupted by Ctrl-C.`,
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 95"))
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newRun(), newInspect(), newTokenize(), newTemplate(), newLogprobs(), newEmbed(), newBench(), newCompare(), newPerplexity(), newDevices(), newDoctor(),
+	root.AddCommand(newRun(), newInspect(), newTokenize(), newTemplate(), newLogprobs(), newEmbed(), newServe(), newBench(), newCompare(), newPerplexity(), newDevices(), newDoctor(),
 		newFragment(), newAssemble(), newVerify(), newQuantize(), newVersion())
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {
@@ -201,7 +201,7 @@ func checkNames(cmd *cobra.Command) error {
 	var err error
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		switch f.Name {
-		case "file", "ids-file", "template", "conversation", "save", "save-base", "kl-base", "against-run", "against-model", "report", "output", "device", "synthetic":
+		case "file", "ids-file", "template", "conversation", "save", "save-base", "kl-base", "against-run", "against-model", "report", "output", "device", "synthetic", "models", "record", "host", "api-key", "api-key-file":
 			if f.Value.String() == "" && err == nil {
 				err = usagef("--%s is empty", f.Name)
 			}

@@ -24,6 +24,8 @@ type guide struct {
 	thought bool    // reasoning has come
 	openers []int32 // tokens that begin reasoning
 	callers []int32 // tokens that begin a call, which may stand in the place of the script
+	calls   []piece // what a call is held to that the model makes of itself; empty: nothing
+	within  bool    // such a call is the script
 	bits    []uint64
 }
 
@@ -46,6 +48,14 @@ func (m *Model) guide(r *Request) (*guide, error) {
 	g.openers = m.ids(m.Format.Markers(parts.Reasoning))
 	if r.Tools && r.Call == nil {
 		g.callers = m.ids(m.Format.Markers(parts.Call))
+	}
+	if len(r.Strict) > 0 {
+		if len(g.callers) == 0 {
+			return nil, ErrStrict
+		}
+		if g.calls, err = m.call(&Call{r.Strict}); err != nil {
+			return nil, err
+		}
 	}
 	switch {
 	case r.Reasoning == 0:
@@ -142,7 +152,9 @@ func (m *Model) names(tools []Tool) (*grammar.Masks, error) {
 }
 
 // guides reports whether there is anything to be held to.
-func (g *guide) guides() bool { return len(g.script) > 0 || len(g.forced) > 0 || g.budget >= 0 }
+func (g *guide) guides() bool {
+	return len(g.script) > 0 || len(g.calls) > 0 || len(g.forced) > 0 || g.budget >= 0
+}
 
 // holds reports whether the script says what comes next.
 func (g *guide) holds() bool {
@@ -231,7 +243,25 @@ func (g *guide) chosen(id int32) (end bool) {
 		g.thought = true
 	}
 	g.reader.next(id)
+	if len(g.calls) > 0 && !g.begun && slices.Contains(g.callers, id) && p.In(parts.Call) {
+		g.call(id)
+	}
 	return g.reader.found != ""
+}
+
+// call makes the rest of a call the script, from behind the token that began it.
+func (g *guide) call(id int32) {
+	before := g.calls[0].ids
+	g.script, g.at, g.matcher, g.text = g.calls, 1, nil, g.text[:0]
+	g.forced = before[slices.Index(before, id)+1:]
+	g.begun, g.within = true, true
+}
+
+// called ends the script of a call: the answer goes on as it likes.
+func (g *guide) called() {
+	if g.within {
+		g.script, g.matcher, g.begun, g.within = nil, nil, false, false
+	}
 }
 
 // advance moves the script by a token that it allows.
@@ -253,6 +283,9 @@ func (g *guide) advance(id int32) {
 	if p.masks != nil {
 		if g.matcher.Accept(id) == nil {
 			g.text = g.m.Engine.Tokenizer.Append(g.text, id, false)
+			if g.at+1 == len(g.script) && g.matcher.Final() {
+				g.called()
+			}
 			return
 		}
 		g.matcher = nil
@@ -260,5 +293,7 @@ func (g *guide) advance(id int32) {
 		p = &g.script[g.at] // tokens: a grammar is never followed by another
 	}
 	g.forced = p.ids[1:]
-	g.at++
+	if g.at++; g.at == len(g.script) {
+		g.called()
+	}
 }

@@ -20,6 +20,11 @@ type Request struct {
 	Grammar *grammar.Masks // what the answer keeps to, from behind the reasoning; nil: nothing
 	Call    *Call          // a call of a tool instead of an answer, also from behind the reasoning; nil: as the model likes
 
+	// Strict are all tools, where calls that the model makes of itself are to keep to the
+	// arguments given here; nil: they are as the model writes them. ErrStrict says that the
+	// model's calls do not begin with a token.
+	Strict []Tool
+
 	// Reasoning is how many tokens the model may think; 0 for as many as it likes, NoReasoning for none. Where
 	// they are used up, its answer begins.
 	Reasoning int

@@ -21,6 +21,8 @@ var (
 	ErrReasoning = errors.New("the model does not mark its reasoning, so it cannot be limited")
 	// ErrCall says that a call cannot be asked for: no way to write one is known.
 	ErrCall = errors.New("the template has no form of tool calls that is known, so none can be demanded")
+	// ErrStrict says that calls cannot be held to a schema: nothing tells when one begins.
+	ErrStrict = errors.New("the model marks calls by text, not by a token, so they cannot be held to a schema")
 )
 
 // Model is an open model with its way to converse.
@@ -47,6 +49,9 @@ func New(e *engine.Engine, t *chat.Template) *Model {
 	m.vocabulary = sync.OnceValues(m.makeVocabulary)
 	return m
 }
+
+// MarksCalls reports whether calls begin with a token, so that Request.Strict can be kept.
+func (m *Model) MarksCalls() bool { return len(m.ids(m.Format.Markers(parts.Call))) > 0 }
 
 // makeVocabulary arranges the tokens for grammars: control tokens have no bytes there.
 func (m *Model) makeVocabulary() (*grammar.Vocabulary, error) {

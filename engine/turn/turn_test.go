@@ -313,3 +313,49 @@ func ExampleModel_Render() {
 	fmt.Printf("%q %v", p.Text.String, err)
 	// Output: "<|im_start|>user\nGood morning.<|im_end|>\n<|im_start|>assistant\n" <nil>
 }
+
+// TestStrict: calls that the model makes of itself keep to their tools' schemas, one after
+// the other; what it says beside them is free.
+func TestStrict(t *testing.T) {
+	m := talk(t, turns+"{# [TOOL_CALLS] [ARGS] [THINK] #}", engine.Options{})
+	p := prompt(t, m, say("Call."))
+	tools := []Tool{
+		{"first", masks(t, m, `{"type":"object","properties":{"n":{"type":"integer","minimum":1,"maximum":9}},"required":["n"],"additionalProperties":false}`)},
+		{"second", masks(t, m, `{"type":"object","properties":{"b":{"type":"boolean"}},"required":["b"],"additionalProperties":false}`)},
+	}
+	caller, ok := m.Engine.Tokenizer.ID("[TOOL_CALLS]")
+	if !ok {
+		t.Fatal("the vocabulary has no marker of calls")
+	}
+	for _, some := range [][]Tool{tools, tools[:1]} {
+		for seed := range uint64(4) {
+			r := request(p, seed, 60)
+			r.Tools, r.Strict = true, some
+			r.Bias = []sample.Bias{{ID: caller, Add: 100}}
+			res, _ := answer(t, m, r)
+			calls := res.Parts.Calls()
+			if len(calls) < 2 {
+				t.Fatalf("seed %d: %d calls: %+v", seed, len(calls), res.Parts)
+			}
+			for _, c := range calls {
+				var v map[string]any
+				err := json.Unmarshal([]byte(c.Arguments), &v)
+				n, isNumber := v["n"].(float64)
+				_, isBool := v["b"].(bool)
+				if err != nil || len(v) != 1 || c.Name == "first" && (!isNumber || n < 1 || n > 9) || c.Name == "second" && !isBool || c.Name != "first" && c.Name != "second" {
+					t.Errorf("seed %d: %+v, %v", seed, c, err)
+				}
+			}
+			r.Draft = engine.MaxDraft
+			if again, _ := answer(t, m, r); !slices.Equal(again.IDs, res.IDs) {
+				t.Errorf("seed %d: with drafts %v, without %v", seed, again.IDs, res.IDs)
+			}
+		}
+	}
+	spelt := talk(t, turns+"{# <tool_call> arguments #}", engine.Options{})
+	r := request(prompt(t, spelt, say("Call.")), 1, 5)
+	r.Tools, r.Strict = true, tools
+	if _, err := spelt.Submit(context.Background(), r); !errors.Is(err, ErrStrict) {
+		t.Errorf("markers that are no tokens: %v", err)
+	}
+}

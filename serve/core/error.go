@@ -8,6 +8,7 @@ import (
 
 	"eclat/engine"
 	"eclat/model/chat"
+	"eclat/model/grammar"
 	"eclat/serve/field"
 )
 
@@ -33,6 +34,9 @@ func Errorf(status int, format string, args ...any) *Error {
 
 // Wrong is the error of a field.
 func Wrong(path, format string, args ...any) *Error { return Of(field.Errorf(path, format, args...)) }
+
+// ErrEnding is why a request is cancelled when the server ends.
+var ErrEnding = Errorf(http.StatusServiceUnavailable, "the server ends")
 
 // statusGone is what is logged where the client has left: nobody reads it.
 const statusGone = 499
@@ -91,6 +95,8 @@ func Of(err error) *Error {
 		e := Errorf(http.StatusServiceUnavailable, "%v", err)
 		e.RetryAfter = 5
 		return e
+	case errors.Is(err, engine.ErrNoToken), errors.Is(err, grammar.ErrStuck), errors.Is(err, grammar.ErrAmbiguous):
+		return Errorf(http.StatusBadRequest, "%v", err) // what was asked for leaves nothing to say
 	case errors.Is(err, chat.ErrNoTemplate):
 		return Errorf(http.StatusBadRequest, "the model has no chat template; use /v1/completions, or serve with --template")
 	}

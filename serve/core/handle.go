@@ -229,9 +229,11 @@ func (x *Exchange) Stream() *Stream {
 
 // fail writes an error.
 func (x *Exchange) fail(shape Shape, err error) {
+	if context.Cause(x.R.Context()) == ErrEnding {
+		err = ErrEnding
+	}
 	e := Of(err)
 	switch {
-	case x.R.Context().Err() != nil: // nobody reads it
 	case x.stream == nil:
 		if e.RetryAfter > 0 {
 			x.W.Header().Set("Retry-After", strconv.Itoa(e.RetryAfter))
@@ -240,7 +242,7 @@ func (x *Exchange) fail(shape Shape, err error) {
 			x.W.Header().Set("WWW-Authenticate", `Bearer realm="eclat"`)
 		}
 		x.json(e.Status, shape.Body(e))
-	default:
+	default: // also where the client has most likely left
 		x.stream.Event(shape.Event, shape.Body(e))
 	}
 }

@@ -112,11 +112,12 @@ var (
 	descWorking = describe("requests_working", "Sequences at work.", "model")
 	descUsed    = describe("memory_units_used", "Units of the context's memory (pages, slots) in use or kept for prompts to come.", "model")
 	descFree    = describe("memory_units_free", "Units of the context's memory that are free.", "model")
+	descMemory  = describe("device_memory_bytes", "Memory of a device that the model holds.", "model", "device")
 	descRun     = describe("computed_tokens_total", "Tokens run, of prompts and answers, guesses too.", "model")
 )
 
 func (s *state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descAtOnce, descLoaded, descDown, descWaiting, descWorking, descUsed, descFree, descRun} {
+	for _, d := range []*prometheus.Desc{descAtOnce, descLoaded, descDown, descWaiting, descWorking, descUsed, descFree, descMemory, descRun} {
 		ch <- d
 	}
 }
@@ -147,6 +148,17 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 		tell(descWorking, prometheus.GaugeValue, float64(n.Working), m.Name)
 		tell(descUsed, prometheus.GaugeValue, float64(n.Units), m.Name)
 		tell(descFree, prometheus.GaugeValue, float64(n.Free), m.Name)
+		facts, err := m.Engine.Facts(ctx)
+		if err != nil {
+			return
+		}
+		held := map[string]int64{} // a device may have several stages
+		for _, f := range facts {
+			held[f.ID] += f.Held
+		}
+		for id, bytes := range held {
+			tell(descMemory, prometheus.GaugeValue, float64(bytes), m.Name, id)
+		}
 		tell(descRun, prometheus.CounterValue, float64(n.Computed), m.Name)
 	})
 }

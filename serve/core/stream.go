@@ -13,10 +13,14 @@ const slowest = 2 * time.Minute
 
 // Stream sends server-sent events.
 type Stream struct {
-	w   http.ResponseWriter
-	rc  *http.ResponseController
-	buf bytes.Buffer
+	w    http.ResponseWriter
+	rc   *http.ResponseController
+	buf  bytes.Buffer
+	sent time.Time // when something was last sent
 }
+
+// quiet is how long a stream may be silent while a prompt is read.
+const quiet = 10 * time.Second
 
 // newStream sends the head of a stream.
 func newStream(w http.ResponseWriter) *Stream {
@@ -25,7 +29,7 @@ func newStream(w http.ResponseWriter) *Stream {
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Accel-Buffering", "no") // a proxy in between is to pass events on
 	w.WriteHeader(http.StatusOK)
-	s := &Stream{w: w, rc: http.NewResponseController(w)}
+	s := &Stream{w: w, rc: http.NewResponseController(w), sent: time.Now()}
 	s.rc.Flush()
 	return s
 }
@@ -47,6 +51,17 @@ func (s *Stream) Event(name string, v any) error {
 	return s.send()
 }
 
+// Alive sends a comment, which clients pass over, where nothing was sent for a while: what is
+// between them and here takes a silent connection for dead.
+func (s *Stream) Alive() error {
+	if time.Since(s.sent) < quiet {
+		return nil
+	}
+	s.buf.Reset()
+	s.buf.WriteString(": reading the prompt\n\n")
+	return s.send()
+}
+
 // Text sends a line that is no JSON, as [DONE] is.
 func (s *Stream) Text(line string) error {
 	s.buf.Reset()
@@ -55,7 +70,8 @@ func (s *Stream) Text(line string) error {
 }
 
 func (s *Stream) send() error {
-	s.rc.SetWriteDeadline(time.Now().Add(slowest))
+	s.sent = time.Now()
+	s.rc.SetWriteDeadline(s.sent.Add(slowest))
 	if _, err := s.w.Write(s.buf.Bytes()); err != nil {
 		return err
 	}

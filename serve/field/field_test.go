@@ -8,10 +8,10 @@ import (
 )
 
 // read reads the fields of a made-up request.
-func read(body string) (err error, n int, temp float64, stop []string, name string) {
+func read(body string) (n int, temp float64, stop []string, name string, err error) {
 	o, err := Parse([]byte(body))
 	if err != nil {
-		return err, 0, 0, nil, ""
+		return 0, 0, nil, "", err
 	}
 	n = o.Int("n", 1, 1, 16)
 	temp = o.Float("temperature", 1, 0, 2)
@@ -30,16 +30,16 @@ func read(body string) (err error, n int, temp float64, stop []string, name stri
 	o.Without("metadata")
 	o.Refuse("audio", "there is no sound")
 	o.Only("store", "false", "nothing is stored")
-	return o.End(), n, temp, stop, name
+	return n, temp, stop, name, o.End()
 }
 
 func TestHonoured(t *testing.T) {
-	err, n, temp, stop, name := read(` {"n": 3 , "temperature":0.5,"stop":"end","messages":[{"name":"a\"}]"} , {}, {"name":"\u00e9"}], "format": {"type":"json"},
+	n, temp, stop, name, err := read(` {"n": 3 , "temperature":0.5,"stop":"end","messages":[{"name":"a\"}]"} , {}, {"name":"\u00e9"}], "format": {"type":"json"},
 		"metadata": {"x": [1, 2]}, "audio": null, "store": false, "stream":true, "effort":"low"}` + "\n")
 	if err != nil || n != 3 || temp != 0.5 || len(stop) != 1 || stop[0] != "end" || name != "é" {
 		t.Errorf("%v, %d, %g, %q, %q", err, n, temp, stop, name)
 	}
-	if err, n, temp, stop, _ = read(`{}`); err != nil || n != 1 || temp != 1 || stop != nil {
+	if n, temp, stop, _, err = read(`{}`); err != nil || n != 1 || temp != 1 || stop != nil {
 		t.Errorf("of nothing: %v, %d, %g, %q", err, n, temp, stop)
 	}
 }
@@ -77,7 +77,7 @@ func TestRefused(t *testing.T) {
 		{`{"temprature":1}`, "temprature", "did you mean temperature?"},
 		{`{"` + strings.Repeat("k", 5000) + `":1}`, strings.Repeat("k", 80) + "…", "not a field"},
 	} {
-		err, _, _, _, _ := read(c.body)
+		_, _, _, _, err := read(c.body)
 		var e *Error
 		if !errors.As(err, &e) || e.Path != c.path || !strings.Contains(e.Reason, c.reason) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%.60s: %v, want %s … %s", c.body, err, c.path, c.reason)

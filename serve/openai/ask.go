@@ -58,7 +58,7 @@ func readAsk(o *field.Object, m *core.Model) (a ask) {
 	a.progress = o.Bool("return_progress", false)
 	// None of these changes an answer: the same tokens come whatever is found in the cache,
 	// and in whatever place they are computed.
-	o.Without("model", "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention",
+	o.Without("model", "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options",
 		"prediction", "cache_prompt", "id_slot", "slot_id", "timings_per_token", "n_cache_reuse")
 	o.Only("t_max_predict_ms", "0", "answers end by tokens, not by time")
 	o.Only("n_keep", "0", "a context is never cut")

@@ -60,18 +60,13 @@ func readChat(x *core.Exchange, o *field.Object, m *core.Model) (*ask, error) {
 	o.Only("verbosity", `"medium"`, "the model knows no other")
 	o.Only("reasoning_format", `"auto"`, "reasoning is told as reasoning_content")
 	o.Refuse("audio", "there is no sound")
+	o.Refuse("moderation", "nothing is moderated")
 	o.Refuse("web_search_options", "nothing is looked up")
 	if err := o.End(); err != nil {
 		return nil, err
 	}
-	if call.mode == "required" {
-		var err error
-		if a.Call, err = callOf(m, tools, call); err != nil {
-			return nil, err
-		}
-		if a.Grammar != nil {
-			return nil, core.Wrong("response_format", "is for an answer, and tool_choice asks for a call")
-		}
+	if err := a.hold(m, tools, call); err != nil {
+		return nil, err
 	}
 	if a.Reasoning > 0 && m.Format.Close() == "" {
 		return nil, core.Wrong("reasoning_budget", "cannot be kept: %v", turn.ErrReasoning)

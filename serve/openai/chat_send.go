@@ -97,9 +97,12 @@ func streamChat(x *core.Exchange, m *core.Model, a *ask) error {
 		p := &waiting[i]
 		p.on = a.LogProbs
 		p.add(m, ev)
-		if a.progress && i == 0 && ev.Total > 0 {
+		if ev.Total > 0 {
 			mu.Lock()
 			defer mu.Unlock()
+			if !a.progress || i > 0 {
+				return x.Stream().Alive()
+			}
 			return x.Stream().Data(chunk{head: h, Choices: []chunkChoice{}, Progress: &progress{Total: ev.Total, Processed: ev.Done, TimeMS: int(x.Took().Milliseconds())}})
 		}
 		deltas, enough := ev.Deltas, false

@@ -22,7 +22,9 @@ var toolName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,128}$`)
 // tool is one that the model may call.
 type tool struct {
 	name       string
+	path       string      // of its function
 	parameters field.Value // its JSON Schema; may be absent
+	strict     bool        // its arguments are to keep to that
 	shown      jinja.Value // as templates show it
 }
 
@@ -42,9 +44,9 @@ func readTools(o *field.Object) (tools []tool, c choice) {
 			e.Failf("function", "is missing")
 			return nil, c
 		}
-		t := tool{name: f.Text("name", maxName), parameters: f.Value("parameters")}
+		t := tool{name: f.Text("name", maxName), path: f.Path, parameters: f.Value("parameters")}
 		f.Text("description", maxDescription)
-		f.Bool("strict", false)
+		t.strict = f.Bool("strict", false)
 		f.End()
 		e.Without("cache_control")
 		e.End()
@@ -118,22 +120,50 @@ func readChoice(o *field.Object) (c choice) {
 	return c
 }
 
-// callOf is the call that must come.
-func callOf(m *core.Model, tools []tool, c choice) (*turn.Call, error) {
-	call := &turn.Call{}
+// callable are the tools that may be called, with what their arguments are held to: always
+// where a call is demanded, else for those that are strict.
+func callable(m *core.Model, tools []tool, c choice) (list []turn.Tool, err error) {
 	for _, t := range tools {
 		if c.names != nil && !slices.Contains(c.names, t.name) {
 			continue
 		}
 		schema, path := t.parameters.Raw, t.parameters.Path
-		if t.parameters.Null() {
+		if t.parameters.Null() || c.mode != "required" && !t.strict {
 			schema = json.RawMessage(`{"type":"object"}`)
 		}
 		masks, err := m.Schema(schema, path)
 		if err != nil {
 			return nil, err
 		}
-		call.Tools = append(call.Tools, turn.Tool{Name: t.name, Arguments: masks})
+		list = append(list, turn.Tool{Name: t.name, Arguments: masks})
 	}
-	return call, nil
+	return list, nil
+}
+
+// hold holds the request to calls of the tools: to one where one is demanded, else those
+// that the model makes where a tool is strict.
+func (a *ask) hold(m *core.Model, tools []tool, c choice) error {
+	strict := slices.IndexFunc(tools, func(t tool) bool { return t.strict })
+	switch {
+	case len(tools) == 0 || c.mode == "none":
+		return nil
+	case c.mode == "required" && m.Format.Call().Before == "":
+		return core.Wrong("tool_choice", "cannot be kept: %v", turn.ErrCall)
+	case m.Template != nil && !m.Template.Caps.Tools:
+		return core.Wrong("tools", "are not supported: the model's chat template shows none")
+	case c.mode == "required":
+		list, err := callable(m, tools, c)
+		a.Call = &turn.Call{Tools: list}
+		if err == nil && a.Grammar != nil {
+			err = core.Wrong("response_format", "is for an answer, and tool_choice asks for a call")
+		}
+		return err
+	case strict < 0:
+		return nil
+	case m.Format.Call().Before == "" || !m.MarksCalls():
+		return core.Wrong(tools[strict].path+".strict", "cannot be kept: %v; leave it out, or ask for the call by tool_choice", turn.ErrStrict)
+	}
+	var err error
+	a.Strict, err = callable(m, tools, c)
+	return err
 }
