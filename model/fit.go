@@ -1,6 +1,9 @@
 package model
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Numbers of layers with a meaning of their own.
 const (
@@ -43,7 +46,10 @@ func (r *FitRequest) Plans(m *Model, st Stage, pages int) (load *Plan, programs 
 		return nil, nil, err
 	}
 	plans := map[Stage]*Plan{st: load} // by how they end
-	for _, p := range r.Programs {
+	for i, p := range r.Programs {
+		if p.Normed && !st.Head && slices.ContainsFunc(r.Programs[:i], func(o FitProgram) bool { return o.CompileOptions == p.CompileOptions }) {
+			continue // the head is all that would be other
+		}
 		end := st
 		end.Normed = p.Normed && st.Head
 		end.Sample = st.Head && !p.Logits && !p.Normed
