@@ -29,32 +29,35 @@ type request struct {
 
 // answer answers /v1/responses.
 func answer(x *core.Exchange) error {
-	o, err := x.Fields()
+	m, r, err := prepare(x)
 	if err != nil {
 		return err
 	}
-	name := o.Text("model", maxName)
-	if err := o.Err(); err != nil {
-		return err
+	return send(x, m, r)
+}
+
+// prepare reads a request, up to the prompt's tokens.
+func prepare(x *core.Exchange) (*core.Model, *request, error) {
+	o, err := x.Fields()
+	if err != nil {
+		return nil, nil, err
 	}
+	name := o.Text("model", maxName)
 	o.Refuse("previous_response_id", "nothing is kept from request to request; send the whole conversation as input")
 	o.Refuse("conversation", "nothing is kept from request to request; send the whole conversation as input")
 	o.Refuse("prompt", "there are no stored prompts")
 	if err := o.Err(); err != nil {
-		return err
+		return nil, nil, err
 	}
 	m, err := x.Open(name)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	r := read(o, m)
 	if err := o.End(); err != nil {
-		return err
+		return nil, nil, err
 	}
-	if err := r.Prepare(x, m); err != nil {
-		return err
-	}
-	return send(x, m, r)
+	return m, r, r.Prepare(x, m)
 }
 
 // read reads all fields but the model's name.
