@@ -19,6 +19,17 @@ type part struct {
 // maxWant is the most wanted rows in a batch, where there are not more sequences.
 const maxWant = streamRows
 
+// gatherNext fills the next batch. What is embedded and what is not end differently: they
+// take turns.
+func (o *owner) gatherNext() bool {
+	o.embeds = !o.embeds
+	if o.gather() || o.fault != nil {
+		return true
+	}
+	o.embeds = !o.embeds
+	return o.gather()
+}
+
 // gather fills the next batch: first the sequences that answer, a token each; then
 // chunks of prompts, a different sequence first each time, up to the budget. Where
 // there are more sequences than a batch has tokens, answers take turns too and leave
@@ -28,8 +39,15 @@ func (o *owner) gather() bool {
 	b := &o.batch
 	b.Tokens, b.Pos, b.Seqs, b.Want, b.How = b.Tokens[:0], b.Pos[:0], b.Seqs[:0], b.Want[:0], b.How[:0]
 	budget := o.e.Chunk
-	o.order = append(o.order[:0], o.active...)
-	o.turn++
+	o.order = o.order[:0]
+	for _, q := range o.active {
+		if (q.pooler != nil) == o.embeds {
+			o.order = append(o.order, q)
+		}
+	}
+	if o.embeds { // looked at once a step, or every other one
+		o.turn++
+	}
 	first, left := 0, 0
 	o.answers = 0
 	for _, q := range o.order {
@@ -77,6 +95,10 @@ func (o *owner) put(q *sequence, n int) int {
 	n = min(n, q.room(), q.untilMark())
 	wants := 0
 	switch {
+	case q.pooler != nil:
+		var first int
+		first, n = q.pooled(n)
+		wants = n - first
 	case q.r.Rows:
 		n = min(n, max(0, q.r.From-q.stored)+free)
 		wants = min(n, max(0, q.stored+n-q.r.From))

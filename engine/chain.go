@@ -27,8 +27,15 @@ type link struct {
 	device   model.Device
 	fit      *model.Fitting // what the device was found to hold
 	plan     *model.Plan
+	normed   *model.Plan   // of the stage without the output matrix; nil until embeddings are asked for
 	backend  model.Backend // nil until load
-	programs map[model.Size]model.Program
+	programs map[ofSize]model.Program
+}
+
+// ofSize is what a program is compiled for.
+type ofSize struct {
+	model.Size
+	normed bool // ends with normed rows in the place of tokens
 }
 
 // load opens every stage's device and hands it its weights. What it opened is the
@@ -39,7 +46,7 @@ func (c *chain) load(ctx context.Context, careful int) error {
 	for i := range c.links {
 		l := &c.links[i]
 		var err error
-		l.programs = map[model.Size]model.Program{}
+		l.programs = map[ofSize]model.Program{}
 		if l.plan, err = c.plan(l.stage); err != nil {
 			return err
 		}
@@ -64,12 +71,25 @@ func (c *chain) plan(st model.Stage) (*model.Plan, error) {
 }
 
 // program returns the link's program for a size, compiled at first use.
-func (c *chain) program(l *link, s model.Size) (model.Program, error) {
+func (c *chain) program(l *link, s ofSize) (model.Program, error) {
+	s.normed = s.normed && l.stage.Head
 	if p := l.programs[s]; p != nil {
 		return p, nil
 	}
 	start := time.Now()
-	p, err := l.backend.Compile(l.plan, model.CompileOptions{Size: s})
+	plan := l.plan
+	if s.normed {
+		if l.normed == nil {
+			st := l.stage
+			st.Normed = true
+			var err error
+			if l.normed, err = c.model.Plan(st, c.room); err != nil {
+				return nil, err
+			}
+		}
+		plan = l.normed
+	}
+	p, err := l.backend.Compile(plan, model.CompileOptions{Size: s.Size})
 	c.compiled += time.Since(start)
 	if err != nil {
 		return nil, fmt.Errorf("engine: compile layers %d–%d for %d tokens: %w", l.stage.First, l.stage.End-1, s.Tokens, err)
@@ -79,7 +99,7 @@ func (c *chain) program(l *link, s model.Size) (model.Program, error) {
 }
 
 // run sends a batch through all stages. The outputs stand until the next run.
-func (c *chain) run(ctx context.Context, s model.Size, b *model.Batch) (*model.Outputs, error) {
+func (c *chain) run(ctx context.Context, s ofSize, b *model.Batch) (*model.Outputs, error) {
 	rows := b.Rows
 	defer func() { b.Rows = rows }()
 	for i := range c.links {

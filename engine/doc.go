@@ -15,6 +15,7 @@
 //	speculate.go guesses at what follows, run with what is known
 //	save.go      sessions: a text with its memory, in a file
 //	score.go     probabilities of a given text
+//	embed.go     a text's embedding
 //	proof.go     the sum of a request's logits, to show that two machines computed the same
 //	probe.go     every activation, or the time of every step, of one sequence
 //

@@ -37,6 +37,7 @@ type Options struct {
 	Context    int             // positions to make room for, over all sequences; 0 for the smaller of the model's and DefaultContext, or AutoContext
 	Parallel   int             // most sequences at work at a time; 0 for DefaultParallel
 	Queue      int             // most requests that wait; 0 for DefaultQueue
+	Embeddings bool            // requests with Embed will come: their programs are planned for, and may find no memory where they are not
 	Threads    int             // of the processor; 0 for one a core
 	Peers      []model.Device  // other machines, each of which computes layers after this one's own, in this order; the first layers stay here, and what follows the last ones too
 	Layers     []int           // how many layers this machine and each of Peers gets; nil to deal them out by how fast they read
@@ -179,6 +180,12 @@ func (e *Engine) programs() (all []model.FitProgram) {
 		add(n)
 	}
 	add(e.Chunk)
+	if e.options.Embeddings {
+		for _, p := range all[:len(all):len(all)] {
+			p.Normed, p.Want = true, p.Tokens
+			all = append(all, p)
+		}
+	}
 	if e.probe.Tokens > 0 {
 		all = append(all, model.FitProgram{CompileOptions: e.probe.compile(), Logits: true})
 	}
@@ -189,13 +196,19 @@ func (e *Engine) size(n int) model.Size {
 	return model.Size{Tokens: n, Want: min(n, max(maxWant, e.options.Parallel))}
 }
 
-// sizeFor is the size of the program for a batch of n tokens.
-func (e *Engine) sizeFor(n int) model.Size {
+// sizeFor is what the program for a batch of n tokens is compiled for.
+func (e *Engine) sizeFor(n int) ofSize {
 	size := 1
 	for size < n {
 		size *= 2
 	}
-	return e.size(min(size, e.Chunk))
+	return ofSize{Size: e.size(min(size, e.Chunk))}
+}
+
+// embedded is s for texts that are embedded: all their rows may be wanted.
+func (s ofSize) embedded() ofSize {
+	s.normed, s.Want = true, s.Tokens
+	return s
 }
 
 // Losses returns how often devices were lost and opened again. What was timed

@@ -18,6 +18,8 @@ var (
 	// ErrNotFinite says that the model's output has a NaN or an infinity in it: a
 	// damaged file or a faulty device.
 	ErrNotFinite = errors.New("the model's output is not a finite number")
+	// ErrNoPooling says that a model does not say how its embeddings are made.
+	ErrNoPooling = errors.New("the model is not made for embeddings")
 	// ErrNoToken says that the logit biases and Request.Allow leave no token to choose.
 	ErrNoToken = errors.New("no token may be chosen")
 	// ErrBusy says that as many requests wait as may.

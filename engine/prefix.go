@@ -241,10 +241,17 @@ func (x *index) add(q *sequence) {
 			before.children++
 		} else {
 			x.unlink(n)
-			for pool, u := range n.units { // what a window had given up is there again
-				if own := x.unit(q, pool); u < 0 && own >= 0 {
+			for pool, u := range n.units {
+				switch own := x.unit(q, pool); {
+				case own < 0 || own == u:
+				case u < 0: // what a window had given up is there again
 					n.units[pool] = own
 					x.pages.keep(pool, own)
+				case x.pages.kinds[pool].Per != model.Sequence:
+					// Both hold the same bits. Two copies could not be given up while q stands on them.
+					x.pages.hold(pool, u)
+					x.pages.drop(pool, own)
+					q.units[pool][q.pages] = u
 				}
 			}
 		}

@@ -56,7 +56,7 @@ func openGauged(o ProbeOptions, layers string, devices ...*gauged) (*Engine, err
 	info := list[0].Info()
 	return Open(context.Background(), f, Options{
 		Device: info.ID, GPULayers: layers, Context: 64, devices: list,
-		Probe: func(e *Engine) (ProbeOptions, error) {
+		Embeddings: true, Probe: func(e *Engine) (ProbeOptions, error) {
 			if e.Model == nil || e.Tokenizer == nil || e.Chunk == 0 {
 				return o, errors.New("asked too early")
 			}
@@ -65,8 +65,8 @@ func openGauged(o ProbeOptions, layers string, devices ...*gauged) (*Engine, err
 	})
 }
 
-// TestProbeIsPlanned: with every program that may be compiled and a probe, the devices
-// hold what was planned, within 2 %.
+// TestProbeIsPlanned: with every program that may be compiled, those for embeddings among
+// them, and a probe, the devices hold what was planned, within 2 %.
 func TestProbeIsPlanned(t *testing.T) {
 	list, missing := Devices(2)
 	if missing != nil {
@@ -98,8 +98,10 @@ func plannedIsHeld(t *testing.T, name string, o ProbeOptions, layers string, dev
 		for i := range c.links {
 			l := &c.links[i]
 			for n := 1; n <= e.Chunk; n++ {
-				if _, err := c.program(l, e.sizeFor(n)); err != nil {
-					return err
+				for _, s := range []ofSize{e.sizeFor(n), e.sizeFor(n).embedded()} {
+					if _, err := c.program(l, s); err != nil {
+						return err
+					}
 				}
 			}
 			info, need := l.backend.Info(), l.device.(*gauged).need()

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"eclat/model"
 	"eclat/model/sample"
 )
 
@@ -35,6 +36,10 @@ type Request struct {
 	// Proof asks for Stats.Proof. The logits are read back for it and the tokens chosen
 	// on the host: the same ones as without.
 	Proof bool
+
+	// Embed asks for the embedding of the tokens, Stats.Embedding, in the place of an
+	// answer. What is pooled is computed: only tokens before that may be shared.
+	Embed model.Pooling
 
 	// LogProbs asks for the probability of each generated token, and of the Top most likely
 	// ones in its place. They are the model's own, before any setting of sampling. The
@@ -85,6 +90,7 @@ type Stats struct {
 	Compile         time.Duration // spent meanwhile on compiling programs
 	Losses          int           // times that a device was lost meanwhile
 	Proof           Proof         // of the logits; see Request
+	Embedding       []float32     // (n_embd), of length 1; of a request with Embed, else nil
 	Stop            StopReason
 }
 
@@ -151,6 +157,14 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 		r.Share = len(r.Tokens)
 	}
 	s := &Stream{e: e, events: make(chan Event, streamEvents)}
+	if r.Embed > model.LastPooling {
+		return nil, fmt.Errorf("engine: there is no pooling %d", r.Embed)
+	}
+	if r.Embed != model.NoPooling {
+		r.MaxTokens, r.Rows = 0, false
+		first, _ := r.Embed.Rows(len(r.Tokens))
+		r.Share = min(r.Share, first) // a page that is found has no rows
+	}
 	if r.Rows {
 		r.MaxTokens = 0
 		r.From = min(max(r.From, 0), len(r.Tokens))
@@ -162,6 +176,9 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 		}
 	}
 	q := &sequence{ctx: ctx, r: r, stream: s, submitted: time.Now()}
+	if r.Embed != model.NoPooling {
+		q.pooler = model.NewPooler(e.Model.Config.NEmbd)
+	}
 	if r.Proof {
 		q.prover = newProver()
 	}

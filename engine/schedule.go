@@ -24,6 +24,7 @@ type owner struct {
 	order   []*sequence // scratch of gather
 	batch   model.Batch
 	turn    int            // which of the sequences reads its prompt first
+	embeds  bool           // the batch is of texts that are embedded, and of no others
 	sampler sample.Sampler // for what is chosen on the host
 
 	broken  error // why the chain is not loaded; nil where it is
@@ -209,7 +210,7 @@ func (o *owner) step() bool {
 		return false
 	}
 	o.changed = false
-	some := o.gather()
+	some := o.gatherNext()
 	if err := o.fault; err != nil {
 		o.fault = nil
 		o.lost(err)
@@ -222,7 +223,11 @@ func (o *owner) step() bool {
 	if len(o.parts) == 1 { // nobody else would lose by it
 		ctx = o.parts[0].q.ctx
 	}
-	out, err := o.chain.run(ctx, o.e.sizeFor(len(o.batch.Tokens)), &o.batch)
+	size := o.e.sizeFor(len(o.batch.Tokens))
+	if o.embeds {
+		size = size.embedded()
+	}
+	out, err := o.chain.run(ctx, size, &o.batch)
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrLost), errors.Is(err, ErrDevice) && o.movable():
@@ -261,6 +266,10 @@ func (o *owner) took(p part, out *model.Outputs) {
 				q.tell(Event{ID: -1, Done: q.stored, Total: len(q.r.Tokens)})
 			}
 		}()
+	}
+	if q.pooler != nil {
+		o.pool(p, out)
+		return
 	}
 	if q.r.Rows {
 		vocab := o.e.Model.Config.NVocab

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"eclat/model"
 	"eclat/model/sample"
 )
 
@@ -35,9 +36,10 @@ type sequence struct {
 	compiled                         time.Duration // of the engine when admitted
 	firstCompiled                    time.Duration // and when the first token was chosen
 	stats                            Stats
-	prover                           *prover     // nil where no proof is asked for
-	active                           bool        // admitted; neither waiting nor ended
-	unhook                           func() bool // from ctx, at the end
+	prover                           *prover       // nil where no proof is asked for
+	pooler                           *model.Pooler // of a text that is embedded; else nil
+	active                           bool          // admitted; neither waiting nor ended
+	unhook                           func() bool   // from ctx, at the end
 }
 
 // left is how many tokens have to run before the next is chosen.

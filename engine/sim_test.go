@@ -151,6 +151,7 @@ func (p *simProgram) Run(ctx context.Context, in *model.Batch, out *model.Output
 	p.b.s.sizes[p.o.Size]++
 	p.b.s.batches = append(p.b.s.batches, len(in.Seqs))
 	p.b.s.mu.Unlock()
+	normed := p.plan.Tensors[p.plan.Result].Kind == model.WantRows && !p.plan.Samples()
 	if !p.plan.Samples() { // a stage before the last: rows are of no interest
 		out.Rows = make([]float32, len(in.Pos)*p.plan.Width())
 	}
@@ -166,6 +167,9 @@ func (p *simProgram) Run(ctx context.Context, in *model.Batch, out *model.Output
 					row := simRow(p.look(run, pos), vocab)
 					p.out.Tokens = append(p.out.Tokens, (&sample.Sampler{}).Pick(row, in.How[want], int32(pos)))
 					p.out.Rows = append(p.out.Rows, row...)
+				}
+				if normed {
+					copy(out.Rows[want*vocab:], simRow(p.look(run, pos), vocab))
 				}
 				want++
 			}
@@ -211,6 +215,11 @@ func (p *simProgram) look(run model.SeqRun, pos int) uint64 {
 
 // simAnswer is what the sim must choose greedily after tokens.
 func simAnswer(pools []model.Pool, tokens []int32, vocab int) int32 {
+	return sample.Argmax(simRow(simSeen(pools, tokens), vocab))
+}
+
+// simSeen hashes what the last of tokens sees.
+func simSeen(pools []model.Pool, tokens []int32) uint64 {
 	h := fnv.New64a()
 	for _, k := range pools {
 		if k.Per == model.Sequence {
@@ -225,7 +234,7 @@ func simAnswer(pools []model.Pool, tokens []int32, vocab int) int32 {
 			binary.Write(h, binary.LittleEndian, uint32(tokens[t]))
 		}
 	}
-	return sample.Argmax(simRow(h.Sum64(), vocab))
+	return h.Sum64()
 }
 
 // simRow is a row of logits with one clear winner.
@@ -252,7 +261,10 @@ func memories(kinds ...model.Memory) func(*loader.File) (*model.Model, error) {
 					b.Store(id, x)
 				}
 			}
-			return b.MatMul("logits", b.Weight("token_embd.weight", c.NVocab, c.NEmbd), b.Gather("last", x))
+			if x = b.Gather("last", x); st.Normed {
+				return x
+			}
+			return b.MatMul("logits", b.Weight("token_embd.weight", c.NVocab, c.NEmbd), x)
 		})
 	}
 }

@@ -107,7 +107,7 @@ func TestTakeBack(t *testing.T) {
 				for i := range ids {
 					b.Pos = append(b.Pos, int32(q.stored+i))
 				}
-				out, err := o.chain.run(context.Background(), e.size(64), b)
+				out, err := o.chain.run(context.Background(), ofSize{Size: e.size(64)}, b)
 				if err != nil {
 					t.Fatal(err)
 				}

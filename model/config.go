@@ -21,6 +21,8 @@ type Config struct {
 	NEmbdLayer    int     `json:"n_embd_per_layer,omitempty"` // elements that each layer is given of a token; 0 for none
 	LogitCap      float32 `json:"logit_cap,omitempty"`        // most that a logit may be, softly; 0 for any
 
+	Pooling Pooling `json:"pooling,omitzero"` // how embeddings are made, of a model made for them
+
 	Block          // of the first layer, and of all where Blocks is nil
 	Blocks []Block `json:"blocks,omitempty"` // (NLayer) where layers differ
 }

@@ -1,6 +1,9 @@
 package model
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Numbers of layers with a meaning of their own.
 const (
@@ -28,6 +31,7 @@ type FitRequest struct {
 type FitProgram struct {
 	CompileOptions
 	Logits bool // with the head it ends with logits; others end with tokens
+	Normed bool // with the head it ends with normed rows, see Stage
 }
 
 // Planned is a program's plan with what it is compiled for.
@@ -49,19 +53,20 @@ func (r *FitRequest) Plans(m *Model, st Stage, pages int) (load *Plan, programs 
 	if load, _, err = r.part(whole); err != nil {
 		return nil, nil, err
 	}
-	var logits *Plan
-	for _, p := range r.Programs {
-		plan := whole
-		if p.Logits && st.Head {
-			if logits == nil {
-				st.Sample = false
-				if logits, err = m.Describe(st, room); err != nil {
-					return nil, nil, err
-				}
-			}
-			plan = logits
+	plans := map[Stage]*Plan{st: whole} // by how they end
+	for i, p := range r.Programs {
+		if p.Normed && !st.Head && slices.ContainsFunc(r.Programs[:i], func(o FitProgram) bool { return o.CompileOptions == p.CompileOptions }) {
+			continue // the head is all that would be other
 		}
-		_, parts, err := r.part(plan)
+		end := st
+		end.Normed = p.Normed && st.Head
+		end.Sample = st.Head && !p.Logits && !p.Normed
+		if plans[end] == nil {
+			if plans[end], err = m.Describe(end, room); err != nil {
+				return nil, nil, err
+			}
+		}
+		_, parts, err := r.part(plans[end])
 		if err != nil {
 			return nil, nil, err
 		}

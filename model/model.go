@@ -14,7 +14,7 @@ type Model struct {
 }
 
 // BuildFunc writes the steps of a stage and returns the tensor that a run returns:
-// hidden rows, or with st.Head logits.
+// hidden rows, or with st.Head logits, or with st.Normed what they are made of.
 type BuildFunc func(b *Builder, c *Config, st Stage) ID
 
 // New makes a model of an architecture's parts. Building the whole model's plan
@@ -35,6 +35,7 @@ type Stage struct {
 	Embed      bool // begins with the token embedding
 	Head       bool // ends with the final norm and the output matrix
 	Sample     bool // after Head: ends with a token instead of logits
+	Normed     bool // of Head the final norm alone: ends with the rows that logits are made of
 }
 
 // Whole is the stage of the whole model, ending with logits.
@@ -73,7 +74,7 @@ func (m *Model) Plan(st Stage, room Room) (*Plan, error) {
 func (m *Model) Describe(st Stage, room Room) (*Plan, error) {
 	b := m.Builder(room)
 	x := m.build(b, &m.Config, st)
-	if st.Head && st.Sample && b.err == nil {
+	if st.Head && st.Sample && !st.Normed && b.err == nil {
 		x = b.Sample("token", x)
 	}
 	p, err := b.Plan(x)

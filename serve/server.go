@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"time"
 
+	"eclat/serve/anthropic"
 	"eclat/serve/core"
 	"eclat/serve/openai"
+	"eclat/serve/responses"
 )
 
 // Server serves a core's models.
@@ -38,6 +40,8 @@ func New(c *core.Core) *Server {
 func Handler(c *core.Core) http.Handler {
 	mux := http.NewServeMux()
 	openai.Routes(c, mux)
+	anthropic.Routes(c, mux)
+	responses.Routes(c, mux)
 	mux.Handle("GET /health", c.HandleOpen(openai.Shape, health(c)))
 	mux.Handle("GET /v1/health", c.HandleOpen(openai.Shape, health(c)))
 	mux.Handle("GET /metrics", c.Handle(openai.Shape, metrics(c)))

@@ -34,6 +34,7 @@ type deviceFlags struct {
 	verify     string // quick or full
 
 	others     peerFlags
+	embeddings bool           // that the command will ask for
 	draftModel *engine.Engine // see engine.Options; nil for none
 
 	probe func(e *engine.Engine) (engine.ProbeOptions, error) // that the command will open; nil for none
@@ -109,6 +110,7 @@ func (d *deviceFlags) options() engine.Options {
 		Threads:    d.threads,
 		Keys:       d.cache.keys.CacheType,
 		Values:     d.cache.values.CacheType,
+		Embeddings: d.embeddings,
 		Parallel:   1,
 		Notice:     out.Notice,
 		Probe:      d.probe,

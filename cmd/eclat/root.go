@@ -61,7 +61,7 @@ device or not enough memory, 130 interrupted by Ctrl-C.`,
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 95"))
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newRun(), newChat(), newInspect(), newTokenize(), newTemplate(), newLogprobs(), newServe(), newBench(), newCompare(), newPerplexity(), newDevices(), newDoctor(),
+	root.AddCommand(newRun(), newChat(), newInspect(), newTokenize(), newTemplate(), newLogprobs(), newEmbed(), newServe(), newBench(), newCompare(), newPerplexity(), newDevices(), newDoctor(),
 		newFragment(), newAssemble(), newVerify(), newQuantize(), newImatrix(), newPeer(), newVersion())
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {

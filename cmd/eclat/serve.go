@@ -16,6 +16,7 @@ import (
 	"eclat/cmd/eclat/out"
 	"eclat/engine"
 	"eclat/loader"
+	"eclat/model"
 	"eclat/model/chat"
 	"eclat/serve"
 	"eclat/serve/core"
@@ -35,6 +36,7 @@ type serveFlags struct {
 	mostModels      int
 	template        string
 	draft           bool
+	pooling         string
 	record          string
 	logJSON         bool
 	patience        time.Duration
@@ -80,6 +82,7 @@ Ctrl-C lets answers on their way finish (--patience), a second one does not.`,
 	fs.IntVar(&f.queue, "queue", engine.DefaultQueue, "most requests that wait, of each model")
 	fs.IntVar(&f.mostModels, "max-models", 0, "most models loaded at once; 0 for as many as memory holds")
 	fs.StringVar(&f.template, "template", "", "a built-in chat template's name, or a file, for all models")
+	fs.StringVar(&f.pooling, "pooling", "", "of embeddings: mean, cls or last (default: each model's own)")
 	fs.BoolVar(&f.draft, "draft", true, "guess tokens from the text so far where it pays; answers are the same")
 	fs.StringVar(&f.record, "record", "", "folder to keep requests and answers in, a file each")
 	fs.BoolVar(&f.logJSON, "log-json", false, "log lines as JSON")
@@ -163,13 +166,19 @@ func (f *serveFlags) run(ctx context.Context, args []string) error {
 	if err := registry.Add(models...); err != nil {
 		return usageError{err}
 	}
+	pooling := model.NoPooling
+	if f.pooling != "" {
+		if pooling, err = model.ParsePooling(f.pooling); err != nil {
+			return usageError{err}
+		}
+	}
 	draft := 0
 	if f.draft {
 		draft = engine.MaxDraft
 	}
 	c := core.New(core.Options{
 		Guard:  core.Guard{Keys: f.keys, Hosts: append([]string{f.host}, f.hosts...), Origins: f.origins},
-		Models: registry, Log: log, Record: f.record, Draft: draft,
+		Models: registry, Log: log, Record: f.record, Draft: draft, Pooling: pooling,
 	})
 	l, err := net.Listen("tcp", net.JoinHostPort(strings.Trim(f.host, "[]"), strconv.Itoa(f.port)))
 	if err != nil {
@@ -228,6 +237,7 @@ func (f *serveFlags) openModel(ctx context.Context, name, path string, progress 
 		return nil, err
 	}
 	o := f.options()
+	o.Embeddings = f.pooling != "" || pools(file)
 	o.Parallel, o.Queue, o.Progress = f.parallel, f.queue, progress
 	e, err := engine.Open(ctx, file, o)
 	if err != nil {
@@ -239,6 +249,14 @@ func (f *serveFlags) openModel(ctx context.Context, name, path string, progress 
 		return nil, noChat
 	}
 	return core.NewModel(name, path, e, t, noChat)
+}
+
+// pools reports whether a file says how its embeddings are made.
+func pools(file *loader.File) bool {
+	v, _ := file.Get("general.architecture")
+	arch, _ := v.Str()
+	_, ok := file.Get(arch + ".pooling_type")
+	return ok
 }
 
 // chooseTemplate takes the template that --template names, else the model's.

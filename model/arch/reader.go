@@ -197,6 +197,19 @@ func (r *reader) count(name string) uint64 {
 	return n
 }
 
+// pooling reads how the model's embeddings are made, where it is made for them.
+func (r *reader) pooling() model.Pooling {
+	v, ok := r.file.Get(r.key("pooling_type"))
+	if !ok {
+		return model.NoPooling
+	}
+	n, ok := v.Uint()
+	if !ok || n > uint64(model.LastPooling) { // 4 is a ranking: no embedding
+		return model.NoPooling
+	}
+	return model.Pooling(n)
+}
+
 // drafts leaves aside the last layers where they draft tokens: they are among block_count.
 func (r *reader) drafts(c *model.Config) {
 	n := r.count("nextn_predict_layers")

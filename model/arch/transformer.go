@@ -75,6 +75,10 @@ func (r *reader) common() model.Config {
 			r.err = r.file.Errorf("tokenizer.ggml.tokens", "%d tokens, but token_embd.weight has %d rows", v.Len, c.NVocab)
 		}
 	}
+	if !r.truth("attention.causal", true) {
+		r.unsupported("attention.causal", "a model whose tokens see those after them is not supported")
+	}
+	c.Pooling = r.pooling()
 	return c
 }
 
@@ -87,8 +91,8 @@ func begin(b *model.Builder, c *model.Config, st model.Stage) model.ID {
 	return b.Receive("hidden", c.NEmbd)
 }
 
-// end finishes a stage: with the head the final norm, by the weight NAME.weight, and the
-// logits of the wanted rows, scaled and capped where the model does so. A file without
+// end finishes a stage: with the head the final norm, by the weight NAME.weight, which is
+// all where normed rows are wanted, and the logits of the wanted rows, scaled and capped where the model does so. A file without
 // output matrix has it tied to the embedding.
 func end(name string, b *model.Builder, c *model.Config, st model.Stage, x model.ID) model.ID {
 	if !st.Head {
@@ -100,6 +104,9 @@ func end(name string, b *model.Builder, c *model.Config, st model.Stage, x model
 	}
 	x = b.Gather("last_hidden", x)
 	x = norm(b, &c.Block, name, x)
+	if st.Normed {
+		return x
+	}
 	x = b.MatMul("logits", b.Weight(output, c.NVocab, c.NEmbd), x)
 	if name := strings.TrimSuffix(output, "weight") + "scale"; b.Has(name) {
 		x = b.Mul("logits*scale", x, b.Weight(name, 1, 1))

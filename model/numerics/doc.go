@@ -142,6 +142,13 @@
 // flushed, is added afterwards. A row's answer is Flush(Σ w·y) over its experts in the order
 // of choice, from +0; where experts have factors f, flushed, Flush(w·f) stands for w.
 //
+// # Embeddings
+//
+// The rows that the last norm leaves of a text become one vector on the host, in float64,
+// each operation rounded by itself: of the pooled rows, in order of position, the sum
+// s[j] from 0, then s[j]/rows, and that divided by the root of Σ(s[j]/rows)², j rising
+// from 0; rounded once to float32. Of a sum of squares that is 0 the vector is 0.
+//
 // # Functions
 //
 // [Exp2], [Recip], [RSqrt], [Sigmoid], [Tanh] and [Softplus] are short sequences of

@@ -9,6 +9,7 @@
 //	load.go      loading one, and making room for it
 //	find.go      models among files and folders
 //	run.go       answers of a model on their way, counted
+//	embed.go     texts to vectors
 //	grammars.go  the grammars that a model was last asked for
 //	metrics.go   the counters and histograms
 //	record.go    requests and answers kept in a folder

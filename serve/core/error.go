@@ -97,6 +97,8 @@ func Of(err error) *Error {
 		return e
 	case errors.Is(err, engine.ErrNoToken), errors.Is(err, grammar.ErrStuck), errors.Is(err, grammar.ErrAmbiguous):
 		return Errorf(http.StatusBadRequest, "%v", err) // what was asked for leaves nothing to say
+	case errors.Is(err, engine.ErrNoPooling):
+		return Errorf(http.StatusNotImplemented, "%v; serve with --pooling to have them all the same", err)
 	case errors.Is(err, chat.ErrNoTemplate):
 		return Errorf(http.StatusBadRequest, "the model has no chat template; use /v1/completions, or serve with --template")
 	}

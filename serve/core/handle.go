@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"eclat/model"
 	"eclat/serve/field"
 )
 
@@ -27,6 +28,7 @@ type Options struct {
 	MaxBody   int64            // most bytes of a body
 	MaxAtOnce int              // most requests at once, of all that are not done
 	Draft     int              // most tokens that the engine guesses at a time, see engine.Request
+	Pooling   model.Pooling    // of embeddings; NoPooling: as each model's file says
 	Now       func() time.Time // what templates take for today; nil: time.Now
 }
 

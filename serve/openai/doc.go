@@ -13,6 +13,8 @@
 //	chat_send.go   answers and chunks of a conversation
 //	completions.go /v1/completions
 //	middle.go      prompts with a suffix
+//	embeddings.go  /v1/embeddings
+//	turn.go        what other APIs of conversations ask for
 //	models.go      /v1/models
 //	tokens.go      /tokenize, /detokenize, /apply-template
 //	props.go       /props, /slots

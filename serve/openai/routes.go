@@ -15,6 +15,7 @@ func Routes(c *core.Core, mux *http.ServeMux) {
 		add("GET "+base+"/models", models)
 	}
 	add("POST /v1/completions", completions)
+	add("POST /v1/embeddings", embeddings)
 	add("GET /v1/models/{name...}", oneModel)
 	add("POST /tokenize", tokenize)
 	add("POST /detokenize", detokenize)
