@@ -1,0 +1,63 @@
+// What is done to a block once it is on the page: code gets its colours, formulas are
+// set. The libraries for it come on first use; until then the text stands as it is, in
+// the same place and size.
+let highlight, temml;
+
+const aliases = { sh: "bash", shell: "bash", zsh: "bash", console: "bash", js: "javascript", mjs: "javascript", jsx: "javascript", ts: "typescript",
+  tsx: "typescript", py: "python", golang: "go", "c++": "cpp", cc: "cpp", h: "c", hpp: "cpp", "c#": "csharp", cs: "csharp", rs: "rust", rb: "ruby",
+  html: "xml", svg: "xml", yml: "yaml", toml: "ini", kt: "kotlin", comp: "glsl", vert: "glsl", frag: "glsl", docker: "dockerfile", make: "makefile", patch: "diff" };
+
+const longest = 60000; // letters that are coloured; more would hold up the page
+
+/** dress colours and sets what lies in an element; again() is called when a library has come. */
+export function dress(element, again) {
+  const code = element.querySelectorAll("code[data-lang]:not([data-lang=''])");
+  if (code.length && !highlight) {
+    highlight = "coming";
+    import("../../vendor/highlight.js").then((m) => { highlight = m.default; again(); });
+  } else if (highlight === "coming" && code.length) {
+    import("../../vendor/highlight.js").then(again);
+  } else {
+    for (const c of code) colour(c);
+  }
+  const maths = element.querySelectorAll(".math:not([data-set])");
+  if (maths.length && !temml) {
+    temml = "coming";
+    import("../../vendor/temml.js").then((m) => { temml = m.default; again(); });
+  } else if (temml === "coming" && maths.length) {
+    import("../../vendor/temml.js").then(again);
+  } else {
+    for (const m of maths) set(m);
+  }
+}
+
+function colour(code) {
+  const name = code.dataset.lang.toLowerCase(), language = aliases[name] ?? name;
+  if (code.dataset.set || !highlight.getLanguage(language) || code.textContent.length > longest) return;
+  code.dataset.set = "";
+  // The emitter of highlight.js gives nodes here, so that no text is read as HTML.
+  const tree = highlight.highlight(code.textContent, { language, ignoreIllegals: true })._emitter;
+  code.replaceChildren(...nodes(tree.rootNode.children));
+}
+
+function nodes(children) {
+  return children.map((child) => {
+    if (typeof child === "string") return document.createTextNode(child);
+    const span = document.createElement("span");
+    span.className = child.scope ? child.scope.split(".").map((s, i) => i ? s + "_".repeat(i) : "hl-" + s).join(" ") : "";
+    span.append(...nodes(child.children));
+    return span;
+  });
+}
+
+function set(span) {
+  span.dataset.set = "";
+  const source = span.dataset.tex;
+  if (source.length > 20000) return;
+  try {
+    temml.render(source, span, { displayMode: span.dataset.display !== undefined, throwOnError: true, trust: false, maxExpand: 500, maxSize: [50, 50] });
+  } catch {
+    span.textContent = source; // what cannot be set stays as it was written
+    span.classList.add("unset");
+  }
+}
