@@ -44,7 +44,7 @@ function nodes(children) {
   return children.map((child) => {
     if (typeof child === "string") return document.createTextNode(child);
     const span = document.createElement("span");
-    span.className = child.scope ? child.scope.split(".").map((s, i) => i ? s + "_".repeat(i) : "hl-" + s).join(" ") : "";
+    span.className = (child.scope ?? "").split(".").map((s, i) => i ? s + "_".repeat(i) : "hl-" + s).join(" ");
     span.append(...nodes(child.children));
     return span;
   });

@@ -43,7 +43,7 @@ function safeLink(href) {
 }
 
 const marked = new Marked({
-  gfm: true, extensions: undefined, async: false,
+  gfm: true,
   renderer: {
     html: (t) => plainTag.test(t.text.trim()) ? t.text : t.text.split(/(<[^<>]*>)/).map((s) => plainTag.test(s) ? s : escape(s)).join(""),
     link({ href, title, tokens }) {
@@ -82,7 +82,7 @@ const sanitise = {
   ALLOW_DATA_ATTR: false, RETURN_TRUSTED_TYPE: true,
 };
 
-/** parse turns the tokens of one block into HTML that is safe to show. */
+/** html turns the tokens of one block into HTML that is safe to show. */
 function html(tokens) {
   counts.blocks++;
   return purify.sanitize(marked.parser(tokens), sanitise);
@@ -91,6 +91,7 @@ function html(tokens) {
 /** Growing is a text that grows by its end, and its blocks' HTML. */
 export class Growing {
   #text = ""; #done = []; #start = 0; #links = {}; // #start: where the open block begins
+  #open = { raw: null, html: null }; // the open block as it was last
 
   /** blocks returns the HTML of each block of the text; those before the last are the same objects as before. */
   blocks(text) {
@@ -100,19 +101,25 @@ export class Growing {
     Object.assign(this.#links, tokens.links);
     // A blank line does not end a list: the last block with anything in it stays open.
     let open = tokens.length - 1;
-    while (open > 0 && (tokens[open].type === "space" || tokens[open].type === "def")) open--;
+    while (open > 0 && !hasText(tokens[open])) open--;
     for (const t of tokens.slice(0, open)) {
       this.#start += t.raw.length;
-      if (t.type !== "space" && t.type !== "def") this.#done.push(html(group(t, this.#links)));
+      if (hasText(t)) this.#done.push(this.#html(t));
     }
     const last = tokens[open];
-    const rest = last && last.type !== "space" && last.type !== "def" ? [html(group(last, this.#links))] : [];
-    return [...this.#done, ...rest];
+    return last && hasText(last) ? [...this.#done, this.#html(last)] : [...this.#done];
+  }
+
+  /** A block that has not changed since it was the open one keeps its HTML. */
+  #html(token) {
+    const raw = token.raw.trimEnd();
+    if (this.#open.raw !== raw) {
+      const list = [token];
+      list.links = this.#links;
+      this.#open = { raw, html: html(list) };
+    }
+    return this.#open.html;
   }
 }
 
-function group(token, links) {
-  const list = [token];
-  list.links = links;
-  return list;
-}
+const hasText = (token) => token.type !== "space" && token.type !== "def";
