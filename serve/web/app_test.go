@@ -70,8 +70,7 @@ func stopped(p *page) {
 	before := p.last()
 	p.has(before, "One sentence after the other")
 	p.click(".ending .button")
-	p.ended(2)
-	p.has(p.last(), "and here it goes on to its end.")
+	p.shows("and here it goes on to its end.")
 	r := p.server.Requests()
 	if m := r[1].Messages; len(m) != 2 || m[1].Role != "assistant" || !strings.HasPrefix(m[1].Content, "One sentence") {
 		p.Errorf("to go on the server was given %+v", m)
@@ -140,8 +139,7 @@ func dropped(p *page) {
 	p.has(p.last(), "This answer breaks off")
 	p.has(eval[string](p, `document.querySelector(".ending.bad").innerText`), "The connection was lost.")
 	p.click(".ending .button")
-	p.ended(2)
-	p.has(p.last(), "goes on to its end.")
+	p.shows("goes on to its end.")
 	p.wait(`!document.querySelector(".ending")`)
 }
 
@@ -154,11 +152,9 @@ func reload(p *page) {
 	p.has(p.last(), "One sentence after the other")
 	p.has(eval[string](p, `document.querySelector(".ending").innerText`), "closed or reloaded")
 	p.click(".ending .button")
-	p.ended(2)
-	p.has(p.last(), "goes on to its end.")
+	p.shows("goes on to its end.")
 	p.do(chromedp.Reload())
-	p.ended(2)
-	p.has(p.last(), "goes on to its end.")
+	p.shows("goes on to its end.")
 }
 
 func length(p *page) {
@@ -166,8 +162,7 @@ func length(p *page) {
 	p.ended(2)
 	p.has(eval[string](p, `document.querySelector(".ending").innerText`), "greatest length")
 	p.click(".ending .button")
-	p.ended(2)
-	p.has(p.last(), "because and here it goes on")
+	p.shows("because and here it goes on")
 }
 
 // thinking: it is open while it runs, and folded with its time afterwards.
@@ -301,7 +296,7 @@ func heard(p *page) {
 }
 
 func keys(p *page) {
-	p.do(chromedp.SendKeys(chromedp.CSS("#draft"), "two"+kb.Shift), chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierShift)), chromedp.KeyEvent("lines"+kb.Enter))
+	p.do(chromedp.SendKeys(chromedp.CSS("#draft"), "two"), chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierShift)), chromedp.KeyEvent("lines"+kb.Enter))
 	p.ended(2)
 	if got := p.server.Requests()[0].Messages[0].Content; got != "two\nlines" {
 		p.Errorf("sent %q", got)

@@ -89,7 +89,8 @@ async function run(message, going) {
   busy.value++;
   store.update(message);
   let release;
-  navigator.locks?.request(lockName(message.id), () => new Promise((done) => { release = done; }));
+  const over = new Promise((done) => { release = done; });
+  navigator.locks?.request(lockName(message.id), () => over);
   try {
     const got = await ask("/v1/chat/completions", { body: body(chat, ids, going), signal: stopper.signal });
     let done = false;
@@ -101,7 +102,7 @@ async function run(message, going) {
     else a.end("broken", "The connection was lost.");
   } finally {
     running.delete(message.id);
-    release?.();
+    release();
     reading.value = null;
     busy.value--;
   }
@@ -113,7 +114,6 @@ class Answer {
 
   constructor(message) {
     this.#m = { ...message, calls: message.calls ?? [] };
-    this.#thinking = 0;
   }
 
   /** take takes a chunk; true is the end of a whole answer. */
@@ -172,16 +172,17 @@ class Answer {
   #show() {
     if (this.#frame) return;
     this.#frame = 1;
-    // A hidden tab gets no frames.
-    const next = document.hidden ? (f) => setTimeout(f, 200) : requestAnimationFrame;
-    next(() => {
+    const show = () => {
+      if (!this.#frame) return;
       this.#frame = 0;
       if (this.#m.state !== "streaming") return;
       const now = performance.now(), save = now - this.#saved > 400;
       if (save) this.#saved = now;
       store.update({ ...this.#m }, { save });
       this.#voice.hear(this.#m.content, false);
-    });
+    };
+    requestAnimationFrame(show);
+    setTimeout(show, 250); // a hidden tab gets no frames
   }
 
   save() { store.update({ ...this.#m }); }

@@ -75,7 +75,7 @@ function readChat({ chat: c, messages: list }) {
   noCircle(messages);
   return { messages, chat: { id, title: text(c.title ?? "", 500), named: c.named === true, pinned: c.pinned === true,
     created: time(c.created), updated: time(c.updated), removed: 0, model: text(c.model ?? "", 500), system: text(c.system ?? ""),
-    settings: clean(c.settings), leaf: ids.get(c.leaf) ?? null, from: ids.get(c.from) ?? null } };
+    settings: clean(c.settings), leaf: ids.get(c.leaf) ?? messages.at(-1)?.id ?? null, from: ids.get(c.from) ?? null } };
 }
 
 function noCircle(messages) {

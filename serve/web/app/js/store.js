@@ -51,18 +51,16 @@ channel.onmessage = async ({ data }) => {
   for (const f of heard) f(data);
 };
 
-/** reread takes a chat from the database again, keeping the branch this tab shows. */
+/** reread takes the open chat from the database again. */
 async function reread(id) {
   const record = (await db.chats()).find((c) => c.id === id && !c.removed);
-  if (!record || chat.value?.id !== id) return;
-  await fill(record);
+  const read = await db.messages(id);
+  if (record && chat.value?.id === id) show(record, read, messages);
 }
 
-async function fill(record) {
-  const read = await db.messages(record.id);
-  if (chat.value?.id !== record.id) return;
+/** show puts a chat and its messages on the page; those that were there keep their signals. */
+function show(record, read, kept) {
   batch(() => {
-    const kept = messages;
     messages = new Map(read.map((m) => {
       const s = kept.get(m.id) ?? signal(m);
       s.value = m;
@@ -77,16 +75,15 @@ async function fill(record) {
 const blank = () => ({ id: newId(), title: "", named: false, pinned: false, created: Date.now(), updated: Date.now(), removed: 0,
   model: chosen.peek(), system: standing.peek().system, settings: { ...standing.peek().settings }, leaf: null, from: null });
 
+let openings = 0;
+
 /** openChat shows a chat, or a new one for null. It returns false where there is none of that id. */
 export async function openChat(id) {
+  const mine = ++openings;
   const record = id ? (await db.chats()).find((c) => c.id === id && !c.removed) : blank();
   if (!record) return false;
-  batch(() => {
-    messages = new Map();
-    chat.value = record;
-    shape.value++;
-  });
-  if (id) await fill(record);
+  const read = id ? await db.messages(id) : [];
+  if (mine === openings) show(record, read, new Map()); // else the reader has gone on
   return true;
 }
 
@@ -126,8 +123,9 @@ export async function add(fields) {
     chat.value = { ...chat.value, leaf: message.id, ...(first && { title: titleOf(message) }) };
     shape.value++;
   });
+  const record = chat.value;
   await keep(() => db.putMessage(message));
-  await change(c.id, {}, { touch: true });
+  await change(c.id, record, { touch: true }); // the reader may have gone to another chat
   return message;
 }
 

@@ -1,5 +1,5 @@
 // The page of a chat: its head, the conversation, and the field to write in.
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../../../vendor/preact.js";
+import { computed, html, useEffect, useLayoutEffect, useRef, useState } from "../../../vendor/preact.js";
 import { IconButton, Menu, icon, logo } from "./parts.js";
 import { Message } from "./message.js";
 import { Composer } from "./composer.js";
@@ -35,21 +35,25 @@ function ModelChoice({ c }) {
   const ids = server.models.value.map((m) => m.id);
   const now = c?.model || server.chosen.value;
   if (now && !ids.includes(now)) ids.unshift(now);
-  if (ids.length === 0) return null;
   const set = (id) => { server.choose(id); store.change(c.id, { model: id }); };
   useEffect(() => { if (c && !c.model && now) store.change(c.id, { model: now }); }, [c?.id, now]);
+  if (ids.length === 0) return null;
   return html`<label class="pick"><span class="unseen">Model</span><select value=${now} onChange=${(e) => set(e.target.value)}>
     ${ids.map((id) => html`<option key=${id} value=${id} selected=${id === now}>${id}</option>`)}</select></label>`;
 }
 
-/** Gauge shows how much of the context the line that is shown takes. */
-function Gauge() {
-  const size = server.contextSize.value;
-  let used = 0;
-  for (let i = store.line.value.length - 1; i >= 0 && !used; i--) {
-    const u = store.messages.get(store.line.value[i]).value.usage;
-    if (u) used = u.prompt + u.completion;
+/** taken is how many tokens the line that is shown takes, as the last answer told it. */
+const taken = computed(() => {
+  for (const id of store.line.value.toReversed()) {
+    const u = store.messages.get(id)?.value.usage;
+    if (u) return u.prompt + u.completion;
   }
+  return 0;
+});
+
+/** Gauge shows how much of the context that is. */
+function Gauge() {
+  const size = server.contextSize.value, used = taken.value;
   if (!size || !used) return null;
   const share = Math.min(1, used / size), text = `${count(used)} of ${count(size)} tokens`;
   return html`<div class=${"gauge" + (share > 0.9 ? " full" : "")} title=${`Context: ${text}`}>
@@ -62,10 +66,14 @@ const chunk = 30; // messages that come onto the page at a time
 function Thread() {
   counts.thread++;
   const ids = store.line.value, from = store.chat.value?.from;
-  const [shown, setShown] = useState(chunk);
-  const box = useRef(), inner = useRef(), follow = useRef(true), top = useRef(0);
-  const [below, setBelow] = useState(false);
-  const first = Math.max(0, ids.length - shown);
+  const box = useRef(), inner = useRef(), follow = useRef(true), top = useRef(0), start = useRef(null);
+  const [below, setBelow] = useState(false), [, anew] = useState(0);
+  // What is on the page stays there while more comes: the first message that is shown is fixed.
+  let first = ids.indexOf(start.current);
+  if (first < 0) {
+    first = Math.max(0, ids.length - chunk);
+    start.current = ids[first] ?? null;
+  }
 
   // The page follows the answer while it is read at its end; a reader who scrolls up is left alone.
   useLayoutEffect(() => {
@@ -96,16 +104,17 @@ function Thread() {
 
   const earlier = () => {
     const b = box.current, was = b.scrollHeight - b.scrollTop;
-    setShown(shown + chunk);
+    start.current = ids[Math.max(0, first - chunk)];
+    anew((n) => n + 1);
     requestAnimationFrame(() => { b.scrollTop = b.scrollHeight - was; });
   };
   const at = from ? ids.indexOf(from) : -1;
   return html`<div class="thread" ref=${box} tabindex="0" role="region" aria-label="Messages"><div class="thread-in" ref=${inner}>
       ${ids.length === 0 && html`<${Empty} />`}
       ${first > 0 && html`<button type="button" class="text-button earlier" onClick=${earlier}>Show earlier messages (${count(first)})</button>`}
-      ${ids.slice(first).map((id, i) => html`
-        ${first + i === at && at > 0 && html`<p class="cut" key="cut">What stands above is no longer sent to the model. <button type="button" class="text-button" onClick=${() => store.change(store.chat.value.id, { from: null })}>Send all again</button></p>`}
-        <${Message} key=${id} id=${id} />`)}
+      ${ids.slice(first).flatMap((id, i) => [
+        first + i === at && at > 0 && html`<p class="cut" key="cut">What stands above is no longer sent to the model. <button type="button" class="text-button" onClick=${() => store.change(store.chat.value.id, { from: null })}>Send all again</button></p>`,
+        html`<${Message} key=${id} id=${id} />`])}
     </div></div>
     ${below && html`<button type="button" class="to-end" onClick=${() => { follow.current = true; box.current.scrollTop = box.current.scrollHeight; }}>${icon("down")}<span class="unseen">To the end</span></button>`}
     <${Composer} />`;

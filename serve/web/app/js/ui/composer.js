@@ -1,5 +1,5 @@
 // The field to write in, with its files. What is not sent yet is kept over a reload.
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../../../vendor/preact.js";
+import { computed, html, useEffect, useLayoutEffect, useRef, useState } from "../../../vendor/preact.js";
 import { IconButton, icon } from "./parts.js";
 import { FileChip } from "./message.js";
 import * as store from "../store.js";
@@ -9,13 +9,15 @@ import { say } from "../notes.js";
 
 const draftName = () => "draft:" + (store.list.peek().some((c) => c.id === store.chat.peek()?.id) ? store.chat.peek().id : "new");
 
+/** writing is true while the answer at the end of the line is on its way. */
+const writing = computed(() => store.messages.get(store.line.value.at(-1))?.value.state === "streaming");
+
 export function Composer() {
   const [text, setText] = useState(() => localStorage.getItem(draftName()) ?? "");
   const [files, setFiles] = useState([]);
   const [over, setOver] = useState(false);
   const field = useRef(), pick = useRef();
-  const last = store.line.value.at(-1), state = last && store.messages.get(last).value.state;
-  const streaming = state === "streaming";
+  const last = store.line.value.at(-1), streaming = writing.value;
 
   useLayoutEffect(() => {
     const f = field.current;

@@ -1,5 +1,5 @@
 // The settings of a chat: its system prompt, and how tokens are chosen.
-import { html, useState, useEffect } from "../../../vendor/preact.js";
+import { html, useState, useEffect, useRef } from "../../../vendor/preact.js";
 import { IconButton } from "./parts.js";
 import { panel } from "./frame.js";
 import { fields, problem, setStanding, standing } from "../settings.js";
@@ -43,11 +43,13 @@ function Field({ f, value, set }) {
   const written = (v) => v === undefined ? "" : f.lines ? v.join("\n") : f.json ? JSON.stringify(v, null, 1) : String(v);
   const [text, setText] = useState(written(value));
   const [wrong, setWrong] = useState("");
-  useEffect(() => { if (!wrong) setText(written(value)); }, [value]);
+  const own = useRef(value); // what was read from the field; it stays as it was written
+  useEffect(() => { if (value !== own.current) { own.current = value; setWrong(""); setText(written(value)); } }, [value]);
+  const put = (v) => { own.current = v; set(v); };
   const read = (s) => {
     setText(s);
     let v;
-    if (!s.trim()) { setWrong(""); set(undefined); return; }
+    if (!s.trim()) { setWrong(""); put(undefined); return; }
     try {
       v = f.lines ? s.split("\n").filter(Boolean) : f.json ? JSON.parse(s) : f.choices ? s : Number(s);
     } catch {
@@ -56,12 +58,12 @@ function Field({ f, value, set }) {
     }
     const p = problem(f, v);
     setWrong(p);
-    if (!p) set(v);
+    if (!p) put(v);
   };
   const common = { id, "aria-describedby": why, "aria-invalid": wrong ? "true" : undefined };
-  const reset = value !== undefined && !f.flag && html`<button type="button" class="text-button" aria-label=${`Reset ${f.label}`} onClick=${() => { setWrong(""); set(undefined); setText(""); }}>Reset</button>`;
+  const reset = value !== undefined && !f.flag && html`<button type="button" class="text-button" aria-label=${`Reset ${f.label}`} onClick=${() => { setWrong(""); put(undefined); setText(""); }}>Reset</button>`;
   const input = f.choices ? html`<select ...${common} value=${value ?? ""} onChange=${(e) => read(e.target.value)}><option value="" selected=${value === undefined}>As the model does</option>${f.choices.map((o) => html`<option key=${o} value=${o} selected=${o === value}>${o}</option>`)}</select>`
-    : f.lines || f.json ? html`<textarea ...${common} rows=${f.json ? 3 : 2} spellcheck="false" dir="ltr" value=${text} placeholder=${f.json ? "[]" : ""} onInput=${(e) => read(e.target.value)}></textarea>`
+    : f.lines || f.json ? html`<textarea ...${common} rows=${f.json ? 3 : 2} spellcheck=${false} dir="ltr" value=${text} placeholder=${f.json ? "[]" : ""} onInput=${(e) => read(e.target.value)}></textarea>`
     : html`<input ...${common} type="text" inputmode="decimal" autocomplete="off" value=${text} placeholder=${standard(f) || "not set"} onInput=${(e) => read(e.target.value)}
         onKeyDown=${(e) => {
           const by = { ArrowUp: 1, ArrowDown: -1 }[e.key];

@@ -109,7 +109,7 @@ export const actions = (c) => [
 function Row({ c, current }) {
   const field = useRef();
   const open = naming.value === c.id;
-  useEffect(() => { if (open) field.current?.select(); }, [open]);
+  useEffect(() => { if (open) { field.current?.focus(); field.current?.select(); } }, [open]);
   if (open) {
     const end = (keep) => {
       const title = field.current.value.trim().slice(0, 200);
