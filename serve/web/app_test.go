@@ -324,8 +324,7 @@ func TestHistory(t *testing.T) {
 	}
 	p.do(chromedp.SendKeys(chromedp.CSS("#search"), "one pass"))
 	p.wait(`[...document.querySelectorAll(".chat-title")].map((e) => e.innerText).join() === "explain rows"`)
-	p.do(chromedp.Clear(chromedp.CSS("#search")))
-	eval[bool](p, `document.getElementById("search").dispatchEvent(new Event("input", {bubbles: true}))`)
+	p.empty("search")
 	p.wait(`document.querySelectorAll(".chat-row").length === 3`)
 
 	p.menu(`[aria-label="More for about apples"]`, "Pin")

@@ -48,6 +48,9 @@ func chromium(t *testing.T) context.Context {
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(alloc)
 	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil { // the browser starts; pages are tabs of it
+		t.Fatal(err)
+	}
 	return ctx
 }
 
@@ -240,6 +243,12 @@ func (p *page) colours(scheme string) {
 	p.Helper()
 	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
 	p.check(err)
+}
+
+// empty clears a field as its user would.
+func (p *page) empty(id string) {
+	p.Helper()
+	eval[bool](p, fmt.Sprintf(`(() => { const f = document.getElementById(%q); f.value = ""; return f.dispatchEvent(new Event("input", {bubbles: true})); })()`, id))
 }
 
 // downloads makes the browser keep files in a folder, and returns a function that waits

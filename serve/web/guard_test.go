@@ -99,7 +99,7 @@ func TestPages(t *testing.T) {
 // TestLongChat: in a chat of 2,000 messages only what is looked at is on the page, and an
 // answer that streams makes no other message anew and parses each of its blocks once.
 func TestLongChat(t *testing.T) {
-	p := open(t, chromium(t), &webtest.Server{})
+	p := open(t, chromium(t), &webtest.Server{Context: 100000})
 	var b strings.Builder
 	b.WriteString(`{"kind":"eclat-chats","version":1,"chats":[{"chat":{"title":"long","leaf":"m1999"},"messages":[`)
 	for i := range 2000 {
@@ -154,8 +154,7 @@ func TestLongChat(t *testing.T) {
 		t.Errorf("typing made messages anew: %v, then %v", before, c)
 	}
 	// Nor does a slow answer touch the others.
-	p.do(chromedp.Clear(chromedp.CSS("#draft")))
-	eval[bool](p, `document.getElementById("draft").dispatchEvent(new Event("input", {bubbles: true}))`)
+	p.empty("draft")
 	eval[bool](p, `(() => { window.touched = 0; const o = new MutationObserver((l) => { for (const m of l) { const a = (m.target.closest ? m.target : m.target.parentElement)?.closest(".message"); if (a && a.dataset.old) window.touched++; } });
 		document.querySelectorAll(".message").forEach((m) => { m.dataset.old = "1"; }); o.observe(document.querySelector(".thread"), {subtree: true, childList: true, characterData: true}); return true; })()`)
 	p.say("slow please")

@@ -46,7 +46,7 @@ func script(said string, n int, going bool) answer {
 	case word == "slow":
 		return answer{slow: true, pieces: cut(strings.Repeat("One sentence after the other comes slowly. ", 200))}
 	case word == "drop":
-		return answer{drop: true, pieces: cut("This answer breaks off in the middle of what it wanted to say.")}
+		return answer{drop: true, slow: true, pieces: cut("This answer breaks off in the middle of what it wanted to say.")}
 	case word == "hostile":
 		return answer{pieces: cut(Hostile)}
 	case word == "why" || word == "explain":

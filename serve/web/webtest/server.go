@@ -30,9 +30,10 @@ type Request struct {
 
 // Server answers the app. The zero value is ready.
 type Server struct {
-	Bare  bool          // without /api/…, as other servers are
-	Key   string        // wanted of each request; "" for none
-	Pause time.Duration // between the pieces of a slow answer; 15 ms where it is zero
+	Bare    bool          // without /api/…, as other servers are
+	Context int           // words that a conversation may have; 4,000 where it is zero
+	Key     string        // wanted of each request; "" for none
+	Pause   time.Duration // between the pieces of a slow answer; 15 ms where it is zero
 
 	mu       sync.Mutex
 	requests []Request
@@ -104,7 +105,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
 		}
 		going = i == len(req.Messages)-1 && m.Role == "assistant"
 	}
-	if words > 4000 {
+	if words > max(s.Context, 4000) {
 		fail(w, http.StatusBadRequest, "exceed_context_size_error", "the prompt is longer than the context", map[string]any{"n_prompt_tokens": words, "n_ctx": 4096})
 		return
 	}

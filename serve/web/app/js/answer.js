@@ -34,9 +34,17 @@ export async function mend() {
   for (const s of [...store.messages.values()]) {
     const m = s.peek();
     if (m.state === "streaming" && !(await alive(m.id)) && s.peek().state === "streaming") {
-      store.update({ ...s.peek(), state: "broken", error: "The page was closed or reloaded before the answer ended." });
+      store.update({ ...s.peek(), ...rest(m), state: "broken", error: "The page was closed or reloaded before the answer ended." });
     }
   }
+}
+
+/** rest is what a page that went away had of an answer, where that is more than was written. */
+function rest(m) {
+  const text = localStorage.getItem(restName(m.id));
+  localStorage.removeItem(restName(m.id));
+  const more = text ? JSON.parse(text) : {};
+  return more.content?.length >= m.content.length ? more : {};
 }
 
 /** stop ends an answer and keeps what came. */
@@ -46,7 +54,11 @@ export function stop(id) {
 }
 
 store.heard.add((note) => { if (note.kind === "stop") running.get(note.id)?.abort(); });
-addEventListener("pagehide", () => { for (const c of running.values()) c.save?.(); });
+
+// A page that goes has no time for the database: what came since the last write lies in
+// the local storage until mend finds it.
+const restName = (id) => "rest:" + id;
+addEventListener("pagehide", () => { for (const c of running.values()) c.leave(); });
 
 /** wire writes a message as the API takes it. */
 function wire(m) {
@@ -84,7 +96,7 @@ async function run(message, going) {
   const chat = store.chat.value, ids = store.line.value.slice(0, store.line.value.indexOf(message.id) + 1);
   const stopper = new AbortController();
   const a = new Answer(message);
-  stopper.save = () => a.save();
+  stopper.leave = () => a.leave();
   running.set(message.id, stopper);
   busy.value++;
   store.update(message);
@@ -185,7 +197,13 @@ class Answer {
     setTimeout(show, 250); // a hidden tab gets no frames
   }
 
-  save() { store.update({ ...this.#m }); }
+  /** leave keeps what came for a page that comes after this one. */
+  leave() {
+    const { id, content, reasoning, thinkMs, firstMs } = this.#m;
+    try {
+      localStorage.setItem(restName(id), JSON.stringify({ content, reasoning, thinkMs, firstMs }));
+    } catch { /* no room: what was written last stays */ }
+  }
 
   end(state, error) {
     const m = this.#m;

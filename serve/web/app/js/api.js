@@ -47,13 +47,13 @@ export const json = async (path, options) => (await ask(path, options)).json();
  * A line longer than 16 MiB is refused.
  */
 export async function* events(answer) {
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  const reader = answer.body.getReader(), decoder = new TextDecoder();
   let rest = "";
   try {
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return false;
-      rest += value;
+      rest += decoder.decode(value, { stream: true });
       if (rest.length > 16 << 20) throw new Error("the server's line is too long");
       const lines = rest.split("\n");
       rest = lines.pop();

@@ -65,8 +65,8 @@ const marked = new Marked({
       return `<div class="wide" tabindex="0"><table><thead>${row(token.header, "th")}</thead><tbody>${token.rows.map((r) => row(r, "td")).join("")}</tbody></table></div>`;
     },
     heading({ tokens, depth }) {
-      // A message stands under the page's own headings.
-      const h = Math.min(6, depth + 2);
+      // A message has a heading of its own, on the second level.
+      const h = Math.max(3, Math.min(6, depth + 1));
       return `<h${h} class="h${depth}" dir="auto">${this.parser.parseInline(tokens)}</h${h}>`;
     },
     paragraph({ tokens }) { return `<p dir="auto">${this.parser.parseInline(tokens)}</p>`; },

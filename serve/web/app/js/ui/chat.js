@@ -66,7 +66,7 @@ const chunk = 30; // messages that come onto the page at a time
 function Thread() {
   counts.thread++;
   const ids = store.line.value, from = store.chat.value?.from;
-  const box = useRef(), inner = useRef(), follow = useRef(true), top = useRef(0), start = useRef(null);
+  const box = useRef(), inner = useRef(), follow = useRef(true), top = useRef(0), start = useRef(null), hold = useRef(0);
   const [below, setBelow] = useState(false), [, anew] = useState(0);
   // What is on the page stays there while more comes: the first message that is shown is fixed.
   let first = ids.indexOf(start.current);
@@ -103,11 +103,16 @@ function Thread() {
   }, [end]);
 
   const earlier = () => {
-    const b = box.current, was = b.scrollHeight - b.scrollTop;
+    hold.current = box.current.scrollHeight - box.current.scrollTop;
+    follow.current = false;
     start.current = ids[Math.max(0, first - chunk)];
     anew((n) => n + 1);
-    requestAnimationFrame(() => { b.scrollTop = b.scrollHeight - was; });
   };
+  // What is read stays where it is when more comes above it.
+  useLayoutEffect(() => {
+    if (hold.current) box.current.scrollTop = box.current.scrollHeight - hold.current;
+    hold.current = 0;
+  }, [first]);
   const at = from ? ids.indexOf(from) : -1;
   return html`<div class="thread" ref=${box} tabindex="0" role="region" aria-label="Messages"><div class="thread-in" ref=${inner}>
       ${ids.length === 0 && html`<${Empty} />`}

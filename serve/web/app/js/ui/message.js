@@ -87,6 +87,7 @@ function Asked({ m }) {
   const [editing, setEditing] = useState(false);
   const resend = async (content) => answer((await store.add({ role: "user", parent: m.parent, content: content.trim(), ...(m.files && { files: m.files }) })).id);
   return html`<article class="message asked" aria-label="You" data-id=${m.id}>
+    <h2 class="unseen">You</h2>
     ${m.files && html`<ul class="files">${m.files.map((f, i) => html`<li key=${i}><${FileChip} f=${f} /></li>`)}</ul>`}
     ${editing ? html`<${Editor} m=${m} label="Send" done=${() => setEditing(false)} save=${resend} />`
       : m.content && html`<div class="bubble" dir="auto">${m.content}</div>`}
@@ -105,8 +106,12 @@ function Answered({ m }) {
   const [editing, setEditing] = useState(false), [tokens, setTokens] = useState(false);
   const streaming = m.state === "streaming", waiting = streaming && !m.content && !m.reasoning && !m.calls?.length;
   const progress = reading.value?.id === m.id ? reading.value : null;
-  const saveEdit = (content) => store.add({ ...m, id: undefined, at: undefined, content, state: "done", error: "", edited: true, tokens: undefined });
+  const saveEdit = (content) => {
+    const { id, at, tokens: _, ...rest } = m; // a message of its own; its tokens are no longer these
+    return store.add({ ...rest, content, state: "done", error: "", edited: true });
+  };
   return html`<article class=${"message answered" + (streaming ? " streaming" : "")} aria-label=${m.model || "Answer"} aria-busy=${String(streaming)} data-id=${m.id} data-state=${m.state}>
+    <h2 class="unseen">${m.model || "Answer"}</h2>
     ${m.reasoning && html`<${Thinking} m=${m} />`}
     ${waiting && html`<p class="waiting">${progress ? html`<progress max=${progress.of} value=${progress.done} aria-label="Reading the prompt"></progress>Reading ${count(progress.done)} of ${count(progress.of)} tokens` : html`<span class="pulse" aria-hidden="true"></span><span class="unseen">Waiting for the first word</span>`}</p>`}
     ${editing ? html`<${Editor} m=${m} label="Save" done=${() => setEditing(false)} save=${saveEdit} />`
@@ -135,7 +140,7 @@ function Thinking({ m }) {
   const [open, setOpen] = useState(null);
   const shown = open ?? runs;
   return html`<section class="fold thinking"><button type="button" class="fold-head" aria-expanded=${String(shown)} onClick=${() => setOpen(!shown)}>
-    ${icon("think")}<span>${runs ? "Thinking" : "Thought for"} ${m.thinkMs >= 0 ? duration(m.thinkMs) : ""}</span>${icon("right")}</button>
+    ${icon("think")}<span>${runs ? "Thinking" : "Thought for"} ${m.thinkMs >= 1000 ? duration(m.thinkMs) : runs ? "" : "a moment"}</span>${icon("right")}</button>
     ${shown && html`<div class="fold-body"><${Markdown} text=${m.reasoning} /></div>`}</section>`;
 }
 

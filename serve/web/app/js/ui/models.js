@@ -69,7 +69,7 @@ function Model({ m, devices }) {
       ${(m.state === "unloaded" || m.state === "failed") && html`<button type="button" class="button" onClick=${() => act("/models/load")}>Load</button>`}</header>
     ${m.state === "loading" && html`<div class="meter"><progress max="1" value=${m.progress ?? 0} aria-label="Loading"></progress><span>${Math.round(100 * (m.progress ?? 0))} %</span></div>`}
     ${m.error && html`<${Line} bad>${m.error}</${Line}>`}
-    <dl class="facts">${facts.map(([k, v]) => html`<div key=${k}><dt>${k}</dt><dd>${v}</dd></div>`)}</dl>
+    <dl class="facts">${facts.map(([k, v]) => html`<div key=${k} class=${String(v).length > 40 ? "long" : ""}><dt>${k}</dt><dd>${v}</dd></div>`)}</dl>
     ${m.layers?.length > 0 && html`<${Layers} layers=${m.layers} devices=${devices} />`}
     ${m.memory?.length > 0 && html`<${Memory} rows=${m.memory} />`}
     ${m.fragments && html`<${Fragments} f=${m.fragments} />`}</article>`;

@@ -34,7 +34,7 @@ const shapes = {
   half: "M10 3.500a6.5 6.5 0 1 1 0 13zM10 3.500a6.5 6.5 0 1 0 0 13",
 };
 
-export const icon = (name) => html`<svg class="icon" viewBox="0 0 20 20" aria-hidden="true"><path d=${shapes[name]} /></svg>`;
+export const icon = (name) => html`<svg class=${"icon is-" + name} viewBox="0 0 20 20" aria-hidden="true"><path d=${shapes[name]} /></svg>`;
 
 /** IconButton shows an icon; its name is read out and shown by the pointer. */
 export const IconButton = ({ name, label, act, pressed, disabled, cls = "", expanded, controls, children }) => html`
