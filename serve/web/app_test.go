@@ -41,6 +41,7 @@ func stream(p *page) {
 	p.has(eval[string](p, `document.querySelector(".figures").innerText`), "38.4 tokens/s")
 	p.has(eval[string](p, `document.querySelector(".figures").innerText`), "cached")
 	p.has(eval[string](p, `document.querySelector(".gauge svg").getAttribute("aria-label")`), "of 4,096 tokens")
+	p.wait(`document.getElementById("draft").value === ""`)
 	p.say("and more")
 	p.ended(4)
 	p.has(p.last(), "Answer 2 to and more")

@@ -16,7 +16,7 @@ export function Composer() {
   const [text, setText] = useState(() => localStorage.getItem(draftName()) ?? "");
   const [files, setFiles] = useState([]);
   const [over, setOver] = useState(false);
-  const field = useRef(), pick = useRef();
+  const field = useRef(), pick = useRef(), entered = useRef(false);
   const last = store.line.value.at(-1), streaming = writing.value;
 
   useLayoutEffect(() => {
@@ -64,14 +64,17 @@ export function Composer() {
   const keyed = (e) => {
     if (e.key !== "Enter" || e.shiftKey || e.isComposing || e.keyCode === 229) return;
     e.preventDefault();
+    entered.current = true;
     send();
   };
+  // Some keyboards send the line break apart from its key.
+  const broken = (e) => { if (entered.current && e.inputType === "insertLineBreak") e.preventDefault(); };
   return html`<form class=${"composer" + (over ? " over" : "")} onSubmit=${(e) => { e.preventDefault(); send(); }}
       onDragOver=${(e) => { e.preventDefault(); setOver(true); }} onDragLeave=${() => setOver(false)}
       onDrop=${(e) => { e.preventDefault(); setOver(false); attach(e.dataTransfer.files); }}>
     ${files.length > 0 && html`<ul class="files">${files.map((f, i) => html`<li key=${i}><${FileChip} f=${f} remove=${() => setFiles(files.filter((_, j) => j !== i))} /></li>`)}</ul>`}
     <textarea id="draft" ref=${field} rows="1" dir="auto" aria-label="Message" placeholder="Write a message" value=${text}
-      onInput=${(e) => write(e.target.value)} onKeyDown=${keyed} onPaste=${pasted}></textarea>
+      onInput=${(e) => write(e.target.value)} onKeyDown=${keyed} onKeyUp=${() => { entered.current = false; }} onBeforeInput=${broken} onPaste=${pasted}></textarea>
     <div class="composer-row">
       <${IconButton} name="clip" label="Attach text files" act=${() => pick.current.click()} />
       <input ref=${pick} id="attach" type="file" multiple hidden onChange=${(e) => { attach(e.target.files); e.target.value = ""; }} />

@@ -61,7 +61,7 @@ export function Side() {
 function Theme() {
   const next = { system: "light", light: "dark", dark: "system" }[theme.value];
   const name = { system: "half", light: "sun", dark: "moon" }[theme.value];
-  return html`<button type="button" class="quiet" onClick=${() => { theme.value = next; }}>${icon(name)}<span class="unseen">Colours: </span>${{ system: "System", light: "Light", dark: "Dark" }[theme.value]}</button>`;
+  return html`<button type="button" class="quiet" onClick=${() => { theme.value = next; }}>${icon(name)}${{ system: "System colours", light: "Light colours", dark: "Dark colours" }[theme.value]}</button>`;
 }
 
 function Exchange() {
