@@ -26,7 +26,7 @@ import (
 )
 
 // guard is how long a test waits for what should come at once, before it calls it hung.
-const guard = 8 * time.Second
+const guard = time.Minute
 
 // chromium starts a headless Chromium, or skips.
 func chromium(t *testing.T) context.Context {

@@ -2,6 +2,13 @@
 // set. The libraries for it come on first use; until then the text stands as it is, in
 // the same place and size.
 let highlight, temml;
+const coming = new Map();
+
+/** need brings a library once; the promise is kept when it has come. */
+function need(path, take) {
+  if (!coming.has(path)) coming.set(path, import(path).then((m) => take(m.default)));
+  return coming.get(path);
+}
 
 const aliases = { sh: "bash", shell: "bash", zsh: "bash", console: "bash", js: "javascript", mjs: "javascript", jsx: "javascript", ts: "typescript",
   tsx: "typescript", py: "python", golang: "go", "c++": "cpp", cc: "cpp", h: "c", hpp: "cpp", "c#": "csharp", cs: "csharp", rs: "rust", rb: "ruby",
@@ -9,25 +16,16 @@ const aliases = { sh: "bash", shell: "bash", zsh: "bash", console: "bash", js: "
 
 const longest = 60000; // letters that are coloured; more would hold up the page
 
-/** dress colours and sets what lies in an element; again() is called when a library has come. */
-export function dress(element, again) {
-  const code = element.querySelectorAll("code[data-lang]:not([data-lang=''])");
-  if (code.length && !highlight) {
-    highlight = "coming";
-    import("../../vendor/highlight.js").then((m) => { highlight = m.default; again(); });
-  } else if (highlight === "coming" && code.length) {
-    import("../../vendor/highlight.js").then(again);
-  } else {
-    for (const c of code) colour(c);
+/** dress colours and sets what lies in an element, now or when the library for it has come. */
+export function dress(element) {
+  const code = element.querySelectorAll("code[data-lang]:not([data-lang=''])"), maths = element.querySelectorAll(".math:not([data-set])");
+  if (code.length) {
+    if (highlight) code.forEach(colour);
+    else need("/vendor/highlight.js", (m) => { highlight = m; }).then(() => code.forEach(colour));
   }
-  const maths = element.querySelectorAll(".math:not([data-set])");
-  if (maths.length && !temml) {
-    temml = "coming";
-    import("../../vendor/temml.js").then((m) => { temml = m.default; again(); });
-  } else if (temml === "coming" && maths.length) {
-    import("../../vendor/temml.js").then(again);
-  } else {
-    for (const m of maths) set(m);
+  if (maths.length) {
+    if (temml) maths.forEach(set);
+    else need("/vendor/temml.js", (m) => { temml = m; }).then(() => maths.forEach(set));
   }
 }
 

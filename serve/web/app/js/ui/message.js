@@ -16,7 +16,7 @@ const copy = (text) => copyText(text).then(() => say("Copied."), (e) => say(`Not
 /** Block is one block of Markdown. It is on the page once; its text changes only while it is the open one. */
 const Block = memo(({ html: inner }) => {
   const ref = useRef();
-  useLayoutEffect(() => { dress(ref.current, () => { if (ref.current) dress(ref.current, () => {}); }); }, [inner]);
+  useLayoutEffect(() => { dress(ref.current); }, [inner]);
   return html`<div class="block" ref=${ref} dangerouslySetInnerHTML=${{ __html: inner }}></div>`;
 });
 
