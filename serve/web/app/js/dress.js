@@ -4,10 +4,10 @@
 let highlight, temml;
 const coming = new Map();
 
-/** need brings a library once; the promise is kept when it has come. */
-function need(path, take) {
-  if (!coming.has(path)) coming.set(path, import(path).then((m) => take(m.default)));
-  return coming.get(path);
+/** need brings a library once, and again where it did not come. */
+function need(path, use) {
+  if (!coming.has(path)) coming.set(path, import(path).then((m) => m.default));
+  coming.get(path).then(use, () => coming.delete(path));
 }
 
 const aliases = { sh: "bash", shell: "bash", zsh: "bash", console: "bash", js: "javascript", mjs: "javascript", jsx: "javascript", ts: "typescript",
@@ -21,17 +21,17 @@ export function dress(element) {
   const code = element.querySelectorAll("code[data-lang]:not([data-lang=''])"), maths = element.querySelectorAll(".math:not([data-set])");
   if (code.length) {
     if (highlight) code.forEach(colour);
-    else need("/vendor/highlight.js", (m) => { highlight = m; }).then(() => code.forEach(colour));
+    else need("/vendor/highlight.js", (m) => { highlight = m; code.forEach(colour); });
   }
   if (maths.length) {
     if (temml) maths.forEach(set);
-    else need("/vendor/temml.js", (m) => { temml = m; }).then(() => maths.forEach(set));
+    else need("/vendor/temml.js", (m) => { temml = m; maths.forEach(set); });
   }
 }
 
 function colour(code) {
   const name = code.dataset.lang.toLowerCase(), language = aliases[name] ?? name;
-  if (code.dataset.set || !highlight.getLanguage(language) || code.textContent.length > longest) return;
+  if ("set" in code.dataset || !highlight.getLanguage(language) || code.textContent.length > longest) return;
   code.dataset.set = "";
   // The emitter of highlight.js gives nodes here, so that no text is read as HTML.
   const tree = highlight.highlight(code.textContent, { language, ignoreIllegals: true })._emitter;
@@ -49,6 +49,7 @@ function nodes(children) {
 }
 
 function set(span) {
+  if ("set" in span.dataset) return;
   span.dataset.set = "";
   const source = span.dataset.tex;
   if (source.length > 20000) return;
