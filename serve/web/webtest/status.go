@@ -14,7 +14,7 @@ var models = map[string]any{"object": "list", "data": []any{
 	map[string]any{"id": small, "object": "model", "meta": map[string]any{"description": "llama 8M Q4_K - Medium"}}}}
 
 var props = map[string]any{
-	"total_slots": 4, "web": map[string]any{"progress": false},
+	"build_info": "eclat 0.9", "total_slots": 4,
 	"default_generation_settings": map[string]any{"n_ctx": 4096, "params": map[string]any{
 		"temperature": 0.7, "top_p": 0.95, "top_k": 40, "min_p": 0.05, "repeat_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0, "dry_multiplier": 0.0, "n_predict": -1, "seed": 4294967295}}}
 

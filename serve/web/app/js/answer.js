@@ -1,7 +1,7 @@
 // One answer: what is sent, what comes back token by token, and how it ends.
 import { signal } from "../../vendor/preact.js";
 import { ask, events } from "./api.js";
-import { can, contextSize } from "./server.js";
+import { contextSize, look, tellsProgress } from "./server.js";
 import { request } from "./settings.js";
 import * as store from "./store.js";
 import { sent } from "./tree.js";
@@ -75,7 +75,7 @@ function body(chat, ids, going) {
   const list = sent(store.messages, going ? ids : ids.slice(0, -1), chat.from).map(wire);
   if (chat.system.trim()) list.unshift({ role: "system", content: chat.system });
   const out = { model: chat.model, messages: list, stream: true, stream_options: { include_usage: true }, ...request(chat.settings) };
-  if (can("progress")) out.return_progress = true;
+  if (tellsProgress()) out.return_progress = true;
   return out;
 }
 
@@ -117,6 +117,7 @@ async function run(message, going) {
     release();
     reading.value = null;
     busy.value--;
+    if (!contextSize.peek()) look(); // a model that was loaded for this answer has told nothing before
   }
 }
 

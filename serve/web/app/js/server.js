@@ -14,6 +14,7 @@ export const chosen = signal(localStorage.getItem("model") ?? "");
 export function choose(id) {
   chosen.value = id;
   localStorage.setItem("model", id);
+  look(); // its defaults and its context are its own
 }
 
 /** defaults are the sampling settings the server uses where a request names none. */
@@ -25,8 +26,8 @@ export const defaults = computed(() => {
 /** contextSize is how many tokens fit, 0 where it is not known. */
 export const contextSize = computed(() => props.value?.default_generation_settings?.n_ctx ?? props.value?.n_ctx ?? 0);
 
-/** can says whether the server has a feature of api.md that others lack. */
-export const can = (name) => Boolean(props.peek()?.web?.[name]);
+/** tellsProgress: servers that name their build in /props understand return_progress; others may refuse it. */
+export const tellsProgress = () => typeof props.peek()?.build_info === "string";
 
 let timer = 0;
 
@@ -37,7 +38,7 @@ export async function look() {
     const list = await json("/v1/models");
     models.value = (list.data ?? []).map((m) => ({ id: String(m.id), about: m.meta ?? null }));
     if (!models.value.some((m) => m.id === chosen.value)) chosen.value = models.value[0]?.id ?? "";
-    props.value = await json("/props");
+    props.value = await json("/props" + (chosen.value ? "?model=" + encodeURIComponent(chosen.value) : ""));
     trouble.value = "";
     loading.value = false;
   } catch (e) {

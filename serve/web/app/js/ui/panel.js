@@ -32,7 +32,7 @@ export function Panel() {
 
 /** standard is the server's default of a field, as text. */
 function standard(f) {
-  const v = defaults.value[f.props ?? f.name];
+  const v = defaults.value[f.name] ?? defaults.value[f.props];
   if (f.name === "seed" && (v === -1 || v === 4294967295)) return "";
   if (f.name === "max_tokens" && v === -1) return "";
   return typeof v === "number" ? String(Math.round(v * 1e4) / 1e4) : "";
