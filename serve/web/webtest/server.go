@@ -26,6 +26,7 @@ type Request struct {
 	Seed        *int64          `json:"seed"`
 	Logprobs    bool            `json:"logprobs"`
 	Tools       json.RawMessage `json:"tools"`
+	Continue    bool            `json:"continue_final_message"`
 }
 
 // Server answers the app. The zero value is ready.
@@ -103,7 +104,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
 		if m.Role == "user" {
 			said = m.Content
 		}
-		going = i == len(req.Messages)-1 && m.Role == "assistant"
+		going = req.Continue && i == len(req.Messages)-1 && m.Role == "assistant"
 	}
 	if words > max(s.Context, 4000) {
 		fail(w, http.StatusBadRequest, "exceed_context_size_error", "the prompt is longer than the context", map[string]any{"n_prompt_tokens": words, "n_ctx": 4096})

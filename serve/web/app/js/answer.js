@@ -75,6 +75,7 @@ function body(chat, ids, going) {
   const list = sent(store.messages, going ? ids : ids.slice(0, -1), chat.from).map(wire);
   if (chat.system.trim()) list.unshift({ role: "system", content: chat.system });
   const out = { model: chat.model, messages: list, stream: true, stream_options: { include_usage: true }, ...request(chat.settings) };
+  if (going) Object.assign(out, { continue_final_message: true, add_generation_prompt: false });
   if (tellsProgress()) out.return_progress = true;
   return out;
 }
