@@ -349,6 +349,7 @@ func TestHistory(t *testing.T) {
 	p.menu(`[aria-label="More for about apples"]`, "Pin")
 	p.wait(`document.querySelector(".chats h2").innerText === "Pinned" && document.querySelector(".chat-title").innerText === "about apples"`)
 	p.menu(`[aria-label="More for about pears"]`, "Rename")
+	p.wait(`document.activeElement.classList.contains("rename")`)
 	p.do(chromedp.KeyEvent("Fruit" + kb.Enter))
 	p.wait(`[...document.querySelectorAll(".chat-title")].some((e) => e.innerText === "Fruit")`)
 	p.menu(`[aria-label="More for about apples"]`, "Delete")

@@ -125,7 +125,8 @@ export async function add(fields) {
   });
   const record = chat.value;
   await keep(() => db.putMessage(message));
-  await change(c.id, record, { touch: true }); // the reader may have gone to another chat
+  // The reader may have gone to another chat, or to another branch of this one.
+  await change(c.id, chat.value?.id === c.id ? {} : record, { touch: true });
   return message;
 }
 

@@ -76,6 +76,7 @@ export function Menu({ label, name = "dots", items, cls = "" }) {
     list[(to + list.length) % list.length].focus();
   };
   const toggled = (e) => {
+    if (!ref.current) return; // what it belonged to is gone
     const button = ref.current.previousElementSibling;
     button.setAttribute("aria-expanded", String(e.newState === "open"));
     if (e.newState !== "open") return;

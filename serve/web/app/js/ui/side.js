@@ -1,5 +1,5 @@
 // The list of chats: search, pin, rename, delete, export and import.
-import { html, signal, useEffect, useRef, useState } from "../../../vendor/preact.js";
+import { html, signal, useEffect, useLayoutEffect, useRef, useState } from "../../../vendor/preact.js";
 import { IconButton, Menu, icon, logo } from "./parts.js";
 import { page, side, theme } from "./frame.js";
 import * as store from "../store.js";
@@ -109,7 +109,7 @@ export const actions = (c) => [
 function Row({ c, current }) {
   const field = useRef();
   const open = naming.value === c.id;
-  useEffect(() => { if (open) { field.current?.focus(); field.current?.select(); } }, [open]);
+  useLayoutEffect(() => { if (open) { field.current?.focus(); field.current?.select(); } }, [open]);
   if (open) {
     const end = (keep) => {
       const title = field.current.value.trim().slice(0, 200);
