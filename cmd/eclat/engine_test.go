@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -146,7 +147,7 @@ func (c *endsAt) Done() <-chan struct{} {
 
 // TestOpenInterrupted: wherever opening is interrupted, nothing of the engine goes on.
 func TestOpenInterrupted(t *testing.T) {
-	dev := deviceFlags{device: "cpu", gpuLayers: "auto", verify: "quick"}
+	dev := deviceFlags{device: "cpu", gpuLayers: "auto", cpuMoE: "auto", verify: "quick"}
 	before := runtime.NumGoroutine()
 	for at := int32(1); ; at++ {
 		e, err := dev.open(endingAt(at), nil)
@@ -156,6 +157,9 @@ func TestOpenInterrupted(t *testing.T) {
 			}
 			e.Close()
 			break
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
 		}
 		for range 200 { // what was closed may take a moment to be gone
 			if runtime.NumGoroutine() <= before {
