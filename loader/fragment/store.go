@@ -31,6 +31,19 @@ type store struct {
 // openStore opens the folder dir for one writer, made if need be, and clears away
 // what a killed one left.
 func openStore(dir string) (*store, error) {
+	s, err := openFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.clear(); err != nil {
+		s.close()
+		return nil, s.error(err)
+	}
+	return s, nil
+}
+
+// openFolder opens the folder dir for one writer, made if need be.
+func openFolder(dir string) (*store, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
@@ -44,9 +57,6 @@ func openStore(dir string) (*store, error) {
 	}
 	if err == nil {
 		err = s.mkdir("blobs")
-	}
-	if err == nil {
-		err = s.clear()
 	}
 	if err != nil {
 		s.close()
@@ -72,7 +82,7 @@ func (s *store) error(err error) error {
 }
 
 // ours matches the names of partial blobs and manifests.
-var ours = regexp.MustCompile(`^(.*\.)?[0-9a-f]{64}(\.json)?\` + partial + `$`)
+var ours = regexp.MustCompile(`^(.*\.)?[0-9a-f]{64}(\.json|\.bits)?\` + partial + `$`)
 
 // clear removes partial files. The lock says that nobody is writing them.
 func (s *store) clear() error {
