@@ -11,6 +11,7 @@ import (
 	"math/bits"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -136,7 +137,7 @@ func (w *fetch) begin(a *arriving, buf []byte) (err error) {
 	if a.bits, err = w.store.reopen(name+".bits"+partial, int64(bitBytes*chunks)); err != nil {
 		return err
 	}
-	a.state, a.left, a.lacks = make([]chunkState, chunks), chunks, map[string]bool{}
+	a.state, a.left = make([]chunkState, chunks), chunks
 	for i := range chunks {
 		off, n := a.span(i)
 		if w.arrived(a, i) < n {
@@ -261,6 +262,7 @@ func (w *fetch) gave(ctx context.Context, from Source, a *arriving, chunk int, e
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		a.lacks[from.Name()] = true
+		w.shelve(a)
 		w.say(from, "it does not have all of them")
 	case errors.Is(err, errDamaged):
 		w.say(from, "it gave wrong bytes")
@@ -355,11 +357,25 @@ func (a *arriving) close() {
 	}
 }
 
-// closeFiles leaves blobs that are not whole where they are.
-func (w *fetch) closeFiles() {
-	for _, a := range w.todo {
-		a.close()
+// shelve closes the files of a blob that nobody brings at the moment, and removes them
+// where nothing came. The lock is held.
+func (w *fetch) shelve(a *arriving) {
+	if a.file == nil || slices.Contains(a.state, underWay) {
+		return
 	}
+	for i, s := range a.state {
+		if s == there { // it is counted again when it is taken up again
+			_, n := a.span(i)
+			w.done -= n
+		}
+	}
+	if st, err := a.file.Stat(); err == nil && st.Size() == 0 {
+		name := filepath.FromSlash(a.blob.Sum.BlobName())
+		w.store.root.Remove(name + partial)
+		w.store.root.Remove(name + ".bits" + partial)
+	}
+	a.close()
+	a.file, a.bits = nil, nil
 }
 
 // fail ends the fetch with the first error.

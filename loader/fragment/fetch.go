@@ -188,7 +188,7 @@ func (f *Fetcher) Blobs(ctx context.Context, m *manifest.Manifest, blobs []manif
 	w := &fetch{Fetcher: f, m: m, store: s, progress: progress, said: map[string]string{}}
 	w.changed.L = &w.mu
 	for _, b := range f.lacks(m, blobs) { // again: who had the folder before may have brought some
-		w.todo = append(w.todo, &arriving{blob: b})
+		w.todo = append(w.todo, &arriving{blob: b, lacks: map[string]bool{}})
 		w.total += b.Size
 	}
 	from = slices.DeleteFunc(slices.Clone(from), f.isBanned)
@@ -201,7 +201,9 @@ func (f *Fetcher) Blobs(ctx context.Context, m *manifest.Manifest, blobs []manif
 		lanes.Go(func() { w.lane(ctx, from[i%len(from)]) })
 	}
 	lanes.Wait()
-	w.closeFiles()
+	for _, a := range w.todo {
+		w.shelve(a)
+	}
 	if w.err == nil && len(w.todo) > 0 {
 		if w.err = ctx.Err(); w.err == nil {
 			w.err = w.missing()
