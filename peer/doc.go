@@ -7,6 +7,9 @@
 //	worker.go    the side that computes: sessions on streams
 //	session.go   one coordinator's stage on a worker
 //	remote.go    the side that asks: model.Device and model.Backend of a worker
+//	blob.go      manifests and chunks of a fragments folder for others
+//	source.go    and from others: a fragment.Source
+//	stock.go     models that a worker has, or fetches, in fragments
 //	libp2p/      the network: keys, the list of who may come, TCP and QUIC
 //
 // A worker gets no plan, no path and no code from a coordinator: both write the plan of
