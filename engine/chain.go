@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"eclat/model"
@@ -16,19 +17,21 @@ type chain struct {
 	room     model.Room
 	links    []link
 	open     model.OpenOptions
-	kinds    []model.Pool // of memory; every stage has all of them, in this order
+	fetch    func(ctx context.Context, m *model.Model, st model.Stage, room model.Room) error // Options.Fetch
+	kinds    []model.Pool                                                                     // of memory; every stage has all of them, in this order
 	out      model.Outputs
 	compiled time.Duration // spent on compiling programs so far
 }
 
 // link is a stage on its device.
 type link struct {
-	stage    model.Stage
-	device   model.Device
-	fit      *model.Fitting // what the device was found to hold
-	plan     *model.Plan
-	backend  model.Backend // nil until load
-	programs map[model.Size]model.Program
+	stage     model.Stage
+	device    model.Device
+	elsewhere bool           // on another machine, which has the weights
+	fit       *model.Fitting // what the device was found to hold
+	plan      *model.Plan
+	backend   model.Backend // nil until load
+	programs  map[model.Size]model.Program
 }
 
 // load opens every stage's device and hands it its weights. What it opened is the
@@ -40,7 +43,12 @@ func (c *chain) load(ctx context.Context, careful int) error {
 		l := &c.links[i]
 		var err error
 		l.programs = map[model.Size]model.Program{}
-		if l.plan, err = c.plan(l.stage); err != nil {
+		if c.fetch != nil && !l.elsewhere {
+			if err := c.fetch(ctx, c.model, l.stage, c.room); err != nil {
+				return err
+			}
+		}
+		if l.plan, err = c.plan(l, true); err != nil {
 			return err
 		}
 		if c.kinds == nil {
@@ -57,9 +65,14 @@ func (c *chain) load(ctx context.Context, careful int) error {
 	return nil
 }
 
-// plan writes a stage's plan; with the head it ends with tokens.
-func (c *chain) plan(st model.Stage) (*model.Plan, error) {
-	st.Sample = st.Head
+// plan writes a link's plan, which with the head ends with tokens or with logits. Weights
+// are mapped where they are read.
+func (c *chain) plan(l *link, tokens bool) (*model.Plan, error) {
+	st := l.stage
+	st.Sample = st.Head && tokens
+	if l.elsewhere {
+		return c.model.Describe(st, c.room)
+	}
 	return c.model.Plan(st, c.room)
 }
 
@@ -113,6 +126,11 @@ func (c *chain) onDevice() bool {
 		}
 	}
 	return false
+}
+
+// elsewhere reports whether another machine computes a stage.
+func (c *chain) elsewhere() bool {
+	return slices.ContainsFunc(c.links, func(l link) bool { return l.elsewhere })
 }
 
 // close frees programs and backends, last first. The links stay, to be loaded again.
