@@ -18,6 +18,7 @@ type chain struct {
 	links    []link
 	open     model.OpenOptions
 	fetch    func(ctx context.Context, m *model.Model, st model.Stage, room model.Room) error // Options.Fetch
+	ask      func(ctx context.Context) error                                                  // a question to all stages once they are loaded; nil for none
 	kinds    []model.Pool                                                                     // of memory; every stage has all of them, in this order
 	out      model.Outputs
 	compiled time.Duration // spent on compiling programs so far
@@ -25,13 +26,13 @@ type chain struct {
 
 // link is a stage on its device.
 type link struct {
-	stage     model.Stage
-	device    model.Device
-	elsewhere bool           // on another machine, which has the weights
-	fit       *model.Fitting // what the device was found to hold
-	plan      *model.Plan
-	backend   model.Backend // nil until load
-	programs  map[model.Size]model.Program
+	stage    model.Stage
+	device   model.Device
+	remote   bool           // on another machine, which has the weights
+	fit      *model.Fitting // what the device was found to hold
+	plan     *model.Plan
+	backend  model.Backend // nil until load
+	programs map[model.Size]model.Program
 }
 
 // load opens every stage's device and hands it its weights. What it opened is the
@@ -43,7 +44,7 @@ func (c *chain) load(ctx context.Context, careful int) error {
 		l := &c.links[i]
 		var err error
 		l.programs = map[model.Size]model.Program{}
-		if c.fetch != nil && !l.elsewhere {
+		if c.fetch != nil && !l.remote {
 			if err := c.fetch(ctx, c.model, l.stage, c.room); err != nil {
 				return err
 			}
@@ -62,6 +63,9 @@ func (c *chain) load(ctx context.Context, careful int) error {
 			return err
 		}
 	}
+	if c.ask != nil {
+		return c.ask(ctx)
+	}
 	return nil
 }
 
@@ -70,7 +74,7 @@ func (c *chain) load(ctx context.Context, careful int) error {
 func (c *chain) plan(l *link, tokens bool) (*model.Plan, error) {
 	st := l.stage
 	st.Sample = st.Head && tokens
-	if l.elsewhere {
+	if l.remote {
 		return c.model.Describe(st, c.room)
 	}
 	return c.model.Plan(st, c.room)
@@ -130,7 +134,7 @@ func (c *chain) onDevice() bool {
 
 // elsewhere reports whether another machine computes a stage.
 func (c *chain) elsewhere() bool {
-	return slices.ContainsFunc(c.links, func(l link) bool { return l.elsewhere })
+	return slices.ContainsFunc(c.links, func(l link) bool { return l.remote })
 }
 
 // close frees programs and backends, last first. The links stay, to be loaded again.

@@ -147,16 +147,12 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 		return err
 	}
 	c.room = e.room(model.Pages(e.Context))
-	var known ringSums
 	if c.elsewhere() {
-		if known, err = e.ringAnswer(ctx); err != nil {
+		if err := e.prepareRing(ctx); err != nil {
 			return err
 		}
 	}
 	if err := c.load(ctx, 0); err != nil {
-		return err
-	}
-	if err := e.askRing(ctx, known); err != nil {
 		return err
 	}
 	e.owner.pages = newPages(c.kinds)

@@ -48,7 +48,7 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 			fitLines(&notice, fit, e.Model, info, o.kept())
 			shape = append(shape, fmt.Sprintf("%d layers on %s", st.Layers(), info.Describe()))
 		}
-		links = append(links, link{stage: st, device: d, fit: fit, elsewhere: d != own})
+		links = append(links, link{stage: st, device: d, fit: fit, remote: d != own})
 		return nil
 	}
 	for i, d := range devices {

@@ -58,12 +58,19 @@ func sumRows(rows []float32) string {
 	return hex.EncodeToString(p.hash.Sum(nil))
 }
 
+// prepareRing has the chain asked whenever it is loaded: a machine that takes another's
+// place is asked too.
+func (e *Engine) prepareRing(ctx context.Context) error {
+	known, err := e.ringAnswer(ctx)
+	if known != nil {
+		e.owner.chain.ask = func(ctx context.Context) error { return e.askRing(ctx, known) }
+	}
+	return err
+}
+
 // askRing asks the chain the question and compares what each stage says.
 func (e *Engine) askRing(ctx context.Context, known ringSums) error {
 	c := &e.owner.chain
-	if known == nil {
-		return nil
-	}
 	b := e.ringBatch(c.kinds)
 	s := e.sizeFor(len(b.Tokens))
 	for i := range c.links {

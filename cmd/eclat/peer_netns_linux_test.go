@@ -149,3 +149,54 @@ func TestPeerNetworks(t *testing.T) {
 	}
 	run(func(int) {})
 }
+
+// TestPeerAuto: machines on the list that the local network shows are found, others of the
+// network are not asked; with nobody there it is said what to do.
+func TestPeerAuto(t *testing.T) {
+	n := newNetworks(t, 3)
+	dir, home := keyed(t)
+	t.Setenv("ECLAT_PEER_DIR", dir)
+	var ids []string
+	for i := 1; i < 3; i++ {
+		if err := n.sh("ip", "-n", n.name(i), "route", "add", "224.0.0.0/4", "dev", "eth0"); err != nil {
+			t.Fatal(err)
+		}
+		key, id := keyed(t)
+		cmd := command("peer", "serve", "--device", "cpu", "-t", "1", "--listen", fmt.Sprintf("10.97.0.%d:4711", i+1), "--allow", home)
+		cmd.Env = append(cmd.Env, "ECLAT_PEER_DIR="+key)
+		n.within(i, cmd)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		if _, err := out.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		go io.Copy(io.Discard, out)
+		ids = append(ids, id)
+	}
+	if err := n.sh("ip", "-n", n.name(0), "route", "add", "224.0.0.0/4", "dev", "eth0"); err != nil {
+		t.Fatal(err)
+	}
+	here := func(args ...string) (string, error) {
+		cmd := command(args...)
+		n.within(0, cmd)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	run := []string{"run", "--device", "cpu", "-t", "1", "-n", "5", "--peers", "auto", "--layers", "2,4"}
+	if out, err := here(run...); err == nil || !strings.Contains(out, "eclat peer allow") {
+		t.Errorf("nobody is on the list: %v, %s", err, out)
+	}
+	ok(t, "", "peer", "allow", ids[1], "the second")
+	if out, err := here(run...); err != nil || !strings.Contains(out, "layers 2–5") {
+		t.Errorf("%v, %s", err, out)
+	}
+	if out, err := here("peer", "status"); err != nil || !strings.Contains(out, ids[1]) || strings.Contains(out, ids[0]) {
+		t.Errorf("%v, %s", err, out)
+	}
+}

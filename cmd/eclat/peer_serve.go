@@ -42,10 +42,11 @@ func newPeerServe() *cobra.Command {
 
 Only those whose ids are on the list (eclat peer allow), or named with --allow, may come.
 A worker sees rows of activations, no text: of the first layers these tell much of it, so
-the machine that asks keeps those. It gets no file, path or program from anyone.
+the machine that asks keeps those. It gets no path or program from anyone, and no file
+but fragments, with --fragments.
 
-With --fragments it offers the models in a folder that eclat fragment made, and gives their
-fragments to those who may come. Of a model that is not there it fetches what its layers
+That folder holds models that eclat fragment cut up: they are offered, and their fragments
+given to those who may come. Of a model that is not there it fetches what its layers
 take, from --source and from the machine that asks; nothing is used whose sum is wrong.
 
 Ctrl-C, or SIGTERM, lets another worker take over: answers go on there (--patience). A
