@@ -23,6 +23,7 @@ import (
 	"eclat/loader/manifest"
 	"eclat/model"
 	"eclat/model/backendtest"
+	"eclat/model/numerics"
 	"eclat/peer/place"
 )
 
@@ -435,5 +436,65 @@ func TestPlaced(t *testing.T) {
 	_, err = engine.Open(context.Background(), f, engine.Options{Device: "cpu", Threads: 1, Context: 512, Peers: []model.Device{find(t, l, "a")}, Measure: slow})
 	if err != nil { // it fits at home, which is fast enough
 		t.Errorf("%v", err)
+	}
+}
+
+// TestLacking: a source whose folder lacks a blob, or has a short one, is said to; another
+// that has them completes the fetch.
+func TestLacking(t *testing.T) {
+	full, m := cutUp(t, builtIn)
+	part, _ := cutUp(t, builtIn)
+	layer := fragment.BlobsOf(m, tensors(m, "layer-1"))
+	gone, short := filepath.Join(part, layer[0].BlobName()), filepath.Join(part, layer[1].BlobName())
+	os.Remove(gone)
+	os.Chmod(short, 0o600)
+	if err := os.Truncate(short, 5); err != nil {
+		t.Fatal(err)
+	}
+	l := &lan{}
+	offer(l, "full", full)
+	offer(l, "part", part)
+	me := l.join("me")
+	f := &fragment.Fetcher{Dir: t.TempDir()}
+	err := f.Blobs(context.Background(), m, layer, []fragment.Source{NewSource(me, "part")}, nil)
+	if err == nil || !strings.Contains(err.Error(), "missing: layer-1 (2 blobs)") || !strings.Contains(err.Error(), "peer part") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v", err)
+	}
+	if err := f.Blobs(context.Background(), m, layer, []fragment.Source{NewSource(me, "part"), NewSource(me, "full")}, nil); err != nil {
+		t.Error(err)
+	}
+	if got := blobs(t, f.Dir); len(got) != len(layer) {
+		t.Errorf("%d blobs of %d", len(got), len(layer))
+	}
+}
+
+// TestPrepareHostile: whatever a worker is asked to fetch, nothing comes of it but an
+// error where nobody has it.
+func TestPrepareHostile(t *testing.T) {
+	l := &lan{}
+	_, w, dir := workOn(t, l, "a")
+	for name, r := range map[string]request{
+		"nothing":          {Op: opPrepare},
+		"a path":           {Op: opPrepare, Prepare: "../../etc/passwd"},
+		"one nobody has":   {Op: opPrepare, Prepare: strings.Repeat("0", 64)},
+		"an echo too long": {Op: opEcho},
+		"time of nothing":  {Op: opTime},
+	} {
+		var body []byte
+		if r.Op == opEcho {
+			body = make([]byte, mostEcho+1)
+		}
+		said := append(frame(&request{Op: opHello, Hello: &hello{Numbers: numerics.Version}}, nil), frame(&r, body)...)
+		answer := talkTo(w, said)
+		if r.Op != opEcho && !bytes.Contains(answer, []byte(`"Err"`)) || bytes.Contains(answer, []byte("root:")) {
+			t.Errorf("%s: %.200q", name, answer)
+		}
+	}
+	if got := blobs(t, dir); len(got) > 0 {
+		t.Errorf("left: %v", got)
+	}
+	bare := &Worker{Device: cpu.Devices(1)[0]}
+	if answer := talkTo(bare, frame(&request{Op: opPrepare, Prepare: strings.Repeat("0", 64)}, nil)); !bytes.Contains(answer, []byte("--fragments")) {
+		t.Errorf("without a folder: %.200q", answer)
 	}
 }

@@ -17,7 +17,6 @@ import (
 	"strings"
 	"time"
 
-	"eclat/cpu"
 	"eclat/engine"
 	"eclat/loader"
 	"eclat/model"
@@ -64,6 +63,10 @@ func run() error {
 		return err
 	}
 	defer home.Close()
+	d, err := engine.FindDevice(engine.Options{Device: "cpu", Threads: 1})
+	if err != nil {
+		return err
+	}
 	var workers []*libp2p.Host
 	for i := range *most - 1 {
 		f, err := open()
@@ -75,7 +78,7 @@ func run() error {
 			return err
 		}
 		defer f.Close()
-		w := &peer.Worker{Models: []*model.Model{m}, Device: cpu.Devices(1)[0]}
+		w := &peer.Worker{Models: []*model.Model{m}, Device: d}
 		h, err := join(dir, fmt.Sprint("worker", i), []string{"127.0.0.1:0"}, home.Self())
 		if err != nil {
 			return err
@@ -84,7 +87,7 @@ func run() error {
 		h.Handle(peer.Protocol, w.Serve)
 		workers = append(workers, h)
 	}
-	info := cpu.Devices(1)[0].Info()
+	info := d.Info()
 	fmt.Printf(head, info.Describe(), info.Kernels, runtime.Version(), *tokens)
 	for _, trip := range []time.Duration{0, 2, 10, 40} {
 		for stages := 1; stages <= *most; stages++ {

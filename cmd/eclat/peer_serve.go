@@ -25,6 +25,7 @@ type peerServe struct {
 	listen    []string
 	allow     []string
 	memory    int64
+	disk      int64
 	mdns      bool
 	fragments string
 	sources   []string
@@ -65,6 +66,7 @@ second one ends it at once.`,
 	fs.Int64Var(&f.memory, "memory", 0, "most MiB for all who come, weights too; 0 for what there is")
 	fs.BoolVar(&f.mdns, "mdns", true, "be found on the local network")
 	fs.StringVar(&f.fragments, "fragments", "", "folder of fragments to offer, and to fetch missing ones into")
+	fs.Int64Var(&f.disk, "disk", 0, "most MiB of fragments to keep; 0 for no limit")
 	fs.StringSliceVar(&f.sources, "source", nil, "a machine to fetch fragments from, as ID@HOST:PORT; may be given again")
 	fs.StringSliceVar(&f.relays, "relay", nil, "relays (eclat peer relay) where this machine is met from outside its NAT, as ID@HOST:PORT")
 	fs.StringSliceVar(&f.dht, "dht", nil, "machines that are told which manifests are offered here (eclat peer relay), as ID@HOST:PORT")
@@ -76,6 +78,8 @@ func (f *peerServe) run(ctx context.Context, args []string) error {
 	switch {
 	case f.memory < 0:
 		return usagef("--memory %d is below 0", f.memory)
+	case f.disk < 0:
+		return usagef("--disk %d is below 0", f.disk)
 	case f.patience < 0:
 		return usagef("--patience %v is below 0", f.patience)
 	case (len(f.sources) > 0 || len(f.dht) > 0) && f.fragments == "":
@@ -165,7 +169,7 @@ func (f *peerServe) stock(h *libp2p.Host, w *peer.Worker) error {
 	if err := os.MkdirAll(f.fragments, 0o777); err != nil {
 		return err
 	}
-	w.Stock = &peer.Stock{Net: h, Fetcher: fragment.Fetcher{Dir: f.fragments, Notice: out.Notice}}
+	w.Stock = &peer.Stock{Net: h, Fetcher: fragment.Fetcher{Dir: f.fragments, Most: f.disk << 20, Notice: out.Notice}}
 	for _, s := range f.sources {
 		if _, err := libp2p.Parse(s); err != nil {
 			return usageError{err}

@@ -337,6 +337,7 @@ func (w *fetch) finish(a *arriving) error {
 	if err == nil {
 		err = a.file.Chmod(0o444)
 	}
+	a.close() // some systems rename no open file
 	if err == nil {
 		err = w.store.root.Rename(name+partial, name)
 	}
@@ -344,7 +345,6 @@ func (w *fetch) finish(a *arriving) error {
 		w.store.touch(filepath.Dir(name))
 		err = w.store.root.Remove(name + ".bits" + partial)
 	}
-	a.close()
 	return w.store.error(err)
 }
 
@@ -387,27 +387,4 @@ func (w *fetch) fail(err error) {
 	w.changed.Broadcast()
 	w.mu.Unlock()
 	w.stop()
-}
-
-// reopen opens a file of this folder that is being written, made if need be and no longer
-// than size; a link or a folder in its place is removed.
-func (s *store) reopen(name string, size int64) (*os.File, error) {
-	if st, err := s.root.Lstat(name); err == nil && !st.Mode().IsRegular() {
-		if err := s.root.Remove(name); err != nil {
-			return nil, s.error(err)
-		}
-	}
-	f, err := s.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, s.error(err)
-	}
-	s.touch(filepath.Dir(name))
-	if st, err := f.Stat(); err == nil && st.Size() > size {
-		err = f.Truncate(size)
-		if err != nil {
-			f.Close()
-			return nil, s.error(err)
-		}
-	}
-	return f, nil
 }

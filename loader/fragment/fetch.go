@@ -44,7 +44,8 @@ const (
 // process or another, each waits for the one before.
 type Fetcher struct {
 	Dir    string
-	Notice func(message string) // told of sources that are left alone, and why; may be nil
+	Most   int64                // bytes that all blobs of the folder may have; 0 for no limit
+	Notice func(message string) // told of sources that are left alone, and why, by any goroutine; may be nil
 
 	mu     sync.Mutex
 	banned map[string]bool // by Source.Name
@@ -191,6 +192,9 @@ func (f *Fetcher) Blobs(ctx context.Context, m *manifest.Manifest, blobs []manif
 		w.todo = append(w.todo, &arriving{blob: b, lacks: map[string]bool{}})
 		w.total += b.Size
 	}
+	if err := f.room(w.total); err != nil {
+		return err
+	}
 	from = slices.DeleteFunc(slices.Clone(from), f.isBanned)
 	from = from[:min(len(from), mostLanes)]
 	ctx, cancel := context.WithCancel(ctx)
@@ -227,6 +231,28 @@ func (f *Fetcher) lacks(m *manifest.Manifest, blobs []manifest.Sum) (out []*mani
 		}
 	}
 	return out
+}
+
+// room is an error where so many bytes more would be too many.
+func (f *Fetcher) room(more int64) error {
+	if f.Most == 0 {
+		return nil
+	}
+	var has int64
+	err := filepath.WalkDir(filepath.Join(f.Dir, "blobs"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(path, partial) {
+			return err
+		}
+		st, err := d.Info()
+		if err == nil {
+			has += st.Size()
+		}
+		return err
+	})
+	if err == nil && more > f.Most-has {
+		err = fmt.Errorf("%s: %d MiB are to be fetched, where %d are and %d may be", f.Dir, more>>20, has>>20, f.Most>>20)
+	}
+	return err
 }
 
 // open opens the folder, once nobody else writes to it.

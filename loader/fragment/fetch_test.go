@@ -197,6 +197,13 @@ func TestFetchFaults(t *testing.T) {
 			}
 		}
 	}
+	// The folder may not hold it.
+	little := &fragment.Fetcher{Dir: t.TempDir(), Most: size(m) - 1}
+	if err := little.Blobs(background, m, all(m), []fragment.Source{&store{name: "good", dir: dir}}, nil); err == nil || !strings.Contains(err.Error(), "MiB are to be fetched") || len(files(t, little.Dir)) > 0 {
+		t.Errorf("no room: %v", err)
+	}
+	little.Most++
+	whole(t, little, m, &store{name: "good", dir: dir})
 	// Nobody has it all, and nobody at all.
 	f := &fragment.Fetcher{Dir: t.TempDir()}
 	err := f.Blobs(background, m, all(m), []fragment.Source{&store{name: "half", dir: dir, fault: odd}}, nil)

@@ -146,6 +146,29 @@ func (s *store) put(name string, fill func(w io.Writer) error) error {
 	return s.error(f.Commit())
 }
 
+// reopen opens a file of this folder that is being written, made if need be and no longer
+// than size; a link or a folder in its place is removed.
+func (s *store) reopen(name string, size int64) (*os.File, error) {
+	if st, err := s.root.Lstat(name); err == nil && !st.Mode().IsRegular() {
+		if err := s.root.Remove(name); err != nil {
+			return nil, s.error(err)
+		}
+	}
+	f, err := s.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, s.error(err)
+	}
+	s.touch(filepath.Dir(name))
+	if st, err := f.Stat(); err == nil && st.Size() > size {
+		err = f.Truncate(size)
+		if err != nil {
+			f.Close()
+			return nil, s.error(err)
+		}
+	}
+	return f, nil
+}
+
 // writeBytes is how much goes into one write, about what cp uses: the system then
 // takes its cache from memory of the usual granularity, which is cheaper to get
 // than pages of megabytes.
