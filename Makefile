@@ -9,6 +9,7 @@
 # make race     the packages with goroutines under the race detector
 # make cross    builds and vets for linux, windows and darwin, without cgo and simd
 # make bench    every benchmark; no test measures time
+# make bench-peers  measures one to four machines, on slow lines too; writes BENCHMARKS.md
 # make golden   recomputes every golden value (testdata/oracle/README.md)
 # make fuzz     a minute of fuzzing for each fuzz target
 
@@ -32,7 +33,7 @@ OPS   = embed|rmsnorm|l2norm|layernorm|matmul|matmul_experts|rope|store|attentio
 RACE      = ./engine ./gpu ./cpu ./loader ./loader/fragment ./cmd/eclat/out
 PLATFORMS = linux/amd64 linux/arm64 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: build run test test-drivers test-long lint unit long race cross bench golden fuzz deps drivers mutate clean
+.PHONY: build run test test-drivers test-long lint unit long race cross bench bench-peers golden fuzz deps drivers mutate clean
 
 build:
 	go build -ldflags '-X main.version=$(VERSION)' -o bin/eclat ./cmd/eclat
@@ -113,6 +114,9 @@ cross:
 
 bench:
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -timeout 60m -p 1 ./...
+
+bench-peers:
+	@mkdir -p bin; go run ./cmd/bench-peers > bin/benchmarks.md && mv bin/benchmarks.md BENCHMARKS.md && cat BENCHMARKS.md
 
 # GOLDEN: flags of testdata/oracle/all.py; PEER: where llama.cpp is installed.
 golden:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"eclat/model"
@@ -16,7 +17,9 @@ type chain struct {
 	room     model.Room
 	links    []link
 	open     model.OpenOptions
-	kinds    []model.Pool // of memory; every stage has all of them, in this order
+	fetch    func(ctx context.Context, m *model.Model, st model.Stage, room model.Room) error // Options.Fetch
+	ask      func(ctx context.Context) error                                                  // a question to all stages once they are loaded; nil for none
+	kinds    []model.Pool                                                                     // of memory; every stage has all of them, in this order
 	out      model.Outputs
 	compiled time.Duration // spent on compiling programs so far
 }
@@ -25,6 +28,7 @@ type chain struct {
 type link struct {
 	stage    model.Stage
 	device   model.Device
+	remote   bool           // on another machine, which has the weights
 	fit      *model.Fitting // what the device was found to hold
 	plan     *model.Plan
 	normed   *model.Plan   // of the stage without the output matrix; nil until embeddings are asked for
@@ -47,7 +51,12 @@ func (c *chain) load(ctx context.Context, careful int) error {
 		l := &c.links[i]
 		var err error
 		l.programs = map[ofSize]model.Program{}
-		if l.plan, err = c.plan(l.stage); err != nil {
+		if c.fetch != nil && !l.remote {
+			if err := c.fetch(ctx, c.model, l.stage, c.room); err != nil {
+				return err
+			}
+		}
+		if l.plan, err = c.plan(l, true); err != nil {
 			return err
 		}
 		if c.kinds == nil {
@@ -61,12 +70,20 @@ func (c *chain) load(ctx context.Context, careful int) error {
 			return err
 		}
 	}
+	if c.ask != nil {
+		return c.ask(ctx)
+	}
 	return nil
 }
 
-// plan writes a stage's plan; with the head it ends with tokens.
-func (c *chain) plan(st model.Stage) (*model.Plan, error) {
-	st.Sample = st.Head
+// plan writes a link's plan, which with the head ends with tokens or with logits. Weights
+// are mapped where they are read.
+func (c *chain) plan(l *link, tokens bool) (*model.Plan, error) {
+	st := l.stage
+	st.Sample = st.Head && tokens
+	if l.remote {
+		return c.model.Describe(st, c.room)
+	}
 	return c.model.Plan(st, c.room)
 }
 
@@ -133,6 +150,11 @@ func (c *chain) onDevice() bool {
 		}
 	}
 	return false
+}
+
+// elsewhere reports whether another machine computes a stage.
+func (c *chain) elsewhere() bool {
+	return slices.ContainsFunc(c.links, func(l link) bool { return l.remote })
 }
 
 // close frees programs and backends, last first. The links stay, to be loaded again.

@@ -13,6 +13,7 @@ import (
 	"eclat/model/arch"
 	"eclat/model/sample"
 	"eclat/model/tokenizer"
+	"eclat/peer/place"
 )
 
 // DefaultContext is the context, in tokens, where neither the user nor a shorter
@@ -30,17 +31,24 @@ const (
 
 // Options says how to open a model. The zero value is a sensible choice.
 type Options struct {
-	Device     string          // auto, gpu, vulkan:N, part of a GPU's name, cpu or ref; "" is auto
-	RequireGPU bool            // fail where the model would run on the processor
-	GPULayers  string          // how many layers the GPU gets, the last ones: a number, all, or auto for as many as fit; "" is auto
-	CPUMoE     string          // of how many layers, the first ones, the experts stay on the processor while the rest is on a GPU: a number, all, or auto for as few as make all layers fit; "" is auto
-	Context    int             // positions to make room for, over all sequences; 0 for the smaller of the model's and DefaultContext, or AutoContext
-	Parallel   int             // most sequences at work at a time; 0 for DefaultParallel
-	Queue      int             // most requests that wait; 0 for DefaultQueue
-	Embeddings bool            // requests with Embed will come: their programs are planned for, and may find no memory where they are not
-	Threads    int             // of the processor; 0 for one a core
-	Peers      []model.Device  // other machines, each of which computes layers after this one's own, in this order; the first layers stay here, and what follows the last ones too
-	Layers     []int           // how many layers this machine and each of Peers gets; nil to deal them out by how fast they read
+	Device     string         // auto, gpu, vulkan:N, part of a GPU's name, cpu or ref; "" is auto
+	RequireGPU bool           // fail where the model would run on the processor
+	GPULayers  string         // how many layers the GPU gets, the last ones: a number, all, or auto for as many as fit; "" is auto
+	CPUMoE     string         // of how many layers, the first ones, the experts stay on the processor while the rest is on a GPU: a number, all, or auto for as few as make all layers fit; "" is auto
+	Context    int            // positions to make room for, over all sequences; 0 for the smaller of the model's and DefaultContext, or AutoContext
+	Parallel   int            // most sequences at work at a time; 0 for DefaultParallel
+	Queue      int            // most requests that wait; 0 for DefaultQueue
+	Embeddings bool           // requests with Embed will come: their programs are planned for, and may find no memory where they are not
+	Threads    int            // of the processor; 0 for one a core
+	Peers      []model.Device // other machines, each of which computes layers after this one's own, in this order; the first layers stay here, and what follows the last ones too
+	Layers     []int          // how many layers this machine and each of Peers gets; nil to place them by what is measured
+	Pin        int            // how many layers at each end stay on this machine where others have some
+	AnySpeed   bool           // place them even where fewer than Floor tokens a second are predicted
+	// Measure times a stage on one of Peers, and the way there. Without it Layers says all.
+	Measure func(ctx context.Context, peer int, m *model.Model, st model.Stage) (place.Far, error)
+	// Fetch brings what the model's folder of fragments lacks of a stage that is computed on
+	// this machine, before it is loaded. It may be nil.
+	Fetch      func(ctx context.Context, m *model.Model, st model.Stage, room model.Room) error
 	Keys       model.CacheType // how keys are kept, and values; both are float16 unless said otherwise
 	Values     model.CacheType
 	DraftModel *Engine // a smaller model of the same vocabulary, which guesses where the text does not; not closed with the engine. It may be nil
@@ -75,11 +83,12 @@ func (o *Options) notice(message string) {
 type Engine struct {
 	Model     *model.Model
 	Tokenizer *tokenizer.Tokenizer
-	Sampling  sample.Settings // the field's defaults, and over them what the model's file recommends
-	Device    string          // the chosen device, for people
-	Context   int             // positions there is room for, over all sequences
-	Chunk     int             // most tokens of a batch
-	LoadTime  time.Duration   // from Open's beginning to its end
+	Sampling  sample.Settings  // the field's defaults, and over them what the model's file recommends
+	Device    string           // the chosen device, for people
+	Context   int              // positions there is room for, over all sequences
+	Chunk     int              // most tokens of a batch
+	Placement *place.Placement // on this and other machines, with its prediction; nil on this one alone
+	LoadTime  time.Duration    // from Open's beginning to its end
 
 	options Options
 	probe   ProbeOptions // that memory is planned for
@@ -120,11 +129,7 @@ func Open(ctx context.Context, file *loader.File, o Options) (*Engine, error) {
 }
 
 func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
-	open := e.options.open
-	if open == nil {
-		open = arch.Open
-	}
-	if e.Model, err = open(file); err != nil {
+	if e.Model, err = e.openModel(file); err != nil {
 		return err
 	}
 	if e.Tokenizer, err = tokenizer.New(file); err != nil {
@@ -139,17 +144,30 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 	}
 	c := &e.owner.chain
 	c.model = e.Model
-	c.open = e.options.openOptions()
-	if c.links, err = e.place(); err != nil {
+	c.open, c.fetch = e.options.openOptions(), e.options.Fetch
+	if c.links, err = e.place(ctx); err != nil {
 		return err
 	}
 	c.room = e.room(model.Pages(e.Context))
+	if c.elsewhere() {
+		if err := e.prepareRing(ctx); err != nil {
+			return err
+		}
+	}
 	if err := c.load(ctx, 0); err != nil {
 		return err
 	}
 	e.owner.pages = newPages(c.kinds)
 	e.owner.index = newIndex(e.owner.pages)
 	return nil
+}
+
+// openModel makes a model of a file.
+func (e *Engine) openModel(file *loader.File) (*model.Model, error) {
+	if e.options.open != nil {
+		return e.options.open(file)
+	}
+	return arch.Open(file)
 }
 
 // recommend takes up the model's own settings of sampling. A file is none the worse for

@@ -29,6 +29,8 @@ var (
 	ErrForeign = errors.New("the session is another's")
 	// ErrDamaged says that a session is not whole.
 	ErrDamaged = errors.New("the session is damaged")
+	// ErrSlow says that a placement on several machines was predicted to be of little use.
+	ErrSlow = errors.New("these machines together are slow")
 	// ErrClosed says that the engine was closed.
 	ErrClosed = errors.New("the engine is closed")
 )

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -27,7 +28,7 @@ func parseLayers(s string) (int, error) {
 // place deals the model's layers out to devices: the links of a chain, without
 // their backends. The device that was chosen gets the last layers, as many as it
 // holds; the processor computes the others before it. It sets Context and Chunk.
-func (e *Engine) place() ([]link, error) {
+func (e *Engine) place(ctx context.Context) ([]link, error) {
 	o := &e.options
 	d, err := choose(o)
 	if err != nil {
@@ -49,7 +50,7 @@ func (e *Engine) place() ([]link, error) {
 		Layers: model.AllLayers, Pages: model.Pages(max(0, e.Context)), Max: model.Pages(e.Model.Config.NCtx), Host: o.memory(),
 	}
 	if len(o.Peers) > 0 {
-		return e.placeOnPeers(d, r)
+		return e.placeOnPeers(ctx, d, r)
 	}
 	if info.GPU() {
 		if r.Layers, err = parseLayers(o.GPULayers); err != nil {

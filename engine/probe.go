@@ -98,7 +98,7 @@ func (e *Engine) NewProbe(ctx context.Context, o ProbeOptions) (*Probe, error) {
 // add compiles the stage of link i, ending with logits where it has the head.
 func (p *Probe) add(c *chain, i int) error {
 	l := &c.links[i]
-	plan, err := c.model.Plan(l.stage, c.room)
+	plan, err := c.plan(l, false)
 	if err != nil {
 		return err
 	}

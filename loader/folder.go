@@ -152,6 +152,15 @@ func (f *File) Missing() []string {
 	return fragmentsWith(f.folder.manifest, missing)
 }
 
+// Folder returns the path of the fragments folder that the model was opened from, "" for
+// a GGUF file.
+func (f *File) Folder() string {
+	if f.folder == nil {
+		return ""
+	}
+	return f.folder.root.Name()
+}
+
 // Manifest returns the manifest that the model was opened from, nil for a GGUF file.
 func (f *File) Manifest() *manifest.Manifest {
 	if f.folder == nil {

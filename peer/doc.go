@@ -7,6 +7,13 @@
 //	worker.go    the side that computes: sessions on streams
 //	session.go   one coordinator's stage on a worker
 //	remote.go    the side that asks: model.Device and model.Backend of a worker
+//	blob.go      manifests and chunks of a fragments folder for others
+//	source.go    and from others: a fragment.Source
+//	stock.go     models that a worker has, or fetches, in fragments
+//	measure.go   how fast a worker is, and the way to it
+//	leave.go     what a worker is at; draining
+//	place/       which layers go where
+//	delay/       a slow network, for tests and benchmarks
 //	libp2p/      the network: keys, the list of who may come, TCP and QUIC
 //
 // A worker gets no plan, no path and no code from a coordinator: both write the plan of

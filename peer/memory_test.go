@@ -19,6 +19,7 @@ type machine struct {
 	id      string
 	serve   map[string]func(Stream)
 	down    bool
+	address string
 	streams []*pipe
 	meddle  func(b []byte) []byte // with what it writes; nil for nothing
 }
@@ -65,7 +66,7 @@ func (m *machine) Dial(ctx context.Context, peer, protocol string) (Stream, erro
 		return nil, errors.New("nobody answers")
 	}
 	a, b := net.Pipe()
-	here, there := &pipe{Conn: a, peer: peer, other: b}, &pipe{Conn: b, peer: m.id, other: a, meddle: other.meddle}
+	here, there := &pipe{Conn: a, peer: peer, other: b}, &pipe{Conn: b, peer: m.id, other: a, meddle: other.meddle, address: m.address}
 	m.streams, other.streams = append(m.streams, here), append(other.streams, there)
 	go other.serve[protocol](there)
 	return here, nil
@@ -77,10 +78,13 @@ type pipe struct {
 	peer   string
 	other  net.Conn
 	meddle func([]byte) []byte
+
+	address string // of the other side
 }
 
-func (p *pipe) Peer() string { return p.peer }
-func (p *pipe) Reset() error { p.other.Close(); return p.Conn.Close() }
+func (p *pipe) Peer() string    { return p.peer }
+func (p *pipe) Address() string { return p.address }
+func (p *pipe) Reset() error    { p.other.Close(); return p.Conn.Close() }
 
 func (p *pipe) Write(b []byte) (int, error) {
 	if p.meddle == nil {

@@ -23,6 +23,7 @@ type Network interface {
 type Stream interface {
 	io.ReadWriteCloser
 	Peer() string
+	Address() string // the other side's machine; "" where that is not known
 	Reset() error
 	SetReadDeadline(time.Time) error
 	SetWriteDeadline(time.Time) error

@@ -15,6 +15,7 @@ import (
 // of its own and ends the one that runs.
 const (
 	opHello   = "hello"
+	opPrepare = "prepare" // the header of a manifest's model
 	opFit     = "fit"
 	opLoad    = "load"
 	opCompile = "compile"
@@ -26,6 +27,9 @@ const (
 	opRestore = "restore"
 	opRates   = "rates"
 	opCancel  = "cancel"
+	opEcho    = "echo"   // the body again
+	opTime    = "time"   // what a token takes
+	opStatus  = "status" // what the worker is at
 )
 
 // beat is how often a worker that computes says so, and silence after how long without a
@@ -41,6 +45,7 @@ type request struct {
 	Op      string
 	Seq     uint32            // counts requests; a cancel has that of the one it ends
 	Hello   *hello            `json:",omitempty"`
+	Prepare string            `json:",omitempty"` // a manifest's id
 	Fit     *model.FitRequest `json:",omitempty"`
 	Load    *load             `json:",omitempty"`
 	Compile *compile          `json:",omitempty"`
@@ -49,6 +54,7 @@ type request struct {
 	Pool    int               `json:",omitempty"` // of copy, save and restore
 	From    int32             `json:",omitempty"`
 	Tensor  model.ID          `json:",omitempty"` // of read
+	Time    *model.Stage      `json:",omitempty"`
 	To      int32             `json:",omitempty"`
 }
 
@@ -97,6 +103,9 @@ type reply struct {
 	Program int            `json:",omitempty"`
 	Tokens  []int32        `json:",omitempty"`
 	Rates   *rates         `json:",omitempty"`
+	Token   time.Duration  `json:",omitempty"` // of time
+	Status  *Status        `json:",omitempty"`
+	Leaving bool           `json:",omitempty"` // the worker will end: another should take its place
 }
 
 type welcome struct {
@@ -136,7 +145,7 @@ type rates struct{ Copy, Read float64 } // bytes a second
 
 // failure is an error on its way.
 type failure struct {
-	Kind string // what errors.Is it on the other side: memory, device, lost, unsupported, cancelled; "" for none of them
+	Kind string // what errors.Is it on the other side: memory, device, lost, model, unsupported, cancelled; "" for none of them
 	Text string
 }
 
@@ -148,6 +157,7 @@ var kinds = []struct {
 	{"memory", model.ErrNoMemory},
 	{"lost", model.ErrLost},
 	{"device", model.ErrNoDevice},
+	{"model", errNoModel},
 	{"cancelled", context.Canceled},
 }
 

@@ -16,6 +16,10 @@ type Device struct {
 	Net   Network
 	Peers []string // the worker, and those that take its place where it is lost, in order
 
+	Manifest string // the id of the model's manifest, for a worker that has not got the model; "" for none
+
+	More func() []string // workers that may have come since; may be nil
+
 	info  model.DeviceInfo
 	at    int // which of Peers is it now
 	model string
@@ -60,12 +64,14 @@ type line struct {
 	writing sync.Mutex // of a request, and of a cancel beside it
 	seq     uint32
 	broken  error
+	leaving bool           // the worker said so
 	losses  map[string]int // the device's
 	buf     []byte
 }
 
 // dial opens a line and says hello.
 func (d *Device) dial(ctx context.Context, peer, sum string) (*line, error) {
+	long := ctx
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	s, err := d.Net.Dial(ctx, peer, Protocol)
@@ -75,6 +81,11 @@ func (d *Device) dial(ctx context.Context, peer, sum string) (*line, error) {
 	l := &line{peer: peer, stream: s, losses: d.losses}
 	l.frames.rw = &alive{s}
 	rep, _, err := l.ask(ctx, &request{Op: opHello, Hello: &hello{numerics.Version, sum}}, nil, 0, nil)
+	if errors.Is(err, errNoModel) && d.Manifest != "" { // it fetches the header, which may take a while
+		if _, _, err = l.ask(long, &request{Op: opPrepare, Prepare: d.Manifest}, nil, 0, nil); err == nil {
+			rep, _, err = l.ask(long, &request{Op: opHello, Hello: &hello{numerics.Version, sum}}, nil, 0, nil)
+		}
+	}
 	switch {
 	case err != nil:
 	case rep.Hello == nil || rep.Hello.Numbers != numerics.Version:
@@ -154,6 +165,7 @@ func (l *line) ask(ctx context.Context, r *request, body []byte, limit int, prog
 			}
 			return nil, nil, err
 		}
+		l.leaving = rep.Leaving
 		return &rep, body, nil
 	}
 }
@@ -181,6 +193,9 @@ func (l *line) lost(err error) error {
 func (d *Device) Open(ctx context.Context, o model.OpenOptions) (model.Backend, error) {
 	if d.model == "" {
 		return nil, errors.New("peer: Open before Fit, which says of which model")
+	}
+	if d.losses[d.Peers[d.at]] > 0 {
+		d.more()
 	}
 	var all error
 	for i := range d.Peers {
@@ -356,6 +371,9 @@ type remoteProgram struct {
 func (p *remoteProgram) Run(ctx context.Context, b *model.Batch, out *model.Outputs) error {
 	if err := b.Check(p.plan, p.size); err != nil {
 		return err
+	}
+	if p.b.line.leaving && p.b.d.standsIn() {
+		return p.b.line.left()
 	}
 	p.b.body = appendRows(p.b.body[:0], b.Rows)
 	answer := p.plan.Answer()

@@ -20,8 +20,10 @@ type session struct {
 	stream   Stream
 	frames   frames // read by listen
 	promised int64
+	doubt    error // why nobody is served; nil for no reason
 
 	m        *model.Model
+	own      *loader.File // of m where it is this session's alone; closed after the backend
 	loaded   *model.Plan
 	backend  model.Backend
 	programs map[int]*program
@@ -70,6 +72,9 @@ func (s *session) serve() (err error) {
 		if s.backend != nil {
 			err = errors.Join(err, s.backend.Close())
 		}
+		if s.own != nil {
+			err = errors.Join(err, s.own.Close())
+		}
 	}()
 	for {
 		in := <-requests
@@ -91,6 +96,7 @@ func (s *session) serve() (err error) {
 			rep, body = reply{Err: fail(err)}, nil
 			s.w.log(fmt.Sprintf("%s: %s: %v", short(s.stream.Peer()), in.req.Op, err))
 		}
+		rep.Leaving = s.w.isLeaving()
 		if err := s.write(&rep, body); err != nil {
 			return err
 		}
@@ -190,12 +196,12 @@ func (s *session) beats() (done func()) {
 
 // answer does what a request asks for.
 func (s *session) answer(ctx context.Context, r *request, body []byte) (rep reply, out []byte, err error) {
-	if s.m == nil && r.Op != opHello {
+	if s.m == nil && r.Op != opHello && r.Op != opPrepare && r.Op != opStatus {
 		return rep, nil, errors.New("hello comes first")
 	}
 	if s.backend == nil {
 		switch r.Op {
-		case opHello, opFit, opLoad, opRates:
+		case opHello, opPrepare, opFit, opLoad, opRates, opEcho, opTime, opStatus:
 		default:
 			return rep, nil, fmt.Errorf("%.20q before a stage is loaded", r.Op)
 		}
@@ -203,12 +209,20 @@ func (s *session) answer(ctx context.Context, r *request, body []byte) (rep repl
 	switch r.Op {
 	case opHello:
 		rep.Hello, err = s.hello(r.Hello)
+	case opPrepare:
+		err = s.w.Stock.prepare(ctx, r.Prepare, s.stream.Peer())
 	case opFit:
 		rep.Fit, err = s.fit(r.Fit)
 	case opRates:
 		rep.Rates = &rates{}
 		rep.Rates.Copy, _ = s.w.Device.CopyRate()
 		rep.Rates.Read, _ = s.w.Device.ReadRate()
+	case opEcho:
+		out = body
+	case opTime:
+		rep.Token, err = s.time(ctx, r.Time)
+	case opStatus:
+		rep.Status = s.w.status()
 	case opLoad:
 		rep.Load, err = s.load(ctx, r.Load)
 	case opCompile:
@@ -236,6 +250,12 @@ func (s *session) hello(h *hello) (*welcome, error) {
 		return nil, errors.New("a hello without anything in it")
 	case h.Numbers != numerics.Version:
 		return nil, fmt.Errorf("the definition of numbers is %d here and %d there: both sides need the same release", numerics.Version, h.Numbers)
+	}
+	if s.w.isLeaving() {
+		return nil, errLeaving
+	}
+	if s.doubt != nil {
+		return nil, s.doubt
 	}
 	w := &welcome{hello{Numbers: numerics.Version}, whoIs(s.w.Device.Info())}
 	if h.Model == "" {
@@ -307,6 +327,16 @@ func (s *session) load(ctx context.Context, l *load) (*loaded, error) {
 	if _, err := s.w.promise(s, s.m, model.FitRequest{Stage: &st, Pages: l.Room.Pages, Room: l.Room, Programs: l.Programs}); err != nil {
 		return nil, err
 	}
+	last := time.Now()
+	progress := func(what string, done, total int64) {
+		if time.Since(last) > beat/4 {
+			last = time.Now()
+			s.write(&reply{Beat: true, What: what, Done: done, Total: total}, nil)
+		}
+	}
+	if err := s.gather(ctx, l, progress); err != nil {
+		return nil, err
+	}
 	p, err := s.m.Plan(l.Stage, l.Room)
 	if err != nil {
 		return nil, err
@@ -318,16 +348,7 @@ func (s *session) load(ctx context.Context, l *load) (*loaded, error) {
 	if out.Weights, err = weightsSum(s.m.File, p); err != nil {
 		return nil, err
 	}
-	last := time.Now()
-	b, err := s.w.Device.Open(ctx, model.OpenOptions{
-		Progress: func(what string, done, total int64) {
-			if time.Since(last) > beat/4 {
-				last = time.Now()
-				s.write(&reply{Beat: true, What: what, Done: done, Total: total}, nil)
-			}
-		},
-		Warn: s.w.log,
-	})
+	b, err := s.w.Device.Open(ctx, model.OpenOptions{Progress: progress, Warn: s.w.log})
 	if err != nil {
 		return nil, err
 	}
@@ -342,11 +363,25 @@ func (s *session) load(ctx context.Context, l *load) (*loaded, error) {
 		body = max(body, n)
 	}
 	s.limits.Lock()
-	s.largest = min(body, mostBody)
+	s.largest = max(mostEcho, min(body, mostBody))
 	s.limits.Unlock()
 	out.Held = b.Info().Held
 	s.w.log(fmt.Sprintf("%s: layers %d–%d of %.60q", short(s.stream.Peer()), l.Stage.First, l.Stage.End-1, s.m.Config.Name))
 	return out, nil
+}
+
+// gather makes the model one of this session alone where it comes from fragments, which
+// are fetched.
+func (s *session) gather(ctx context.Context, l *load, progress func(what string, done, total int64)) error {
+	known := s.w.Stock.of(func(o *stocked) bool { return o.m == s.m })
+	if known == nil {
+		return nil
+	}
+	m, err := s.w.Stock.gather(ctx, known, l.Stage, l.Room, s.stream.Peer(), func(done, total int64) { progress("fragments", done, total) })
+	if err == nil {
+		s.m, s.own = m, m.File
+	}
+	return err
 }
 
 func (s *session) compile(c *compile) (int, error) {

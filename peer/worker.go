@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 
@@ -11,6 +10,7 @@ import (
 // Worker computes stages for coordinators. Its fields are not changed once it serves.
 type Worker struct {
 	Models []*model.Model // that it has; of a fragments folder with some of the weights too
+	Stock  *Stock         // and of models in fragments, which it may fetch; may be nil
 	Device model.Device
 	Memory func() int64 // bytes that can be had now, 0 where that is not known
 	Limit  int64        // bytes that all sessions together may take; 0 for no limit but Memory
@@ -19,6 +19,8 @@ type Worker struct {
 	mu   sync.Mutex
 	held int64 // bytes that sessions were promised
 	open map[*session]bool
+
+	leaving bool // see Drain
 }
 
 // mostSessions is how many a worker has at a time.
@@ -26,12 +28,17 @@ const mostSessions = 64
 
 // Serve is a Network's handler of Protocol.
 func (w *Worker) Serve(s Stream) {
-	ses := &session{w: w, stream: s, frames: frames{rw: s}}
+	ses := &session{w: w, stream: s, frames: frames{rw: s}, largest: mostEcho}
 	w.mu.Lock()
 	if w.open == nil {
 		w.open = map[*session]bool{}
 	}
 	full := len(w.open) >= mostSessions
+	for o := range w.open {
+		if at := o.stream.Address(); o.stream.Peer() == s.Peer() && at != s.Address() && at != "" && s.Address() != "" {
+			ses.doubt = fmt.Errorf("this key is used from %s too: each machine needs a key of its own", at)
+		}
+	}
 	if !full {
 		w.open[ses] = true
 	}
@@ -73,7 +80,10 @@ func (w *Worker) find(sum string) (*model.Model, error) {
 			return m, nil
 		}
 	}
-	return nil, errors.New("this worker does not have the model")
+	if s := w.Stock.of(func(s *stocked) bool { return s.sum == sum }); s != nil {
+		return s.m, nil
+	}
+	return nil, errNoModel
 }
 
 // promise sets memory aside for a session's stage, or refuses.
@@ -86,7 +96,7 @@ func (w *Worker) promise(s *session, m *model.Model, r model.FitRequest) (*model
 		return nil, err
 	}
 	if s != nil {
-		need := fit.Weights + fit.Memory + fit.Work
+		need := fit.Weights + fit.Mapped + fit.Memory + fit.Work
 		if w.Limit > 0 && need > w.Limit-w.held {
 			return nil, fmt.Errorf("%w: the stage takes %d MiB, %d of %d are left", model.ErrNoMemory, need>>20, (w.Limit-w.held)>>20, w.Limit>>20)
 		}

@@ -159,7 +159,7 @@ func (f *benchFlags) run(ctx context.Context, args []string) error {
 			}
 		}
 	}
-	open := func() (*loader.File, error) { return openFile(args) }
+	open := func() (*loader.File, error) { return f.others.open(ctx, args) }
 	if f.synthetic != "" {
 		m, err := f.makeSynthetic(ctx)
 		if err != nil {

@@ -96,7 +96,7 @@ func (d *deviceFlags) check() error {
 	if n, err := strconv.Atoi(d.cpuMoE); d.cpuMoE != "auto" && d.cpuMoE != "all" && (err != nil || n < 0) {
 		return usagef("--cpu-moe %.20q is not a number, all or auto; a number follows an equals sign", d.cpuMoE)
 	}
-	return nil
+	return d.others.check()
 }
 
 // options are the engine's, as the flags say.
@@ -124,7 +124,7 @@ func (d *deviceFlags) open(ctx context.Context, args []string) (*engine.Engine, 
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	f, err := openFile(args)
+	f, err := d.others.open(ctx, args)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (d *deviceFlags) openOn(ctx context.Context, f *loader.File) (*engine.Engin
 	var p progress
 	o := d.options()
 	o.Progress = p.set
-	if err := d.others.find(ctx, &o); err != nil {
+	if err := d.others.find(ctx, f, &o); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -179,10 +179,13 @@ func (p *progress) set(what string, done, total int64) {
 	}
 	if p.bar == nil {
 		label := "compiling " + what
-		if what == "weights" {
+		switch what {
+		case "weights":
 			label = "loading"
+		case "fragments":
+			label = "fetching"
 		}
-		p.what, p.bar = what, out.NewBar(label, what == "weights")
+		p.what, p.bar = what, out.NewBar(label, what == "weights" || what == "fragments")
 	}
 	p.bar.Set(done, total)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,10 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"eclat/cmd/eclat/out"
-	"eclat/engine"
-	"eclat/loader"
-	"eclat/model"
-	"eclat/model/arch"
 	"eclat/peer"
 	"eclat/peer/libp2p"
 )
@@ -40,7 +37,7 @@ user's folder for configuration.`,
 		Args:    noArguments,
 		RunE:    func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newPeerServe(), newPeerID(), newPeerAllow(), newPeerList())
+	cmd.AddCommand(newPeerServe(), newPeerID(), newPeerAllow(), newPeerList(), newPeerStatus(), newPeerRelay())
 	return cmd
 }
 
@@ -56,8 +53,14 @@ func peerDir() (string, error) {
 	return filepath.Join(dir, "eclat"), nil
 }
 
-// peerHost joins the network. listen is empty where nobody may come.
-func peerHost(listen []string, allow []string) (*libp2p.Host, error) {
+// joining says how a machine joins the network. listen is empty where nobody may come.
+type joining struct {
+	listen, allow, relays []string
+	relay                 bool // be one
+}
+
+// peerHost joins the network.
+func peerHost(j joining) (*libp2p.Host, error) {
 	dir, err := peerDir()
 	if err != nil {
 		return nil, err
@@ -70,9 +73,9 @@ func peerHost(listen []string, allow []string) (*libp2p.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := libp2p.Options{Key: key, Listen: listen}
-	if len(listen) > 0 {
-		o.Allow = func(id string) bool { return slices.Contains(allow, id) || list.Allows(id) }
+	o := libp2p.Options{Key: key, Listen: j.listen, Relays: j.relays, Relay: j.relay}
+	if len(j.listen) > 0 {
+		o.Allow = func(id string) bool { return slices.Contains(j.allow, id) || list.Allows(id) }
 	}
 	return libp2p.New(o)
 }
@@ -85,96 +88,11 @@ func peerList() (*libp2p.Allowed, error) {
 	return libp2p.AllowList(filepath.Join(dir, "peers.allow"))
 }
 
-func newPeerServe() *cobra.Command {
-	var o struct {
-		device  string
-		threads int
-		listen  []string
-		allow   []string
-		memory  int64
-		mdns    bool
-	}
-	cmd := &cobra.Command{
-		Use:   "serve MODEL…",
-		Short: "Compute layers of models for other machines",
-		Long: `Compute layers of models for other machines, until Ctrl-C.
-
-Only those whose ids are on the list (eclat peer allow), or named with --allow, may come.
-A worker sees rows of activations, no text: of the first layers these tell much of it, so
-the machine that asks keeps those. It gets no file, path or program from anyone.`,
-		Example: `  eclat peer serve model.gguf
-  eclat peer serve model.gguf --listen :4711 --memory 8192 --allow ID`,
-		ValidArgsFunction: completeModel,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.memory < 0 {
-				return usagef("--memory %d is below 0", o.memory)
-			}
-			w := &peer.Worker{Limit: o.memory << 20, Log: out.Notice, Memory: engine.AvailableMemory}
-			if len(args) == 0 {
-				args = []string{""}
-			}
-			for _, path := range args {
-				var of []string
-				if path != "" {
-					of = []string{path}
-				}
-				f, err := openFile(of)
-				if err != nil {
-					return err
-				}
-				defer f.Close()
-				var m *model.Model
-				if err := loader.Guard(func() (err error) { m, err = arch.Open(f); return err }); err != nil {
-					return err
-				}
-				w.Models = append(w.Models, m)
-			}
-			d, err := engine.FindDevice(engine.Options{Device: o.device, Threads: o.threads, Notice: out.Notice})
-			if err != nil {
-				return err
-			}
-			w.Device = d
-			h, err := peerHost(o.listen, o.allow)
-			if err != nil {
-				return err
-			}
-			defer h.Close()
-			h.Handle(peer.Protocol, w.Serve)
-			if o.mdns {
-				found, err := h.Announce()
-				if err != nil {
-					out.Noticef("mDNS: %v; others need this machine's address", err)
-				} else {
-					defer found.Close()
-				}
-			}
-			info := d.Info()
-			out.Noticef("peer %s on %s", h.Self(), info.Describe())
-			for _, a := range h.Listening() {
-				out.Fprintf(stdout, "%s\n", a)
-			}
-			if err := stdout.Flush(); err != nil {
-				return err
-			}
-			<-cmd.Context().Done()
-			return nil
-		},
-	}
-	f := cmd.Flags()
-	f.StringVar(&o.device, "device", "auto", "auto, gpu, vulkan:N, part of a GPU's name, cpu, or ref")
-	f.IntVarP(&o.threads, "threads", "t", 0, "CPU threads (default: one a processor)")
-	f.StringSliceVar(&o.listen, "listen", []string{":4711"}, "HOST:PORT to listen on, TCP and UDP; may be given again")
-	f.StringSliceVar(&o.allow, "allow", nil, "an id that may come, beside those on the list; may be given again")
-	f.Int64Var(&o.memory, "memory", 0, "most MiB for all who come; 0 for what there is")
-	f.BoolVar(&o.mdns, "mdns", true, "be found on the local network")
-	return cmd
-}
-
 func newPeerID() *cobra.Command {
 	return &cobra.Command{
 		Use: "id", Short: "Print this machine's id", Args: noArguments, Example: "  eclat peer id",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			h, err := peerHost(nil, nil)
+			h, err := peerHost(joining{})
 			if err != nil {
 				return err
 			}
@@ -243,7 +161,7 @@ func newPeerList() *cobra.Command {
 
 // lookAround returns the ids that announce themselves.
 func lookAround(ctx context.Context, wait time.Duration) ([]string, error) {
-	h, err := peerHost(nil, nil)
+	h, err := peerHost(joining{})
 	if err != nil {
 		return nil, err
 	}
@@ -260,40 +178,42 @@ func lookAround(ctx context.Context, wait time.Duration) ([]string, error) {
 	return found.Peers(), nil
 }
 
-// peerFlags say which other machines compute.
-type peerFlags struct {
-	peers   []string
-	standby []string
-	layers  []int
-}
-
-func (f *peerFlags) add(cmd *cobra.Command) {
-	fs := cmd.Flags()
-	fs.StringSliceVar(&f.peers, "peers", nil, "other machines that compute layers after this one's, as ID@HOST:PORT, in this order")
-	fs.StringSliceVar(&f.standby, "standby", nil, "machines that take the place of one that is lost")
-	fs.IntSliceVar(&f.layers, "layers", nil, "how many layers this machine and each of the peers gets, as in 10,15,15")
-}
-
-// find asks the machines who they are. The network stays open until the program ends.
-func (f *peerFlags) find(ctx context.Context, o *engine.Options) error {
-	if len(f.peers) == 0 {
-		if len(f.standby) > 0 || len(f.layers) > 0 {
-			return usagef("--standby and --layers go with --peers")
-		}
-		return nil
+func newPeerStatus() *cobra.Command {
+	return &cobra.Command{
+		Use: "status [ID@HOST:PORT…]", Short: "Show what workers are at: their models, sessions and memory",
+		Long: `Show what workers are at: their models, sessions and memory. Without an address those
+on the list that the local network shows are asked.`,
+		Example: "  eclat peer status 12D3KooW…@192.168.1.20:4711",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f := peerFlags{peers: args}
+			if len(args) == 0 {
+				f.peers = []string{"auto"}
+			}
+			if err := f.join(cmd.Context()); err != nil {
+				return err
+			}
+			defer f.host.Close()
+			var failed error
+			for _, p := range f.peers {
+				s, err := peer.Ask(cmd.Context(), f.host, p)
+				if err != nil {
+					failed = errors.Join(failed, err)
+					continue
+				}
+				state := ""
+				if s.Leaving {
+					state = ", leaving"
+				}
+				left := ""
+				if s.Left > 0 {
+					left = out.Sprintf(", %d MiB are left", s.Left>>20)
+				}
+				out.Fprintf(stdout, "%s\n  %s, numbers %d%s\n  %d sessions with %d MiB%s\n", p, out.Screen(s.Device), s.Numbers, state, s.Sessions, s.Held>>20, left)
+				for _, m := range s.Models {
+					out.Fprintf(stdout, "  has %s\n", out.Screen(m))
+				}
+			}
+			return failed
+		},
 	}
-	h, err := peerHost(nil, nil)
-	if err != nil {
-		return err
-	}
-	for _, p := range f.peers {
-		d, err := peer.Find(ctx, peer.Device{Net: h, Peers: append([]string{p}, f.standby...)})
-		if err != nil {
-			h.Close()
-			return err
-		}
-		o.Peers = append(o.Peers, d)
-	}
-	o.Layers = f.layers
-	return nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"io"
 	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
@@ -17,30 +16,13 @@ import (
 type worker struct {
 	cmd     *exec.Cmd
 	address string
+	said    bytes.Buffer // on stderr
 }
 
 // newWorker starts a worker that lets one peer come.
 func newWorker(t *testing.T, home string) *worker {
 	t.Helper()
-	w := &worker{cmd: command("peer", "serve", "--device", "cpu", "-t", "1", "--listen", "127.0.0.1:0", "--mdns=false", "--allow", home)}
-	w.cmd.Env = append(w.cmd.Env, "ECLAT_PEER_DIR="+t.TempDir())
-	out, err := w.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { w.cmd.Process.Kill(); w.cmd.Wait() })
-	var text []byte
-	for buf := make([]byte, 1); !bytes.Contains(text, []byte("\n")); text = append(text, buf...) {
-		if _, err := out.Read(buf); err != nil {
-			t.Fatalf("a worker says %q, %v", text, err)
-		}
-	}
-	go io.Copy(io.Discard, out)
-	w.address = strings.TrimSpace(string(text))
-	return w
+	return serving(t, t.TempDir(), "--allow", home)
 }
 
 // TestPeers: a model over three processes gives the proof of one, and goes on to it when

@@ -153,7 +153,7 @@ func (f *serveFlags) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	models, err := f.models(args)
+	models, err := f.models(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -208,8 +208,12 @@ func cmpErr(errs ...error) error {
 }
 
 // models are those that the arguments and flags name, else the built-in one.
-func (f *serveFlags) models(args []string) (all []core.Found, err error) {
-	for _, path := range append(append([]string{}, args...), f.folders...) {
+func (f *serveFlags) models(ctx context.Context, args []string) (all []core.Found, err error) {
+	for _, name := range append(append([]string{}, args...), f.folders...) {
+		path, err := f.others.path(ctx, name)
+		if err != nil {
+			return nil, err
+		}
 		found, err := core.Find(path)
 		if err != nil {
 			return nil, err
@@ -239,6 +243,10 @@ func (f *serveFlags) openModel(ctx context.Context, name, path string, progress 
 	o := f.options()
 	o.Embeddings = f.pooling != "" || pools(file)
 	o.Parallel, o.Queue, o.Progress = f.parallel, f.queue, progress
+	if err := f.others.find(ctx, file, &o); err != nil {
+		file.Close()
+		return nil, err
+	}
 	e, err := engine.Open(ctx, file, o)
 	if err != nil {
 		return nil, err

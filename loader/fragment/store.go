@@ -31,6 +31,19 @@ type store struct {
 // openStore opens the folder dir for one writer, made if need be, and clears away
 // what a killed one left.
 func openStore(dir string) (*store, error) {
+	s, err := openFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.clear(); err != nil {
+		s.close()
+		return nil, s.error(err)
+	}
+	return s, nil
+}
+
+// openFolder opens the folder dir for one writer, made if need be.
+func openFolder(dir string) (*store, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
@@ -44,9 +57,6 @@ func openStore(dir string) (*store, error) {
 	}
 	if err == nil {
 		err = s.mkdir("blobs")
-	}
-	if err == nil {
-		err = s.clear()
 	}
 	if err != nil {
 		s.close()
@@ -72,7 +82,7 @@ func (s *store) error(err error) error {
 }
 
 // ours matches the names of partial blobs and manifests.
-var ours = regexp.MustCompile(`^(.*\.)?[0-9a-f]{64}(\.json)?\` + partial + `$`)
+var ours = regexp.MustCompile(`^(.*\.)?[0-9a-f]{64}(\.json|\.bits)?\` + partial + `$`)
 
 // clear removes partial files. The lock says that nobody is writing them.
 func (s *store) clear() error {
@@ -134,6 +144,29 @@ func (s *store) put(name string, fill func(w io.Writer) error) error {
 		return s.error(err)
 	}
 	return s.error(f.Commit())
+}
+
+// reopen opens a file of this folder that is being written, made if need be and no longer
+// than size; a link or a folder in its place is removed.
+func (s *store) reopen(name string, size int64) (*os.File, error) {
+	if st, err := s.root.Lstat(name); err == nil && !st.Mode().IsRegular() {
+		if err := s.root.Remove(name); err != nil {
+			return nil, s.error(err)
+		}
+	}
+	f, err := s.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, s.error(err)
+	}
+	s.touch(filepath.Dir(name))
+	if st, err := f.Stat(); err == nil && st.Size() > size {
+		err = f.Truncate(size)
+		if err != nil {
+			f.Close()
+			return nil, s.error(err)
+		}
+	}
+	return f, nil
 }
 
 // writeBytes is how much goes into one write, about what cp uses: the system then

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/control"
@@ -17,18 +18,25 @@ import (
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 
 	"eclat/peer"
 )
 
 // Host is a peer.Network.
-type Host struct{ h host.Host }
+type Host struct {
+	h      host.Host
+	gate   *gate
+	relays relays
+}
 
 // Options say how a Host is reached.
 type Options struct {
 	Key    crypto.PrivKey
 	Listen []string          // host:port, each for TCP and for QUIC; none where nobody may come
 	Allow  func(string) bool // whether a peer's id may come; nil for nobody
+	Relays []string          // where this host is met, or meets others; none unless it is behind a NAT
+	Relay  bool              // be a relay for those who may come, and no more
 }
 
 // New makes a Host.
@@ -41,16 +49,25 @@ func New(o Options) (*Host, error) {
 		}
 		listen = append(listen, both...)
 	}
-	options := []libp2p.Option{
+	met, err := parseRelays(o.Relays)
+	if err != nil {
+		return nil, err
+	}
+	if len(listen) == 0 && len(met) > 0 { // a hole is punched from both sides
+		if listen, err = addresses(":0"); err != nil {
+			return nil, err
+		}
+	}
+	g := &gate{allow: o.Allow, dialled: map[id.ID]bool{}, meets: len(met) > 0}
+	options := append(relayOptions(&o),
 		libp2p.Identity(o.Key),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(quic.NewTransport),
-		libp2p.ConnectionGater(gate{o.Allow}),
-		libp2p.DisableRelay(),
+		libp2p.ConnectionGater(g),
 		libp2p.DisableMetrics(),
 		libp2p.UserAgent("eclat"),
-	}
+	)
 	if len(listen) == 0 {
 		options = append(options, libp2p.NoListenAddrs)
 	} else {
@@ -60,7 +77,11 @@ func New(o Options) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("libp2p: %w", err)
 	}
-	return &Host{h}, nil
+	host := &Host{h: h, gate: g, relays: relays{all: met, has: map[id.ID]bool{}}}
+	if o.Allow != nil {
+		host.keepPlaces()
+	}
+	return host, nil
 }
 
 // addresses are those of a host and a port, over TCP and over QUIC.
@@ -133,9 +154,18 @@ func (h *Host) Dial(ctx context.Context, to, name string) (peer.Stream, error) {
 	if info.ID == h.h.ID() {
 		return nil, fmt.Errorf("%.80s is this machine", to)
 	}
+	overRelay := len(info.Addrs) > 0 && relayed(info.Addrs[0])
+	if overRelay {
+		h.gate.expect(info.ID)
+	}
 	if len(info.Addrs) > 0 {
 		if err := h.h.Connect(ctx, info); err != nil {
 			return nil, plain(ctx, to, err)
+		}
+	}
+	if overRelay {
+		if err := h.direct(ctx, info.ID); err != nil {
+			return nil, err
 		}
 	}
 	s, err := h.h.NewStream(ctx, info.ID, protocol.ID(name))
@@ -162,26 +192,63 @@ func plain(ctx context.Context, to string, err error) error {
 	return fmt.Errorf("it ended the connection: is the id of this machine (eclat peer id) on its list (eclat peer allow)?")
 }
 
+// Forget ends the connections to a peer and knows its addresses no more.
+func (h *Host) Forget(peer string) {
+	if p, err := id.Decode(peer); err == nil {
+		h.h.Network().ClosePeer(p)
+		h.h.Peerstore().ClearAddrs(p)
+	}
+}
+
 // Handle implements peer.Network.
 func (h *Host) Handle(name string, serve func(peer.Stream)) {
 	h.h.SetStreamHandler(protocol.ID(name), func(s network.Stream) { serve(stream{s}) })
 }
 
 // Close implements peer.Network.
-func (h *Host) Close() error { return h.h.Close() }
+func (h *Host) Close() error {
+	if h.relays.stop != nil {
+		h.relays.stop()
+		h.relays.wg.Wait()
+	}
+	return h.h.Close()
+}
 
 type stream struct{ network.Stream }
 
 func (s stream) Peer() string { return s.Conn().RemotePeer().String() }
 
-// gate lets in who is allowed, and out to anyone: the address names the key.
-type gate struct{ allow func(string) bool }
+// Address implements peer.Stream. Only IPv4 tells machines apart: of IPv6 each has several,
+// and its own loopback beside them.
+func (s stream) Address() string {
+	at, err := manet.ToIP(s.Conn().RemoteMultiaddr())
+	if err != nil || at.To4() == nil || at.IsLoopback() {
+		return ""
+	}
+	return at.String()
+}
 
-func (g gate) InterceptPeerDial(id.ID) bool                                    { return true }
-func (g gate) InterceptAddrDial(id.ID, multiaddr.Multiaddr) bool               { return true }
-func (g gate) InterceptAccept(network.ConnMultiaddrs) bool                     { return g.allow != nil }
-func (g gate) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
+// gate lets in who is allowed, and out to anyone: the address names the key. Who was
+// dialled over a relay may come too: that is how a hole in a NAT is punched.
+type gate struct {
+	allow func(string) bool
+	meets bool // others at relays
 
-func (g gate) InterceptSecured(way network.Direction, p id.ID, _ network.ConnMultiaddrs) bool {
-	return way == network.DirOutbound || g.allow != nil && g.allow(p.String())
+	mu      sync.Mutex
+	dialled map[id.ID]bool
+}
+
+func (g *gate) expect(p id.ID) { g.mu.Lock(); g.dialled[p] = true; g.mu.Unlock() }
+
+func (g *gate) expected(p id.ID) bool { g.mu.Lock(); defer g.mu.Unlock(); return g.dialled[p] }
+
+func (g *gate) InterceptPeerDial(id.ID) bool                      { return true }
+func (g *gate) InterceptAddrDial(id.ID, multiaddr.Multiaddr) bool { return true }
+func (g *gate) InterceptAccept(network.ConnMultiaddrs) bool       { return g.allow != nil || g.meets }
+func (g *gate) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) {
+	return true, 0
+}
+
+func (g *gate) InterceptSecured(way network.Direction, p id.ID, _ network.ConnMultiaddrs) bool {
+	return way == network.DirOutbound || g.allow != nil && g.allow(p.String()) || g.expected(p)
 }

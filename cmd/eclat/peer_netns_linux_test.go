@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// networks are machines of their own, as far as the network goes: namespaces on a bridge.
+type networks struct {
+	t      *testing.T
+	prefix string
+}
+
+// sh runs a command of iproute2.
+func (n *networks) sh(args ...string) error {
+	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// newNetworks makes so many, of addresses 10.97.0.1 and on, or skips where it may not.
+func newNetworks(t *testing.T, count int) *networks {
+	t.Helper()
+	n := &networks{t, fmt.Sprintf("ecl%d", os.Getpid()%10000)}
+	hub := n.prefix + "h"
+	t.Cleanup(func() {
+		for i := range count {
+			exec.Command("ip", "netns", "del", n.name(i)).Run()
+		}
+		exec.Command("ip", "netns", "del", hub).Run()
+	})
+	steps := [][]string{{"ip", "netns", "add", hub}, {"ip", "-n", hub, "link", "add", "br0", "type", "bridge"}, {"ip", "-n", hub, "link", "set", "br0", "up"}}
+	for i := range count {
+		ns, port := n.name(i), fmt.Sprint("p", i)
+		steps = append(steps, []string{"ip", "netns", "add", ns},
+			[]string{"ip", "-n", hub, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", ns},
+			[]string{"ip", "-n", hub, "link", "set", port, "master", "br0", "up"},
+			[]string{"ip", "-n", ns, "addr", "add", fmt.Sprintf("10.97.0.%d/24", i+1), "dev", "eth0"},
+			[]string{"ip", "-n", ns, "link", "set", "lo", "up"}, []string{"ip", "-n", ns, "link", "set", "eth0", "up"})
+	}
+	for _, s := range steps {
+		if err := n.sh(s...); err != nil {
+			t.Skipf("needs root, and iproute2 with network namespaces and bridges: %v", err)
+		}
+	}
+	return n
+}
+
+func (n *networks) name(i int) string { return n.prefix + fmt.Sprint("n", i) }
+
+// cut parts a machine from the others, or joins it again.
+func (n *networks) cut(i int, state string) {
+	if err := n.sh("ip", "-n", n.prefix+"h", "link", "set", fmt.Sprint("p", i), state); err != nil {
+		n.t.Error(err)
+	}
+}
+
+// within lets a command run on a machine.
+func (n *networks) within(i int, cmd *exec.Cmd) {
+	cmd.Args = append([]string{"nsenter", "--net=/run/netns/" + n.name(i), cmd.Path}, cmd.Args[1:]...)
+	cmd.Path, _ = exec.LookPath("nsenter")
+}
+
+// TestPeerNetworks: a worker that is parted from the network in the middle of an answer is
+// replaced, comes back when the network is whole again and replaces the other; over slow
+// lines the text is the same.
+func TestPeerNetworks(t *testing.T) {
+	n := newNetworks(t, 3)
+	dir, home := keyed(t)
+	t.Setenv("ECLAT_PEER_DIR", dir)
+	var at []string
+	for i := 1; i < 3; i++ {
+		key, id := keyed(t)
+		cmd := command("peer", "serve", "--device", "cpu", "-t", "1", "--listen", fmt.Sprintf("10.97.0.%d:4711", i+1), "--mdns=false", "--allow", home)
+		cmd.Env = append(cmd.Env, "ECLAT_PEER_DIR="+key)
+		n.within(i, cmd)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		if _, err := out.Read(make([]byte, 1)); err != nil { // it listens
+			t.Fatal(err)
+		}
+		go io.Copy(io.Discard, out)
+		at = append(at, fmt.Sprintf("%s@10.97.0.%d:4711", id, i+1))
+	}
+	args := []string{"run", "--device", "cpu", "-t", "1", "-n", "900", "-c", "1024", "--seed", "3", "--ignore-eos", "--proof", "--draft", "off"}
+	text, stderr, _ := eclat(t, "", args...)
+	sum := regexp.MustCompile(`sha256 [0-9a-f]{64}, rows`)
+	want := sum.FindString(stderr)
+	run := func(each func(read int)) {
+		t.Helper()
+		cmd := command(append(args, "--peers", at[0], "--standby", at[1], "--layers", "2,4")...)
+		n.within(0, cmd)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var got []byte
+		for buf := make([]byte, 16); ; {
+			k, err := out.Read(buf)
+			got = append(got, buf[:k]...)
+			each(len(got))
+			if err != nil {
+				break
+			}
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Fatalf("%v: %s", err, errs.String())
+		}
+		if p := sum.FindString(errs.String()); p != want || string(got) != text {
+			t.Errorf("%q, alone %q; %s", p, want, errs.String())
+		}
+	}
+	parted, back := false, false
+	run(func(read int) {
+		switch {
+		case read > 100 && !parted:
+			parted = true
+			n.cut(1, "down")
+		case read > 800 && !back:
+			back = true
+			n.cut(1, "up")
+			n.cut(2, "down")
+		}
+	})
+	n.cut(2, "up")
+	for i := range 3 {
+		if err := n.sh("tc", "-n", n.name(i), "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", "20mbit", "burst", "32kbit", "latency", "400ms"); err != nil {
+			t.Skipf("slow lines: %v", err)
+		}
+	}
+	run(func(int) {})
+}
+
+// TestPeerAuto: machines on the list that the local network shows are found, others of the
+// network are not asked; with nobody there it is said what to do.
+func TestPeerAuto(t *testing.T) {
+	n := newNetworks(t, 3)
+	dir, home := keyed(t)
+	t.Setenv("ECLAT_PEER_DIR", dir)
+	var ids []string
+	for i := 1; i < 3; i++ {
+		if err := n.sh("ip", "-n", n.name(i), "route", "add", "224.0.0.0/4", "dev", "eth0"); err != nil {
+			t.Fatal(err)
+		}
+		key, id := keyed(t)
+		cmd := command("peer", "serve", "--device", "cpu", "-t", "1", "--listen", fmt.Sprintf("10.97.0.%d:4711", i+1), "--allow", home)
+		cmd.Env = append(cmd.Env, "ECLAT_PEER_DIR="+key)
+		n.within(i, cmd)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		if _, err := out.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		go io.Copy(io.Discard, out)
+		ids = append(ids, id)
+	}
+	if err := n.sh("ip", "-n", n.name(0), "route", "add", "224.0.0.0/4", "dev", "eth0"); err != nil {
+		t.Fatal(err)
+	}
+	here := func(args ...string) (string, error) {
+		cmd := command(args...)
+		n.within(0, cmd)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	run := []string{"run", "--device", "cpu", "-t", "1", "-n", "5", "--peers", "auto", "--layers", "2,4"}
+	if out, err := here(run...); err == nil || !strings.Contains(out, "eclat peer allow") {
+		t.Errorf("nobody is on the list: %v, %s", err, out)
+	}
+	ok(t, "", "peer", "allow", ids[1], "the second")
+	if out, err := here(run...); err != nil || !strings.Contains(out, "layers 2–5") {
+		t.Errorf("%v, %s", err, out)
+	}
+	if out, err := here("peer", "status"); err != nil || !strings.Contains(out, ids[1]) || strings.Contains(out, ids[0]) {
+		t.Errorf("%v, %s", err, out)
+	}
+}
