@@ -206,7 +206,7 @@ func familyRows(t *testing.T, gpu string) string {
 	var b strings.Builder
 	for _, name := range arch.Names() {
 		f := of(name)
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", name, count(f.files), number(f.peer), number(f.exact), tick(f.files > 0), tick(f.ref), tick(f.gpu))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", name, howMany(f.files), number(f.peer), number(f.exact), tick(f.files > 0), tick(f.ref), tick(f.gpu))
 	}
 	return b.String()
 }
@@ -330,7 +330,7 @@ func tick(yes bool) string {
 	return "–"
 }
 
-func count(n int) string {
+func howMany(n int) string {
 	if n == 0 {
 		return "–"
 	}
