@@ -3,9 +3,9 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
+	"eclat/engine/journal"
 	"eclat/model"
 )
 
@@ -16,41 +16,35 @@ type chain struct {
 	room     model.Room
 	links    []link
 	open     model.OpenOptions
-	kinds    []model.Pool // of memory; every stage has all of them, in this order
-	out      model.Outputs
+	kinds    []model.Pool  // of memory; every stage has all of them, in this order
 	compiled time.Duration // spent on compiling programs so far
+
+	chunk    int                  // most tokens of a batch
+	size     func(int) model.Size // of the program for so many
+	keep     int64                // bytes of rows kept for a stage on another machine
+	replaced func(Replay)         // told when the place of a lost device was taken
 }
 
-// link is a stage on its device.
-type link struct {
-	stage    model.Stage
-	device   model.Device
-	fit      *model.Fitting // what the device was found to hold
-	plan     *model.Plan
-	backend  model.Backend // nil until load
-	programs map[model.Size]model.Program
-}
-
-// load opens every stage's device and hands it its weights. What it opened is the
-// chain's to close also when it fails.
+// load opens every stage's device that is not open and hands it its weights. What it
+// opened is the chain's to close also when it fails.
 func (c *chain) load(ctx context.Context, careful int) error {
-	o := c.open
-	o.Careful = careful
+	c.open.Careful = careful
 	for i := range c.links {
 		l := &c.links[i]
 		var err error
-		l.programs = map[model.Size]model.Program{}
 		if l.plan, err = c.plan(l.stage); err != nil {
 			return err
 		}
 		if c.kinds == nil {
 			c.kinds = l.plan.Pools
 		}
-		if l.backend, err = l.device.Open(ctx, o); err != nil {
-			l.backend = nil
-			return err
+		if l.remote { // memory begins anew
+			l.log = journal.New(l.plan, c.keep)
 		}
-		if err := l.backend.Load(ctx, c.model.File, l.plan); err != nil {
+		if l.backend != nil {
+			continue
+		}
+		if err := c.openLink(ctx, l); err != nil {
 			return err
 		}
 	}
@@ -63,43 +57,29 @@ func (c *chain) plan(st model.Stage) (*model.Plan, error) {
 	return c.model.Plan(st, c.room)
 }
 
-// program returns the link's program for a size, compiled at first use.
-func (c *chain) program(l *link, s model.Size) (model.Program, error) {
-	if p := l.programs[s]; p != nil {
-		return p, nil
-	}
-	start := time.Now()
-	p, err := l.backend.Compile(l.plan, model.CompileOptions{Size: s})
-	c.compiled += time.Since(start)
-	if err != nil {
-		return nil, fmt.Errorf("engine: compile layers %d–%d for %d tokens: %w", l.stage.First, l.stage.End-1, s.Tokens, err)
-	}
-	l.programs[s] = p
-	return p, nil
-}
-
 // run sends a batch through all stages. The outputs stand until the next run.
 func (c *chain) run(ctx context.Context, s model.Size, b *model.Batch) (*model.Outputs, error) {
-	rows := b.Rows
-	defer func() { b.Rows = rows }()
+	given := b.Rows
+	defer func() { b.Rows = given }()
 	for i := range c.links {
-		p, err := c.program(&c.links[i], s)
+		rows, err := c.runLink(ctx, &c.links[i], s, b)
 		if err != nil {
 			return nil, err
 		}
-		if err := p.Run(ctx, b, &c.out); err != nil {
-			return nil, err
-		}
-		b.Rows = c.out.Rows
+		b.Rows = rows
 	}
-	return &c.out, nil
+	return &c.links[len(c.links)-1].out, nil
 }
 
 // copyUnit copies a unit of memory on every stage.
 func (c *chain) copyUnit(ctx context.Context, pool int, from, to int32) error {
 	for i := range c.links {
-		if err := c.links[i].backend.Pages().Copy(ctx, pool, from, to); err != nil {
+		l := &c.links[i]
+		if err := c.on(ctx, l, func() error { return l.backend.Pages().Copy(ctx, pool, from, to) }); err != nil {
 			return err
+		}
+		if l.log != nil {
+			l.log.Copied(pool, from, to)
 		}
 	}
 	return nil
@@ -118,14 +98,18 @@ func (c *chain) onDevice() bool {
 // close frees programs and backends, last first. The links stay, to be loaded again.
 func (c *chain) close() (err error) {
 	for i := len(c.links) - 1; i >= 0; i-- {
-		l := &c.links[i]
-		for _, p := range l.programs {
-			err = errors.Join(err, p.Close())
-		}
-		if l.backend != nil {
-			err = errors.Join(err, l.backend.Close())
-		}
-		l.programs, l.backend = nil, nil
+		err = errors.Join(err, c.links[i].close())
 	}
 	return err
+}
+
+// closeLost closes what has to be opened again after a loss: all, where it is not known
+// which device it was; else those that have no backend any more have been closed.
+func (c *chain) closeLost() {
+	for i := range c.links {
+		if c.links[i].backend == nil {
+			return
+		}
+	}
+	c.close()
 }

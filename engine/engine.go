@@ -26,6 +26,7 @@ const AutoContext = -1
 const (
 	DefaultParallel = 8
 	DefaultQueue    = 256
+	DefaultPeerLog  = 512 << 20
 )
 
 // Options says how to open a model. The zero value is a sensible choice.
@@ -39,6 +40,7 @@ type Options struct {
 	Threads    int             // of the processor; 0 for one a core
 	Peers      []model.Device  // other machines, each of which computes layers after this one's own, in this order; the first layers stay here, and what follows the last ones too
 	Layers     []int           // how many layers this machine and each of Peers gets; nil to deal them out by how fast they read
+	PeerLog    int64           // bytes of rows kept for each of Peers, so that where it is lost another gets them; 0 for DefaultPeerLog
 	Keys       model.CacheType // how keys are kept, and values; both are float16 unless said otherwise
 	Values     model.CacheType
 	DraftModel *Engine // a smaller model of the same vocabulary, which guesses where the text does not; not closed with the engine. It may be nil
@@ -142,6 +144,7 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 		return err
 	}
 	c.room = e.room(model.Pages(e.Context))
+	c.chunk, c.size, c.replaced, c.keep = e.Chunk, e.sizeFor, e.owner.tookPlace, cmp.Or(e.options.PeerLog, DefaultPeerLog)
 	if err := c.load(ctx, 0); err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (e *Engine) placeOnPeers(own model.Device, r model.FitRequest) ([]link, err
 			fitLines(&notice, fit, e.Model, info, o.kept())
 			shape = append(shape, fmt.Sprintf("%d layers on %s", st.Layers(), info.Describe()))
 		}
-		links = append(links, link{stage: st, device: d, fit: fit})
+		links = append(links, link{stage: st, device: d, fit: fit, remote: d != own})
 		return nil
 	}
 	first := 0

@@ -84,6 +84,7 @@ type Stats struct {
 	QueueTime       time.Duration // from Submit to admission
 	Compile         time.Duration // spent meanwhile on compiling programs
 	Losses          int           // times that a device was lost meanwhile
+	Replays         []Replay      // of them, those of which one stage alone knew
 	Proof           Proof         // of the logits; see Request
 	Stop            StopReason
 }

@@ -27,7 +27,8 @@ type owner struct {
 	sampler sample.Sampler // for what is chosen on the host
 
 	broken  error // why the chain is not loaded; nil where it is
-	epoch   int   // counts losses; programs of an earlier one are gone
+	epoch   int   // counts losses; programs of an earlier one are gone, and memory
+	swaps   int   // counts losses of which one stage alone knew; its programs are gone
 	careful int   // losses that the devices should take care for
 	calm    int   // steps since the last loss
 	fault   error // a loss that filling the batch met
@@ -209,6 +210,7 @@ func (o *owner) step() bool {
 		return false
 	}
 	o.changed = false
+	o.chain.trim(o.pages.held)
 	some := o.gather()
 	if err := o.fault; err != nil {
 		o.fault = nil

@@ -1,9 +1,11 @@
 package peer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -183,8 +185,7 @@ func (d *Device) Open(ctx context.Context, o model.OpenOptions) (model.Backend, 
 		return nil, errors.New("peer: Open before Fit, which says of which model")
 	}
 	var all error
-	for i := range d.Peers {
-		at := (d.at + i) % len(d.Peers)
+	for _, at := range d.inOrder() {
 		if n := d.losses[d.Peers[at]]; n >= mostLosses {
 			all = errors.Join(all, fmt.Errorf("%w: peer %s: lost %d times", model.ErrLost, short(d.Peers[at]), n))
 			continue
@@ -194,13 +195,23 @@ func (d *Device) Open(ctx context.Context, o model.OpenOptions) (model.Backend, 
 			all = errors.Join(all, err)
 			continue
 		}
-		if i > 0 && o.Warn != nil {
+		if at != d.at && o.Warn != nil {
 			o.Warn(fmt.Sprintf("peer %s takes the place of %s", short(d.Peers[at]), short(d.Peers[d.at])))
 		}
 		d.at, d.info = at, l.device
 		return &backend{d: d, line: l, o: o}, nil
 	}
 	return nil, all
+}
+
+// inOrder are the places of Peers from the present one on, those first that were lost less
+// often: one that has just been lost, as by a cut cable, would only cost its silence again.
+func (d *Device) inOrder() (all []int) {
+	for i := range d.Peers {
+		all = append(all, (d.at+i)%len(d.Peers))
+	}
+	slices.SortStableFunc(all, func(a, b int) int { return cmp.Compare(d.losses[d.Peers[a]], d.losses[d.Peers[b]]) })
+	return all
 }
 
 // Fit implements model.Device: the worker says what it has room for.

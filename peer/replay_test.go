@@ -1,0 +1,146 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"eclat/cpu"
+	"eclat/engine"
+	"eclat/model"
+	"eclat/model/backendtest"
+)
+
+// counting is a device that counts the tokens it computes.
+type counting struct {
+	model.Device
+	tokens atomic.Int64
+}
+
+func (d *counting) Open(ctx context.Context, o model.OpenOptions) (model.Backend, error) {
+	b, err := d.Device.Open(ctx, o)
+	return &countingBackend{b, d}, err
+}
+
+type countingBackend struct {
+	model.Backend
+	d *counting
+}
+
+func (b *countingBackend) Compile(p *model.Plan, o model.CompileOptions) (model.Program, error) {
+	q, err := b.Backend.Compile(p, o)
+	return &countingProgram{q, b.d}, err
+}
+
+type countingProgram struct {
+	model.Program
+	d *counting
+}
+
+func (p *countingProgram) Run(ctx context.Context, b *model.Batch, out *model.Outputs) error {
+	p.d.tokens.Add(int64(len(b.Pos)))
+	return p.Program.Run(ctx, b, out)
+}
+
+// workCounted is work, and what the worker computes.
+func workCounted(t testing.TB, l *lan, id string, m *model.Model) (*machine, *counting) {
+	d := &counting{Device: cpu.Devices(1)[0]}
+	w := &Worker{Models: []*model.Model{m}, Device: d}
+	at := l.join(id)
+	at.Handle(Protocol, w.Serve)
+	return at, d
+}
+
+// ring is a run over two workers with two that stand by, one of which is killed at its
+// n-th frame after the model is open, and another at its m-th: what it answered, how many
+// frames the first one had, and what the one that lives computed.
+type ring struct {
+	proof  engine.Proof
+	stats  engine.Stats
+	frames int
+	b      int64 // tokens that the survivor computed
+	said   []string
+}
+
+func ringRun(t *testing.T, path string, tokens, kill, killNext int) (r ring) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lan{}
+		m := backendtest.Open(t, path)
+		a, _ := workCounted(t, l, "a", m)
+		_, survivor := workCounted(t, l, "b", m)
+		c, _ := workCounted(t, l, "c", m)
+		workCounted(t, l, "d", m)
+		e := openEngine(t, path, engine.Options{Layers: []int{1, 2, m.Config.NLayer - 3}, Notice: func(s string) { r.said = append(r.said, s) },
+			Peers: []model.Device{find(t, l, "a", "c", "d"), find(t, l, "b", "d")}})
+		n, next := 0, 0
+		a.meddle = func(b []byte) []byte {
+			if n++; n == kill {
+				a.kill()
+				return nil
+			}
+			return b
+		}
+		c.meddle = func(b []byte) []byte {
+			if next++; next == killNext {
+				c.kill()
+				return nil
+			}
+			return b
+		}
+		before := survivor.tokens.Load()
+		st, err := e.Generate(context.Background(), asked(e, tokens), nil, nil)
+		if err != nil {
+			t.Fatalf("killed at frame %d: %v", kill, err)
+		}
+		r.proof, r.stats, r.frames, r.b = st.Proof, st, n, survivor.tokens.Load()-before
+		e.Close()
+		for _, m := range l.machines {
+			m.kill()
+		}
+		synctest.Wait()
+	})
+	return r
+}
+
+// TestKilledAnywhere: a worker is killed at each of its frames, and then the one that took
+// its place at each of those while it is sent what there was: the answer has the bits of an
+// undisturbed one, and the worker that lives computes nothing twice.
+func TestKilledAnywhere(t *testing.T) {
+	for _, path := range []string{builtIn, experts} {
+		tokens := 6
+		calm := ringRun(t, path, tokens, 0, 0)
+		if calm.frames < tokens || len(calm.stats.Replays) != 0 {
+			t.Fatalf("%d frames, %d replays of an undisturbed run", calm.frames, len(calm.stats.Replays))
+		}
+		check := func(what string, r ring, losses int) {
+			t.Helper()
+			if r.proof != calm.proof || r.b != calm.b || len(r.stats.Replays) != losses || r.stats.Losses != losses {
+				t.Errorf("%s, %s: %s, undisturbed %s; the survivor computed %d tokens, undisturbed %d; %d losses, %v; %q", path, what, r.proof, calm.proof, r.b, calm.b, r.stats.Losses, r.stats.Replays, r.said)
+			}
+		}
+		replay := 0
+		for kill := 1; kill <= calm.frames; kill++ {
+			r := ringRun(t, path, tokens, kill, 0)
+			check(fmt.Sprintf("killed at frame %d", kill), r, 1)
+			replay = max(replay, r.stats.Replays[0].Proof.Rows)
+		}
+		if replay < 40 {
+			t.Errorf("%s: at most %d rows were sent again", path, replay)
+		}
+		for next := 1; next <= 8; next++ {
+			r := ringRun(t, path, tokens, calm.frames-2, next)
+			losses := 1
+			if !slices.ContainsFunc(r.said, func(s string) bool { return strings.Contains(s, "peer d takes") }) {
+				t.Errorf("%s: killed again at frame %d: %q", path, next, r.said)
+			}
+			if next > 6 { // it had taken the place
+				losses = r.stats.Losses
+			}
+			check(fmt.Sprintf("killed again at frame %d", next), r, losses)
+		}
+	}
+}
