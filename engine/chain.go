@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"eclat/engine/journal"
@@ -19,10 +20,14 @@ type chain struct {
 	kinds    []model.Pool  // of memory; every stage has all of them, in this order
 	compiled time.Duration // spent on compiling programs so far
 
-	chunk    int                  // most tokens of a batch
-	size     func(int) model.Size // of the program for so many
-	keep     int64                // bytes of rows kept for a stage on another machine
-	replaced func(Replay)         // told when the place of a lost device was taken
+	chunk   int                  // most tokens of a batch
+	size    func(int) model.Size // of the program for so many
+	keep    int64                // bytes of rows kept for a stage on another machine
+	checked int                  // rows that were computed once more
+	later   *[]unitCopy          // copies that come before the next batch on its way; nil to copy at once
+
+	mu      sync.Mutex // of what follows, of compiled and of open.Except
+	replays []Replay   // places of lost devices that were taken since the owner asked
 }
 
 // load opens every stage's device that is not open and hands it its weights. What it
@@ -73,16 +78,26 @@ func (c *chain) run(ctx context.Context, s model.Size, b *model.Batch) (*model.O
 
 // copyUnit copies a unit of memory on every stage.
 func (c *chain) copyUnit(ctx context.Context, pool int, from, to int32) error {
+	u := unitCopy{pool, from, to}
+	if c.later != nil {
+		*c.later = append(*c.later, u)
+		return nil
+	}
 	for i := range c.links {
-		l := &c.links[i]
-		if err := c.on(ctx, l, func() error { return l.backend.Pages().Copy(ctx, pool, from, to) }); err != nil {
+		if err := c.copyOn(ctx, &c.links[i], u); err != nil {
 			return err
-		}
-		if l.log != nil {
-			l.log.Copied(pool, from, to)
 		}
 	}
 	return nil
+}
+
+// copyOn copies a unit on one stage.
+func (c *chain) copyOn(ctx context.Context, l *link, u unitCopy) error {
+	err := c.on(ctx, l, func() error { return l.backend.Pages().Copy(ctx, u.pool, u.from, u.to) })
+	if err == nil && l.log != nil {
+		l.log.Copied(u.pool, u.from, u.to)
+	}
+	return err
 }
 
 // onDevice reports whether a layer lies elsewhere than on the processor.
@@ -97,6 +112,7 @@ func (c *chain) onDevice() bool {
 
 // close frees programs and backends, last first. The links stay, to be loaded again.
 func (c *chain) close() (err error) {
+	err = c.closeSeconds()
 	for i := len(c.links) - 1; i >= 0; i-- {
 		err = errors.Join(err, c.links[i].close())
 	}

@@ -40,6 +40,7 @@ type Options struct {
 	Threads    int             // of the processor; 0 for one a core
 	Peers      []model.Device  // other machines, each of which computes layers after this one's own, in this order; the first layers stay here, and what follows the last ones too
 	Layers     []int           // how many layers this machine and each of Peers gets; nil to deal them out by how fast they read
+	Checks     []model.Device  // devices that compute once more what each of Peers does; nil for nobody, as for those beyond its end. One of them may be Home
 	PeerLog    int64           // bytes of rows kept for each of Peers, so that where it is lost another gets them; 0 for DefaultPeerLog
 	Keys       model.CacheType // how keys are kept, and values; both are float16 unless said otherwise
 	Values     model.CacheType
@@ -140,17 +141,36 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 	c := &e.owner.chain
 	c.model = e.Model
 	c.open = e.options.openOptions()
+	c.open.Warn, c.open.Progress = e.inTurn(c.open.Warn, c.open.Progress)
 	if c.links, err = e.place(); err != nil {
 		return err
 	}
 	c.room = e.room(model.Pages(e.Context))
-	c.chunk, c.size, c.replaced, c.keep = e.Chunk, e.sizeFor, e.owner.tookPlace, cmp.Or(e.options.PeerLog, DefaultPeerLog)
+	c.chunk, c.size, c.keep = e.Chunk, e.sizeFor, cmp.Or(e.options.PeerLog, DefaultPeerLog)
 	if err := c.load(ctx, 0); err != nil {
 		return err
 	}
+	e.owner.checking = c.checks()
 	e.owner.pages = newPages(c.kinds)
 	e.owner.index = newIndex(e.owner.pages)
 	return nil
+}
+
+// inTurn lets one at a time tell something: links do from goroutines of their own.
+func (e *Engine) inTurn(warn func(string), progress func(string, int64, int64)) (func(string), func(string, int64, int64)) {
+	var mu sync.Mutex
+	if told := progress; told != nil {
+		progress = func(what string, done, total int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			told(what, done, total)
+		}
+	}
+	return func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		warn(text)
+	}, progress
 }
 
 // recommend takes up the model's own settings of sampling. A file is none the worse for

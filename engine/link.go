@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"eclat/engine/journal"
@@ -25,6 +26,7 @@ type link struct {
 
 	remote bool         // the device is one of Options.Peers
 	log    *journal.Log // nil where it is not
+	check  *second      // computes the same once more; nil for nobody
 }
 
 // Replay tells that the place of a lost device was taken, with the proof that it made no
@@ -38,7 +40,7 @@ type Replay struct {
 
 // String is the replay on one line.
 func (r Replay) String() string {
-	return fmt.Sprintf("layers %d–%d are on %s: of %d rows answered again each has the bits that were logged, sha256 %x", r.First, r.End-1, r.Device, r.Proof.Rows, r.Proof.Sum)
+	return fmt.Sprintf("layers %d–%d are on %s: of %d rows answered again each has the bits that were logged, sum %x", r.First, r.End-1, r.Device, r.Proof.Rows, r.Proof.Sum)
 }
 
 // mostTries is how often another device is opened for a stage before that is an error. A
@@ -46,11 +48,15 @@ func (r Replay) String() string {
 const mostTries = 16
 
 // openLink opens a link's device and hands it its weights. What it opened is the chain's to
-// close also when it fails.
-func (c *chain) openLink(ctx context.Context, l *link) (err error) {
+// close also when it fails. Devices of some ids are not opened.
+func (c *chain) openLink(ctx context.Context, l *link, except ...string) (err error) {
 	l.programs = map[model.Size]model.Program{}
 	for try := 0; ; try++ {
-		if l.backend, err = l.device.Open(ctx, c.open); err != nil {
+		c.mu.Lock()
+		o := c.open
+		c.mu.Unlock()
+		o.Except = append(slices.Clone(o.Except), except...)
+		if l.backend, err = l.device.Open(ctx, o); err != nil {
 			l.backend = nil
 			return err
 		}
@@ -67,6 +73,9 @@ func (c *chain) openLink(ctx context.Context, l *link) (err error) {
 	for pool := range l.plan.Pools {
 		l.units = append(l.units, l.backend.Pages().UnitBytes(pool))
 	}
+	if s := l.check; s != nil && !s.own && s.backend != nil && s.device.Info().ID == l.device.Info().ID {
+		s.close() // nobody checks itself
+	}
 	return nil
 }
 
@@ -77,7 +86,9 @@ func (c *chain) program(l *link, s model.Size) (model.Program, error) {
 	}
 	start := time.Now()
 	p, err := l.backend.Compile(l.plan, model.CompileOptions{Size: s})
+	c.mu.Lock()
 	c.compiled += time.Since(start)
+	c.mu.Unlock()
 	if err != nil {
 		return nil, fmt.Errorf("engine: compile layers %d–%d for %d tokens: %w", l.stage.First, l.stage.End-1, s.Tokens, err)
 	}
@@ -135,14 +146,23 @@ func (c *chain) replace(ctx context.Context, l *link, cause error) error {
 		info := l.device.Info()
 		switch {
 		case err == nil:
-			c.replaced(Replay{l.stage.First, l.stage.End, info.ID, proof})
+			c.mu.Lock()
+			c.replays = append(c.replays, Replay{l.stage.First, l.stage.End, info.ID, proof})
+			c.mu.Unlock()
 			return nil
 		case ctx.Err() != nil:
 			l.close()
 			return ctx.Err()
 		case errors.Is(err, journal.ErrDiffer):
 			l.close()
-			return fmt.Errorf("%w: %s answers otherwise than the one before did: %v", ErrLost, info.ID, err)
+			if right, fault := c.logIsRight(ctx, l); fault != nil || !right {
+				return fmt.Errorf("%w: %s answers otherwise than the one before it did: %v", ErrLost, info.ID, err)
+			}
+			c.wrong(info.ID)
+			err = fmt.Errorf("%s computes wrongly: %w; it is not used again", info.ID, err)
+			if try == mostTries {
+				return fmt.Errorf("%w: %w", cause, err)
+			}
 		case l.backend == nil || try == mostTries || !errors.Is(err, ErrLost):
 			l.close()
 			return fmt.Errorf("%w: %w", cause, err)
@@ -158,7 +178,7 @@ func (c *chain) trim(held func(pool int, unit int32) bool) {
 		if l.log == nil || l.log.Over() {
 			continue
 		}
-		if l.log.Trim(held, false); l.log.Over() {
+		if l.log.Trim(held, l.check != nil); l.log.Over() {
 			c.open.Warn(fmt.Sprintf("what layers %d–%d were sent takes more than %d MiB and is not kept: were their device lost, all tokens would run again", l.stage.First, l.stage.End-1, c.keep>>20))
 		}
 	}

@@ -53,6 +53,9 @@ func (o *owner) lost(err error) {
 		q.stats.Losses++
 		often = often || q.stats.Losses >= maxLosses
 		q.units, q.stored, q.shared, q.pages, q.tail = nil, 0, nil, 0, nil
+		if o.checking { // what was not told may be wrong
+			q.back(q.sure)
+		}
 		o.follow(q, o.active[:i])
 	}
 	next := "opening the device again"
@@ -92,13 +95,19 @@ func (o *owner) lost(err error) {
 	}
 }
 
-// tookPlace counts a loss that nothing but one stage noticed.
-func (o *owner) tookPlace(r Replay) {
-	o.swaps++
-	o.e.losses.Add(1)
-	for _, q := range o.active {
-		q.stats.Losses++
-		q.stats.Replays = append(q.stats.Replays, r)
+// hear counts the losses that nothing but one stage noticed.
+func (o *owner) hear() {
+	o.chain.mu.Lock()
+	news := o.chain.replays
+	o.chain.replays = nil
+	o.chain.mu.Unlock()
+	for _, r := range news {
+		o.swaps++
+		o.e.losses.Add(1)
+		for _, q := range o.active {
+			q.stats.Losses++
+			q.stats.Replays = append(q.stats.Replays, r)
+		}
+		o.e.options.notice(r.String())
 	}
-	o.e.options.notice(r.String())
 }

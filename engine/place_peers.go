@@ -22,7 +22,7 @@ func (e *Engine) placeOnPeers(own model.Device, r model.FitRequest) ([]link, err
 	var notice strings.Builder
 	var shape []string
 	pages := 0
-	place := func(d model.Device, st model.Stage) error {
+	place := func(d model.Device, st model.Stage, check *second) error {
 		info := d.Info()
 		r := r
 		r.Stage = &st
@@ -33,12 +33,17 @@ func (e *Engine) placeOnPeers(own model.Device, r model.FitRequest) ([]link, err
 		if pages == 0 || fit.Pages < pages {
 			pages = fit.Pages
 		}
+		if check != nil && !check.own {
+			if _, err := e.fit(check.device, r); err != nil {
+				return fmt.Errorf("a second copy of layers %d–%d: %w", st.First, st.End-1, err)
+			}
+		}
 		fit.Stage = st
 		if st.Layers() > 0 {
 			fitLines(&notice, fit, e.Model, info, o.kept())
 			shape = append(shape, fmt.Sprintf("%d layers on %s", st.Layers(), info.Describe()))
 		}
-		links = append(links, link{stage: st, device: d, fit: fit, remote: d != own})
+		links = append(links, link{stage: st, device: d, fit: fit, remote: d != own, check: check})
 		return nil
 	}
 	first := 0
@@ -47,11 +52,15 @@ func (e *Engine) placeOnPeers(own model.Device, r model.FitRequest) ([]link, err
 		if first = st.End; layers[i] == 0 && i > 0 {
 			continue
 		}
-		if err := place(d, st); err != nil {
+		var check *second
+		if i > 0 {
+			check = o.second(i-1, own)
+		}
+		if err := place(d, st, check); err != nil {
 			return nil, err
 		}
 	}
-	if err := place(own, model.Stage{First: n, End: n, Head: true}); err != nil {
+	if err := place(own, model.Stage{First: n, End: n, Head: true}, nil); err != nil {
 		return nil, err
 	}
 	if e.Context < 0 {
@@ -98,4 +107,20 @@ func (e *Engine) deal(devices []model.Device) ([]int, error) {
 		dealt += layers[i]
 	}
 	return layers, nil
+}
+
+// Home stands in Options.Checks for this machine's own device.
+var Home model.Device = home{}
+
+type home struct{ model.Device }
+
+// second is what checks a peer; nil for nothing.
+func (o *Options) second(peer int, own model.Device) *second {
+	if peer >= len(o.Checks) || o.Checks[peer] == nil {
+		return nil
+	}
+	if o.Checks[peer] == Home {
+		return &second{link: link{device: own}, own: true}
+	}
+	return &second{link: link{device: o.Checks[peer]}}
 }

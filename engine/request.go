@@ -85,6 +85,7 @@ type Stats struct {
 	Compile         time.Duration // spent meanwhile on compiling programs
 	Losses          int           // times that a device was lost meanwhile
 	Replays         []Replay      // of them, those of which one stage alone knew
+	Checked         int           // rows of other machines that a second one has computed meanwhile with the same bits
 	Proof           Proof         // of the logits; see Request
 	Stop            StopReason
 }
@@ -174,7 +175,7 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 }
 
 const (
-	streamEvents = 32 // events that wait for a slow reader before its sequence does
+	streamEvents = 80 // events that wait for a slow reader before its sequence does
 	streamRows   = 32 // rows of logits
 )
 

@@ -3,6 +3,7 @@ package peer
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,8 +16,9 @@ import (
 
 // Device is a worker as a device: model.Device.
 type Device struct {
-	Net   Network
-	Peers []string // the worker, and those that take its place where it is lost, in order
+	Net    Network
+	Verify func(peer string, text, sig []byte) bool // whether a peer's key signed a text; nil where that cannot be known
+	Peers  []string                                 // the worker, and those that take its place where it is lost, in order
 
 	info  model.DeviceInfo
 	at    int // which of Peers is it now
@@ -47,11 +49,14 @@ func Find(ctx context.Context, d Device) (*Device, error) {
 // Info implements model.Device.
 func (d *Device) Info() model.DeviceInfo {
 	info := d.info
-	info.ID = "peer:" + short(d.Peers[d.at])
+	info.ID = idOf(d.Peers[d.at])
 	info.Memory = max(info.Memory, 1) // not this machine's
 	info.Variants = nil
 	return info
 }
+
+// idOf is the id of a peer as a device.
+func idOf(peer string) string { return "peer:" + short(peer) }
 
 // line is a stream to a worker with one request on it at a time.
 type line struct {
@@ -75,7 +80,8 @@ func (d *Device) dial(ctx context.Context, peer, sum string) (*line, error) {
 		return nil, fmt.Errorf("%w: peer %s: %.300v", model.ErrLost, short(peer), err)
 	}
 	l := &line{peer: peer, stream: s, losses: d.losses}
-	l.frames.rw = &alive{s}
+	moves := &alive{s: s}
+	l.frames.rw, l.frames.began = moves, moves.began
 	rep, _, err := l.ask(ctx, &request{Op: opHello, Hello: &hello{numerics.Version, sum}}, nil, 0, nil)
 	switch {
 	case err != nil:
@@ -89,12 +95,27 @@ func (d *Device) dial(ctx context.Context, peer, sum string) (*line, error) {
 	return nil, err
 }
 
-// alive is a stream that must move within a silence.
-type alive struct{ s Stream }
+// alive is a stream that must move within a silence, and whose frames must end in time.
+type alive struct {
+	s     Stream
+	left  int       // bytes of the frame that has begun
+	until time.Time // that it ends
+}
+
+// began says that a frame of so many bytes comes.
+func (a *alive) began(bytes int) {
+	a.left, a.until = bytes, time.Now().Add(silence+time.Duration(bytes)*time.Second/slowest)
+}
 
 func (a *alive) Read(p []byte) (int, error) {
-	a.s.SetReadDeadline(time.Now().Add(silence))
-	return a.s.Read(p)
+	by := time.Now().Add(silence)
+	if a.left > 0 && a.until.Before(by) {
+		by = a.until
+	}
+	a.s.SetReadDeadline(by)
+	n, err := a.s.Read(p)
+	a.left -= min(n, a.left)
+	return n, err
 }
 
 func (a *alive) Write(p []byte) (n int, err error) {
@@ -131,7 +152,7 @@ func (l *line) ask(ctx context.Context, r *request, body []byte, limit int, prog
 		l.writing.Unlock()
 	})
 	defer unhook()
-	for {
+	for start := time.Now(); ; {
 		var rep reply
 		body, err := l.frames.read(&rep, l.buf, limit)
 		switch {
@@ -140,7 +161,13 @@ func (l *line) ask(ctx context.Context, r *request, body []byte, limit int, prog
 		case err != nil:
 			return nil, nil, l.lost(err)
 		}
+		if rep.Seq != seq {
+			return nil, nil, l.wrong("it answers request %d, asked was %d", rep.Seq, seq)
+		}
 		if l.buf = body; rep.Beat {
+			if time.Since(start) > mostTime {
+				return nil, nil, l.lost(fmt.Errorf("no answer to %s in %v", r.Op, mostTime))
+			}
 			if progress != nil && rep.What != "" && rep.Total > 0 {
 				progress(shorten(rep.What), rep.Done, rep.Total)
 			}
@@ -186,6 +213,10 @@ func (d *Device) Open(ctx context.Context, o model.OpenOptions) (model.Backend, 
 	}
 	var all error
 	for _, at := range d.inOrder() {
+		if slices.Contains(o.Except, idOf(d.Peers[at])) {
+			all = errors.Join(all, fmt.Errorf("%w: peer %s may not be used for this", model.ErrLost, short(d.Peers[at])))
+			continue
+		}
 		if n := d.losses[d.Peers[at]]; n >= mostLosses {
 			all = errors.Join(all, fmt.Errorf("%w: peer %s: lost %d times", model.ErrLost, short(d.Peers[at]), n))
 			continue
@@ -264,6 +295,8 @@ type backend struct {
 	line   *line
 	o      model.OpenOptions
 	loaded *loaded
+	tally  *tally
+	last   Receipt // the worker's
 	body   []byte
 }
 
@@ -280,10 +313,12 @@ func (b *backend) Load(ctx context.Context, w model.Weights, p *model.Plan) erro
 	if err != nil {
 		return err
 	}
-	rep, _, err := b.line.ask(ctx, &request{Op: opLoad, Load: &load{p.Stage, p.Room, sum, b.d.fit}}, nil, 0, b.o.Progress)
+	nonce := rand.Text()
+	rep, _, err := b.line.ask(ctx, &request{Op: opLoad, Load: &load{p.Stage, p.Room, sum, nonce, b.d.fit}}, nil, 0, b.o.Progress)
 	if err != nil {
 		return err
 	}
+	b.tally = newTally(sum, nonce)
 	if rep.Load == nil || len(rep.Load.Units) != len(p.Pools) {
 		return b.line.wrong("its memory is not that of the plan")
 	}
@@ -316,6 +351,7 @@ func (b *backend) Info() model.DeviceInfo {
 	info := b.d.Info()
 	if b.loaded != nil {
 		info.Held = b.loaded.Held
+		info.Details = append(info.Details, model.Detail{Name: "receipt", Value: b.last.String()})
 	}
 	return info
 }
@@ -390,6 +426,12 @@ func (p *remoteProgram) Run(ctx context.Context, b *model.Batch, out *model.Outp
 		if id < -1 || int(id) >= p.plan.Tensors[answer].Cols {
 			return p.b.line.wrong("token %d, where there are %d", id, p.plan.Tensors[answer].Cols)
 		}
+	}
+	if p.b.tally.ran(b.Size(p.plan).Tokens, p.b.body, body) {
+		if err := p.b.tally.check(rep.Receipt, p.b.line.peer, p.b.d.Verify); err != nil {
+			return p.b.line.wrong("%w", err)
+		}
+		p.b.last = *rep.Receipt
 	}
 	p.rows, _ = rowsOf(p.rows, body)
 	out.Rows, out.Tokens, out.StepTime = p.rows, rep.Tokens, nil

@@ -144,3 +144,52 @@ func TestKilledAnywhere(t *testing.T) {
 		}
 	}
 }
+
+// TestLogForgets: what no memory hangs on any more is not sent again, however much was
+// computed; and where too much would have to be kept that is said, and after a loss all
+// tokens run again.
+func TestLogForgets(t *testing.T) {
+	for _, most := range []int64{4 << 20, 64 << 10} {
+		l := &lan{}
+		m := backendtest.Open(t, builtIn)
+		a, _ := workCounted(t, l, "a", m)
+		_, spare := workCounted(t, l, "b", m)
+		t.Cleanup(func() { l.machines["b"].kill() })
+		alone := openEngine(t, builtIn, engine.Options{})
+		var said []string
+		e := openEngine(t, builtIn, engine.Options{Layers: []int{1, 5}, PeerLog: most, Peers: []model.Device{find(t, l, "a", "b")}, Notice: func(s string) { said = append(said, s) }})
+		for i := range 8 {
+			ask := func(e *engine.Engine, each func(int)) engine.Stats {
+				r := asked(e, 350)
+				r.Settings.Seed = uint32(i)
+				r.Caller = fmt.Sprint("caller", i)
+				n := 0
+				st, err := e.Generate(context.Background(), r, nil, func(int32) { n++; each(n) })
+				if err != nil {
+					t.Fatal(err)
+				}
+				return st
+			}
+			want := ask(alone, func(int) {})
+			got := ask(e, func(n int) {
+				if i == 7 && n == 300 {
+					a.kill()
+				}
+			})
+			if got.Proof != want.Proof {
+				t.Errorf("log of %d bytes, answer %d: %s, alone %s", most, i, got.Proof, want.Proof)
+			}
+			if i < 7 {
+				continue
+			}
+			over := strings.Contains(strings.Join(said, "\n"), "all tokens would run again")
+			switch {
+			case got.Losses != 1 || over != (most < 1<<20) || len(got.Replays) == 1 == over:
+				t.Errorf("log of %d bytes: %d losses, %v; %q", most, got.Losses, got.Replays, said)
+			case !over && (got.Replays[0].Proof.Rows < 300 || got.Replays[0].Proof.Rows > 1600):
+				t.Errorf("%d rows were sent again, of 8 answers of about 400", got.Replays[0].Proof.Rows)
+			}
+			t.Logf("log of %d bytes: %v, %d tokens run by the one that took the place", most, got.Replays, spare.tokens.Load())
+		}
+	}
+}

@@ -138,6 +138,7 @@ the machine that asks keeps those. It gets no file, path or program from anyone.
 			if err != nil {
 				return err
 			}
+			w.Sign = h.Sign
 			defer h.Close()
 			h.Handle(peer.Protocol, w.Serve)
 			if o.mdns {
@@ -265,20 +266,22 @@ type peerFlags struct {
 	peers   []string
 	standby []string
 	layers  []int
+	check   []string
 }
 
 func (f *peerFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringSliceVar(&f.peers, "peers", nil, "other machines that compute layers after this one's, as ID@HOST:PORT, in this order")
 	fs.StringSliceVar(&f.standby, "standby", nil, "machines that take the place of one that is lost")
+	fs.StringSliceVar(&f.check, "check", nil, "who computes once more what the peers do: home for this machine, or other machines as ID@HOST:PORT")
 	fs.IntSliceVar(&f.layers, "layers", nil, "how many layers this machine and each of the peers gets, as in 10,15,15")
 }
 
 // find asks the machines who they are. The network stays open until the program ends.
 func (f *peerFlags) find(ctx context.Context, o *engine.Options) error {
 	if len(f.peers) == 0 {
-		if len(f.standby) > 0 || len(f.layers) > 0 {
-			return usagef("--standby and --layers go with --peers")
+		if len(f.standby) > 0 || len(f.layers) > 0 || len(f.check) > 0 {
+			return usagef("--standby, --check and --layers go with --peers")
 		}
 		return nil
 	}
@@ -287,13 +290,37 @@ func (f *peerFlags) find(ctx context.Context, o *engine.Options) error {
 		return err
 	}
 	for _, p := range f.peers {
-		d, err := peer.Find(ctx, peer.Device{Net: h, Peers: append([]string{p}, f.standby...)})
+		d, err := peer.Find(ctx, peer.Device{Net: h, Verify: h.Verify, Peers: append([]string{p}, f.standby...)})
 		if err != nil {
 			h.Close()
 			return err
 		}
 		o.Peers = append(o.Peers, d)
+		switch {
+		case len(f.check) == 0:
+			continue
+		case len(f.check) == 1 && f.check[0] == "home":
+			o.Checks = append(o.Checks, engine.Home)
+			continue
+		}
+		c, err := peer.Find(ctx, peer.Device{Net: h, Verify: h.Verify, Peers: append(slices.Clone(f.check), f.standby...)})
+		if err != nil {
+			h.Close()
+			return err
+		}
+		o.Checks = append(o.Checks, c)
 	}
 	o.Layers = f.layers
 	return nil
+}
+
+// showPeers tells, beside a proof, how often the place of another machine was taken, with
+// the proof that it made no difference, and what was checked.
+func showPeers(st engine.Stats) {
+	for _, r := range st.Replays {
+		out.Messagef("replay   %s\n", r)
+	}
+	if st.Checked > 0 {
+		out.Messagef("checked  %d rows of other machines, computed once more with the same bits\n", st.Checked)
+	}
 }
