@@ -34,7 +34,7 @@ func (o *owner) admit() {
 		}
 		if q.admitted.IsZero() {
 			q.admitted = time.Now()
-			q.compiled, q.checked = o.chain.compiled, o.chain.checked
+			q.compiled, q.checked = o.chain.compileTime(), o.chain.checked
 			q.stats.PromptTokens = len(q.r.Tokens)
 			q.stats.QueueTime = q.admitted.Sub(q.submitted)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"eclat/engine/journal"
@@ -17,8 +18,8 @@ type chain struct {
 	room     model.Room
 	links    []link
 	open     model.OpenOptions
-	kinds    []model.Pool  // of memory; every stage has all of them, in this order
-	compiled time.Duration // spent on compiling programs so far
+	kinds    []model.Pool // of memory; every stage has all of them, in this order
+	compiled atomic.Int64 // nanoseconds spent on compiling programs so far
 
 	chunk   int                  // most tokens of a batch
 	size    func(int) model.Size // of the program for so many
@@ -26,9 +27,12 @@ type chain struct {
 	checked int                  // rows that were computed once more
 	later   *[]unitCopy          // copies that come before the next batch on its way; nil to copy at once
 
-	mu      sync.Mutex // of what follows, of compiled and of open.Except
+	mu      sync.Mutex // of what follows and of open.Except
 	replays []Replay   // places of lost devices that were taken since the owner asked
 }
+
+// compileTime is what was spent on compiling programs so far.
+func (c *chain) compileTime() time.Duration { return time.Duration(c.compiled.Load()) }
 
 // load opens every stage's device that is not open and hands it its weights. What it
 // opened is the chain's to close also when it fails.

@@ -145,6 +145,11 @@ func (o *owner) prompts() bool {
 			return false
 		}
 	}
+	for _, q := range o.active {
+		if q.leader != nil { // it waits for pages that the index gets only at the end
+			return false
+		}
+	}
 	for pool, k := range o.pages.kinds {
 		if k.Per != model.Sequence && len(o.pages.free[pool])+o.pages.idle[pool] < (len(o.active)+1)*(model.Pages(o.e.Chunk)+2) {
 			return false
@@ -214,6 +219,7 @@ func (o *owner) flyPrompts() bool {
 			}
 		})
 	}
+	o.quiet()
 	epoch := o.epoch
 	for _, f := range flights {
 		for _, p := range f.parts {
@@ -235,15 +241,15 @@ const mostWindows = 4
 // window is how many tokens a window of guesses has.
 const window = MaxDraft + 1
 
-// windows adds up to so many windows of guesses to the one that is gathered; nil where one
-// is all there is.
+// ahead is the window of guesses that is gathered and those that may follow it; nil where
+// none does.
 func (o *owner) ahead() []*flight {
 	if o.windows < 2 || o.checking || len(o.parts) != 1 || len(o.active) != 1 || !o.chain.remote() {
 		return nil
 	}
 	p := o.parts[0]
 	q := p.q
-	if p.wants != window || q.guess == noGuess || q.guess == byModel || q.onHost() && q.r.Allow != nil {
+	if p.wants != window || q.guess == noGuess || q.guess == byModel || q.r.Allow != nil {
 		return nil
 	}
 	most := min(window*o.windows-1, q.r.Draft, o.e.Context-len(q.tokens), cap(q.stream.events)-len(q.stream.events)-2)
@@ -280,7 +286,7 @@ func (o *owner) ahead() []*flight {
 // wrong guess.
 func (o *owner) flyWindows(flights []*flight) bool {
 	q := flights[0].parts[0].q
-	start, before, epoch, compiled := time.Now(), q.stats.GeneratedTokens, o.epoch, o.chain.compiled
+	start, before, epoch, compiled := time.Now(), q.stats.GeneratedTokens, o.epoch, o.chain.compileTime()
 	stands := func(f *flight) bool { // whether it begins with what was chosen
 		return o.stayed(q, epoch) && q.left() == 1 && int(f.batch.Pos[0]) == q.stored && f.batch.Tokens[0] == q.tokens[q.stored]
 	}
@@ -310,13 +316,13 @@ func (o *owner) flyWindows(flights []*flight) bool {
 			}
 		})
 	}
-	whole := k == len(flights)
-	if whole {
+	o.quiet()
+	if k == len(flights) {
 		o.windows = min(mostWindows, 2*o.windows)
 	} else {
 		o.windows = 1
 	}
-	if n := q.stats.GeneratedTokens - before; n > 0 && o.chain.compiled == compiled {
+	if n := q.stats.GeneratedTokens - before; n > 0 && o.chain.compileTime() == compiled {
 		o.several.took(n, time.Since(start))
 	}
 	return true

@@ -86,9 +86,7 @@ func (c *chain) program(l *link, s model.Size) (model.Program, error) {
 	}
 	start := time.Now()
 	p, err := l.backend.Compile(l.plan, model.CompileOptions{Size: s})
-	c.mu.Lock()
-	c.compiled += time.Since(start)
-	c.mu.Unlock()
+	c.compiled.Add(int64(time.Since(start)))
 	if err != nil {
 		return nil, fmt.Errorf("engine: compile layers %d–%d for %d tokens: %w", l.stage.First, l.stage.End-1, s.Tokens, err)
 	}

@@ -177,13 +177,13 @@ func (o *owner) end(q *sequence, why StopReason, err error) {
 	st.PromptTokens, st.Stop = len(q.r.Tokens), why
 	now := time.Now()
 	if !q.admitted.IsZero() {
-		st.Compile = o.chain.compiled - q.compiled
+		st.Compile = o.chain.compileTime() - q.compiled
 		if q.first.IsZero() {
-			q.first, q.last, q.firstCompiled = now, now, o.chain.compiled
+			q.first, q.last, q.firstCompiled = now, now, o.chain.compileTime()
 		}
 		st.PromptTime = q.first.Sub(q.admitted) - (q.firstCompiled - q.compiled)
 		st.StepTime = time.Duration(o.pace[0] * float64(time.Second))
-		st.GenerateTime = max(0, q.last.Sub(q.first)-(o.chain.compiled-q.firstCompiled))
+		st.GenerateTime = max(0, q.last.Sub(q.first)-(o.chain.compileTime()-q.firstCompiled))
 	} else {
 		st.QueueTime = now.Sub(q.submitted)
 	}
@@ -245,7 +245,7 @@ func (o *owner) step() bool {
 		o.lost(err)
 		return true
 	}
-	ctx, start, compiled := o.e.ctx, time.Now(), o.chain.compiled
+	ctx, start, compiled := o.e.ctx, time.Now(), o.chain.compileTime()
 	if len(o.parts) == 1 { // nobody else would lose by it
 		ctx = o.parts[0].q.ctx
 	}
@@ -259,7 +259,7 @@ func (o *owner) step() bool {
 		})
 	}
 	o.quiet()
-	alone := o.answers == len(o.parts) && o.chain.compiled == compiled
+	alone := o.answers == len(o.parts) && o.chain.compileTime() == compiled
 	if alone {
 		o.pace.took(len(o.batch.Tokens), time.Since(start))
 	}
@@ -403,7 +403,7 @@ func (o *owner) answer(q *sequence, want int, out *model.Outputs) int32 {
 	}
 	q.last = time.Now()
 	if q.first.IsZero() {
-		q.first, q.firstCompiled = q.last, o.chain.compiled
+		q.first, q.firstCompiled = q.last, o.chain.compileTime()
 	}
 	if o.e.Tokenizer.IsEOG(id) && !q.r.IgnoreEOS {
 		o.finish(q, StopEOS)

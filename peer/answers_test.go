@@ -156,8 +156,6 @@ func TestSlowAnswer(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := &lan{}
-			m := backendtest.Open(t, builtIn)
-			w := &Worker{Models: []*model.Model{m}, Device: cpu.Devices(1)[0]}
 			a := l.join("a")
 			a.Handle(Protocol, func(s Stream) {
 				f := frames{rw: s}
@@ -172,7 +170,6 @@ func TestSlowAnswer(t *testing.T) {
 			if err == nil || time.Since(start) > mostTime+time.Minute {
 				t.Errorf("%s: %v after %v", name, err, time.Since(start))
 			}
-			_ = w
 			a.kill()
 			synctest.Wait()
 		})
