@@ -7,6 +7,7 @@
 //	receipt.go   what a worker signs of what it answered
 //	worker.go    the side that computes: sessions on streams
 //	session.go   one coordinator's stage on a worker
+//	spare.go     a peer that holds a stage already, to take its place
 //	remote.go    the side that asks: model.Device and model.Backend of a worker
 //	libp2p/      the network: keys, the list of who may come, TCP and QUIC
 //

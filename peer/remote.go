@@ -25,7 +25,10 @@ type Device struct {
 	model string
 	fit   []model.FitProgram
 
+	Preload bool // the peer that would take the place holds the stage too
+
 	losses map[string]int // of each of Peers
+	spare  *backend       // that peer's, loaded; nil for none
 }
 
 // mostLosses is how often a peer may be lost before it is not asked any more. One that
@@ -212,6 +215,13 @@ func (d *Device) Open(ctx context.Context, o model.OpenOptions) (model.Backend, 
 		return nil, errors.New("peer: Open before Fit, which says of which model")
 	}
 	var all error
+	if b := d.takeSpare(ctx, o); b != nil {
+		if o.Warn != nil {
+			o.Warn(fmt.Sprintf("peer %s takes the place of %s", short(d.Peers[b.at]), short(d.Peers[d.at])))
+		}
+		d.at, d.info = b.at, b.line.device
+		return b, nil
+	}
 	for _, at := range d.inOrder() {
 		if slices.Contains(o.Except, idOf(d.Peers[at])) {
 			all = errors.Join(all, fmt.Errorf("%w: peer %s may not be used for this", model.ErrLost, short(d.Peers[at])))
@@ -295,6 +305,9 @@ type backend struct {
 	line   *line
 	o      model.OpenOptions
 	loaded *loaded
+	plan   string // planSum of what is loaded
+	ready  bool   // it is loaded already, and Load only looks
+	at     int    // which of Peers, of one that waits
 	tally  *tally
 	last   Receipt // the worker's
 	body   []byte
@@ -303,6 +316,23 @@ type backend struct {
 // Load implements model.Backend. The worker takes the weights from its own file; w is
 // looked at where the bytes are there, to see that they are the same ones.
 func (b *backend) Load(ctx context.Context, w model.Weights, p *model.Plan) error {
+	if b.ready {
+		b.ready = false
+		if sum, err := planSum(p); err != nil || sum != b.plan {
+			return b.line.lost(fmt.Errorf("it holds another stage (%v)", err))
+		}
+		return nil
+	}
+	if err := b.load(ctx, w, p); err != nil {
+		return err
+	}
+	if b.d.Preload {
+		b.d.preload(ctx, b, w, p)
+	}
+	return nil
+}
+
+func (b *backend) load(ctx context.Context, w model.Weights, p *model.Plan) error {
 	if b.loaded != nil {
 		return errors.New("peer: a second Load")
 	}
@@ -330,7 +360,7 @@ func (b *backend) Load(ctx context.Context, w model.Weights, p *model.Plan) erro
 	if own, err := weightsSum(w, p); err == nil && own != rep.Load.Weights {
 		return fmt.Errorf("%w: peer %s has other weights of this stage", model.ErrNoDevice, short(b.line.peer))
 	}
-	b.loaded = rep.Load
+	b.loaded, b.plan = rep.Load, sum
 	return nil
 }
 
@@ -362,6 +392,7 @@ func (b *backend) Close() error {
 		return nil
 	}
 	b.line.broken = errors.New("peer: closed")
+	b.d.dropSpare()
 	return b.line.stream.Close()
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"eclat/cpu"
 	"eclat/engine"
@@ -214,6 +215,57 @@ func TestLogForgets(t *testing.T) {
 				t.Errorf("%d rows were sent again, of 8 answers of about 400", got.Replays[0].Proof.Rows)
 			}
 			t.Logf("log of %d bytes: %v, %d tokens run by the one that took the place", most, got.Replays, spare.tokens.Load())
+		}
+	}
+}
+
+// TestStandsBy: a peer that stands by is loaded before it is needed, and takes the place
+// without loading; where it has gone meanwhile another does.
+func TestStandsBy(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		l := &lan{}
+		a, _ := work(t, l, "a", builtIn)
+		b, spare := work(t, l, "b", builtIn)
+		work(t, l, "c", builtIn)
+		want := proof(t, openEngine(t, builtIn, engine.Options{}), 30, nil)
+		d := find(t, l, "a", "b", "c")
+		d.Preload = true
+		var said []string
+		loads := 0
+		e := openEngine(t, builtIn, engine.Options{Layers: []int{1, 5}, Peers: []model.Device{d}, Notice: func(s string) { said = append(said, s) },
+			Progress: func(what string, _, _ int64) {
+				if what == "weights" {
+					loads++
+				}
+			}})
+		if n, bytes := spare.Sessions(); n != 1 || bytes == 0 {
+			t.Errorf("%d sessions with %d bytes on the one that stands by", n, bytes)
+		}
+		before := loads
+		got := proof(t, e, 30, func(i int) {
+			if i == 9 {
+				if gone {
+					b.kill()
+				}
+				a.kill()
+			}
+		})
+		by := "peer b takes the place of a"
+		if gone {
+			by = "peer c takes the place of a"
+		}
+		if got != want || !strings.Contains(strings.Join(said, "\n"), by) || !gone && loads != before {
+			t.Errorf("gone %v: %s, alone %s, loaded %d times; %q", gone, got, want, loads-before, said)
+		}
+		e.Close()
+		for range 100 {
+			if n, _ := spare.Sessions(); n == 0 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if n, bytes := spare.Sessions(); n != 0 || bytes != 0 {
+			t.Errorf("%d sessions with %d bytes are left", n, bytes)
 		}
 	}
 }

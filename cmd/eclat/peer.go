@@ -290,7 +290,7 @@ func (f *peerFlags) find(ctx context.Context, o *engine.Options) error {
 		return err
 	}
 	for _, p := range f.peers {
-		d, err := peer.Find(ctx, peer.Device{Net: h, Verify: h.Verify, Peers: append([]string{p}, f.standby...)})
+		d, err := peer.Find(ctx, peer.Device{Net: h, Verify: h.Verify, Peers: append([]string{p}, f.standby...), Preload: true})
 		if err != nil {
 			h.Close()
 			return err
