@@ -339,7 +339,7 @@ func (p *perToken) took(n int, d time.Duration) {
 
 // widen looks at a window of guesses that was alone: where all were right more of them may
 // be on their way, unless they took longer for a token lately.
-func (o *owner) widen(q *sequence, told int, d time.Duration) {
+func (o *owner) widen(told int, d time.Duration) {
 	if told == 0 {
 		return
 	}

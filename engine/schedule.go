@@ -273,7 +273,7 @@ func (o *owner) step() bool {
 		}
 	}
 	if alone && len(o.parts) == 1 && o.parts[0].wants == window {
-		o.widen(o.parts[0].q, o.told, time.Since(start))
+		o.widen(o.told, time.Since(start))
 	}
 	o.dueNow()
 	return true
@@ -293,8 +293,8 @@ func (o *owner) dueNow() {
 	}
 }
 
-// failed deals with a step that failed; each calls its argument
-// with every sequence that had a part in it.
+// failed deals with a step that failed; each calls its argument with every sequence that had
+// a part in it.
 func (o *owner) failed(ctx context.Context, err error, each func(end func(q *sequence))) bool {
 	switch {
 	case errors.Is(err, ErrLost), errors.Is(err, ErrDevice) && o.movable():

@@ -138,7 +138,7 @@ func TestNotFinite(t *testing.T) {
 func TestSlowAnswer(t *testing.T) {
 	for name, how := range map[string]func(s Stream, r *request){
 		"a byte a second": func(s Stream, r *request) {
-			for _, c := range frame(&reply{Seq: r.Seq}, make([]byte, 1<<16)) {
+			for _, c := range frame(&reply{Seq: r.Seq, What: strings.Repeat("x", 1<<16)}, nil) {
 				time.Sleep(time.Second)
 				if _, err := s.Write([]byte{c}); err != nil {
 					return

@@ -99,7 +99,9 @@ func ringRun(t *testing.T, path string, tokens, kill, killNext int) (r ring) {
 		_, survivor := workCounted(t, l, "b", m)
 		c, _ := workCounted(t, l, "c", m)
 		workCounted(t, l, "d", m)
-		e := openEngine(t, path, engine.Options{Layers: []int{1, (m.Config.NLayer - 1) / 2, m.Config.NLayer - 1 - (m.Config.NLayer-1)/2}, Notice: func(s string) { r.said = append(r.said, s) },
+		own := min(1, m.Config.NLayer-2)
+		cut := []int{own, (m.Config.NLayer - own) / 2, m.Config.NLayer - own - (m.Config.NLayer-own)/2}
+		e := openEngine(t, path, engine.Options{Layers: cut, Notice: func(s string) { r.said = append(r.said, s) },
 			Peers: []model.Device{find(t, l, "a", "c", "d"), find(t, l, "b", "d")}})
 		n, next := 0, 0
 		a.meddle = func(b []byte) []byte {

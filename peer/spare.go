@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"eclat/model"
+	"eclat/model/numerics"
 )
 
 // Loading a stage takes longer than sending it all its rows again. So the peer that would
@@ -48,7 +49,7 @@ func (d *Device) takeSpare(ctx context.Context, o model.OpenOptions) *backend {
 		b.line.stream.Close()
 		return nil
 	}
-	if _, _, err := b.line.ask(ctx, &request{Op: opRates}, nil, 0, nil); err != nil {
+	if _, _, err := b.line.ask(ctx, &request{Op: opHello, Hello: &hello{numerics.Version, d.model}}, nil, 0, nil); err != nil {
 		b.line.stream.Close()
 		return nil
 	}

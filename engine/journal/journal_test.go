@@ -26,7 +26,7 @@ type stage struct {
 }
 
 func newStage(t *testing.T, m *model.Model) *stage {
-	plan, err := m.Plan(model.Stage{First: 1, End: m.Config.NLayer - 1}, model.Room{Pages: 12, Seqs: 4, Chunk: chunk})
+	plan, err := m.Plan(model.Stage{First: 1, End: m.Config.NLayer}, model.Room{Pages: 12, Seqs: 4, Chunk: chunk})
 	if err != nil {
 		t.Fatal(err)
 	}
