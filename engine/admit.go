@@ -34,9 +34,12 @@ func (o *owner) admit() {
 		}
 		if q.admitted.IsZero() {
 			q.admitted = time.Now()
-			q.compiled = o.chain.compiled
+			q.compiled, q.checked = o.chain.compileTime(), o.chain.checked
 			q.stats.PromptTokens = len(q.r.Tokens)
 			q.stats.QueueTime = q.admitted.Sub(q.submitted)
+		}
+		if o.checking {
+			q.sure = q.standpoint()
 		}
 		o.follow(q, o.active)
 		o.active = append(o.active, q)

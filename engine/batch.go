@@ -189,6 +189,9 @@ func (o *owner) victim(q *sequence) (victim *sequence, wait bool) {
 // giveWay takes the memory from a sequence, which waits for its turn again where push
 // puts it.
 func (o *owner) giveWay(q *sequence, push func(*sequence)) {
+	if o.checking {
+		q.back(q.sure)
+	}
 	o.release(q)
 	q.units, o.changed = nil, true
 	o.leave(q)

@@ -3,10 +3,11 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"eclat/engine/journal"
 	"eclat/model"
 )
 
@@ -20,53 +21,46 @@ type chain struct {
 	fetch    func(ctx context.Context, m *model.Model, st model.Stage, room model.Room) error // Options.Fetch
 	ask      func(ctx context.Context) error                                                  // a question to all stages once they are loaded; nil for none
 	kinds    []model.Pool                                                                     // of memory; every stage has all of them, in this order
-	out      model.Outputs
-	compiled time.Duration // spent on compiling programs so far
+	compiled atomic.Int64                                                                     // nanoseconds spent on compiling programs so far
+
+	chunk   int              // most tokens of a batch
+	size    func(int) ofSize // of the program for so many
+	keep    int64            // bytes of rows kept for a stage on another machine
+	checked int              // rows that were computed once more
+	later   *[]unitCopy      // copies that come before the next batch on its way; nil to copy at once
+
+	mu      sync.Mutex // of what follows and of open.Except
+	replays []Replay   // places of lost devices that were taken since the owner asked
 }
 
-// link is a stage on its device.
-type link struct {
-	stage    model.Stage
-	device   model.Device
-	remote   bool           // on another machine, which has the weights
-	fit      *model.Fitting // what the device was found to hold
-	plan     *model.Plan
-	normed   *model.Plan   // of the stage without the output matrix; nil until embeddings are asked for
-	backend  model.Backend // nil until load
-	programs map[ofSize]model.Program
-}
+// compileTime is what was spent on compiling programs so far.
+func (c *chain) compileTime() time.Duration { return time.Duration(c.compiled.Load()) }
 
-// ofSize is what a program is compiled for.
-type ofSize struct {
-	model.Size
-	normed bool // ends with normed rows in the place of tokens
-}
-
-// load opens every stage's device and hands it its weights. What it opened is the
-// chain's to close also when it fails.
+// load opens every stage's device that is not open and hands it its weights. What it
+// opened is the chain's to close also when it fails.
 func (c *chain) load(ctx context.Context, careful int) error {
-	o := c.open
-	o.Careful = careful
+	c.open.Careful = careful
 	for i := range c.links {
 		l := &c.links[i]
 		var err error
-		l.programs = map[ofSize]model.Program{}
-		if c.fetch != nil && !l.remote {
-			if err := c.fetch(ctx, c.model, l.stage, c.room); err != nil {
-				return err
-			}
-		}
 		if l.plan, err = c.plan(l, true); err != nil {
 			return err
 		}
 		if c.kinds == nil {
 			c.kinds = l.plan.Pools
 		}
-		if l.backend, err = l.device.Open(ctx, o); err != nil {
-			l.backend = nil
-			return err
+		if l.remote { // memory begins anew
+			l.log = journal.New(l.plan, c.keep)
 		}
-		if err := l.backend.Load(ctx, c.model.File, l.plan); err != nil {
+		if l.backend != nil {
+			continue
+		}
+		if c.fetch != nil && !l.remote {
+			if err := c.fetch(ctx, c.model, l.stage, c.room); err != nil {
+				return err
+			}
+		}
+		if err := c.openLink(ctx, l); err != nil {
 			return err
 		}
 	}
@@ -87,59 +81,42 @@ func (c *chain) plan(l *link, tokens bool) (*model.Plan, error) {
 	return c.model.Plan(st, c.room)
 }
 
-// program returns the link's program for a size, compiled at first use.
-func (c *chain) program(l *link, s ofSize) (model.Program, error) {
-	s.normed = s.normed && l.stage.Head
-	if p := l.programs[s]; p != nil {
-		return p, nil
-	}
-	start := time.Now()
-	plan := l.plan
-	if s.normed {
-		if l.normed == nil {
-			st := l.stage
-			st.Normed = true
-			var err error
-			if l.normed, err = c.model.Plan(st, c.room); err != nil {
-				return nil, err
-			}
-		}
-		plan = l.normed
-	}
-	p, err := l.backend.Compile(plan, model.CompileOptions{Size: s.Size})
-	c.compiled += time.Since(start)
-	if err != nil {
-		return nil, fmt.Errorf("engine: compile layers %d–%d for %d tokens: %w", l.stage.First, l.stage.End-1, s.Tokens, err)
-	}
-	l.programs[s] = p
-	return p, nil
-}
-
 // run sends a batch through all stages. The outputs stand until the next run.
 func (c *chain) run(ctx context.Context, s ofSize, b *model.Batch) (*model.Outputs, error) {
-	rows := b.Rows
-	defer func() { b.Rows = rows }()
+	given := b.Rows
+	defer func() { b.Rows = given }()
 	for i := range c.links {
-		p, err := c.program(&c.links[i], s)
+		rows, err := c.runLink(ctx, &c.links[i], s, b)
 		if err != nil {
 			return nil, err
 		}
-		if err := p.Run(ctx, b, &c.out); err != nil {
-			return nil, err
-		}
-		b.Rows = c.out.Rows
+		b.Rows = rows
 	}
-	return &c.out, nil
+	return &c.links[len(c.links)-1].out, nil
 }
 
 // copyUnit copies a unit of memory on every stage.
 func (c *chain) copyUnit(ctx context.Context, pool int, from, to int32) error {
+	u := unitCopy{pool, from, to}
+	if c.later != nil {
+		*c.later = append(*c.later, u)
+		return nil
+	}
 	for i := range c.links {
-		if err := c.links[i].backend.Pages().Copy(ctx, pool, from, to); err != nil {
+		if err := c.copyOn(ctx, &c.links[i], u); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// copyOn copies a unit on one stage.
+func (c *chain) copyOn(ctx context.Context, l *link, u unitCopy) error {
+	err := c.on(ctx, l, func() error { return l.backend.Pages().Copy(ctx, u.pool, u.from, u.to) })
+	if err == nil && l.log != nil {
+		l.log.Copied(u.pool, u.from, u.to)
+	}
+	return err
 }
 
 // onDevice reports whether a layer lies elsewhere than on the processor.
@@ -152,22 +129,22 @@ func (c *chain) onDevice() bool {
 	return false
 }
 
-// elsewhere reports whether another machine computes a stage.
-func (c *chain) elsewhere() bool {
-	return slices.ContainsFunc(c.links, func(l link) bool { return l.remote })
-}
-
 // close frees programs and backends, last first. The links stay, to be loaded again.
 func (c *chain) close() (err error) {
+	err = c.closeSeconds()
 	for i := len(c.links) - 1; i >= 0; i-- {
-		l := &c.links[i]
-		for _, p := range l.programs {
-			err = errors.Join(err, p.Close())
-		}
-		if l.backend != nil {
-			err = errors.Join(err, l.backend.Close())
-		}
-		l.programs, l.backend = nil, nil
+		err = errors.Join(err, c.links[i].close())
 	}
 	return err
+}
+
+// closeLost closes what has to be opened again after a loss: all, where it is not known
+// which device it was; else those that have no backend any more have been closed.
+func (c *chain) closeLost() {
+	for i := range c.links {
+		if c.links[i].backend == nil {
+			return
+		}
+	}
+	c.close()
 }

@@ -3,7 +3,11 @@
 //
 //	engine.go    Open, Close: a model, its tokenizer, its chain of devices
 //	place.go     which layers lie on which device
-//	chain.go     the stages, one after the other, with the programs compiled so far
+//	chain.go     the stages, one after the other
+//	link.go      one stage on its device; where another machine is lost, its place is taken
+//	journal/     what a stage on another machine was sent, and the proof that it came again
+//	check.go     what other machines answer, computed once more before it is told
+//	flight.go    several batches on their way over several machines
 //	schedule.go  the goroutine that owns the chain: each step is one batch
 //	batch.go     the next batch: answers first, then chunks of prompts
 //	sequence.go  one request on its way: its tokens and its memory
@@ -19,7 +23,8 @@
 //	proof.go     the sum of a request's logits, to show that two machines computed the same
 //	probe.go     every activation, or the time of every step, of one sequence
 //
-// One goroutine owns the chain and everything in it. Everybody else submits requests
+// One goroutine owns the chain and everything in it; while several batches are on their way
+// it lends each stage but the last to a goroutine that ends with them. Everybody else submits requests
 // and receives streams, from any goroutine; nobody waits for a lock while a device
 // computes. A slow reader of a stream holds up nobody but its own sequence: where
 // memory or places are short that one gives way, and is computed anew once it is read.

@@ -27,6 +27,7 @@ const AutoContext = -1
 const (
 	DefaultParallel = 8
 	DefaultQueue    = 256
+	DefaultPeerLog  = 512 << 20
 )
 
 // Options says how to open a model. The zero value is a sensible choice.
@@ -44,6 +45,8 @@ type Options struct {
 	Layers     []int          // how many layers this machine and each of Peers gets; nil to place them by what is measured
 	Pin        int            // how many layers at each end stay on this machine where others have some
 	AnySpeed   bool           // place them even where fewer than Floor tokens a second are predicted
+	Checks     []model.Device // devices that compute once more what each of Peers does; nil for nobody, as for those beyond its end. One of them may be Home
+	PeerLog    int64          // bytes of rows kept for each of Peers, so that where it is lost another gets them; 0 for DefaultPeerLog
 	// Measure times a stage on one of Peers, and the way there. Without it Layers says all.
 	Measure func(ctx context.Context, peer int, m *model.Model, st model.Stage) (place.Far, error)
 	// Fetch brings what the model's folder of fragments lacks of a stage that is computed on
@@ -145,11 +148,13 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 	c := &e.owner.chain
 	c.model = e.Model
 	c.open, c.fetch = e.options.openOptions(), e.options.Fetch
+	c.open.Warn, c.open.Progress = e.inTurn(c.open.Warn, c.open.Progress)
 	if c.links, err = e.place(ctx); err != nil {
 		return err
 	}
 	c.room = e.room(model.Pages(e.Context))
-	if c.elsewhere() {
+	c.chunk, c.size, c.keep = e.Chunk, e.sizeFor, cmp.Or(e.options.PeerLog, DefaultPeerLog)
+	if c.remote() {
 		if err := e.prepareRing(ctx); err != nil {
 			return err
 		}
@@ -157,6 +162,7 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 	if err := c.load(ctx, 0); err != nil {
 		return err
 	}
+	e.owner.checking = c.checks()
 	e.owner.pages = newPages(c.kinds)
 	e.owner.index = newIndex(e.owner.pages)
 	return nil
@@ -168,6 +174,23 @@ func (e *Engine) openModel(file *loader.File) (*model.Model, error) {
 		return e.options.open(file)
 	}
 	return arch.Open(file)
+}
+
+// inTurn lets one at a time tell something: links do from goroutines of their own.
+func (e *Engine) inTurn(warn func(string), progress func(string, int64, int64)) (func(string), func(string, int64, int64)) {
+	var mu sync.Mutex
+	if told := progress; told != nil {
+		progress = func(what string, done, total int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			told(what, done, total)
+		}
+	}
+	return func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		warn(text)
+	}, progress
 }
 
 // recommend takes up the model's own settings of sampling. A file is none the worse for

@@ -37,7 +37,7 @@ func (o *owner) movable() bool {
 	return (d == "" || d == "auto") && !o.e.options.RequireGPU && o.chain.onDevice()
 }
 
-// lost brings lost devices back: everything is closed and opened anew, and the
+// lost brings lost devices back: they are closed and opened anew, and the
 // sequences run the tokens they have once more. After the third loss in one answer
 // the layers move to the processor, and at once where a device computes wrongly.
 func (o *owner) lost(err error) {
@@ -53,6 +53,9 @@ func (o *owner) lost(err error) {
 		q.stats.Losses++
 		often = often || q.stats.Losses >= maxLosses
 		q.units, q.stored, q.shared, q.pages, q.tail = nil, 0, nil, 0, nil
+		if o.checking { // what was not told may be wrong
+			q.back(q.sure)
+		}
 		o.follow(q, o.active[:i])
 	}
 	next := "opening the device again"
@@ -62,10 +65,16 @@ func (o *owner) lost(err error) {
 	o.e.options.notice(fmt.Sprintf("%v; %s", err, next))
 	o.broken = err
 	o.e.down.Store(true)
-	o.chain.close() // a lost device may not even close; that matters less than going on
+	// A lost device may not even close; that matters less than going on.
+	if wrong || often {
+		o.chain.close()
+	} else {
+		o.chain.closeLost()
+	}
 	if often && o.chain.onDevice() {
 		links, fault := o.e.placeOnProcessor()
 		if fault == nil {
+			o.chain.close()
 			o.chain.links = links
 			why := fmt.Sprintf("the device was lost %d times in one answer", maxLosses)
 			if wrong {
@@ -83,5 +92,22 @@ func (o *owner) lost(err error) {
 		for _, q := range slices.Clone(o.active) {
 			o.end(q, "", err)
 		}
+	}
+}
+
+// hear counts the losses that nothing but one stage noticed.
+func (o *owner) hear() {
+	o.chain.mu.Lock()
+	news := o.chain.replays
+	o.chain.replays = nil
+	o.chain.mu.Unlock()
+	for _, r := range news {
+		o.swaps++
+		o.e.losses.Add(1)
+		for _, q := range o.active {
+			q.stats.Losses++
+			q.stats.Replays = append(q.stats.Replays, r)
+		}
+		o.e.options.notice(r.String())
 	}
 }

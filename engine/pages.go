@@ -42,6 +42,9 @@ func (p *pages) take(pool int) (int32, bool) {
 	return u, true
 }
 
+// held reports whether a unit is of use to anybody.
+func (p *pages) held(pool int, u int32) bool { return p.refs[pool][u] > 0 }
+
 // hold adds a sequence's reference to a unit that is held.
 func (p *pages) hold(pool int, u int32) {
 	p.count(pool, u, -1)

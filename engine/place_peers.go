@@ -37,7 +37,7 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 	var notice strings.Builder
 	var shape []string
 	pages := 0
-	put := func(d model.Device, st model.Stage) error {
+	put := func(d model.Device, st model.Stage, check *second) error {
 		info := d.Info()
 		r := r
 		r.Stage = &st
@@ -48,12 +48,17 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 		if pages == 0 || fit.Pages < pages {
 			pages = fit.Pages
 		}
+		if check != nil && !check.own {
+			if _, err := e.fit(check.device, r); err != nil {
+				return fmt.Errorf("a second copy of layers %d–%d: %w", st.First, st.End-1, err)
+			}
+		}
 		fit.Stage = st
 		if st.Layers() > 0 {
 			e.fitLines(&notice, fit, info)
 			shape = append(shape, fmt.Sprintf("%d layers on %s", st.Layers(), info.Describe()))
 		}
-		links = append(links, link{stage: st, device: d, fit: fit, remote: d != own})
+		links = append(links, link{stage: st, device: d, fit: fit, remote: d != own, check: check})
 		return nil
 	}
 	for i, d := range devices {
@@ -61,11 +66,15 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 		if st.Layers() == 0 && i > 0 {
 			continue
 		}
-		if err := put(d, st); err != nil {
+		var check *second
+		if i > 0 {
+			check = o.second(i-1, own)
+		}
+		if err := put(d, st, check); err != nil {
 			return nil, err
 		}
 	}
-	if err := put(own, model.Stage{First: n - p.Back, End: n, Head: true}); err != nil {
+	if err := put(own, model.Stage{First: n - p.Back, End: n, Head: true}, nil); err != nil {
 		return nil, err
 	}
 	if e.Context < 0 {
@@ -257,4 +266,20 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// Home stands in Options.Checks for this machine's own device.
+var Home model.Device = home{}
+
+type home struct{ model.Device }
+
+// second is what checks a peer; nil for nothing.
+func (o *Options) second(peer int, own model.Device) *second {
+	if peer >= len(o.Checks) || o.Checks[peer] == nil {
+		return nil
+	}
+	if o.Checks[peer] == Home {
+		return &second{link: link{device: own}, own: true}
+	}
+	return &second{link: link{device: o.Checks[peer]}}
 }

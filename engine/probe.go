@@ -22,6 +22,7 @@ type Probe struct {
 	q     sequence
 	o     ProbeOptions
 	epoch int // of the owner when the programs were compiled
+	swaps int
 	links []probeLink
 	batch model.Batch
 }
@@ -81,9 +82,9 @@ func (e *Engine) NewProbe(ctx context.Context, o ProbeOptions) (*Probe, error) {
 		if err := w.ready(); err != nil {
 			return err
 		}
-		p.epoch = w.epoch
+		p.epoch, p.swaps = w.epoch, w.swaps
 		for i := range w.chain.links {
-			if err := p.add(&w.chain, i); err != nil {
+			if err := w.chain.on(ctx, &w.chain.links[i], func() error { return p.add(&w.chain, i) }); err != nil {
 				return errors.Join(err, p.free())
 			}
 		}
@@ -180,7 +181,7 @@ func (p *Probe) alive() error {
 	if p.links == nil {
 		return errors.New("engine: the probe is closed")
 	}
-	if p.epoch != p.e.owner.epoch {
+	if p.epoch != p.e.owner.epoch || p.swaps != p.e.owner.swaps {
 		return fmt.Errorf("%w: what the probe had compiled is gone", ErrLost)
 	}
 	return nil

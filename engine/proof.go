@@ -34,6 +34,15 @@ type prover struct {
 
 func newProver() *prover { return &prover{hash: sha256.New()} }
 
+// clone is a prover of the same rows so far.
+func (p *prover) clone() *prover {
+	h, err := p.hash.(hash.Cloner).Clone() // SHA-256 is one
+	if err != nil {
+		panic(err)
+	}
+	return &prover{hash: h, rows: p.rows}
+}
+
 // add takes the next row, (vocab).
 func (p *prover) add(row []float32) {
 	p.rows++

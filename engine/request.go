@@ -89,6 +89,8 @@ type Stats struct {
 	QueueTime       time.Duration // from Submit to admission
 	Compile         time.Duration // spent meanwhile on compiling programs
 	Losses          int           // times that a device was lost meanwhile
+	Replays         []Replay      // of them, those of which one stage alone knew
+	Checked         int           // rows of other machines that a second one has computed meanwhile with the same bits
 	Proof           Proof         // of the logits; see Request
 	Embedding       []float32     // (n_embd), of length 1; of a request with Embed, else nil
 	Stop            StopReason
@@ -190,7 +192,7 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 }
 
 const (
-	streamEvents = 32 // events that wait for a slow reader before its sequence does
+	streamEvents = 80 // events that wait for a slow reader before its sequence does
 	streamRows   = 32 // rows of logits
 )
 

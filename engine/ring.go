@@ -79,23 +79,23 @@ func (e *Engine) askRing(ctx context.Context, known ringSums) error {
 		if err != nil {
 			return err
 		}
-		if err := p.Run(ctx, b, &c.out); err != nil {
+		if err := p.Run(ctx, b, &l.out); err != nil {
 			return err
 		}
 		want := known[len(known)-1]
 		if !l.stage.Head {
 			if l.stage.End == 0 { // the embedding alone
-				b.Rows = c.out.Rows
+				b.Rows = l.out.Rows
 				continue
 			}
 			want = known[l.stage.End-1]
 		}
-		if got := sumRows(c.out.Rows); got != want {
+		if got := sumRows(l.out.Rows); got != want {
 			info := l.device.Info()
 			return fmt.Errorf("%w: %s computes layers %d–%d wrongly: to the question before the first token its rows have sha256 %.16s…, not %.16s…",
 				ErrDevice, info.ID, l.stage.First, l.stage.End-1, got, want)
 		}
-		b.Rows = c.out.Rows
+		b.Rows = l.out.Rows
 	}
 	e.options.notice(fmt.Sprintf("all stages answered the question before the first token rightly: sha256 %.16s…", known[len(known)-1]))
 	return nil
@@ -226,9 +226,10 @@ func (e *Engine) computeStage(ctx context.Context, m *model.Model, st model.Stag
 		b = e.ringBatch(c.kinds)
 	}
 	n := len(b.Tokens)
-	if _, err := c.run(ctx, ofSize{Size: model.Size{Tokens: n, Want: 1}}, b); err != nil {
+	out, err := c.run(ctx, ofSize{Size: model.Size{Tokens: n, Want: 1}}, b)
+	if err != nil {
 		return nil, err
 	}
-	b.Rows = append([]float32(nil), c.out.Rows...) // they are the program's, which is closed
+	b.Rows = append([]float32(nil), out.Rows...) // they are the program's, which is closed
 	return b, nil
 }

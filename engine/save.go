@@ -309,28 +309,34 @@ func (s *summed) Read(p []byte) (int, error) {
 // unitBytes is the size of a unit over all stages.
 func (c *chain) unitBytes(pool int) (n int) {
 	for i := range c.links {
-		n += c.links[i].backend.Pages().UnitBytes(pool)
+		n += c.links[i].units[pool]
 	}
 	return n
 }
 
 // saveUnit and restoreUnit copy a unit of all stages, the first layers' first.
 func (c *chain) saveUnit(ctx context.Context, pool int, u int32, buf []byte) error {
-	return c.eachUnit(pool, buf, func(p model.PageIO, part []byte) error { return p.Save(ctx, pool, u, part) })
+	return c.eachUnit(ctx, pool, buf, func(l *link, part []byte) error { return l.backend.Pages().Save(ctx, pool, u, part) })
 }
 
 func (c *chain) restoreUnit(ctx context.Context, pool int, u int32, buf []byte) error {
-	return c.eachUnit(pool, buf, func(p model.PageIO, part []byte) error { return p.Restore(ctx, pool, u, part) })
+	return c.eachUnit(ctx, pool, buf, func(l *link, part []byte) error {
+		err := l.backend.Pages().Restore(ctx, pool, u, part)
+		if err == nil && l.log != nil {
+			l.log.Restored(pool, u, part)
+		}
+		return err
+	})
 }
 
-func (c *chain) eachUnit(pool int, buf []byte, do func(p model.PageIO, part []byte) error) error {
+func (c *chain) eachUnit(ctx context.Context, pool int, buf []byte, do func(l *link, part []byte) error) error {
 	for i := range c.links {
-		p := c.links[i].backend.Pages()
-		n := p.UnitBytes(pool)
-		if err := do(p, buf[:n]); err != nil {
+		l := &c.links[i]
+		part := buf[:l.units[pool]]
+		if err := c.on(ctx, l, func() error { return do(l, part) }); err != nil {
 			return err
 		}
-		buf = buf[n:]
+		buf = buf[len(part):]
 	}
 	return nil
 }

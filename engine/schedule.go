@@ -28,16 +28,26 @@ type owner struct {
 	sampler sample.Sampler // for what is chosen on the host
 
 	broken  error // why the chain is not loaded; nil where it is
-	epoch   int   // counts losses; programs of an earlier one are gone
+	epoch   int   // counts losses; programs of an earlier one are gone, and memory
+	swaps   int   // counts losses of which one stage alone knew; its programs are gone
 	careful int   // losses that the devices should take care for
 	calm    int   // steps since the last loss
 	fault   error // a loss that filling the batch met
 	changed bool  // a sequence ended or gave way since the last step
 
+	checking bool // what other machines answer, before it is told
+
 	answers int     // sequences that answer, of those at work
 	pace    pace    // of answers
 	missed  float64 // seconds that a program which is not compiled would have saved
 	asking  float64 // seconds that the draft model takes for a token; 0 is not known
+
+	windows         int           // of guesses on their way at once
+	told            int           // tokens that the last batch of an answer gave
+	rest            int           // steps until several windows are tried again
+	single, several perToken      // with one window at a time, and with more
+	flown           int           // batches that were on their way beside others, for tests
+	answered        model.Outputs // of the last of them
 
 	looked  bool  // for a weight that is not finite, in all of the file
 	unsound error // that there is one; nil for none
@@ -156,6 +166,10 @@ func (e *Engine) queued(n int) {
 // end takes a sequence off the work and ends its stream.
 func (o *owner) end(q *sequence, why StopReason, err error) {
 	o.changed = true
+	if len(q.unsure) > 0 { // a caller that is gone, or an error
+		q.back(q.sure)
+		o.release(q)
+	}
 	o.index.addTail(q)
 	o.release(q)
 	o.leave(q)
@@ -164,16 +178,17 @@ func (o *owner) end(q *sequence, why StopReason, err error) {
 	st.PromptTokens, st.Stop = len(q.r.Tokens), why
 	now := time.Now()
 	if !q.admitted.IsZero() {
-		st.Compile = o.chain.compiled - q.compiled
+		st.Compile = o.chain.compileTime() - q.compiled
 		if q.first.IsZero() {
-			q.first, q.last, q.firstCompiled = now, now, o.chain.compiled
+			q.first, q.last, q.firstCompiled = now, now, o.chain.compileTime()
 		}
 		st.PromptTime = q.first.Sub(q.admitted) - (q.firstCompiled - q.compiled)
 		st.StepTime = time.Duration(o.pace[0] * float64(time.Second))
-		st.GenerateTime = max(0, q.last.Sub(q.first)-(o.chain.compiled-q.firstCompiled))
+		st.GenerateTime = max(0, q.last.Sub(q.first)-(o.chain.compileTime()-q.firstCompiled))
 	} else {
 		st.QueueTime = now.Sub(q.submitted)
 	}
+	st.Checked = o.chain.checked - q.checked
 	if q.prover != nil {
 		st.Proof = q.prover.proof(st.GeneratedTokens)
 	}
@@ -210,6 +225,7 @@ func (o *owner) step() bool {
 		return false
 	}
 	o.changed = false
+	o.chain.trim(o.pages.held)
 	some := o.gatherNext()
 	if err := o.fault; err != nil {
 		o.fault = nil
@@ -219,7 +235,18 @@ func (o *owner) step() bool {
 	if !some {
 		return o.changed // others may go on now
 	}
-	ctx, start, compiled := o.e.ctx, time.Now(), o.chain.compiled
+	if o.prompts() {
+		return o.flyPrompts()
+	}
+	if flights := o.ahead(); flights != nil {
+		return o.flyWindows(flights)
+	}
+	if err := o.fault; err != nil {
+		o.fault = nil
+		o.lost(err)
+		return true
+	}
+	ctx, start, compiled := o.e.ctx, time.Now(), o.chain.compileTime()
 	if len(o.parts) == 1 { // nobody else would lose by it
 		ctx = o.parts[0].q.ctx
 	}
@@ -228,35 +255,69 @@ func (o *owner) step() bool {
 		size = size.embedded()
 	}
 	out, err := o.chain.run(ctx, size, &o.batch)
-	switch {
-	case err == nil:
-	case errors.Is(err, ErrLost), errors.Is(err, ErrDevice) && o.movable():
-		o.lost(err)
-		return true
-	case ctx.Err() != nil: // sweep ends it
-		return true
-	default:
-		for _, p := range o.parts {
-			o.end(p.q, "", err)
-		}
-		return true
+	o.hear()
+	if err != nil {
+		return o.failed(ctx, err, func(end func(q *sequence)) {
+			for _, p := range o.parts {
+				end(p.q)
+			}
+		})
 	}
+	o.quiet()
+	alone := o.answers == len(o.parts) && o.chain.compileTime() == compiled
+	if alone {
+		o.pace.took(len(o.batch.Tokens), time.Since(start))
+	}
+	epoch := o.epoch
+	for _, p := range o.parts {
+		if !p.q.active { // what was told of it meanwhile is its end
+			continue
+		}
+		if o.took(p, out); o.epoch != epoch {
+			return true
+		}
+	}
+	if alone && len(o.parts) == 1 && o.parts[0].wants == window {
+		o.widen(o.told, time.Since(start))
+	}
+	o.dueNow()
+	return true
+}
+
+// quiet counts a step without a loss.
+func (o *owner) quiet() {
 	if o.calm++; o.calm == calmSteps {
 		o.careful = 0
 	}
-	if o.answers == len(o.parts) && o.chain.compiled == compiled {
-		o.pace.took(len(o.batch.Tokens), time.Since(start))
+}
+
+// dueNow checks what has been computed where that is enough.
+func (o *owner) dueNow() {
+	if o.checking && (o.chain.due() || o.unsureTokens() >= uncheckedTokens) {
+		o.confirm()
 	}
-	for _, p := range o.parts {
-		o.took(p, out)
+}
+
+// failed deals with a step that failed; each calls its argument with every sequence that had
+// a part in it.
+func (o *owner) failed(ctx context.Context, err error, each func(end func(q *sequence))) bool {
+	switch {
+	case errors.Is(err, ErrLost), errors.Is(err, ErrDevice) && o.movable():
+		o.lost(err)
+	case ctx.Err() != nil: // sweep ends it
+	default:
+		each(func(q *sequence) { o.end(q, "", err) })
 	}
 	return true
 }
 
 // took gives a sequence what the run computed for it.
 func (o *owner) took(p part, out *model.Outputs) {
-	q := p.q
+	q, epoch := p.q, o.epoch
 	o.computed += p.n
+	if q.r.Rows && p.wants > 0 && (!o.confirm() || !q.active) {
+		return
+	}
 	first := q.stored
 	q.stored += min(p.n, q.left()) // a guess is not q's yet
 	o.index.add(q)
@@ -279,7 +340,7 @@ func (o *owner) took(p part, out *model.Outputs) {
 			q.stream.events <- Event{ID: -1, Pos: first + p.n - p.wants + i, Logits: row}
 		}
 		if q.left() == 0 {
-			o.end(q, StopLength, nil)
+			o.finish(q, StopLength)
 		}
 		return
 	}
@@ -287,13 +348,15 @@ func (o *owner) took(p part, out *model.Outputs) {
 		return
 	}
 	if q.r.MaxTokens == 0 {
-		o.end(q, StopLength, nil)
+		o.finish(q, StopLength)
 		return
 	}
 	q.stats.Drafted += p.wants - 1
+	o.told = 0
 	for i := range p.wants {
+		o.told++
 		id := o.answer(q, p.want+i, out)
-		if !q.active {
+		if !o.stayed(q, epoch) {
 			return
 		}
 		if i == 0 && q.guess != noGuess {
@@ -337,6 +400,9 @@ func (o *owner) answer(q *sequence, want int, out *model.Outputs) int32 {
 		id = out.Tokens[want]
 	}
 	if id < 0 {
+		if epoch := o.epoch; !o.confirm() || !o.stayed(q, epoch) {
+			return id
+		}
 		if banned {
 			o.end(q, "", fmt.Errorf("%w at position %d", ErrNoToken, pos+1))
 		} else {
@@ -346,10 +412,10 @@ func (o *owner) answer(q *sequence, want int, out *model.Outputs) int32 {
 	}
 	q.last = time.Now()
 	if q.first.IsZero() {
-		q.first, q.firstCompiled = q.last, o.chain.compiled
+		q.first, q.firstCompiled = q.last, o.chain.compileTime()
 	}
 	if o.e.Tokenizer.IsEOG(id) && !q.r.IgnoreEOS {
-		o.end(q, StopEOS, nil)
+		o.finish(q, StopEOS)
 		return id
 	}
 	q.stats.GeneratedTokens++
@@ -360,9 +426,11 @@ func (o *owner) answer(q *sequence, want int, out *model.Outputs) int32 {
 		rank(&likely, q.r.Top) // of finite numbers: a token was chosen from them
 		ev.LogProb, ev.Top = likely.LogProb, likely.Top
 	}
-	q.stream.events <- ev // gather has seen that there is room
-	if why := q.stop(o.e.Context); why != "" {
-		o.end(q, why, nil)
+	o.say(q, ev)
+	if why := q.stop(o.e.Context, o.checking); why != "" {
+		o.finish(q, why)
+	} else if q.r.Allow != nil { // it is asked after Until has been told
+		o.confirm()
 	}
 	return id
 }

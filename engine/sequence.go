@@ -30,12 +30,16 @@ type sequence struct {
 	draft   []int32 // a guess at the tokens that follow, see speculate.go
 	guessed int32   // the first of it, also where it did not pay to try it
 	guess   kind    // where it comes from
+	flown   kind    // where that of the windows on their way comes from
 	lookup  *lookup // of tokens; nil where there was no need
 
 	submitted, admitted, first, last time.Time
 	compiled                         time.Duration // of the engine when admitted
 	firstCompiled                    time.Duration // and when the first token was chosen
 	stats                            Stats
+	checked                          int           // of the chain when admitted
+	unsure                           []unsure      // tokens that are chosen and not told yet, see check.go
+	sure                             standpoint    // what has been told
 	prover                           *prover       // nil where no proof is asked for
 	pooler                           *model.Pooler // of a text that is embedded; else nil
 	active                           bool          // admitted; neither waiting nor ended
@@ -89,7 +93,7 @@ func (q *sequence) room() int {
 		}
 		return len(q.stream.rows)
 	}
-	if len(q.stream.events) >= cap(q.stream.events)-1 {
+	if len(q.stream.events)+len(q.unsure) >= cap(q.stream.events)-1 {
 		return 0
 	}
 	return 1 << 30
@@ -104,9 +108,9 @@ func (q *sequence) tell(ev Event) {
 
 // stop returns why generation ends after id was chosen and appended; "" where it
 // goes on.
-func (q *sequence) stop(context int) StopReason {
+func (q *sequence) stop(context int, checking bool) StopReason {
 	switch {
-	case q.r.Until != nil && q.r.Until(q.tokens[len(q.tokens)-1]):
+	case !checking && q.r.Until != nil && q.r.Until(q.tokens[len(q.tokens)-1]): // else it is asked when the token is told
 		return StopText
 	case q.r.MaxTokens >= 0 && q.stats.GeneratedTokens >= q.r.MaxTokens:
 		return StopLength

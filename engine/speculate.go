@@ -213,7 +213,7 @@ func (o *owner) compiled(n int, gain float64) bool {
 	if !lacks {
 		return true
 	}
-	if o.missed += (1 - 1/gain) * o.pace[paceOf(o.answers)]; o.missed*float64(max(1, some)) < o.chain.compiled.Seconds() {
+	if o.missed += (1 - 1/gain) * o.pace[paceOf(o.answers)]; o.missed*float64(max(1, some)) < o.chain.compileTime().Seconds() {
 		return false
 	}
 	o.missed = 0

@@ -150,6 +150,7 @@ type OpenOptions struct {
 	Threads  int                                  // of the processor; 0 for one a core
 	CacheDir string                               // folder of compiled kernels, measured choices and passed checks; empty for none
 	Variant  string                               // one of DeviceInfo.Variants: kernels are of it where there are such, and compute unchecked; empty for the best that answer rightly
+	Except   []string                             // ids that are not to be opened: a device that stands for several machines takes another
 	Careful  int                                  // how often the device was lost lately: it takes shorter steps for it
 	Progress func(what string, done, total int64) // told how far loading ("weights", bytes) and compiling ("kernels", kernels; "checks", questions to them) are; may be nil
 	Warn     func(message string)                 // told when something falls back to something plainer; may be nil

@@ -4,8 +4,10 @@
 //	frame.go     frames on a stream: a head and rows, bounded
 //	protocol.go  what is said: hello, fit, load, compile, run, units; errors
 //	identity.go  sums by which both sides know that they mean the same model and stage
+//	receipt.go   what a worker signs of what it answered
 //	worker.go    the side that computes: sessions on streams
 //	session.go   one coordinator's stage on a worker
+//	spare.go     a peer that holds a stage already, to take its place
 //	remote.go    the side that asks: model.Device and model.Backend of a worker
 //	blob.go      manifests and chunks of a fragments folder for others
 //	source.go    and from others: a fragment.Source
@@ -24,11 +26,15 @@
 // Whoever is not on a worker's list is refused by the network before anything is read.
 // Who is on it is still not trusted with memory: frames are bounded before they are
 // read, a batch is checked as one of a backend's own, and an error ends a session, never
-// the worker. A coordinator trusts a worker's rows as far as they are of the right size.
+// the worker. A coordinator trusts a worker's rows as far as they are of the right size, and
+// has a receipt for them at least every 32 rows.
 //
-// A worker that is lost, killed or silent is model.ErrLost to the engine, which opens the
-// device again: that is where another worker takes the place (Device.Peers), and the
-// tokens that are known run once more.
+// Requests and answers are numbered and each number comes once: what is said again, or out
+// of order, ends the stream. A worker that is lost, killed, silent, too slow or wrong in what
+// can be seen is model.ErrLost to the engine, which opens the device again: that is where
+// another worker takes the place (Device.Peers). The engine sends it what the one before was
+// sent, and sees by the bits that it makes no difference; package engine/journal says how.
+// Whether the numbers are right the engine finds out with a second copy, if it is asked to.
 //
 // A Worker is for any number of sessions; each has a goroutine that owns its backend and
 // one that reads. A remote backend belongs to one goroutine, as every backend.

@@ -27,6 +27,8 @@ type frames struct {
 	rw   io.ReadWriter
 	head []byte // scratch of read
 	out  []byte // scratch of write
+
+	began func(bytes int) // told when a frame has begun, and how long it is; may be nil
 }
 
 // write sends a frame. body may be nil.
@@ -62,6 +64,9 @@ func (f *frames) read(head any, buf []byte, limit int) (body []byte, err error) 
 	heads, bodies := binary.LittleEndian.Uint32(n[:]), binary.LittleEndian.Uint32(n[4:])
 	if heads > mostHead || int64(bodies) > int64(limit) {
 		return nil, fmt.Errorf("%w of %d and %d bytes, where at most %d and %d may come", errFrame, heads, bodies, mostHead, limit)
+	}
+	if f.began != nil {
+		f.began(int(heads) + int(bodies))
 	}
 	if f.head, err = readMore(f.rw, f.head[:0], int(heads)); err != nil {
 		return nil, err

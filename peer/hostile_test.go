@@ -37,7 +37,11 @@ func talkTo(w *Worker, said []byte) []byte {
 	return answer
 }
 
+// frame is one frame; a request without a number gets one that may follow any here.
 func frame(head any, body []byte) []byte {
+	if r, ok := head.(*request); ok && r.Seq == 0 {
+		r.Seq = 9
+	}
 	var b bytes.Buffer
 	f := frames{rw: &b}
 	f.write(head, body)
@@ -92,6 +96,8 @@ func TestHostile(t *testing.T) {
 		"runs of −1 tokens":     batch(run{Pos: []int32{0}, Seqs: []model.SeqRun{{N: -1, Units: [][]int32{{0}}}}}),
 		"wanted there is not":   batch(run{Pos: []int32{0}, Seqs: []model.SeqRun{{N: 1, Units: [][]int32{{0}}}}, Want: []int32{7}}),
 		"no tables":             batch(run{Pos: []int32{0}, Seqs: []model.SeqRun{{N: 1}}}),
+		"a step backwards":      append(bytes.Clone(open), frame(&request{Op: opSave, Seq: 2}, nil)...),
+		"a request again":       append(bytes.Clone(open), open...),
 		"more rows than tokens": batch(run{Pos: nil, Seqs: nil}),
 	}
 	var before runtime.MemStats

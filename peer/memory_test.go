@@ -12,6 +12,7 @@ import (
 type lan struct {
 	mu       sync.Mutex
 	machines map[string]*machine
+	delay    time.Duration // of what is written
 }
 
 type machine struct {
@@ -66,7 +67,12 @@ func (m *machine) Dial(ctx context.Context, peer, protocol string) (Stream, erro
 		return nil, errors.New("nobody answers")
 	}
 	a, b := net.Pipe()
-	here, there := &pipe{Conn: a, peer: peer, other: b}, &pipe{Conn: b, peer: m.id, other: a, meddle: other.meddle, address: m.address}
+	here, there := &pipe{Conn: a, peer: peer, other: b, delay: m.lan.delay}, &pipe{Conn: b, peer: m.id, other: a, delay: m.lan.delay, address: m.address, meddle: func(b []byte) []byte {
+		if other.meddle == nil {
+			return b
+		}
+		return other.meddle(b)
+	}}
 	m.streams, other.streams = append(m.streams, here), append(other.streams, there)
 	go other.serve[protocol](there)
 	return here, nil
@@ -77,6 +83,7 @@ type pipe struct {
 	net.Conn
 	peer   string
 	other  net.Conn
+	delay  time.Duration
 	meddle func([]byte) []byte
 
 	address string // of the other side
@@ -87,6 +94,7 @@ func (p *pipe) Address() string { return p.address }
 func (p *pipe) Reset() error    { p.other.Close(); return p.Conn.Close() }
 
 func (p *pipe) Write(b []byte) (int, error) {
+	time.Sleep(p.delay)
 	if p.meddle == nil {
 		return p.Conn.Write(b)
 	}

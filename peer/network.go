@@ -31,4 +31,4 @@ type Stream interface {
 
 // Protocol is the name of the streams that stages are computed over. Its number counts
 // what is said.
-const Protocol = "/eclat/stage/1"
+const Protocol = "/eclat/stage/2"

@@ -39,6 +39,13 @@ const (
 	silence = 4 * beat
 )
 
+// A frame that has begun must come at this rate at least, in bytes a second, and a request
+// be answered within this time, whatever its beats say.
+const (
+	slowest  = 16 << 10
+	mostTime = 10 * time.Minute
+)
+
 // request is the head of a frame to a worker. Fields are of the op that they are named
 // after or that has them.
 type request struct {
@@ -69,6 +76,7 @@ type load struct {
 	Stage model.Stage
 	Room  model.Room
 	Plan  string // planSum
+	Nonce string // of receipts
 
 	Programs []model.FitProgram // all that may be compiled, for which memory is set aside
 }
@@ -92,6 +100,7 @@ type how = sample.Params
 
 // reply is the head of a frame from a worker.
 type reply struct {
+	Seq     uint32         // of the request that it answers
 	Beat    bool           `json:",omitempty"` // nothing but that it goes on, or how far it is
 	What    string         `json:",omitempty"` // of a beat: what loads, and how far that is
 	Done    int64          `json:",omitempty"`
@@ -102,6 +111,7 @@ type reply struct {
 	Load    *loaded        `json:",omitempty"`
 	Program int            `json:",omitempty"`
 	Tokens  []int32        `json:",omitempty"`
+	Receipt *Receipt       `json:",omitempty"` // of a run
 	Rates   *rates         `json:",omitempty"`
 	Token   time.Duration  `json:",omitempty"` // of time
 	Status  *Status        `json:",omitempty"`

@@ -14,24 +14,24 @@ import (
 	"eclat/model/backendtest"
 )
 
-// liar is a device whose rows are wrong in one bit.
-type liar struct{ model.Device }
+// mistaken is a device whose rows are wrong in one bit.
+type mistaken struct{ model.Device }
 
-func (d liar) Open(ctx context.Context, o model.OpenOptions) (model.Backend, error) {
+func (d mistaken) Open(ctx context.Context, o model.OpenOptions) (model.Backend, error) {
 	b, err := d.Device.Open(ctx, o)
-	return lyingBackend{b}, err
+	return mistakenBackend{b}, err
 }
 
-type lyingBackend struct{ model.Backend }
+type mistakenBackend struct{ model.Backend }
 
-func (b lyingBackend) Compile(p *model.Plan, o model.CompileOptions) (model.Program, error) {
+func (b mistakenBackend) Compile(p *model.Plan, o model.CompileOptions) (model.Program, error) {
 	g, err := b.Backend.Compile(p, o)
-	return lyingProgram{g}, err
+	return mistakenProgram{g}, err
 }
 
-type lyingProgram struct{ model.Program }
+type mistakenProgram struct{ model.Program }
 
-func (p lyingProgram) Run(ctx context.Context, b *model.Batch, out *model.Outputs) error {
+func (p mistakenProgram) Run(ctx context.Context, b *model.Batch, out *model.Outputs) error {
 	err := p.Program.Run(ctx, b, out)
 	if i := len(out.Rows) / 2; err == nil && len(out.Rows) > 0 {
 		out.Rows[i] = math.Float32frombits(math.Float32bits(out.Rows[i]) ^ 1)
@@ -47,7 +47,7 @@ func TestQuestion(t *testing.T) {
 	for _, path := range []string{builtIn, experts} {
 		l := &lan{}
 		work(t, l, "a", path)
-		w := &Worker{Models: []*model.Model{backendtest.Open(t, path)}, Device: liar{cpu.Devices(1)[0]}}
+		w := &Worker{Models: []*model.Model{backendtest.Open(t, path)}, Device: mistaken{cpu.Devices(1)[0]}}
 		b := l.join("b")
 		b.Handle(Protocol, w.Serve)
 		open := func(path string, o engine.Options) (string, int, error) {

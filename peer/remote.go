@@ -1,9 +1,12 @@
 package peer
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,8 +16,9 @@ import (
 
 // Device is a worker as a device: model.Device.
 type Device struct {
-	Net   Network
-	Peers []string // the worker, and those that take its place where it is lost, in order
+	Net    Network
+	Verify func(peer string, text, sig []byte) bool // whether a peer's key signed a text; nil where that cannot be known
+	Peers  []string                                 // the worker, and those that take its place where it is lost, in order
 
 	Manifest string // the id of the model's manifest, for a worker that has not got the model; "" for none
 
@@ -25,7 +29,10 @@ type Device struct {
 	model string
 	fit   []model.FitProgram
 
+	Preload bool // the peer that would take the place holds the stage too
+
 	losses map[string]int // of each of Peers
+	spare  *backend       // that peer's, loaded; nil for none
 }
 
 // mostLosses is how often a peer may be lost before it is not asked any more. One that
@@ -49,11 +56,14 @@ func Find(ctx context.Context, d Device) (*Device, error) {
 // Info implements model.Device.
 func (d *Device) Info() model.DeviceInfo {
 	info := d.info
-	info.ID = "peer:" + short(d.Peers[d.at])
+	info.ID = idOf(d.Peers[d.at])
 	info.Memory = max(info.Memory, 1) // not this machine's
 	info.Variants = nil
 	return info
 }
+
+// idOf is the id of a peer as a device.
+func idOf(peer string) string { return "peer:" + short(peer) }
 
 // line is a stream to a worker with one request on it at a time.
 type line struct {
@@ -79,7 +89,8 @@ func (d *Device) dial(ctx context.Context, peer, sum string) (*line, error) {
 		return nil, fmt.Errorf("%w: peer %s: %.300v", model.ErrLost, short(peer), err)
 	}
 	l := &line{peer: peer, stream: s, losses: d.losses}
-	l.frames.rw = &alive{s}
+	moves := &alive{s: s}
+	l.frames.rw, l.frames.began = moves, moves.began
 	rep, _, err := l.ask(ctx, &request{Op: opHello, Hello: &hello{numerics.Version, sum}}, nil, 0, nil)
 	if errors.Is(err, errNoModel) && d.Manifest != "" { // it fetches the header, which may take a while
 		if _, _, err = l.ask(long, &request{Op: opPrepare, Prepare: d.Manifest}, nil, 0, nil); err == nil {
@@ -98,12 +109,27 @@ func (d *Device) dial(ctx context.Context, peer, sum string) (*line, error) {
 	return nil, err
 }
 
-// alive is a stream that must move within a silence.
-type alive struct{ s Stream }
+// alive is a stream that must move within a silence, and whose frames must end in time.
+type alive struct {
+	s     Stream
+	left  int       // bytes of the frame that has begun
+	until time.Time // that it ends
+}
+
+// began says that a frame of so many bytes comes.
+func (a *alive) began(bytes int) {
+	a.left, a.until = bytes, time.Now().Add(silence+time.Duration(bytes)*time.Second/slowest)
+}
 
 func (a *alive) Read(p []byte) (int, error) {
-	a.s.SetReadDeadline(time.Now().Add(silence))
-	return a.s.Read(p)
+	by := time.Now().Add(silence)
+	if a.left > 0 && a.until.Before(by) {
+		by = a.until
+	}
+	a.s.SetReadDeadline(by)
+	n, err := a.s.Read(p)
+	a.left -= min(n, a.left)
+	return n, err
 }
 
 func (a *alive) Write(p []byte) (n int, err error) {
@@ -140,7 +166,7 @@ func (l *line) ask(ctx context.Context, r *request, body []byte, limit int, prog
 		l.writing.Unlock()
 	})
 	defer unhook()
-	for {
+	for start := time.Now(); ; {
 		var rep reply
 		body, err := l.frames.read(&rep, l.buf, limit)
 		switch {
@@ -149,7 +175,13 @@ func (l *line) ask(ctx context.Context, r *request, body []byte, limit int, prog
 		case err != nil:
 			return nil, nil, l.lost(err)
 		}
+		if rep.Seq != seq {
+			return nil, nil, l.wrong("it answers request %d, asked was %d", rep.Seq, seq)
+		}
 		if l.buf = body; rep.Beat {
+			if time.Since(start) > mostTime {
+				return nil, nil, l.lost(fmt.Errorf("no answer to %s in %v", r.Op, mostTime))
+			}
 			if progress != nil && rep.What != "" && rep.Total > 0 {
 				progress(shorten(rep.What), rep.Done, rep.Total)
 			}
@@ -198,8 +230,18 @@ func (d *Device) Open(ctx context.Context, o model.OpenOptions) (model.Backend, 
 		d.more()
 	}
 	var all error
-	for i := range d.Peers {
-		at := (d.at + i) % len(d.Peers)
+	if b := d.takeSpare(ctx, o); b != nil {
+		if o.Warn != nil {
+			o.Warn(fmt.Sprintf("peer %s takes the place of %s", short(d.Peers[b.at]), short(d.Peers[d.at])))
+		}
+		d.at, d.info = b.at, b.line.device
+		return b, nil
+	}
+	for _, at := range d.inOrder() {
+		if slices.Contains(o.Except, idOf(d.Peers[at])) {
+			all = errors.Join(all, fmt.Errorf("%w: peer %s may not be used for this", model.ErrLost, short(d.Peers[at])))
+			continue
+		}
 		if n := d.losses[d.Peers[at]]; n >= mostLosses {
 			all = errors.Join(all, fmt.Errorf("%w: peer %s: lost %d times", model.ErrLost, short(d.Peers[at]), n))
 			continue
@@ -209,13 +251,23 @@ func (d *Device) Open(ctx context.Context, o model.OpenOptions) (model.Backend, 
 			all = errors.Join(all, err)
 			continue
 		}
-		if i > 0 && o.Warn != nil {
+		if at != d.at && o.Warn != nil {
 			o.Warn(fmt.Sprintf("peer %s takes the place of %s", short(d.Peers[at]), short(d.Peers[d.at])))
 		}
 		d.at, d.info = at, l.device
 		return &backend{d: d, line: l, o: o}, nil
 	}
 	return nil, all
+}
+
+// inOrder are the places of Peers from the present one on, those first that were lost less
+// often: one that has just been lost, as by a cut cable, would only cost its silence again.
+func (d *Device) inOrder() (all []int) {
+	for i := range d.Peers {
+		all = append(all, (d.at+i)%len(d.Peers))
+	}
+	slices.SortStableFunc(all, func(a, b int) int { return cmp.Compare(d.losses[d.Peers[a]], d.losses[d.Peers[b]]) })
+	return all
 }
 
 // Fit implements model.Device: the worker says what it has room for.
@@ -268,12 +320,34 @@ type backend struct {
 	line   *line
 	o      model.OpenOptions
 	loaded *loaded
+	plan   string // planSum of what is loaded
+	ready  bool   // it is loaded already, and Load only looks
+	at     int    // which of Peers, of one that waits
+	tally  *tally
+	last   Receipt // the worker's
 	body   []byte
 }
 
 // Load implements model.Backend. The worker takes the weights from its own file; w is
 // looked at where the bytes are there, to see that they are the same ones.
 func (b *backend) Load(ctx context.Context, w model.Weights, p *model.Plan) error {
+	if b.ready {
+		b.ready = false
+		if sum, err := planSum(p); err != nil || sum != b.plan {
+			return b.line.lost(fmt.Errorf("it holds another stage (%v)", err))
+		}
+		return nil
+	}
+	if err := b.load(ctx, w, p); err != nil {
+		return err
+	}
+	if b.d.Preload {
+		b.d.preload(ctx, b, w, p)
+	}
+	return nil
+}
+
+func (b *backend) load(ctx context.Context, w model.Weights, p *model.Plan) error {
 	if b.loaded != nil {
 		return errors.New("peer: a second Load")
 	}
@@ -284,10 +358,12 @@ func (b *backend) Load(ctx context.Context, w model.Weights, p *model.Plan) erro
 	if err != nil {
 		return err
 	}
-	rep, _, err := b.line.ask(ctx, &request{Op: opLoad, Load: &load{p.Stage, p.Room, sum, b.d.fit}}, nil, 0, b.o.Progress)
+	nonce := rand.Text()
+	rep, _, err := b.line.ask(ctx, &request{Op: opLoad, Load: &load{p.Stage, p.Room, sum, nonce, b.d.fit}}, nil, 0, b.o.Progress)
 	if err != nil {
 		return err
 	}
+	b.tally = newTally(sum, nonce)
 	if rep.Load == nil || len(rep.Load.Units) != len(p.Pools) {
 		return b.line.wrong("its memory is not that of the plan")
 	}
@@ -299,7 +375,7 @@ func (b *backend) Load(ctx context.Context, w model.Weights, p *model.Plan) erro
 	if own, err := weightsSum(w, p); err == nil && own != rep.Load.Weights {
 		return fmt.Errorf("%w: peer %s has other weights of this stage", model.ErrNoDevice, short(b.line.peer))
 	}
-	b.loaded = rep.Load
+	b.loaded, b.plan = rep.Load, sum
 	return nil
 }
 
@@ -320,6 +396,7 @@ func (b *backend) Info() model.DeviceInfo {
 	info := b.d.Info()
 	if b.loaded != nil {
 		info.Held = b.loaded.Held
+		info.Details = append(info.Details, model.Detail{Name: "receipt", Value: b.last.String()})
 	}
 	return info
 }
@@ -330,6 +407,7 @@ func (b *backend) Close() error {
 		return nil
 	}
 	b.line.broken = errors.New("peer: closed")
+	b.d.dropSpare()
 	return b.line.stream.Close()
 }
 
@@ -397,6 +475,12 @@ func (p *remoteProgram) Run(ctx context.Context, b *model.Batch, out *model.Outp
 		if id < -1 || int(id) >= p.plan.Tensors[answer].Cols {
 			return p.b.line.wrong("token %d, where there are %d", id, p.plan.Tensors[answer].Cols)
 		}
+	}
+	if p.b.tally.ran(b.Size(p.plan).Tokens, p.b.body, body) {
+		if err := p.b.tally.check(rep.Receipt, p.b.line.peer, p.b.d.Verify); err != nil {
+			return p.b.line.wrong("%w", err)
+		}
+		p.b.last = *rep.Receipt
 	}
 	p.rows, _ = rowsOf(p.rows, body)
 	out.Rows, out.Tokens, out.StepTime = p.rows, rep.Tokens, nil

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"testing"
@@ -44,7 +45,7 @@ func openEngine(t testing.TB, path string, o engine.Options) *engine.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Device, o.Threads, o.Context = "cpu", 1, 512
+	o.Device, o.Threads, o.Context = "cpu", 1, cmp.Or(o.Context, 512)
 	e, err := engine.Open(context.Background(), f, o)
 	if err != nil {
 		t.Fatal(err)

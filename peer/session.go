@@ -28,7 +28,9 @@ type session struct {
 	backend  model.Backend
 	programs map[int]*program
 	next     int
-	largest  int // bytes of the largest body that may come
+	tally    *tally
+	asked    uint32 // the last request
+	largest  int    // bytes of the largest body that may come
 	limits   sync.Mutex
 
 	writing sync.Mutex // frames.write, by the session and its beat
@@ -84,10 +86,15 @@ func (s *session) serve() (err error) {
 		case in.err != nil:
 			return in.err
 		}
+		if in.req.Seq <= s.asked {
+			err := fmt.Errorf("request %d after request %d: it steps backwards", in.req.Seq, s.asked)
+			return errors.Join(err, s.write(&reply{Seq: in.req.Seq, Err: fail(err)}, nil))
+		}
+		s.asked = in.req.Seq
 		doing, cancel := running.begin(ctx, in.req.Seq)
 		var rep reply
 		var body []byte
-		done := s.beats()
+		done := s.beats(in.req.Seq)
 		// The file is mapped: one that shrinks meanwhile is an error, not the end.
 		err := loader.Guard(func() (err error) { rep, body, err = s.answer(doing, &in.req, in.body); return err })
 		done()
@@ -96,7 +103,7 @@ func (s *session) serve() (err error) {
 			rep, body = reply{Err: fail(err)}, nil
 			s.w.log(fmt.Sprintf("%s: %s: %v", short(s.stream.Peer()), in.req.Op, err))
 		}
-		rep.Leaving = s.w.isLeaving()
+		rep.Leaving, rep.Seq = s.w.isLeaving(), in.req.Seq
 		if err := s.write(&rep, body); err != nil {
 			return err
 		}
@@ -176,7 +183,7 @@ func (s *session) write(r *reply, body []byte) error {
 }
 
 // beats says that the session goes on until done is called.
-func (s *session) beats() (done func()) {
+func (s *session) beats(seq uint32) (done func()) {
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -185,7 +192,7 @@ func (s *session) beats() (done func()) {
 		for {
 			select {
 			case <-t.C:
-				s.write(&reply{Beat: true}, nil)
+				s.write(&reply{Seq: seq, Beat: true}, nil)
 			case <-end:
 				return
 			}
@@ -233,7 +240,9 @@ func (s *session) answer(ctx context.Context, r *request, body []byte) (rep repl
 			err = p.Close()
 		}
 	case opRun:
-		rep.Tokens, out, err = s.run(ctx, r, body)
+		if rep.Tokens, out, err = s.run(ctx, r, body); err == nil && s.tally.ran(s.batch.Size(s.programs[r.Program].plan).Tokens, body, out) {
+			rep.Receipt, err = s.tally.receipt(s.w.Sign)
+		}
 	case opRead:
 		out, err = s.read(r)
 	case opCopy, opSave, opRestore:
@@ -318,6 +327,8 @@ func (s *session) load(ctx context.Context, l *load) (*loaded, error) {
 		return nil, errors.New("nothing to load")
 	case s.backend != nil:
 		return nil, errors.New("a stage is loaded already")
+	case len(l.Nonce) > mostNonce:
+		return nil, fmt.Errorf("a nonce of %d bytes", len(l.Nonce))
 	}
 	if err := checkRoom(s.m, l.Stage, l.Room, l.Programs); err != nil {
 		return nil, err
@@ -331,7 +342,7 @@ func (s *session) load(ctx context.Context, l *load) (*loaded, error) {
 	progress := func(what string, done, total int64) {
 		if time.Since(last) > beat/4 {
 			last = time.Now()
-			s.write(&reply{Beat: true, What: what, Done: done, Total: total}, nil)
+			s.write(&reply{Seq: s.asked, Beat: true, What: what, Done: done, Total: total}, nil)
 		}
 	}
 	if err := s.gather(ctx, l, progress); err != nil {
@@ -355,7 +366,7 @@ func (s *session) load(ctx context.Context, l *load) (*loaded, error) {
 	if err := b.Load(ctx, s.m.File, p); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
-	s.backend, s.loaded, s.programs = b, p, map[int]*program{}
+	s.backend, s.loaded, s.programs, s.tally = b, p, map[int]*program{}, newTally(l.Plan, l.Nonce)
 	body := l.Room.Chunk * p.Width() * 4
 	for pool := range p.Pools {
 		n := b.Pages().UnitBytes(pool)

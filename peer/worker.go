@@ -12,15 +12,17 @@ type Worker struct {
 	Models []*model.Model // that it has; of a fragments folder with some of the weights too
 	Stock  *Stock         // and of models in fragments, which it may fetch; may be nil
 	Device model.Device
-	Memory func() int64 // bytes that can be had now, 0 where that is not known
-	Limit  int64        // bytes that all sessions together may take; 0 for no limit but Memory
-	Log    func(string) // told of sessions and of what ended them; may be nil
+	Memory func() int64                      // bytes that can be had now, 0 where that is not known
+	Limit  int64                             // bytes that all sessions together may take; 0 for no limit but Memory
+	Sign   func(text []byte) ([]byte, error) // with the worker's key; nil for receipts without signatures
+	Log    func(string)                      // told of sessions and of what ended them; may be nil
 
 	mu   sync.Mutex
 	held int64 // bytes that sessions were promised
 	open map[*session]bool
 
-	leaving bool // see Drain
+	sums    map[*model.Model]string // of Models, once they were asked for
+	leaving bool                    // see Drain
 }
 
 // mostSessions is how many a worker has at a time.
@@ -75,8 +77,16 @@ func (w *Worker) log(text string) {
 
 // find returns the model of a sum.
 func (w *Worker) find(sum string) (*model.Model, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sums == nil { // the files are open, so they stay what they are
+		w.sums = map[*model.Model]string{}
+	}
 	for _, m := range w.Models {
-		if s, err := ModelSum(m); err == nil && s == sum {
+		if w.sums[m] == "" {
+			w.sums[m], _ = ModelSum(m)
+		}
+		if s := w.sums[m]; s != "" && s == sum {
 			return m, nil
 		}
 	}

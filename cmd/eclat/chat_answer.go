@@ -51,6 +51,7 @@ func (t *talk) answer(ctx context.Context, message string) error {
 	t.say(wrapItems(statusItems(&res.Stats, t.e.Context), t.width()))
 	if t.flags.proof {
 		out.Messagef("proof    %s\n", res.Proof)
+		showPeers(res.Stats)
 	}
 	if t.term != nil {
 		defer out.Messagef("\n")

@@ -29,6 +29,7 @@ type peerFlags struct {
 	peers     []string
 	standby   []string
 	layers    []int
+	checkers  []string
 	pin       int
 	anySpeed  bool
 	fragments string
@@ -51,6 +52,7 @@ func (f *peerFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringSliceVar(&f.peers, "peers", nil, "other machines that compute layers after this one's, as ID@HOST:PORT, in this order; auto for those on the list that the local network shows")
 	fs.StringSliceVar(&f.standby, "standby", nil, "machines that take the place of one that is lost")
+	fs.StringSliceVar(&f.checkers, "check", nil, "who computes once more what the peers do: home for this machine, or other machines as ID@HOST:PORT")
 	fs.IntSliceVar(&f.layers, "layers", nil, "how many layers this machine and each of the peers gets, as in 10,15,15; else they are placed by what is measured")
 	fs.IntVar(&f.pin, "pin", 0, "how many of the first and of the last layers stay on this machine")
 	fs.BoolVar(&f.anySpeed, "any-speed", false, fmt.Sprintf("use peers even where fewer than %d tokens a second are predicted", engine.Floor))
@@ -62,8 +64,8 @@ func (f *peerFlags) add(cmd *cobra.Command) {
 // check refuses what does not go together.
 func (f *peerFlags) check() error {
 	switch {
-	case len(f.peers) == 0 && (len(f.standby) > 0 || len(f.layers) > 0 || f.pin != 0 || f.anySpeed):
-		return usagef("--standby, --layers, --pin and --any-speed go with --peers")
+	case len(f.peers) == 0 && (len(f.standby) > 0 || len(f.layers) > 0 || len(f.checkers) > 0 || f.pin != 0 || f.anySpeed):
+		return usagef("--standby, --check, --layers, --pin and --any-speed go with --peers")
 	case f.pin < 0:
 		return usagef("--pin %d is below 0", f.pin)
 	case f.pin > 0 && len(f.layers) > 0:
@@ -203,7 +205,7 @@ func (f *peerFlags) find(ctx context.Context, file *loader.File, o *engine.Optio
 	if err := f.join(ctx); err != nil {
 		return err
 	}
-	d := peer.Device{Net: f.host}
+	d := peer.Device{Net: f.host, Verify: f.host.Verify, Preload: true}
 	if m := file.Manifest(); m != nil {
 		d.Manifest = m.ID.String()
 		f.host.Handle(peer.BlobProtocol, (&peer.Blobs{Dir: file.Folder()}).Serve) // to those it asks, who lack some
@@ -232,6 +234,9 @@ func (f *peerFlags) find(ctx context.Context, file *loader.File, o *engine.Optio
 		}
 		found = append(found, one)
 		o.Peers = append(o.Peers, one)
+		if err := f.second(ctx, d, o); err != nil {
+			return err
+		}
 	}
 	if len(found) == 0 {
 		return fmt.Errorf("%w: none of the machines on the local network lets this one come", engine.ErrDevice)
@@ -241,4 +246,19 @@ func (f *peerFlags) find(ctx context.Context, file *loader.File, o *engine.Optio
 	}
 	o.Layers, o.Pin, o.AnySpeed = f.layers, f.pin, f.anySpeed
 	return nil
+}
+
+// second says who computes once more what the last of o.Peers does.
+func (f *peerFlags) second(ctx context.Context, d peer.Device, o *engine.Options) error {
+	switch {
+	case len(f.checkers) == 0:
+		return nil
+	case len(f.checkers) == 1 && f.checkers[0] == "home":
+		o.Checks = append(o.Checks, engine.Home)
+		return nil
+	}
+	d.Peers, d.Preload = append(slices.Clone(f.checkers), f.standby...), false
+	c, err := peer.Find(ctx, d)
+	o.Checks = append(o.Checks, c)
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,7 +43,11 @@ func TestPeers(t *testing.T) {
 	}
 	for _, signal := range []syscall.Signal{0, syscall.SIGKILL, syscall.SIGSTOP} {
 		a, b, spare := newWorker(t, home), newWorker(t, home), newWorker(t, home)
-		cmd := command(append(args, "--peers", a.address+","+b.address, "--standby", spare.address, "--layers", "1,2,3")...)
+		with := append(slices.Clone(args), "--peers", a.address+","+b.address, "--standby", spare.address, "--layers", "1,2,3")
+		if signal == syscall.SIGKILL {
+			with = append(with, "--check", "home")
+		}
+		cmd := command(with...)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -72,6 +77,12 @@ func TestPeers(t *testing.T) {
 		}
 		if said := strings.Contains(errs.String(), "takes the place of"); said != (signal != 0) {
 			t.Errorf("%v: %s", signal, errs.String())
+		}
+		if said := strings.Contains(errs.String(), "replay   layers"); said != (signal != 0) {
+			t.Errorf("%v: is there a replay? %s", signal, errs.String())
+		}
+		if said := regexp.MustCompile(`checked  [0-9]{3} rows`).MatchString(errs.String()); said != (signal == syscall.SIGKILL) {
+			t.Errorf("%v: was anything checked? %s", signal, errs.String())
 		}
 	}
 }

@@ -106,6 +106,7 @@ func (f *peerServe) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	w.Sign = h.Sign
 	defer h.Close()
 	if f.fragments != "" {
 		if err := f.stock(h, w); err != nil {

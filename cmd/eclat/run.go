@@ -164,6 +164,7 @@ func (f *runFlags) printEnd(e *engine.Engine, st engine.Stats) {
 	printStats(e, st)
 	if f.proof {
 		out.Messagef("proof    %s\n", st.Proof)
+		showPeers(st)
 	}
 }
 

@@ -205,6 +205,25 @@ func (h *Host) Handle(name string, serve func(peer.Stream)) {
 	h.h.SetStreamHandler(protocol.ID(name), func(s network.Stream) { serve(stream{s}) })
 }
 
+// Sign signs a text with the host's key.
+func (h *Host) Sign(text []byte) ([]byte, error) {
+	return h.h.Peerstore().PrivKey(h.h.ID()).Sign(text)
+}
+
+// Verify reports whether a peer's key signed a text. The peer is named as for Dial.
+func (h *Host) Verify(peer string, text, sig []byte) bool {
+	info, err := Parse(peer)
+	if err != nil {
+		return false
+	}
+	key, err := info.ID.ExtractPublicKey()
+	if err != nil {
+		return false
+	}
+	ok, err := key.Verify(text, sig)
+	return err == nil && ok
+}
+
 // Close implements peer.Network.
 func (h *Host) Close() error {
 	if h.relays.stop != nil {

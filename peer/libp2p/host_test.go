@@ -38,6 +38,7 @@ func newWorker(t *testing.T, who string) *Host {
 	t.Helper()
 	w := &peer.Worker{Models: []*model.Model{backendtest.Open(t, builtIn)}, Device: cpu.Devices(1)[0]}
 	h := newHost(t, Options{Listen: []string{"127.0.0.1:0"}, Allow: func(id string) bool { return id == who }})
+	w.Sign = h.Sign
 	h.Handle(peer.Protocol, w.Serve)
 	return h
 }
@@ -86,7 +87,7 @@ func TestNetwork(t *testing.T) {
 	want := proof(open(), func(int) {})
 	for _, kind := range []string{"/tcp/", "/quic"} {
 		a, b := newWorker(t, home.Self()), newWorker(t, home.Self())
-		d, err := peer.Find(context.Background(), peer.Device{Net: home, Peers: []string{at(t, a, kind), at(t, b, kind)}})
+		d, err := peer.Find(context.Background(), peer.Device{Net: home, Verify: home.Verify, Preload: true, Peers: []string{at(t, a, kind), at(t, b, kind)}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,6 +99,35 @@ func TestNetwork(t *testing.T) {
 		})
 		if got != want || e.Losses() != 1 {
 			t.Errorf("%s: %s after %d losses, alone %s", kind, got, e.Losses(), want)
+		}
+	}
+}
+
+// TestSign: what a key signed is of that key, as a peer is named by an id or an address,
+// and of no other, and of that text alone.
+func TestSign(t *testing.T) {
+	a, b := newHost(t, Options{}), newHost(t, Options{})
+	text := []byte("eclat receipt 1: rows 32")
+	sig, err := a.Sign(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{a.Self(), a.Self() + "@127.0.0.1:4711", "/ip4/127.0.0.1/tcp/4711/p2p/" + a.Self()} {
+		if !b.Verify(name, text, sig) {
+			t.Errorf("%s: not its signature", name)
+		}
+	}
+	for name, wrong := range map[string]bool{
+		"another key":     b.Verify(b.Self(), text, sig),
+		"another text":    b.Verify(a.Self(), text[1:], sig),
+		"a short one":     b.Verify(a.Self(), text, sig[1:]),
+		"none":            b.Verify(a.Self(), text, nil),
+		"nobody":          b.Verify("nobody", text, sig),
+		"the empty name":  b.Verify("", text, sig),
+		"another's again": a.Verify(b.Self(), text, sig),
+	} {
+		if wrong {
+			t.Errorf("%s: taken for the signature", name)
 		}
 	}
 }

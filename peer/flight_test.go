@@ -1,0 +1,166 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"eclat/cpu"
+	"eclat/engine"
+	"eclat/model"
+	"eclat/model/backendtest"
+)
+
+// floor counts runs, and those that began while another machine's went on.
+type floor struct {
+	mu                  sync.Mutex
+	busy, runs, overlap int
+}
+
+// slow is a device whose runs take a second of the simulated clock.
+type slow struct {
+	model.Device
+	chunk int
+	floor *floor
+}
+
+func (d *slow) Info() model.DeviceInfo {
+	info := d.Device.Info()
+	info.Chunk = d.chunk
+	return info
+}
+
+func (d *slow) Open(ctx context.Context, o model.OpenOptions) (model.Backend, error) {
+	b, err := d.Device.Open(ctx, o)
+	return &slowBackend{b, d}, err
+}
+
+type slowBackend struct {
+	model.Backend
+	d *slow
+}
+
+func (b *slowBackend) Compile(p *model.Plan, o model.CompileOptions) (model.Program, error) {
+	q, err := b.Backend.Compile(p, o)
+	return &slowProgram{q, b.d.floor}, err
+}
+
+type slowProgram struct {
+	model.Program
+	floor *floor
+}
+
+func (p *slowProgram) Run(ctx context.Context, b *model.Batch, out *model.Outputs) error {
+	f := p.floor
+	f.mu.Lock()
+	if f.runs++; f.busy > 0 {
+		f.overlap++
+	}
+	f.busy++
+	f.mu.Unlock()
+	time.Sleep(time.Second)
+	f.mu.Lock()
+	f.busy--
+	f.mu.Unlock()
+	return p.Program.Run(ctx, b, out)
+}
+
+// TestChunksOverlap: a prompt's next chunk is computed by a stage while the next stage
+// computes the one before, in chunks of 1, of 7, and of as many as a processor takes, and the bits
+// are those of one machine.
+func TestChunksOverlap(t *testing.T) {
+	for _, at := range []struct{ chunk, tokens int }{{1, 24}, {7, 90}, {512, 900}} {
+		synctest.Test(t, func(t *testing.T) {
+			l, f := &lan{}, &floor{}
+			m := backendtest.Open(t, builtIn)
+			for _, id := range []string{"a", "b"} {
+				d := &slow{cpu.Devices(1)[0], at.chunk, f}
+				l.join(id).Handle(Protocol, (&Worker{Models: []*model.Model{m}, Device: d}).Serve)
+			}
+			ask := func(e *engine.Engine) engine.Proof {
+				r := asked(e, 3)
+				r.Tokens = e.Prompt(strings.Repeat("The Congress of the United States, in its wisdom. ", 1+at.tokens/8), false)[:at.tokens]
+				st, err := e.Generate(context.Background(), r, nil, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return st.Proof
+			}
+			alone := openEngine(t, builtIn, engine.Options{Context: 4096})
+			want := ask(alone)
+			alone.Close()
+			e := openEngine(t, builtIn, engine.Options{Context: 4096, Layers: []int{2, 2, 2}, Peers: []model.Device{find(t, l, "a"), find(t, l, "b")}})
+			if most := cpu.Devices(1)[0].Info(); e.Chunk != min(at.chunk, most.Chunk) { // the embedding and the head are here
+				t.Errorf("chunks of %d, want %d", e.Chunk, at.chunk)
+			}
+			if got := ask(e); got != want {
+				t.Errorf("chunks of %d: %s, alone %s", at.chunk, got, want)
+			}
+			// Chunks whose answer nobody waits for: of n of them on their way over two
+			// machines, n − 1 begin beside another, and at most six are.
+			chunks := (at.tokens - 1) / e.Chunk
+			if f.overlap*3 < chunks*2 || at.chunk > 7 && f.overlap < chunks-2 {
+				t.Errorf("chunks of %d: of %d runs of %d chunks %d began beside another", at.chunk, f.runs, chunks, f.overlap)
+			}
+			t.Logf("chunks of %d: of %d runs of %d chunks %d began beside another", at.chunk, f.runs, chunks, f.overlap)
+			e.Close()
+			for _, m := range l.machines {
+				m.kill()
+			}
+			synctest.Wait()
+		})
+	}
+}
+
+// TestDraftsOverTheRing: over three stages 25 ms apart an answer has the same tokens plain
+// and drafted, wherever the model is cut; where the text repeats itself guesses make it at
+// least three times as fast, by the simulated clock.
+func TestDraftsOverTheRing(t *testing.T) {
+	m := backendtest.Open(t, builtIn)
+	n := m.Config.NLayer
+	text := strings.Repeat("The people of the United States have a right to know the truth of it. ", 4)
+	for a := 0; a <= n; a++ {
+		for b := 0; b <= n-a; b++ {
+			if testing.Short() && (a != 2 || b != 2) {
+				continue
+			}
+			synctest.Test(t, func(t *testing.T) {
+				l := &lan{delay: 25 * time.Millisecond}
+				for _, id := range []string{"a", "b"} {
+					w := &Worker{Models: []*model.Model{m}, Device: cpu.Devices(1)[0]}
+					l.join(id).Handle(Protocol, w.Serve)
+				}
+				e := openEngine(t, builtIn, engine.Options{Context: 1024, Layers: []int{a, b, n - a - b}, Peers: []model.Device{find(t, l, "a"), find(t, l, "b")}})
+				ask := func(draft int) (ids string, took time.Duration, st engine.Stats) {
+					r := engine.Request{Tokens: e.Prompt(text, false), MaxTokens: 96, IgnoreEOS: true, Draft: draft, Proof: true}
+					start := time.Now()
+					st, err := e.Generate(context.Background(), r, nil, func(id int32) { ids += fmt.Sprint(id, " ") })
+					if err != nil {
+						t.Fatal(err)
+					}
+					return ids, time.Since(start), st
+				}
+				ask(0) // what a token takes is known then
+				want, plain, st := ask(0)
+				ask(1000)
+				got, drafted, with := ask(1000)
+				if got != want || with.Proof != st.Proof {
+					t.Errorf("cut as %d, %d: %s; plain %s", a, b, with.Proof, st.Proof)
+				}
+				if far := a < n; far && (with.Accepted == 0 || plain < 3*drafted) {
+					t.Errorf("cut as %d, %d: %v plain, %v with guesses, of which %d of %d were right", a, b, plain, drafted, with.Accepted, with.Drafted)
+				}
+				t.Logf("cut as %d, %d: %v plain, %v with guesses, of which %d of %d were right", a, b, plain, drafted, with.Accepted, with.Drafted)
+				e.Close()
+				for _, m := range l.machines {
+					m.kill()
+				}
+				synctest.Wait()
+			})
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"eclat/model"
+	"eclat/model/numerics"
+)
+
+// Loading a stage takes longer than sending it all its rows again. So the peer that would
+// take the place of the present one can hold the stage too (Device.Preload): it is opened
+// and loaded behind the first one, and waits.
+
+// preload opens and loads the stage of b on the next peer. That it cannot is told, and no
+// fault of b's.
+func (d *Device) preload(ctx context.Context, b *backend, w model.Weights, p *model.Plan) {
+	for _, at := range d.inOrder() {
+		peer := d.Peers[at]
+		if at == d.at || d.losses[peer] > 0 || slices.Contains(b.o.Except, idOf(peer)) {
+			continue
+		}
+		l, err := d.dial(ctx, peer, d.model)
+		if err == nil {
+			spare := &backend{d: d, line: l, o: b.o, at: at}
+			if err = spare.load(ctx, w, p); err == nil {
+				d.spare = spare
+				return
+			}
+			l.stream.Close()
+		}
+		if b.o.Warn != nil {
+			b.o.Warn(fmt.Sprintf("peer %s does not stand by: %v", short(peer), err))
+		}
+	}
+}
+
+// takeSpare is the peer that waits, where the present one is not to be asked first and it
+// still answers; nil where there is none.
+func (d *Device) takeSpare(ctx context.Context, o model.OpenOptions) *backend {
+	b := d.spare
+	if b == nil || d.inOrder()[0] == d.at && !slices.Contains(o.Except, idOf(d.Peers[d.at])) {
+		return nil
+	}
+	d.spare = nil
+	peer := d.Peers[b.at]
+	if slices.Contains(o.Except, idOf(peer)) {
+		b.line.stream.Close()
+		return nil
+	}
+	if _, _, err := b.line.ask(ctx, &request{Op: opHello, Hello: &hello{numerics.Version, d.model}}, nil, 0, nil); err != nil {
+		b.line.stream.Close()
+		return nil
+	}
+	b.o, b.ready = o, true
+	return b
+}
+
+// dropSpare lets the peer that waits go.
+func (d *Device) dropSpare() {
+	if d.spare != nil {
+		d.spare.line.stream.Close()
+		d.spare = nil
+	}
+}
