@@ -16,7 +16,7 @@ const shortStep = 5
 func Run(t *testing.T, openRef, open conformance.Opener) (unsupported []string) {
 	var passed, failed, left int
 	of := map[string]int{} // cases of an op so far
-	for _, c := range conformance.Cases() {
+	for _, c := range Deal(t, conformance.Cases(), func(c *conformance.Case) string { return c.Op + " " + c.Type }) {
 		of[c.Op]++
 		if testing.Short() && (c.Long || underRace && of[c.Op]%shortStep != 1) {
 			left++
