@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -30,8 +32,9 @@ asked the questions of the check before the first token, and its answers are tol
 bit-equal, within limits or wrong, with their hash. With a MODEL, its logits are
 compared too.
 
-On a software device that takes long. --quick takes one question and one case in eight of
-each kind, and of the kernels the variant alone that the device prefers.
+On a software device that takes long. --quick takes one question and one case in sixteen
+about each weight type, and about each op without one, at least one of each, and asks the
+variant of the kernels alone that the device prefers.
 
 The last line is a verdict to paste into a bug report. The exit code is 1 when
 something is wrong.`,
@@ -47,12 +50,31 @@ something is wrong.`,
 		},
 	}
 	dev.add(cmd)
-	cmd.Flags().BoolVar(&quick, "quick", false, "one variant, and one check in eight of each kind")
+	cmd.Flags().BoolVar(&quick, "quick", false, "one variant, and one check in sixteen of each kind")
 	return cmd
 }
 
-// quickShare: of so many cases and questions of each kind --quick takes one.
-const quickShare = 8
+// quickShare: of so many cases, and of so many questions, about each weight type and about
+// each op without one, --quick takes one.
+const quickShare = 16
+
+// fewCases are those of --quick.
+func fewCases(all []*conformance.Case) []*conformance.Case {
+	all = slices.DeleteFunc(all, func(c *conformance.Case) bool { return c.Long })
+	return conformance.Deal(all, func(c *conformance.Case) string { return cmp.Or(c.Type, c.Op) }, 0, quickShare)
+}
+
+// fewQuestions are those of --quick.
+func fewQuestions(all []*conformance.Question) []*conformance.Question {
+	return conformance.Deal(all, func(q *conformance.Question) string {
+		kernels := kernelsOf(q.Name)
+		_, of, _ := strings.Cut(kernels, " ")
+		if slices.ContainsFunc(quant.Decodable(), func(ty quant.Type) bool { return ty.String() == of }) {
+			return of
+		}
+		return kernels
+	}, 0, quickShare)
+}
 
 // finding is one line of the table: the cases of one op and type.
 type finding struct {
@@ -102,8 +124,7 @@ func doctor(ctx context.Context, w io.Writer, dev deviceFlags, args []string, qu
 	failed, checked, lacking := wrong, wrong, 0
 	cases := conformance.Cases()
 	if quick {
-		cases = slices.DeleteFunc(cases, func(c *conformance.Case) bool { return c.Long })
-		cases = conformance.Deal(cases, func(c *conformance.Case) string { return c.Op + " " + c.Type }, 0, quickShare)
+		cases = fewCases(cases)
 	}
 	bar := out.NewBar("checking", false)
 	defer bar.Clear()

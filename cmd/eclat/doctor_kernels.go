@@ -73,7 +73,7 @@ func add(table *[]*asked, variant string, r reply) (wrong bool) {
 
 // askKernels asks every question of every variant of a device's kernels, prints how they
 // answered, and returns how many answers are wrong. Quick asks the preferred variant alone,
-// one question in quickShare about each kind of kernel.
+// one question in quickShare.
 func askKernels(ctx context.Context, w io.Writer, o engine.Options, info model.DeviceInfo, ref conformance.Opener, quick bool) (wrong int, err error) {
 	variants, list := info.Variants, conformance.Questions()
 	if len(variants) == 0 {
@@ -81,7 +81,7 @@ func askKernels(ctx context.Context, w io.Writer, o engine.Options, info model.D
 	}
 	if quick {
 		variants = variants[:1]
-		list = conformance.Deal(list, func(q *conformance.Question) string { return kernelsOf(q.Name) }, 0, quickShare)
+		list = fewQuestions(list)
 	}
 	var table []*asked
 	defer func() { printAsked(w, table) }()
