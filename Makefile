@@ -2,8 +2,9 @@
 # make test     lint, every test, the race detector, other systems; installs what the
 #               tests need where it may, and says at its end what was not checked
 # make test-drivers  the ops and a model on every other Vulkan driver
-# make test-long  all of the GPU's tests, the bits of every model in every way, and the
-#               doctor, on every driver
+# make test-long  the GPU's tests, the bits of models in every way, and the doctor, on every
+#               driver: of each kind of case a share, another one on each; says at its end
+#               what that leaves out. ALL=1 leaves nothing out and takes hours
 #
 # make drivers  fetches a newer Vulkan driver and the shaders' compiler into bin/drivers
 # make race     the packages with goroutines under the race detector
@@ -24,8 +25,19 @@ export GOEXPERIMENT = simd
 
 # LONG are tests that are left to test-long; SHARE are those of the GPU that test-drivers
 # runs on each other driver, where test-long runs all of the GPU's.
-LONG  = ^Test(Kernels|Fused|AttentionShapes|Faults|Answers|FitIsWhatIsHeld|OpenCloseCycles|ChoicesFile|ChecksFile|AskKernels|NoCache|Sound|GPUGreedyAgrees|BitsOfAll)$$
+LONG  = ^Test(Kernels|Fused|AttentionShapes|Faults|Answers|FitIsWhatIsHeld|OpenCloseCycles|ChoicesFile|ChecksFile|AskKernels|NoCache|Sound|GPUGreedyAgrees|BitsOfAll|FamiliesOfAll)$$
 SHARE = Conformance|Golden/sotu-8m-q4_k_m|Enumerate|Dispatch|Validation
+
+# Each driver takes its share of what takes long (model/conformance/deal.go): one case in so
+# many of each kind, at least one of each, and other cases than the other drivers.
+SHARE-                = 0/4
+SHARE-lavapipe        = 1/8
+SHARE-lavapipe-new    = 2/8
+SHARE-swiftshader     = 3/16
+share = $(if $(ALL),,ECLAT_SHARE=$(SHARE-$*))
+doctor = doctor $(if $(ALL),,--quick)
+# FILES are tests of files in the cache, which are the same on every driver.
+FILES = ^Test(ChoicesFile|ChecksFile)$$
 
 # OPS are the parts of the conformance suite that are about one op each.
 OPS   = embed|rmsnorm|l2norm|layernorm|matmul|matmul_experts|rope|store|attention|conv|deltarule|scan|act|swiglu|add|mul|slice|gather|route|combine|sample
@@ -55,7 +67,7 @@ test-drivers: deps drivers build
 
 test-long: deps drivers build
 	@$(MAKE) --no-print-directory -j 2 long $(OTHERS:%=long-%)
-	$(call skipped,long $(OTHERS:%=long-%))
+	$(call skipped,long $(OTHERS:%=long-%) $(OTHERS:%=long-%-engine))
 
 # skipped prints why the named runs left something out.
 define skipped
@@ -70,11 +82,11 @@ lint:
 	@go vet ./...
 	@go run $(STATICCHECK) ./...
 
-# tested runs go test with the flags and packages given, prints what .ci/report.awk
-# makes of it, and fails as go test does.
+# tested runs go test with the flags and packages, and the variables, given, prints what
+# .ci/report.awk makes of it, and fails as go test does.
 define tested
-	@mkdir -p bin; rm -f bin/failed.$(1); echo "go test $(2)"; \
-	{ go test -json $(2) || touch bin/failed.$(1); } 2>&1 | awk -v skips=bin/skipped.$(1) -f .ci/report.awk; \
+	@mkdir -p bin; rm -f bin/failed.$(1); echo "$(3) go test $(2)"; \
+	{ $(3) go test -json $(2) || touch bin/failed.$(1); } 2>&1 | awk -v skips=bin/skipped.$(1) -f .ci/report.awk; \
 	if [ -e bin/failed.$(1) ]; then rm bin/failed.$(1); exit 1; fi
 endef
 
@@ -95,13 +107,16 @@ driver-%:
 	$(call tested,$@,$(ON) -timeout 30m -run '$(SHARE)' ./gpu ./gpu/vk)
 
 long:
-	$(call tested,$@,-timeout 30m -run '$(LONG)' ./gpu ./engine/... ./model/conformance ./cmd/eclat)
+	$(call tested,$@,-timeout 60m -run '$(LONG)' ./gpu ./engine/... ./model/conformance ./cmd/eclat,$(share))
+	$(if $(ALL),bin/eclat doctor)
 
+# On another driver what has no GPU in it is as it was on the first.
 long-%:
 	$(on)
-	$(call tested,$@,$(ON) -timeout 60m ./gpu/...)
-	$(call tested,$@-engine,$(ON) -timeout 30m -run 'TestBits$$|TestGolden' ./engine)
-	@sh .ci/on $* bin/eclat doctor --device vulkan:0
+	$(call tested,$@,$(ON) -timeout 60m $(if $(ALL),,-skip '$(FILES)') ./gpu ./gpu/vk,$(share))
+	$(if $(ALL),,@printf '  hostile files in the cache are met on the first driver alone; ALL=1 has them here\n' >>bin/skipped.$@)
+	$(call tested,$@-engine,$(ON) -timeout 30m -run '^Test(Bits|Golden)$$/./(ref|vulkan)' ./engine,$(share))
+	@sh .ci/on $* bin/eclat $(doctor) --device vulkan:0
 
 # Without cgo there is no GPU, and without GOEXPERIMENT=simd the plain kernels are all;
 # the rest must build and vet everywhere.

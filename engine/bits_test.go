@@ -12,6 +12,7 @@ import (
 
 	"eclat/cpu/kernel"
 	"eclat/model"
+	"eclat/model/backendtest"
 )
 
 // bitsOf is what every way of computing must agree on: the logits after the last
@@ -182,23 +183,35 @@ func TestBitsOfAll(t *testing.T) {
 func sameBits(t *testing.T, models []string, few bool) {
 	var gpu model.DeviceInfo
 	t.Run("GPU", func(t *testing.T) { gpu = theGPU(t) }) // says why there is none
+	type run struct {
+		path string
+		way
+	}
+	var runs []run
 	seen := map[string]bool{}
 	for _, path := range models {
-		name := filepath.Base(path)
-		if seen[name] {
+		if name := filepath.Base(path); seen[name] {
 			continue // some lie in both folders
 		}
-		seen[name] = true
-		t.Run(name, func(t *testing.T) {
-			e := open(t, path, Options{Device: "ref", Context: 1})
-			want := map[bool]string{} // by whether the prompt is the long one
-			for _, w := range waysOf(e.Model.Config.NLayer, gpu) {
-				if w.long && few {
-					continue
-				}
-				t.Run(w.name, func(t *testing.T) { w.check(t, path, want, few) })
+		seen[filepath.Base(path)] = true
+		for _, w := range waysOf(open(t, path, Options{Device: "ref", Context: 1}).Model.Config.NLayer, gpu) {
+			if !w.long || !few {
+				runs = append(runs, run{path, w})
 			}
-		})
+		}
+	}
+	runs = backendtest.Deal(t, runs, func(r run) string {
+		if r.o.Device == "ref" {
+			return r.name + r.path // what all others are compared with
+		}
+		return r.name
+	})
+	want := map[string]map[bool]string{} // of a model, by whether the prompt is the long one
+	for _, r := range runs {
+		if want[r.path] == nil {
+			want[r.path] = map[bool]string{}
+		}
+		t.Run(filepath.Base(r.path)+"/"+r.name, func(t *testing.T) { r.check(t, r.path, want[r.path], few) })
 	}
 }
 

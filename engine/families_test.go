@@ -10,10 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 
 	"eclat/loader"
+	"eclat/model/backendtest"
 	"eclat/model/tokenizer"
 )
 
@@ -41,10 +43,32 @@ func familyIDs(n int) []int32 {
 	return ids
 }
 
-// TestFamilies holds small random models of every family, and the same without one
+// TestFamilies holds a small random model of every family, and the same without one
 // feature, to the peer's answers, and all devices to the same bits.
 func TestFamilies(t *testing.T) {
 	long(t)
+	met := map[string]bool{}
+	families(t, func(r *familyRun) bool {
+		first := !met[r.Name]
+		met[r.Name] = true
+		return first || r.Without != ""
+	})
+}
+
+// TestFamiliesOfAll is TestFamilies of models of other sizes, from other seeds, and of rows
+// that are a block of 256 wide. It takes minutes: make test-long.
+func TestFamiliesOfAll(t *testing.T) {
+	long(t)
+	met := map[string]bool{}
+	families(t, func(r *familyRun) bool {
+		first := !met[r.Name]
+		met[r.Name] = true
+		return !first && r.Without == ""
+	})
+}
+
+// families takes the runs that are chosen.
+func families(t *testing.T, chosen func(r *familyRun) bool) {
 	var runs []familyRun
 	b, err := os.ReadFile("../testdata/families.json")
 	if err == nil {
@@ -53,8 +77,9 @@ func TestFamilies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	runs = slices.DeleteFunc(runs, func(r familyRun) bool { return !chosen(&r) })
 	worst := map[string]float64{}
-	for _, r := range runs {
+	for _, r := range backendtest.Deal(t, runs, func(r familyRun) string { return r.Name + r.Without }) {
 		t.Run(fmt.Sprintf("%s/%d/%d/%s", r.Name, r.Seed, r.Embd, r.Without), func(t *testing.T) {
 			path := r.write(t)
 			if f, err := loader.Open(path); err == nil {

@@ -65,11 +65,16 @@ func TestPoisonedWeights(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, x := range sound.Tensors {
+				for i, x := range sound.Tensors {
 					if strings.HasPrefix(x.Name, "blk.") && !strings.HasPrefix(x.Name, "blk.0.") {
 						continue
 					}
-					for what, bits := range map[string]uint16{"NaN": 0x7e00, "+Inf": 0x7c00, "-Inf": 0xfc00} {
+					values := []string{"NaN", "+Inf", "-Inf"}
+					if device != "ref" && device != "cpu" { // one in turn: a GPU is long to open
+						values = values[i%len(values):][:1]
+					}
+					for _, what := range values {
+						bits := map[string]uint16{"NaN": 0x7e00, "+Inf": 0x7c00, "-Inf": 0xfc00}[what]
 						row := min(1, len(x.Data)/x.RowBytes-1)
 						f := poison(t, data, x.Name, row, bits)
 						e := openOn(t, f, Options{Device: device, Context: 64})

@@ -36,46 +36,55 @@ func TestFitIsWhatIsHeld(t *testing.T) {
 	info, m := testDevice(t), backendtest.Open(t, builtIn)
 	n := m.Config.NLayer
 	a, x := answering, measuring
+	type opened struct {
+		st       model.Stage
+		programs []model.FitProgram
+	}
+	var list []opened
 	for _, st := range []model.Stage{m.Whole(), {First: 1, End: n, Head: true}, {End: 1, Embed: true}} {
 		for _, programs := range [][]model.FitProgram{
 			a, {a[5], a[4], a[3], a[2], a[1], a[0]}, {a[2], a[5], a[0], a[1], a[3], a[4]}, // the order says nothing
 			x[:1], x[1:2], x[2:], slices.Concat(a, x), slices.Concat(x, a),
 		} {
-			room := model.Room{Seqs: 8, Chunk: 512}
-			fit, err := device{info}.Fit(m, model.FitRequest{Stage: &st, Pages: 100, Room: room, Programs: programs})
-			if err != nil {
-				t.Fatal(err)
-			}
-			room.Pages = fit.Pages
-			logits, err := m.Plan(st, room)
-			if err != nil {
-				t.Fatal(err)
-			}
-			end := st
-			end.Sample = st.Head
-			plan, err := m.Plan(end, room)
-			if err != nil {
-				t.Fatal(err)
-			}
-			b := openTest(t, options{})
-			if err := b.Load(t.Context(), m.File, plan); err != nil {
-				t.Fatal(err)
-			}
-			for _, p := range programs {
-				plan := plan
-				if p.Logits {
-					plan = logits
-				}
-				if _, err := b.Compile(plan, p.CompileOptions); err != nil {
-					t.Fatal(err)
-				}
-			}
-			need, held := fit.Weights+fit.Memory+fit.Work, b.Info().Held
-			if d := need - held; d > held/50 || d < -held/50 {
-				t.Errorf("%+v, %+v: %d bytes were planned, %d are held", st, programs, need, held)
-			}
-			b.Close()
+			list = append(list, opened{st, programs})
 		}
+	}
+	for _, c := range backendtest.Deal(t, list, func(opened) string { return "" }) {
+		st, programs := c.st, c.programs
+		room := model.Room{Seqs: 8, Chunk: 512}
+		fit, err := device{info}.Fit(m, model.FitRequest{Stage: &st, Pages: 100, Room: room, Programs: programs})
+		if err != nil {
+			t.Fatal(err)
+		}
+		room.Pages = fit.Pages
+		logits, err := m.Plan(st, room)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := st
+		end.Sample = st.Head
+		plan, err := m.Plan(end, room)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := openTest(t, options{})
+		if err := b.Load(t.Context(), m.File, plan); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range programs {
+			plan := plan
+			if p.Logits {
+				plan = logits
+			}
+			if _, err := b.Compile(plan, p.CompileOptions); err != nil {
+				t.Fatal(err)
+			}
+		}
+		need, held := fit.Weights+fit.Memory+fit.Work, b.Info().Held
+		if d := need - held; d > held/50 || d < -held/50 {
+			t.Errorf("%+v, %+v: %d bytes were planned, %d are held", st, programs, need, held)
+		}
+		b.Close()
 	}
 }
 

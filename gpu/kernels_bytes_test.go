@@ -13,6 +13,7 @@ import (
 	"eclat/loader/ggufwrite"
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/backendtest"
 	"eclat/shaders"
 )
 
@@ -118,50 +119,55 @@ func TestByteProducts(t *testing.T) {
 	if !ran {
 		t.Skipf("%s has no products of bytes", d.Info().Name)
 	}
+	type product struct {
+		ty      quant.Type
+		m, k, n int // rows and columns of W, rows of x
+	}
+	var list []product
 	for _, ty := range shaders.Types {
-		if !ty.Integers() {
-			continue
-		}
 		for _, c := range []struct{ m, k int }{{1, 2048}, {7, 256}, {33, 512}, {7, 32}, {33, 96}, {70, 2048}} {
-			if block, _ := ty.Block(); c.k%block != 0 || c.m == 70 && testing.Short() {
+			if block, _ := ty.Block(); !ty.Integers() || c.k%block != 0 || c.m == 70 && testing.Short() {
 				continue
 			}
-			var f ggufwrite.File
-			if ggufwrite.CanEncode(ty) {
-				w := random(uint64(c.k), c.m*c.k)
-				for i := range w {
-					switch j := i / c.k; j % 5 {
-					case 0:
-						w[i] = 1
-					case 1:
-						w[i] = float32(1 - i%2*2)
-					case 2:
-						w[i] *= 1e-6
-					}
-				}
-				f.Add("w", ty, []int{c.k, c.m}, w)
-			} else {
-				f.Tensors = append(f.Tensors, extremeWeight(ty, c.m, c.k))
-			}
-			file, err := loader.FromBytes("w", f.Bytes())
-			if err != nil {
-				t.Fatal(err)
-			}
 			for _, n := range []int{1, 3, 9, 65} {
-				b := model.NewBuilder(file, room(n))
-				plan, err := b.Plan(b.MatMul("y", b.Weight("w", c.m, c.k), b.Receive("x", c.k)))
-				if err != nil {
-					t.Fatal(err)
+				list = append(list, product{ty, c.m, c.k, n})
+			}
+		}
+	}
+	for _, c := range backendtest.Deal(t, list, func(c product) string { return c.ty.String() }) {
+		var f ggufwrite.File
+		if ggufwrite.CanEncode(c.ty) {
+			w := random(uint64(c.k), c.m*c.k)
+			for i := range w {
+				switch j := i / c.k; j % 5 {
+				case 0:
+					w[i] = 1
+				case 1:
+					w[i] = float32(1 - i%2*2)
+				case 2:
+					w[i] *= 1e-6
 				}
-				in := benchBatch(0, n, 0)
-				in.Rows = extremes(n, c.k)
-				want := answer(t, reference(t), file, plan, rows(n), in)
-				for _, load := range byteLoads {
-					if has(d, load) {
-						got := answer(t, newBench(d, kernelsWith(d, load)), file, plan, rows(n), in)
-						sameAnswer(t, fmt.Sprintf("%s %d×%d, %d rows, %s", ty, c.m, c.k, n, load), got.Rows, want.Rows)
-					}
-				}
+			}
+			f.Add("w", c.ty, []int{c.k, c.m}, w)
+		} else {
+			f.Tensors = append(f.Tensors, extremeWeight(c.ty, c.m, c.k))
+		}
+		file, err := loader.FromBytes("w", f.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := model.NewBuilder(file, room(c.n))
+		plan, err := b.Plan(b.MatMul("y", b.Weight("w", c.m, c.k), b.Receive("x", c.k)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := benchBatch(0, c.n, 0)
+		in.Rows = extremes(c.n, c.k)
+		want := answer(t, reference(t), file, plan, rows(c.n), in)
+		for _, load := range byteLoads {
+			if has(d, load) {
+				got := answer(t, newBench(d, kernelsWith(d, load)), file, plan, rows(c.n), in)
+				sameAnswer(t, fmt.Sprintf("%s %d×%d, %d rows, %s", c.ty, c.m, c.k, c.n, load), got.Rows, want.Rows)
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"eclat/gpu/lower"
 	"eclat/model"
+	"eclat/model/backendtest"
 	"eclat/model/conformance"
 )
 
@@ -20,18 +21,34 @@ func TestKernels(t *testing.T) {
 	for _, op := range model.Ops() {
 		ops = append(ops, op.String())
 	}
+	type asked struct {
+		load string
+		*conformance.Case
+	}
+	var list []asked
+	var loads []string
 	for _, load := range loadsOf(d) {
 		if load == lower.LoadTexel && lowerable(d.Info()).Software {
 			continue // what TestConformance runs there
 		}
+		loads = append(loads, load)
+		for _, c := range conformance.Cases() {
+			if slices.Contains(ops, c.Op) && !(c.Long && testing.Short()) {
+				list = append(list, asked{load, c})
+			}
+		}
+	}
+	// A share goes round the ways of loading too.
+	list = backendtest.Deal(t, list, func(a asked) string { return a.Op + " " + a.Type })
+	tried := map[string]bool{}
+	for _, load := range loads {
 		name := load
 		if load == lower.LoadBuffer {
 			name = "_buffer"
 		}
 		t.Run(name[1:], func(t *testing.T) {
-			tried := map[string]bool{}
-			for _, c := range conformance.Cases() {
-				if !slices.Contains(ops, c.Op) || c.Long && testing.Short() {
+			for _, c := range list {
+				if c.load != load {
 					continue
 				}
 				tried[c.Op] = true
@@ -44,9 +61,9 @@ func TestKernels(t *testing.T) {
 					}
 				})
 			}
-			if len(tried) != len(ops) {
-				t.Errorf("%d ops were tried of %d", len(tried), len(ops))
-			}
 		})
+	}
+	if len(tried) != len(ops) {
+		t.Errorf("%d ops were tried of %d", len(tried), len(ops))
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"eclat/loader/ggufwrite"
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/backendtest"
 	"eclat/model/sample"
 )
 
@@ -118,16 +119,17 @@ func TestStoreRounding(t *testing.T) {
 func TestAttentionShapes(t *testing.T) {
 	long(t)
 	d, file := openKernels(t, true), emptyFile(t)
-	for _, h := range []struct {
+	type shape struct {
 		heads, kv, dimK, dimV, window int
 		ty                            quant.Type
-	}{
+	}
+	for _, h := range backendtest.Deal(t, []shape{
 		{2, 2, 33, 31, 0, quant.F16}, {6, 2, 36, 20, 0, quant.F16}, {3, 1, 50, 64, 0, quant.F16}, {4, 1, 80, 96, 0, quant.F16},
 		{7, 1, 128, 40, 0, quant.F16}, {16, 2, 64, 128, 0, quant.F16}, {2, 1, 256, 256, 0, quant.F16}, {1, 1, 8, 16, 0, quant.F16},
 		{4, 2, 64, 64, 1, quant.F16}, {4, 2, 64, 64, 33, quant.F16}, {4, 2, 36, 64, 700, quant.F16}, {8, 1, 128, 128, 1000, quant.F16},
 		{4, 2, 64, 64, 0, quant.F32}, {3, 3, 33, 31, 0, quant.F32}, {4, 2, 64, 128, 600, quant.F32},
 		{6, 2, 96, 32, 0, quant.Q8_0}, {16, 2, 64, 128, 700, quant.Q8_0}, {2, 1, 256, 256, 0, quant.Q4_0}, {7, 1, 32, 160, 33, quant.Q4_0},
-	} {
+	}, func(h shape) string { return fmt.Sprint(h.ty, h.window > 0) }) {
 		for _, n := range []int{1, 40} {
 			const pos = 1100
 			mem := func(b *model.Builder, name string, dim int) model.ID {

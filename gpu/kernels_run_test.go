@@ -123,7 +123,11 @@ func (b *bench) Load(_ context.Context, src model.Weights, p *model.Plan) error 
 		b.mem[t.Name] = []*vk.Buffer{buf}
 	}
 	for _, t := range p.Weights() {
-		if err := b.weight(src.Tensor(t.Name), t); err != nil {
+		w, err := model.MappedWeight(src, t)
+		if err != nil {
+			return err
+		}
+		if err := b.weight(w, t); err != nil {
 			return err
 		}
 	}

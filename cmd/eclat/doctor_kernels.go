@@ -34,13 +34,19 @@ type reply struct {
 	err                     error   // nothing was answered
 }
 
+// kernelsOf names the kernels that a question is about.
+func kernelsOf(question string) string {
+	kernels, _, _ := strings.Cut(question, ",")
+	if kernels, _, _ = strings.Cut(kernels, " in "); strings.HasPrefix(kernels, "attention") {
+		return "attention"
+	}
+	return kernels
+}
+
 // add counts a reply of a variant and reports whether it is wrong. Questions about the
 // same kernels come one after the other.
 func add(table *[]*asked, variant string, r reply) (wrong bool) {
-	kernels, _, _ := strings.Cut(r.question, ",")
-	if kernels, _, _ = strings.Cut(kernels, " in "); strings.HasPrefix(kernels, "attention") {
-		kernels = "attention"
-	}
+	kernels := kernelsOf(r.question)
 	if n := len(*table); n == 0 || (*table)[n-1].kernels != kernels || (*table)[n-1].variant != variant {
 		*table = append(*table, &asked{kernels: kernels, variant: variant, hash: sha256.New()})
 	}
@@ -66,17 +72,19 @@ func add(table *[]*asked, variant string, r reply) (wrong bool) {
 }
 
 // askKernels asks every question of every variant of a device's kernels, prints how they
-// answered, and returns how many answers are wrong. Quick asks the preferred variant alone.
+// answered, and returns how many answers are wrong. Quick asks the preferred variant alone,
+// one question in quickShare.
 func askKernels(ctx context.Context, w io.Writer, o engine.Options, info model.DeviceInfo, ref conformance.Opener, quick bool) (wrong int, err error) {
-	variants := info.Variants
+	variants, list := info.Variants, conformance.Questions()
 	if len(variants) == 0 {
 		variants = []string{""}
-	} else if quick {
+	}
+	if quick {
 		variants = variants[:1]
+		list = fewQuestions(list)
 	}
 	var table []*asked
 	defer func() { printAsked(w, table) }()
-	list := conformance.Questions()
 	bar := out.NewBar("asking", false)
 	defer bar.Clear()
 	for v, variant := range variants {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"eclat/engine"
+	"eclat/loader/quant"
 	"eclat/model"
 	"eclat/model/conformance"
 )
@@ -77,6 +78,32 @@ func TestAsked(t *testing.T) {
 	}
 	if want := "486b34250bd4400c"; hash("matmul Q4_K", "texel") != want { // sha256sum of aabb
 		t.Errorf("the hash of aabb is %s", hash("matmul Q4_K", "texel"))
+	}
+}
+
+// TestQuick: of the cases that --quick takes some are about each op and each type of a
+// weight, and of the questions about each type.
+func TestQuick(t *testing.T) {
+	allCases, allQuestions := conformance.Cases(), conformance.Questions()
+	cases, questions := fewCases(conformance.Cases()), fewQuestions(allQuestions)
+	t.Logf("%d of %d cases, %d of %d questions", len(cases), len(allCases), len(questions), len(allQuestions))
+	if len(cases) > len(allCases)/6 || len(questions) > len(allQuestions)/6 {
+		t.Error("these are not few")
+	}
+	for _, op := range model.Ops() {
+		if !slices.ContainsFunc(cases, func(c *conformance.Case) bool { return c.Op == op.String() }) {
+			t.Errorf("no case of %s", op)
+		}
+	}
+	for _, ty := range quant.Decodable() {
+		if !slices.ContainsFunc(cases, func(c *conformance.Case) bool { return c.Type == ty.String() }) {
+			t.Errorf("no case with weights of %s", ty)
+		}
+		if !slices.ContainsFunc(questions, func(q *conformance.Question) bool {
+			return slices.Contains(strings.Fields(strings.ReplaceAll(q.Name, ",", "")), ty.String())
+		}) {
+			t.Errorf("no question about weights of %s", ty)
+		}
 	}
 }
 

@@ -14,9 +14,14 @@ const shortStep = 5
 // that the backend says it cannot compute is skipped with that reason; their names
 // are returned, so that a backend that has to have everything can ask for none.
 func Run(t *testing.T, openRef, open conformance.Opener) (unsupported []string) {
+	return RunCases(t, conformance.Cases(), openRef, open)
+}
+
+// RunCases is Run of some cases.
+func RunCases(t *testing.T, cases []*conformance.Case, openRef, open conformance.Opener) (unsupported []string) {
 	var passed, failed, left int
 	of := map[string]int{} // cases of an op so far
-	for _, c := range conformance.Cases() {
+	for _, c := range Deal(t, cases, func(c *conformance.Case) string { return c.Op + " " + c.Type }) {
 		of[c.Op]++
 		if testing.Short() && (c.Long || underRace && of[c.Op]%shortStep != 1) {
 			left++

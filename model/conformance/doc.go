@@ -9,6 +9,7 @@
 //	ops.go, attention.go, heads.go, conv.go, state.go, experts.go, sample.go   cases of the ops
 //	mixed.go              batches of many sequences, program sizes
 //	question*.go   small fixed questions, with the hashes of their answers in answers.txt
+//	deal.go               one case in so many of each kind
 //	behaviour.go, contract.go, pages.go   what a backend must do besides computing right
 //
 // Cases are made anew by each call of Cases and belong to the caller; a case opens
