@@ -29,6 +29,8 @@ var (
 	ErrForeign = errors.New("the session is another's")
 	// ErrDamaged says that a session is not whole.
 	ErrDamaged = errors.New("the session is damaged")
+	// ErrNoRoom says that memory has no free unit for a page that was kept.
+	ErrNoRoom = errors.New("no room is left for a page that was kept")
 	// ErrClosed says that the engine was closed.
 	ErrClosed = errors.New("the engine is closed")
 )
