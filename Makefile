@@ -23,7 +23,7 @@ export GOEXPERIMENT = simd
 
 # LONG are tests that are left to test-long; SHARE are those of the GPU that test-drivers
 # runs on each other driver, where test-long runs all of the GPU's.
-LONG  = ^Test(Kernels|Fused|AttentionShapes|Faults|Answers|FitIsWhatIsHeld|OpenCloseCycles|ChoicesFile|ChecksFile|AskKernels|NoCache|Sound|GPUGreedyAgrees|BitsOfAll)$$
+LONG  = ^Test(Kernels|Fused|AttentionShapes|Faults|Answers|FitIsWhatIsHeld|OpenCloseCycles|ChoicesFile|ChecksFile|AskKernels|NoCache|Sound|GPUGreedyAgrees|BitsOfAll|Steady)$$
 SHARE = Conformance|Golden/sotu-8m-q4_k_m|Enumerate|Dispatch|Validation
 
 # OPS are the parts of the conformance suite that are about one op each.
@@ -94,7 +94,7 @@ driver-%:
 	$(call tested,$@,$(ON) -timeout 30m -run '$(SHARE)' ./gpu ./gpu/vk)
 
 long:
-	$(call tested,$@,-timeout 30m -run '$(LONG)' ./gpu ./engine/... ./model/conformance ./cmd/eclat)
+	$(call tested,$@,-timeout 30m -run '$(LONG)' ./gpu ./engine/... ./model/conformance ./cmd/eclat ./serve)
 
 long-%:
 	$(on)

@@ -145,7 +145,7 @@ func (k *Keeper) loop(ctx context.Context) {
 		begun := time.Now()
 		some, err := k.next(ctx)
 		if err != nil && ctx.Err() == nil && !told {
-			told = true // it goes on trying, and says so once
+			told = true // it goes on with the next, and says so once
 			k.folder.notice(fmt.Sprintf("a page could not be kept: %v", err))
 		}
 		wait := rest * time.Since(begun)
