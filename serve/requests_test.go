@@ -21,8 +21,8 @@ func TestRequests(t *testing.T) {
 	}
 	var all []struct {
 		Of, Path, Param, Template string
-		Status          int
-		Body            json.RawMessage
+		Status                    int
+		Body                      json.RawMessage
 	}
 	if err := json.Unmarshal(text, &all); err != nil || len(all) < 30 {
 		t.Fatal(len(all), err)
