@@ -67,7 +67,7 @@ func (c *client) whole(path, body string) (a answer, err error) {
 	return a, err
 }
 
-// events asks for an answer in pieces, and tells when each came.
+// events asks for an answer in pieces, and tells when each came that has text.
 func (c *client) events(path, body string) (times []time.Time, err error) {
 	res, err := c.post(context.Background(), path, body)
 	if err != nil {
@@ -79,7 +79,7 @@ func (c *client) events(path, body string) (times []time.Time, err error) {
 		if s.Text() == "" {
 			continue
 		}
-		if last = s.Text(); strings.Contains(last, `"content":"`) {
+		if last = s.Text(); strings.Contains(last, `"content":"`) && !strings.Contains(last, `"content":""`) {
 			times = append(times, time.Now())
 		}
 	}
