@@ -252,6 +252,7 @@ func TestForeignTokens(t *testing.T) {
 	// The longest text that a caller has sent; what is found may be no longer than what it has
 	// in common with the caller's own. All texts of a caller begin alike.
 	var sent [callers]atomic.Int64
+	var once [callers][texts]atomic.Bool // it has sent this one
 	var found, evicted atomic.Int64
 	for round := range restarts {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
@@ -263,7 +264,7 @@ func TestForeignTokens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			url, _ := start(t, servetest.Options{Path: smallModel, Template: "chatml", Folder: folder, Engine: engine.Options{Context: 12288},
+			url, _ := start(t, servetest.Options{Path: smallModel, Template: "chatml", Folder: folder, Engine: engine.Options{Context: 5120},
 				Core: core.Options{Guard: core.Guard{Keys: keys}}})
 			var all sync.WaitGroup
 			for i := range callers {
@@ -284,8 +285,8 @@ func TestForeignTokens(t *testing.T) {
 						if most := sent[i].Load(); cached > most {
 							t.Errorf("caller %d found %d tokens and has sent %d", i, cached, most)
 						}
-						if cached == 0 && n > 0 {
-							evicted.Add(1)
+						if once[i][j].Swap(true) && cached < int64(len(prompts[i][j])-1) {
+							evicted.Add(1) // a part of it was given up
 						}
 						found.Add(cached)
 						sent[i].Store(max(sent[i].Load(), int64(len(prompts[i][j])+3)))
@@ -296,9 +297,9 @@ func TestForeignTokens(t *testing.T) {
 		})
 	}
 	if found.Load() == 0 || evicted.Load() == 0 {
-		t.Errorf("%d tokens were found, %d times nothing was: the test tests little", found.Load(), evicted.Load())
+		t.Errorf("%d tokens were found, of %d texts a part was given up: the test tests little", found.Load(), evicted.Load())
 	}
-	t.Logf("%d requests of %d callers: %d tokens found, nothing found in %d requests", requests/restarts/callers*restarts*callers, callers, found.Load(), evicted.Load())
+	t.Logf("%d requests of %d callers: %d tokens found, %d times a part had been given up", requests/restarts/callers*restarts*callers, callers, found.Load(), evicted.Load())
 }
 
 // TestUnread: clients that read nothing of their answers hold up nobody.

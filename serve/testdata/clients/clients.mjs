@@ -110,7 +110,8 @@ for (const [name, url] of [["plain", plain], ["instruct", instruct]]) {
     typed("OpenAI.Completion", r);
     let text = "";
     for await (const k of await c.completions.create({ model, prompt: "The state of", max_tokens: 8, temperature: 0, stream: true })) {
-      typed("OpenAI.Completion", k);
+      // Until the last piece there is no reason, as in the API itself; the type has no null.
+      typed("OpenAI.Completion", { ...k, choices: k.choices.map((o) => ({ ...o, finish_reason: o.finish_reason ?? "stop" })) });
       text += k.choices[0]?.text ?? "";
     }
     ok(name + " completions", r.choices[0].text === "The state of" + text, [r, text]);
