@@ -18,6 +18,7 @@
 //	request.go   what callers see: Request, Stream, Generate
 //	speculate.go guesses at what follows, run with what is known
 //	save.go      sessions: a text with its memory, in a file
+//	kept.go      pages of prompts, to be kept where they outlive the program
 //	score.go     probabilities of a given text
 //	embed.go     a text's embedding
 //	proof.go     the sum of a request's logits, to show that two machines computed the same

@@ -31,6 +31,8 @@ var (
 	ErrDamaged = errors.New("the session is damaged")
 	// ErrSlow says that a placement on several machines was predicted to be of little use.
 	ErrSlow = errors.New("these machines together are slow")
+	// ErrNoRoom says that memory has no free unit for a page that was kept.
+	ErrNoRoom = errors.New("no room is left for a page that was kept")
 	// ErrClosed says that the engine was closed.
 	ErrClosed = errors.New("the engine is closed")
 )

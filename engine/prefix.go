@@ -23,6 +23,7 @@ type index struct {
 	roots          map[string]*node
 	tails          map[*node][]*node // by the page before, the latest last
 	recent, oldest *node             // list by last use
+	names          map[string]*node  // those whose name was asked for, see kept.go
 	states         bool              // there are pools with a slot a sequence
 }
 
@@ -39,10 +40,13 @@ type node struct {
 	units        []int32 // by pool; −1 where a window has moved on and the page was needed, or no snapshot is kept
 	children     int
 	newer, older *node
+
+	kept bool   // all that it holds was kept where it outlives the program
+	name string // among what is kept; "" where nobody asked
 }
 
 func newIndex(p *pages) *index {
-	x := &index{pages: p, nodes: map[pageKey]*node{}, roots: map[string]*node{}, tails: map[*node][]*node{}}
+	x := &index{pages: p, nodes: map[pageKey]*node{}, roots: map[string]*node{}, tails: map[*node][]*node{}, names: map[string]*node{}}
 	for _, k := range p.kinds {
 		x.states = x.states || k.Per == model.Sequence
 	}
@@ -156,7 +160,7 @@ func (x *index) addTail(q *sequence) {
 	if to == from { // a page ends here: all that a next turn lacks is a snapshot
 		for pool, k := range x.pages.kinds {
 			if n := q.shared; k.Per == model.Sequence && n != nil && n.units[pool] < 0 {
-				n.units[pool] = q.units[pool][0]
+				n.units[pool], n.kept = q.units[pool][0], false
 				x.pages.keep(pool, n.units[pool])
 			}
 		}
@@ -181,7 +185,7 @@ func (x *index) addTail(q *sequence) {
 	}
 	for pool, u := range n.units { // what had been given up is there again
 		if u < 0 {
-			n.units[pool] = own(pool)
+			n.units[pool], n.kept = own(pool), false
 			x.pages.keep(pool, n.units[pool])
 		}
 	}
@@ -245,7 +249,7 @@ func (x *index) add(q *sequence) {
 				switch own := x.unit(q, pool); {
 				case own < 0 || own == u:
 				case u < 0: // what a window had given up is there again
-					n.units[pool] = own
+					n.units[pool], n.kept = own, false
 					x.pages.keep(pool, own)
 				case x.pages.kinds[pool].Per != model.Sequence:
 					// Both hold the same bits. Two copies could not be given up while q stands on them.
@@ -367,7 +371,10 @@ func (x *index) remove(n *node) {
 		x.pages.letGo(pool, u)
 	}
 	delete(x.nodes, n.key)
-	if n.key.tokens[model.PageLen-1] < 0 { // a tail
+	if n.name != "" {
+		delete(x.names, n.name)
+	}
+	if n.tail() {
 		before := n.key.before
 		x.tails[before] = slices.DeleteFunc(x.tails[before], func(t *node) bool { return t == n })
 		if len(x.tails[before]) == 0 {

@@ -18,9 +18,9 @@ import (
 	"eclat/loader/manifest"
 )
 
-// serving starts a process that serves peers, with a folder of its own for its key, and
+// lendingFrom starts a process that serves peers, with a folder of its own for its key, and
 // returns its address.
-func serving(t *testing.T, dir string, args ...string) *worker {
+func lendingFrom(t *testing.T, dir string, args ...string) *worker {
 	t.Helper()
 	w := &worker{cmd: command(append([]string{"peer", "serve", "--device", "cpu", "-t", "1", "--listen", "127.0.0.1:0", "--mdns=false"}, args...)...)}
 	w.cmd.Env = append(w.cmd.Env, "ECLAT_PEER_DIR="+dir)
@@ -128,10 +128,10 @@ func split(t *testing.T, model string, tokens string) {
 	dirA, idA := keyed(t)
 	dirB, idB := keyed(t)
 	dirFull, _ := keyed(t)
-	source := serving(t, dirFull, "--fragments", full, "--allow", strings.Join([]string{home, idA, idB}, ","))
+	source := lendingFrom(t, dirFull, "--fragments", full, "--allow", strings.Join([]string{home, idA, idB}, ","))
 	folders := []string{filepath.Join(t.TempDir(), "home"), filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")}
-	a := serving(t, dirA, "--fragments", folders[1], "--source", source.address, "--allow", home)
-	b := serving(t, dirB, "--fragments", folders[2], "--source", source.address, "--allow", home)
+	a := lendingFrom(t, dirA, "--fragments", folders[1], "--source", source.address, "--allow", home)
+	b := lendingFrom(t, dirB, "--fragments", folders[2], "--source", source.address, "--allow", home)
 	cuts := []int{n / 3, n / 3, n - 2*(n/3)}
 	args := []string{"run", m.ID.String(), "--device", "cpu", "-t", "1", "-n", tokens, "--seed", "3", "--ignore-eos", "--proof", "--draft", "off", "--context", "512",
 		"--fragments", folders[0], "--peers", a.address + "," + b.address + "," + source.address, "--layers", fmt.Sprintf("%d,%d,%d,0", cuts[0], cuts[1], cuts[2])}

@@ -23,7 +23,7 @@ type worker struct {
 // newWorker starts a worker that lets one peer come.
 func newWorker(t *testing.T, home string) *worker {
 	t.Helper()
-	return serving(t, t.TempDir(), "--allow", home)
+	return lendingFrom(t, t.TempDir(), "--allow", home)
 }
 
 // TestPeers: a model over three processes gives the proof of one, and goes on to it when

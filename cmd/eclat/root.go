@@ -201,7 +201,7 @@ func checkNames(cmd *cobra.Command) error {
 	var err error
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		switch f.Name {
-		case "file", "ids-file", "template", "conversation", "save", "save-base", "kl-base", "against-run", "against-model", "report", "output", "device", "synthetic", "models", "record", "host", "api-key", "api-key-file", "session", "json-schema", "grammar", "draft":
+		case "file", "ids-file", "template", "conversation", "save", "save-base", "kl-base", "against-run", "against-model", "report", "output", "device", "synthetic", "models", "record", "sessions", "host", "api-key", "api-key-file", "session", "json-schema", "grammar", "draft":
 			if f.Value.String() == "" && err == nil {
 				err = usagef("--%s is empty", f.Name)
 			}

@@ -15,6 +15,7 @@ import (
 
 	"eclat/cmd/eclat/out"
 	"eclat/engine"
+	kept "eclat/engine/keep"
 	"eclat/loader"
 	"eclat/model"
 	"eclat/model/chat"
@@ -38,6 +39,9 @@ type serveFlags struct {
 	draft           bool
 	pooling         string
 	record          string
+	sessions        string
+	sessionsSize    int          // MiB
+	folder          *kept.Folder // of sessions; nil for none
 	logJSON         bool
 	patience        time.Duration
 }
@@ -85,6 +89,8 @@ Ctrl-C lets answers on their way finish (--patience), a second one does not.`,
 	fs.StringVar(&f.pooling, "pooling", "", "of embeddings: mean, cls or last (default: each model's own)")
 	fs.BoolVar(&f.draft, "draft", true, "guess tokens from the text so far where it pays; answers are the same")
 	fs.StringVar(&f.record, "record", "", "folder to keep requests and answers in, a file each")
+	fs.StringVar(&f.sessions, "sessions", "", "folder to keep computed prompts and answers in, so that a restart need not compute them again")
+	fs.IntVar(&f.sessionsSize, "sessions-size", kept.DefaultBytes>>20, "most MiB in the folder of --sessions; what was not used for the longest time goes")
 	fs.BoolVar(&f.logJSON, "log-json", false, "log lines as JSON")
 	fs.DurationVar(&f.patience, "patience", 10*time.Second, "how long answers may go on after Ctrl-C")
 	return cmd
@@ -101,6 +107,8 @@ func (f *serveFlags) check() error {
 		return usagef("--queue %d is not from 1 to 65536", f.queue)
 	case f.mostModels < 0:
 		return usagef("--max-models %d is below 0", f.mostModels)
+	case f.sessionsSize < 1 || f.sessionsSize > 1<<30:
+		return usagef("--sessions-size %d is not from 1 to %d MiB", f.sessionsSize, 1<<30)
 	case f.patience < 0:
 		return usagef("--patience %v is below 0", f.patience)
 	}
@@ -160,6 +168,11 @@ func (f *serveFlags) run(ctx context.Context, args []string) error {
 	log := slog.New(slog.NewTextHandler(out.Stderr(), nil))
 	if f.logJSON {
 		log = slog.New(slog.NewJSONHandler(out.Stderr(), nil))
+	}
+	if f.sessions != "" {
+		if f.folder, err = kept.OpenFolder(f.sessions, int64(f.sessionsSize)<<20, func(message string) { log.Info(message) }); err != nil {
+			return err
+		}
 	}
 	registry := core.NewRegistry(core.RegistryOptions{Open: f.openModel, Most: f.mostModels, Notice: func(message string) { log.Info(message) }})
 	defer registry.Close()
@@ -256,7 +269,29 @@ func (f *serveFlags) openModel(ctx context.Context, name, path string, progress 
 		e.Close()
 		return nil, noChat
 	}
-	return core.NewModel(name, path, e, t, noChat)
+	m, err := core.NewModel(name, path, e, t, noChat)
+	if err == nil && f.folder != nil {
+		err = f.keep(ctx, m)
+	}
+	if err != nil {
+		e.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// keep gives a model what the folder of --sessions has of it, and keeps it there from now on.
+func (f *serveFlags) keep(ctx context.Context, m *core.Model) error {
+	template := ""
+	if m.Template != nil {
+		template = m.Template.Source
+	}
+	k, err := f.folder.Keep(ctx, m.Engine, template)
+	if err != nil {
+		return err
+	}
+	m.Closing = k.Close
+	return nil
 }
 
 // pools reports whether a file says how its embeddings are made.

@@ -55,7 +55,7 @@ func (r *Registry) open(e *entry) (*Model, error) {
 		})
 		switch {
 		case r.ctx.Err() != nil && err == nil:
-			m.Engine.Close()
+			m.Close()
 			return nil, engine.ErrClosed
 		case r.ctx.Err() != nil, errors.Is(err, context.Canceled):
 			return nil, engine.ErrClosed
@@ -95,7 +95,7 @@ func (r *Registry) unload(why string) bool {
 	oldest.model, oldest.State = nil, Unloaded
 	r.mu.Unlock()
 	r.notice("unloading %s: %s", oldest.Name, why)
-	if err := m.Engine.Close(); err != nil {
+	if err := m.Close(); err != nil {
 		r.notice("%s did not close well: %v", oldest.Name, err)
 	}
 	return true

@@ -21,6 +21,7 @@ type Model struct {
 	Path     string
 	Identity string // of the weights, see engine.Engine.Identity
 	NoChat   error  // why there is no template; nil where there is one
+	Closing  func() // called before the engine is closed; may be nil
 
 	text     *turn.Model // the same without a template
 	grammars *grammars
@@ -38,6 +39,14 @@ func NewModel(name, path string, e *engine.Engine, t *chat.Template, noChat erro
 		m.text = turn.New(e, nil)
 	}
 	return m, nil
+}
+
+// Close closes the engine. No request uses it any more.
+func (m *Model) Close() error {
+	if m.Closing != nil {
+		m.Closing()
+	}
+	return m.Engine.Close()
 }
 
 // Text is the model without its template: what it answers is taken for plain text.
@@ -258,7 +267,7 @@ func (r *Registry) Close() error {
 		e.model, e.State = nil, Unloaded
 		r.mu.Unlock()
 		if m != nil {
-			first = cmp.Or(first, m.Engine.Close())
+			first = cmp.Or(first, m.Close())
 		}
 	}
 	return first

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"eclat/engine"
+	"eclat/engine/keep"
 	"eclat/loader"
 	"eclat/model/chat"
 	"eclat/serve/core"
@@ -26,7 +27,9 @@ const Name = "sotu"
 
 // Options say what is served.
 type Options struct {
-	Template string // a built-in template's name, or the source of one; "" is chatml
+	Template string       // a built-in template's name, or the source of one; "" is chatml, or what the file of Path has
+	Path     string       // of the model's file; "" is the built-in model
+	Folder   *keep.Folder // of what outlives the server; nil for none
 	Engine   engine.Options
 	Core     core.Options
 }
@@ -35,14 +38,14 @@ type Options struct {
 // the test.
 func Core(t testing.TB, o Options) *core.Core {
 	t.Helper()
-	if o.Template == "" {
+	if o.Template == "" && o.Path == "" {
 		o.Template = "chatml"
 	}
 	if o.Engine.Device == "" {
 		o.Engine.Device = "cpu"
 	}
 	r := core.NewRegistry(core.RegistryOptions{Open: func(ctx context.Context, name, path string, progress func(string, int64, int64)) (*core.Model, error) {
-		f, err := loader.FromBytes(path, testdata.Model)
+		f, err := file(path, o.Path)
 		if err != nil {
 			return nil, err
 		}
@@ -52,7 +55,7 @@ func Core(t testing.TB, o Options) *core.Core {
 			return nil, err
 		}
 		var tmpl *chat.Template
-		if chat.BuiltIn(o.Template) {
+		if o.Template == "" || chat.BuiltIn(o.Template) {
 			tmpl, err = chat.Choose(ctx, f, o.Template)
 		} else {
 			tmpl, err = chat.Parse(ctx, "test", "a test", o.Template, "<s>", "</s>")
@@ -61,7 +64,17 @@ func Core(t testing.TB, o Options) *core.Core {
 			e.Close()
 			return nil, err
 		}
-		return core.NewModel(name, path, e, tmpl, nil)
+		m, err := core.NewModel(name, path, e, tmpl, nil)
+		if err != nil || o.Folder == nil {
+			return m, err
+		}
+		k, err := o.Folder.Keep(ctx, e, tmpl.Source)
+		if err != nil {
+			e.Close()
+			return nil, err
+		}
+		m.Closing = k.Close
+		return m, nil
 	}})
 	if err := r.Add(core.Found{Name: Name, Path: testdata.ModelName, Bytes: int64(len(testdata.Model)), Time: time.Unix(1e9, 0)}); err != nil {
 		t.Fatal(err)
@@ -72,6 +85,13 @@ func Core(t testing.TB, o Options) *core.Core {
 	}
 	t.Cleanup(func() { r.Close() })
 	return core.New(o.Core)
+}
+
+func file(name, path string) (*loader.File, error) {
+	if path != "" {
+		return loader.Open(path)
+	}
+	return loader.FromBytes(name, testdata.Model)
 }
 
 // Start serves a handler on loopback until the test ends, and gives its address without a
