@@ -25,7 +25,6 @@ type benchFlags struct {
 	kernels               bool
 	proof                 bool
 	synthetic             string
-	layers                int
 	output                string
 	report                string
 }
@@ -51,12 +50,12 @@ matrix, at the best of several numbers of tokens.
 its tokens were chosen from: equal on two devices where every bit was.
 
 --synthetic benches a well-known shape without having its weights: random blocks
-in the mix of types of Q4_K_M, in a temporary file; --layers N takes fewer layers.
+in the mix of types of Q4_K_M, in a temporary file; NAME:N takes fewer layers.
 'eclat bench --synthetic help' lists the shapes.`,
 		Example: `  eclat bench model.gguf
   eclat bench model.gguf -p 512 -n 128 -d 0,4096 --device gpu,cpu -o json
   eclat bench model.gguf --kernels --report bench.html
-  eclat bench --synthetic qwen3-30b-a3b --layers 2 --device cpu -p 64 -n 8`,
+  eclat bench --synthetic qwen3-30b-a3b:2 --device cpu -p 64 -n 8`,
 		Args:              atMostOneModel,
 		ValidArgsFunction: completeModel,
 		RunE:              func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), args) },
@@ -73,7 +72,6 @@ in the mix of types of Q4_K_M, in a temporary file; --layers N takes fewer layer
 	fs.BoolVar(&f.kernels, "kernels", false, "break a generated token down by op")
 	fs.BoolVar(&f.proof, "proof", false, "tell the SHA-256 of each test's logits, from a run that is not timed")
 	fs.StringVar(&f.synthetic, "synthetic", "", "bench a shape with random weights: NAME or NAME:LAYERS; help lists them")
-	fs.IntVar(&f.layers, "layers", 0, "layers of the synthetic model (default: all that the shape has)")
 	fs.StringVarP(&f.output, "output", "o", "md", "md, csv, json or jsonl")
 	fs.StringVar(&f.report, "report", "", "write a page with charts to this file")
 	cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(benchFormats, cobra.ShellCompDirectiveNoFileComp))
@@ -126,10 +124,6 @@ func (f *benchFlags) check(args []string) error {
 		return usagef("-o %.20q is not one of %s", f.output, strings.Join(benchFormats, ", "))
 	case len(f.tests()) == 0:
 		return usagef("nothing to measure: -p, -n or -d names no test")
-	case f.layers != 0 && f.synthetic == "":
-		return usagef("--layers is of a --synthetic model")
-	case f.layers != 0 && strings.Contains(f.synthetic, ":"):
-		return usagef("--layers and NAME:LAYERS exclude each other")
 	case f.synthetic != "" && len(args) > 0:
 		return usagef("--synthetic and a MODEL exclude each other")
 	}
@@ -148,9 +142,6 @@ func (f *benchFlags) run(ctx context.Context, args []string) error {
 	if f.synthetic == "help" {
 		printShapes()
 		return nil
-	}
-	if f.layers != 0 {
-		f.synthetic = fmt.Sprintf("%s:%d", f.synthetic, f.layers)
 	}
 	if err := checkOutputs([]output{{"--report", f.report}}, args, nil); err != nil {
 		return err
