@@ -29,7 +29,9 @@ type link struct {
 	plan     *model.Plan
 	normed   *model.Plan   // of the stage without the output matrix; nil until embeddings are asked for
 	backend  model.Backend // nil until load
+	loaded   int64         // bytes that the device held when the weights were there and no program was
 	programs map[ofSize]model.Program
+	token    time.Duration // of a run of one token, a mean of those before in which the last counts an eighth
 }
 
 // ofSize is what a program is compiled for.
@@ -60,6 +62,8 @@ func (c *chain) load(ctx context.Context, careful int) error {
 		if err := l.backend.Load(ctx, c.model.File, l.plan); err != nil {
 			return err
 		}
+		info := l.backend.Info()
+		l.loaded = info.Held
 	}
 	return nil
 }
@@ -103,16 +107,30 @@ func (c *chain) run(ctx context.Context, s ofSize, b *model.Batch) (*model.Outpu
 	rows := b.Rows
 	defer func() { b.Rows = rows }()
 	for i := range c.links {
-		p, err := c.program(&c.links[i], s)
+		l := &c.links[i]
+		p, err := c.program(l, s)
 		if err != nil {
 			return nil, err
 		}
+		start := time.Now()
 		if err := p.Run(ctx, b, &c.out); err != nil {
 			return nil, err
+		}
+		if s.Tokens == 1 {
+			l.took(time.Since(start))
 		}
 		b.Rows = c.out.Rows
 	}
 	return &c.out, nil
+}
+
+// took takes up the time of a run of one token.
+func (l *link) took(d time.Duration) {
+	if l.token == 0 {
+		l.token = d
+		return
+	}
+	l.token += (d - l.token) / 8
 }
 
 // copyUnit copies a unit of memory on every stage.

@@ -3,6 +3,7 @@
 //
 //	engine.go    Open, Close: a model, its tokenizer, its chain of devices
 //	place.go     which layers lie on which device
+//	layout.go    what lies where, for people
 //	chain.go     the stages, one after the other, with the programs compiled so far
 //	schedule.go  the goroutine that owns the chain: each step is one batch
 //	batch.go     the next batch: answers first, then chunks of prompts

@@ -49,7 +49,8 @@ func newServe() *cobra.Command {
 		Short: "Serve models over HTTP, as existing clients expect",
 		Long: `Serve models over HTTP, as existing clients expect.
 
-The API is OpenAI's at /v1, with what llama.cpp's server adds. Models are GGUF
+The API is OpenAI's at /v1, with what llama.cpp's server adds; at / there is a page
+to chat with, to see what lies where, and to measure. Models are GGUF
 files, manifests, fragments folders, or folders of them (--models too); each is
 loaded when it is first asked for, and the least recently used one is unloaded
 where memory is short. The first named is loaded at once, and is what a request
@@ -178,7 +179,7 @@ func (f *serveFlags) run(ctx context.Context, args []string) error {
 	}
 	c := core.New(core.Options{
 		Guard:  core.Guard{Keys: f.keys, Hosts: append([]string{f.host}, f.hosts...), Origins: f.origins},
-		Models: registry, Log: log, Record: f.record, Draft: draft, Pooling: pooling,
+		Models: registry, Log: log, Record: f.record, Draft: draft, Pooling: pooling, Machine: f.machine(),
 	})
 	l, err := net.Listen("tcp", net.JoinHostPort(strings.Trim(f.host, "[]"), strconv.Itoa(f.port)))
 	if err != nil {
@@ -239,6 +240,10 @@ func (f *serveFlags) openModel(ctx context.Context, name, path string, progress 
 	o := f.options()
 	o.Embeddings = f.pooling != "" || pools(file)
 	o.Parallel, o.Queue, o.Progress = f.parallel, f.queue, progress
+	if err := f.others.find(ctx, &o); err != nil {
+		file.Close()
+		return nil, err
+	}
 	e, err := engine.Open(ctx, file, o)
 	if err != nil {
 		return nil, err
@@ -248,7 +253,13 @@ func (f *serveFlags) openModel(ctx context.Context, name, path string, progress 
 		e.Close()
 		return nil, noChat
 	}
-	return core.NewModel(name, path, e, t, noChat)
+	m, err := core.NewModel(name, path, e, t, noChat)
+	if err != nil {
+		e.Close()
+		return nil, err
+	}
+	m.Verified = f.verify == "full"
+	return m, nil
 }
 
 // pools reports whether a file says how its embeddings are made.

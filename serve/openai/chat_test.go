@@ -325,3 +325,21 @@ func TestContinue(t *testing.T) {
 		t.Errorf("after %q comes %q, want the rest of %q", begin, rest, text)
 	}
 }
+
+// TestContinueReasoning: where the answer that is to go on has reasoning and no text yet,
+// the reasoning goes on; else the answer does.
+func TestContinueReasoning(t *testing.T) {
+	_, url, _ := serve(t, servetest.Options{Template: `{% for m in messages %}{{ m.role }}: {{ m.content }}` + "\n" + `{% endfor %}<think>`})
+	for content, thinks := range map[string]bool{"": true, "Well": false} {
+		status, body := servetest.Post(t, url+"/v1/chat/completions", `{"messages":[{"role":"user","content":"Why?"},{"role":"assistant","reasoning_content":"Because the","content":"`+content+`"}],
+			"continue_final_message":true,"add_generation_prompt":false,"max_tokens":8,"temperature":0,"ignore_eos":true}`)
+		var out sdk.ChatCompletion
+		if err := json.Unmarshal([]byte(body), &out); err != nil || status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+		msg := out.Choices[0].Message
+		if reasoning := msg.JSON.ExtraFields["reasoning_content"].Raw(); (reasoning != "") != thinks || (msg.Content == "") != thinks {
+			t.Errorf("after the text %q: reasoning %s, text %q", content, reasoning, msg.Content)
+		}
+	}
+}
