@@ -343,3 +343,38 @@ func TestContinueReasoning(t *testing.T) {
 		}
 	}
 }
+
+// TestProgress: who asks for it is told how far a long prompt is read, up to its end and
+// before the first piece.
+func TestProgress(t *testing.T) {
+	_, url, _ := serve(t, servetest.Options{})
+	long := strings.Repeat("the people of the several States and of the Congress ", 40)
+	status, body := servetest.Post(t, url+"/v1/chat/completions", `{"messages":[{"role":"user","content":"`+long+`"}],"max_tokens":2,"stream":true,"return_progress":true,"ignore_eos":true}`)
+	var told []struct{ Processed, Total int }
+	for line := range strings.Lines(body) {
+		var c struct {
+			Progress *struct{ Processed, Total int } `json:"prompt_progress"`
+			Choices  []struct{ Delta struct{ Content string } }
+		}
+		data, ok := strings.CutPrefix(line, "data: ")
+		if !ok || strings.HasPrefix(data, "[DONE]") {
+			continue
+		}
+		if err := json.Unmarshal([]byte(data), &c); err != nil {
+			t.Fatalf("%s: %v", data, err)
+		}
+		if c.Progress != nil {
+			told = append(told, *c.Progress)
+		} else if len(c.Choices) > 0 && c.Choices[0].Delta.Content != "" {
+			break
+		}
+	}
+	if n := len(told); status != 200 || n == 0 || told[n-1].Total < 300 || told[n-1].Processed > told[n-1].Total {
+		t.Errorf("%d, told %v: %.300s", status, told, body)
+	}
+	for i := 1; i < len(told); i++ {
+		if told[i].Processed <= told[i-1].Processed {
+			t.Errorf("told %v", told)
+		}
+	}
+}

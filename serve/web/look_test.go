@@ -63,7 +63,7 @@ var views = []view{
 		eval[bool](p, `document.querySelectorAll(".token")[3].dispatchEvent(new MouseEvent("mouseover", {bubbles: true}))`)
 		p.wait(`document.querySelector(".token-about caption")`)
 	}},
-	{"models", func(p *page) { p.visit("/#/models"); p.wait(`document.querySelectorAll(".cards .card").length === 4`) }},
+	{"models", func(p *page) { p.visit("/#/models"); p.wait(`document.querySelectorAll(".cards .card").length === 5`) }},
 	{"measure", func(p *page) {
 		p.visit("/#/measure")
 		p.wait(`document.querySelector("#b-model").value`)

@@ -311,7 +311,7 @@ func realMeasure(p *page, _ func()) {
 	p.click(".grid-form .button.main")
 	p.wait(`document.querySelectorAll(".sheet-table tbody tr").length === 6`)
 	p.wait(`document.querySelectorAll("[data-drawn] canvas").length === 2`)
-	p.wait(`document.querySelector(".grid-form .button.main")?.innerText === "Run"`)
+	p.wait(`!document.querySelector(".grid-form progress")`) // the limits are measured again at the end
 	p.has(eval[string](p, `document.querySelector(".sheet-table").innerText`), "pp32")
 	fill("c-tokens", "8")
 	eval[bool](p, `(document.querySelectorAll(".grid-form")[1].querySelector(".button.main").click(), true)`)

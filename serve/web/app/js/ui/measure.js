@@ -58,7 +58,7 @@ function Bench({ devices, status }) {
     setRows([]);
     r.run({ model: model || models.value[0]?.id || "", device, prompt: v.prompt, generate: v.generate, depth: v.depth, repeat: v.repeat[0] }, (ev) => { if (ev.row) setRows((now) => [...now, ev.row]); });
   };
-  return html`<section class="block-of card"><h2>Speed</h2><form class="grid-form" onSubmit=${start}>
+  return html`<section class="block-of card"><h2>Speed</h2><form class="grid-form of-six" onSubmit=${start}>
       <${Choice} id="b-model" label="Model" value=${model || models.value[0]?.id} set=${setModel} options=${models.value} />
       <${Choice} id="b-device" label="Device" value=${device} set=${setDevice} options=${[{ id: "auto", name: "As served" }, ...devices]} />
       <${Numbers} id="b-prompt" label="Prompt" value=${prompt} set=${set("prompt")} bad=${!v.prompt} why="Tokens to read, one or more numbers" />
@@ -72,8 +72,9 @@ function Bench({ devices, status }) {
 /** benchLines groups rows of one length and device into lines over depth. */
 function benchLines(rows, part) {
   const depths = [...new Set(rows.map((r) => r.n_depth))].sort((a, b) => a - b), lines = new Map();
+  const several = new Set(rows.map((r) => r.device)).size > 1;
   for (const r of rows.filter((r) => r[part] > 0)) {
-    const label = `${r[part]} tokens${r.device ? `, ${r.device}` : ""}`;
+    const label = `${r[part]} tokens${several ? `, ${r.device}` : ""}`;
     if (!lines.has(label)) lines.set(label, { label, colour: lines.size, values: depths.map(() => null) });
     lines.get(label).values[depths.indexOf(r.n_depth)] = r.avg_ts;
   }

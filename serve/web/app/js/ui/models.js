@@ -59,6 +59,7 @@ function Device({ d, i, read }) {
     ${d.kernels > 0 && html`<p>${count(d.kernels)} kernels answered as the reference does.</p>`}
     ${d.difference && html`<p>${d.difference}</p>`}
     ${m?.total > 0 && html`<div class="meter"><${Bar} of=${m.total} parts=${[{ value: m.used ?? 0, cls: `d${i % 6}` }]} label=${`${bytes(m.used ?? 0)} of ${bytes(m.total)} used`} /><span>${bytes(m.used ?? 0)} of ${bytes(m.total)}</span></div>`}
+    ${!(m?.total > 0) && m?.used > 0 && html`<p>${bytes(m.used)} held</p>`}
     ${d.bits === "unchecked" && d.kind !== "peer" && html`<${Doing} r=${r} label="Check" about=${`Check the kernels of ${d.id}`} begin=${check} />`}</article>`;
 }
 
