@@ -3,6 +3,7 @@
 //
 //	engine.go    Open, Close: a model, its tokenizer, its chain of devices
 //	place.go     which layers lie on which device
+//	layout.go    what lies where, for people
 //	chain.go     the stages, one after the other
 //	link.go      one stage on its device; where another machine is lost, its place is taken
 //	journal/     what a stage on another machine was sent, and the proof that it came again

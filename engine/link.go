@@ -22,7 +22,9 @@ type link struct {
 	normed   *model.Plan   // of the stage without the output matrix; nil until embeddings are asked for
 	backend  model.Backend // nil until load, and where it was lost
 	programs map[ofSize]model.Program
-	units    []int // bytes of a unit of each pool
+	loaded   int64         // bytes that the device held when the weights were there and no program was
+	token    time.Duration // of a run of one token, a mean of those before in which the last counts an eighth
+	units    []int         // bytes of a unit of each pool
 	out      model.Outputs
 
 	remote bool         // the device is one of Options.Peers, which has the weights
@@ -76,7 +78,8 @@ func (c *chain) openLink(ctx context.Context, l *link, except ...string) (err er
 	if err != nil {
 		return err
 	}
-	l.units = l.units[:0]
+	info := l.backend.Info()
+	l.loaded, l.units = info.Held, l.units[:0]
 	for pool := range l.plan.Pools {
 		l.units = append(l.units, l.backend.Pages().UnitBytes(pool))
 	}
@@ -121,12 +124,26 @@ func (c *chain) runLink(ctx context.Context, l *link, s ofSize, b *model.Batch) 
 		if err != nil {
 			return err
 		}
-		return p.Run(ctx, b, &l.out)
+		start := time.Now()
+		err = p.Run(ctx, b, &l.out)
+		if err == nil && s.Tokens == 1 {
+			l.took(time.Since(start))
+		}
+		return err
 	})
 	if err == nil && l.log != nil {
 		l.log.Ran(b, l.out.Rows)
 	}
 	return l.out.Rows, err
+}
+
+// took takes up the time of a run of one token.
+func (l *link) took(d time.Duration) {
+	if l.token == 0 {
+		l.token = d
+		return
+	}
+	l.token += (d - l.token) / 8
 }
 
 // on does something with a link's device. Where that is lost another takes its place, as

@@ -6,12 +6,15 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
+	"eclat/serve/admin"
 	"eclat/serve/anthropic"
 	"eclat/serve/core"
 	"eclat/serve/openai"
 	"eclat/serve/responses"
+	"eclat/serve/web"
 )
 
 // Server serves a core's models.
@@ -36,12 +39,22 @@ func New(c *core.Core) *Server {
 	return s
 }
 
+// app is the web app's files, the same ones for every server. They are packed on first use.
+var app = sync.OnceValue(web.Handler)
+
 // Handler is the routes behind the guard.
 func Handler(c *core.Core) http.Handler {
 	mux := http.NewServeMux()
 	openai.Routes(c, mux)
 	anthropic.Routes(c, mux)
 	responses.Routes(c, mux)
+	admin.Routes(c, mux)
+	for _, path := range []string{"/{$}", "/app/", "/vendor/"} { // the page asks for the key itself
+		mux.Handle("GET "+path, c.HandleOpen(openai.Shape, func(x *core.Exchange) error {
+			app().ServeHTTP(x.W, x.R)
+			return nil
+		}))
+	}
 	mux.Handle("GET /health", c.HandleOpen(openai.Shape, health(c)))
 	mux.Handle("GET /v1/health", c.HandleOpen(openai.Shape, health(c)))
 	mux.Handle("GET /metrics", c.Handle(openai.Shape, metrics(c)))

@@ -53,7 +53,8 @@ func newServe() *cobra.Command {
 		Short: "Serve models over HTTP, as existing clients expect",
 		Long: `Serve models over HTTP, as existing clients expect.
 
-The API is OpenAI's at /v1, with what llama.cpp's server adds. Models are GGUF
+The API is OpenAI's at /v1, with what llama.cpp's server adds; at / there is a page
+to chat with, to see what lies where, and to measure. Models are GGUF
 files, manifests, fragments folders, or folders of them (--models too); each is
 loaded when it is first asked for, and the least recently used one is unloaded
 where memory is short. The first named is loaded at once, and is what a request
@@ -191,7 +192,7 @@ func (f *serveFlags) run(ctx context.Context, args []string) error {
 	}
 	c := core.New(core.Options{
 		Guard:  core.Guard{Keys: f.keys, Hosts: append([]string{f.host}, f.hosts...), Origins: f.origins},
-		Models: registry, Log: log, Record: f.record, Draft: draft, Pooling: pooling,
+		Models: registry, Log: log, Record: f.record, Draft: draft, Pooling: pooling, Machine: f.machine(),
 	})
 	l, err := net.Listen("tcp", net.JoinHostPort(strings.Trim(f.host, "[]"), strconv.Itoa(f.port)))
 	if err != nil {
@@ -277,6 +278,7 @@ func (f *serveFlags) openModel(ctx context.Context, name, path string, progress 
 		e.Close()
 		return nil, err
 	}
+	m.Verified = f.verify == "full"
 	return m, nil
 }
 

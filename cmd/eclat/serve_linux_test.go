@@ -58,6 +58,22 @@ func TestServe(t *testing.T) {
 		}
 		rest <- all
 	}()
+	for path, want := range map[string]string{"/": "<title>eclat</title>", "/api/status": `"id":"cpu"`} { // the page, and what it asks of this machine
+		req, err := http.NewRequest("GET", url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer secret-one")
+		page, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(page.Body)
+		page.Body.Close()
+		if err != nil || page.StatusCode != 200 || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %d, %v: %.500s", path, page.StatusCode, err, body)
+		}
+	}
 	req, err := http.NewRequest("POST", url+"/v1/chat/completions", strings.NewReader(`{"model":"small","messages":[{"role":"user","content":"Speak."}],"max_tokens":40,"stream":true,"ignore_eos":true}`))
 	if err != nil {
 		t.Fatal(err)

@@ -125,9 +125,10 @@ func (r *Result) TokensPerJoule() float64 {
 type Options struct {
 	Repeat   int // repetitions of each test, at least 1
 	NoWarmup bool
-	Proof    bool          // run each test once more, untimed, for Result.Proof: reading the logits back takes time
-	Energy   *Meter        // nil for none
-	Done     *atomic.Int64 // counts tokens up to Total, for whoever watches; may be nil
+	Proof    bool           // run each test once more, untimed, for Result.Proof: reading the logits back takes time
+	Energy   *Meter         // nil for none
+	Done     *atomic.Int64  // counts tokens up to Total, for whoever watches; may be nil
+	Each     func(r Result) // told of each test as it ends, with OfLimit by the limits that are known then; may be nil
 }
 
 // Total returns how many tokens Run computes, with what is not timed.
@@ -161,6 +162,9 @@ func Run(ctx context.Context, e *engine.Engine, tests []Test, o Options) ([]Resu
 			return out, fmt.Errorf("%s: %w", t.Name(), err)
 		}
 		out = append(out, *r)
+		if o.Each != nil {
+			o.Each(*r)
+		}
 	}
 	return out, nil
 }

@@ -16,19 +16,32 @@ var fileTypes = map[uint64]string{
 // ModelType describes a model in llama-bench's way: architecture, size, types of
 // weights, as in "llama 24B Q4_K - Medium".
 func ModelType(e *engine.Engine) string {
-	size := count(Params(e))
-	if v, ok := e.Model.File.Get("general.size_label"); ok {
-		if s, ok := v.Str(); ok && len(s) > 0 && len(s) < 20 {
-			size = s
-		}
-	}
-	s := e.Model.Config.Architecture + " " + size
-	if v, ok := e.Model.File.Get("general.file_type"); ok {
-		if n, ok := v.Uint(); ok && fileTypes[n] != "" {
-			s += " " + fileTypes[n]
-		}
+	s := e.Model.Config.Architecture + " " + SizeLabel(e)
+	if t := FileType(e); t != "" {
+		s += " " + t
 	}
 	return s
+}
+
+// SizeLabel is a model's number of weights as its file names it, else counted: "24B".
+func SizeLabel(e *engine.Engine) string {
+	if v, ok := e.Model.File.Get("general.size_label"); ok {
+		if s, ok := v.Str(); ok && len(s) > 0 && len(s) < 20 {
+			return s
+		}
+	}
+	return count(Params(e))
+}
+
+// FileType is what a model's file says of the types of its weights, as in "Q4_K - Medium";
+// "" where it says nothing.
+func FileType(e *engine.Engine) string {
+	if v, ok := e.Model.File.Get("general.file_type"); ok {
+		if n, ok := v.Uint(); ok {
+			return fileTypes[n]
+		}
+	}
+	return ""
 }
 
 // Params returns the number of weights of a model.

@@ -48,6 +48,16 @@ func Measure(ctx context.Context, e *engine.Engine, tests []Test, o Options) (*D
 	if err := d.measureLimits(ctx, e); err != nil {
 		return d, err
 	}
+	w, err := workOf(e)
+	if err != nil {
+		return d, err
+	}
+	if each := o.Each; each != nil {
+		o.Each = func(r Result) {
+			d.setLimit(w, &r)
+			each(r)
+		}
+	}
 	ResetPeak() // the limits' buffers are not the model's
 	d.Results, err = Run(ctx, e, tests, o)
 	d.HostPeak = hostPeak()
@@ -60,7 +70,10 @@ func Measure(ctx context.Context, e *engine.Engine, tests []Test, o Options) (*D
 	if err != nil {
 		return d, err
 	}
-	return d, d.setLimits(e)
+	for i := range d.Results {
+		d.setLimit(w, &d.Results[i])
+	}
+	return d, nil
 }
 
 // gpuMemory sums what the GPUs hold now.
@@ -132,25 +145,25 @@ func Rate(ctx context.Context, measure func() (float64, error)) (rate float64, e
 	}
 }
 
-// setLimits sets the results against the limits.
-func (d *Device) setLimits(e *engine.Engine) error {
+// setLimit sets a result against the limits.
+func (d *Device) setLimit(w *work, r *Result) {
+	var least float64 // seconds that the limit would allow
+	if r.Gen > 0 {
+		least = w.readTime(d.Parts, r.Test)
+	} else if d.MatMul > 0 {
+		least = w.flops(r.Test) / d.MatMul
+	}
+	rate, _ := r.Rate()
+	r.OfLimit = least * rate / float64(r.tokens())
+}
+
+// workOf is the work of an open model.
+func workOf(e *engine.Engine) (*work, error) {
 	steps, err := e.Steps()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	w := newWork(&e.Model.Config, steps)
-	for i := range d.Results {
-		r := &d.Results[i]
-		var least float64 // seconds that the limit would allow
-		if r.Gen > 0 {
-			least = w.readTime(d.Parts, r.Test)
-		} else if d.MatMul > 0 {
-			least = w.flops(r.Test) / d.MatMul
-		}
-		rate, _ := r.Rate()
-		r.OfLimit = least * rate / float64(r.tokens())
-	}
-	return nil
+	return newWork(&e.Model.Config, steps), nil
 }
 
 // work is what a token costs.

@@ -6,6 +6,7 @@
 //	stream.go    server-sent events
 //	error.go     errors, to be written in each API's own shape
 //	registry.go  models: loaded on demand, the least recently used unloaded
+//	machine.go   devices, and what is known of their bits
 //	load.go      loading one, and making room for it
 //	find.go      models among files and folders
 //	run.go       answers of a model on their way, counted

@@ -23,12 +23,13 @@ import (
 type Options struct {
 	Guard     Guard
 	Models    *Registry
-	Log       *slog.Logger     // nil: slog.Default()
-	Record    string           // folder that requests and answers are kept in; "" for none
-	MaxBody   int64            // most bytes of a body
-	MaxAtOnce int              // most requests at once, of all that are not done
-	Draft     int              // most tokens that the engine guesses at a time, see engine.Request
-	Pooling   model.Pooling    // of embeddings; NoPooling: as each model's file says
+	Log       *slog.Logger  // nil: slog.Default()
+	Record    string        // folder that requests and answers are kept in; "" for none
+	MaxBody   int64         // most bytes of a body
+	MaxAtOnce int           // most requests at once, of all that are not done
+	Draft     int           // most tokens that the engine guesses at a time, see engine.Request
+	Pooling   model.Pooling // of embeddings; NoPooling: as each model's file says
+	Machine   Machine
 	Now       func() time.Time // what templates take for today; nil: time.Now
 }
 
@@ -45,6 +46,7 @@ type Core struct {
 	places  chan struct{} // of requests at once
 	bodies  budget        // bytes of bodies that are held
 	runs    runs
+	checks  checks
 }
 
 // New makes a core.

@@ -10,6 +10,65 @@ import (
 	"eclat/engine"
 )
 
+// Load has a model loaded, where it is not; what comes of it List tells.
+func (r *Registry) Load(name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e, err := r.named(name)
+	switch {
+	case err != nil:
+		return err
+	case r.closed:
+		return engine.ErrClosed
+	case e.model == nil:
+		r.begin(e)
+	}
+	return nil
+}
+
+// Unload unloads a model that nobody uses. The next request for it loads it again.
+func (r *Registry) Unload(name string) error {
+	r.mu.Lock()
+	e, err := r.named(name)
+	switch {
+	case err != nil:
+	case e.State == Loading:
+		err = Errorf(http.StatusConflict, "%s is being loaded", e.Name)
+	case e.Users > 0:
+		err = Errorf(http.StatusConflict, "%s is in use: requests at work: %d", e.Name, e.Users)
+	case e.State == Failed:
+		e.State, e.Error = Unloaded, nil
+	}
+	if err != nil || e.model == nil {
+		r.mu.Unlock()
+		return err
+	}
+	r.drop(e, "as was asked for")
+	return nil
+}
+
+// begin begins to load a model, unless it is being loaded. The registry is locked.
+func (r *Registry) begin(e *entry) {
+	if e.State == Loading {
+		return
+	}
+	e.State, e.Error, e.ready = Loading, nil, make(chan struct{})
+	e.What, e.Done, e.Total = "", 0, 0
+	r.loads.Add(1)
+	go r.load(e)
+}
+
+// drop closes a model that nobody uses. It unlocks the registry.
+func (r *Registry) drop(e *entry, why string) {
+	m := e.model
+	e.model, e.State = nil, Unloaded
+	r.mu.Unlock()
+	r.notice("unloading %s: %s", e.Name, why)
+	if err := m.Close(); err != nil {
+		r.notice("%s did not close well: %v", e.Name, err)
+	}
+}
+
 // load loads a model in a goroutine of its own: whoever waits for it may leave, the next
 // request will want it. One is loaded at a time, so that each sees what memory there is.
 func (r *Registry) load(e *entry) {
@@ -91,13 +150,7 @@ func (r *Registry) unload(why string) bool {
 		r.mu.Unlock()
 		return false
 	}
-	m := oldest.model
-	oldest.model, oldest.State = nil, Unloaded
-	r.mu.Unlock()
-	r.notice("unloading %s: %s", oldest.Name, why)
-	if err := m.Close(); err != nil {
-		r.notice("%s did not close well: %v", oldest.Name, err)
-	}
+	r.drop(oldest, why)
 	return true
 }
 

@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"eclat/engine"
+	"eclat/engine/bench"
 	"eclat/engine/turn"
+	"eclat/loader"
+	"eclat/model"
 	"eclat/model/chat"
 )
 
@@ -19,12 +22,18 @@ type Model struct {
 	*turn.Model
 	Name     string
 	Path     string
-	Identity string // of the weights, see engine.Engine.Identity
-	NoChat   error  // why there is no template; nil where there is one
-	Closing  func() // called before the engine is closed; may be nil
+	Identity string             // of the weights, see engine.Engine.Identity
+	Kind     string             // for people, as in "llama 24B Q4_K - Medium"
+	Size     string             // number of weights, as in "24B"
+	Types    string             // of the weights, as in "Q4_K - Medium"; may be empty
+	Verified bool               // every sum of a fragments folder was checked when it was opened
+	Devices  []model.DeviceInfo // that compute it, as they were when it was loaded
+	NoChat   error              // why there is no template; nil where there is one
+	Closing  func()             // called before the engine is closed; may be nil
 
 	text     *turn.Model // the same without a template
 	grammars *grammars
+	looks    *sync.WaitGroup // calls of Registry.Each that are at it
 }
 
 // NewModel makes a Model of an open engine, which is the Model's to close. noChat says why
@@ -34,15 +43,28 @@ func NewModel(name, path string, e *engine.Engine, t *chat.Template, noChat erro
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Model: turn.New(e, t), Name: name, Path: path, Identity: id, NoChat: noChat, grammars: new(grammars)}
+	m := &Model{Model: turn.New(e, t), Name: name, Path: path, Identity: id, NoChat: noChat, grammars: new(grammars), looks: new(sync.WaitGroup)}
+	if err := loader.Guard(func() error {
+		m.Kind, m.Size, m.Types = bench.ModelType(e), bench.SizeLabel(e), bench.FileType(e)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	l, err := e.Layout(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	m.Devices = l.Devices
 	if m.text = m.Model; t != nil {
 		m.text = turn.New(e, nil)
 	}
 	return m, nil
 }
 
-// Close closes the engine. No request uses it any more.
+// Close closes the engine, once nobody looks at it. No request uses it any more, and no one
+// begins to look at a model that its registry no longer has.
 func (m *Model) Close() error {
+	m.looks.Wait()
 	if m.Closing != nil {
 		m.Closing()
 	}
@@ -173,20 +195,21 @@ func (r *Registry) named(name string) (*entry, error) {
 	return nil, e
 }
 
-// Each calls f for every model that is loaded, which is not unloaded meanwhile.
+// Each calls f for every model that is loaded, which is not closed meanwhile. f only
+// looks, and soon returns: a model that is looked at is not in use.
 func (r *Registry) Each(f func(*Model)) {
 	r.mu.Lock()
-	var held []*entry
+	var held []*Model
 	for _, e := range r.entries {
 		if e.model != nil {
-			e.Users++
-			held = append(held, e)
+			e.model.looks.Add(1)
+			held = append(held, e.model)
 		}
 	}
 	r.mu.Unlock()
-	for _, e := range held {
-		f(e.model)
-		r.release(e)
+	for _, m := range held {
+		f(m)
+		m.looks.Done()
 	}
 }
 
@@ -222,11 +245,8 @@ func (r *Registry) Acquire(ctx context.Context, name string) (*Lease, error) {
 			e.used = r.clock
 			r.mu.Unlock()
 			return &Lease{Model: e.model, r: r, e: e}, nil
-		case e.State != Loading:
-			e.State, e.Error, e.ready = Loading, nil, make(chan struct{})
-			e.What, e.Done, e.Total = "", 0, 0
-			r.loads.Add(1)
-			go r.load(e)
+		default:
+			r.begin(e)
 		}
 		if err != nil {
 			r.mu.Unlock()

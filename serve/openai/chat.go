@@ -147,7 +147,7 @@ func readReasoning(o *field.Object, m *core.Model, c *chat.Conversation) (tokens
 }
 
 // prompt makes the prompt of a conversation; with proceed the last message is the beginning
-// of the answer that is to come.
+// of the answer that is to come. Where that has reasoning and no text, the reasoning goes on.
 func (a *ask) prompt(x *core.Exchange, m *core.Model, c *chat.Conversation, proceed bool) error {
 	var last chat.Message
 	if proceed {
@@ -179,6 +179,10 @@ func (a *ask) prompt(x *core.Exchange, m *core.Model, c *chat.Conversation, proc
 			spell(openers[0], false)
 		}
 		spell(last.Reasoning, true)
+		if (last.Text == nil || *last.Text == "") && len(last.Parts) == 0 {
+			a.Opened = true
+			return nil
+		}
 		spell(m.Format.Close(), false)
 	case p.Opened:
 		spell(m.Format.Close(), false)

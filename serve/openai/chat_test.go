@@ -325,3 +325,56 @@ func TestContinue(t *testing.T) {
 		t.Errorf("after %q comes %q, want the rest of %q", begin, rest, text)
 	}
 }
+
+// TestContinueReasoning: where the answer that is to go on has reasoning and no text yet,
+// the reasoning goes on; else the answer does.
+func TestContinueReasoning(t *testing.T) {
+	_, url, _ := serve(t, servetest.Options{Template: `{% for m in messages %}{{ m.role }}: {{ m.content }}` + "\n" + `{% endfor %}<think>`})
+	for content, thinks := range map[string]bool{"": true, "Well": false} {
+		status, body := servetest.Post(t, url+"/v1/chat/completions", `{"messages":[{"role":"user","content":"Why?"},{"role":"assistant","reasoning_content":"Because the","content":"`+content+`"}],
+			"continue_final_message":true,"add_generation_prompt":false,"max_tokens":8,"temperature":0,"ignore_eos":true}`)
+		var out sdk.ChatCompletion
+		if err := json.Unmarshal([]byte(body), &out); err != nil || status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+		msg := out.Choices[0].Message
+		if reasoning := msg.JSON.ExtraFields["reasoning_content"].Raw(); (reasoning != "") != thinks || (msg.Content == "") != thinks {
+			t.Errorf("after the text %q: reasoning %s, text %q", content, reasoning, msg.Content)
+		}
+	}
+}
+
+// TestProgress: who asks for it is told how far a long prompt is read, up to its end and
+// before the first piece.
+func TestProgress(t *testing.T) {
+	_, url, _ := serve(t, servetest.Options{})
+	long := strings.Repeat("the people of the several States and of the Congress ", 40)
+	status, body := servetest.Post(t, url+"/v1/chat/completions", `{"messages":[{"role":"user","content":"`+long+`"}],"max_tokens":2,"stream":true,"return_progress":true,"ignore_eos":true}`)
+	var told []struct{ Processed, Total int }
+	for line := range strings.Lines(body) {
+		var c struct {
+			Progress *struct{ Processed, Total int } `json:"prompt_progress"`
+			Choices  []struct{ Delta struct{ Content string } }
+		}
+		data, ok := strings.CutPrefix(line, "data: ")
+		if !ok || strings.HasPrefix(data, "[DONE]") {
+			continue
+		}
+		if err := json.Unmarshal([]byte(data), &c); err != nil {
+			t.Fatalf("%s: %v", data, err)
+		}
+		if c.Progress != nil {
+			told = append(told, *c.Progress)
+		} else if len(c.Choices) > 0 && c.Choices[0].Delta.Content != "" {
+			break
+		}
+	}
+	if n := len(told); status != 200 || n == 0 || told[n-1].Total < 300 || told[n-1].Processed > told[n-1].Total {
+		t.Errorf("%d, told %v: %.300s", status, told, body)
+	}
+	for i := 1; i < len(told); i++ {
+		if told[i].Processed <= told[i-1].Processed {
+			t.Errorf("told %v", told)
+		}
+	}
+}

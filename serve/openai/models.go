@@ -21,6 +21,9 @@ type modelInfo struct {
 }
 
 type modelMeta struct {
+	Description string `json:"description"` // "llama 24B Q4_K - Medium"
+	Device      string `json:"device"`
+	Bits        string `json:"bits"` // whether they are the reference's, in words
 	Fingerprint string `json:"fingerprint"`
 	Vocab       int    `json:"n_vocab"`
 	ContextFit  int    `json:"n_ctx"`
@@ -52,16 +55,19 @@ func models(x *core.Exchange) error {
 	x.Models.Each(func(m *core.Model) {
 		for i := range list {
 			if list[i].ID == m.Name {
-				list[i].Meta = metaOf(m)
+				list[i].Meta = metaOf(x.Core, m)
 			}
 		}
 	})
 	return x.JSON(map[string]any{"object": "list", "data": list})
 }
 
-func metaOf(m *core.Model) *modelMeta {
+// bits says in words what is known of a model's devices.
+var bits = map[core.Bits]string{core.BitsEqual: "equal bits", core.BitsLimits: "within limits", core.BitsWrong: "wrong bits", core.BitsUnchecked: "bits not checked"}
+
+func metaOf(all *core.Core, m *core.Model) *modelMeta {
 	c := &m.Engine.Model.Config
-	meta := &modelMeta{Fingerprint: fingerprint(m), Vocab: c.NVocab, ContextFit: m.Engine.Context, Context: c.NCtx}
+	meta := &modelMeta{Description: m.Kind, Device: m.Engine.Device, Bits: bits[all.BitsOf(m)], Fingerprint: fingerprint(m), Vocab: c.NVocab, ContextFit: m.Engine.Context, Context: c.NCtx}
 	for _, t := range m.Engine.Model.File.Tensors {
 		meta.Size += t.Size
 	}
@@ -77,7 +83,7 @@ func oneModel(x *core.Exchange) error {
 	out := infoOf(i)
 	x.Models.Each(func(m *core.Model) {
 		if m.Name == i.Name {
-			out.Meta = metaOf(m)
+			out.Meta = metaOf(x.Core, m)
 		}
 	})
 	return x.JSON(out)

@@ -1,7 +1,7 @@
 package openai
 
 import (
-	"runtime/debug"
+	"cmp"
 	"strings"
 	"time"
 
@@ -13,7 +13,7 @@ import (
 // template can do. It does not load a model.
 func props(x *core.Exchange) error {
 	out := map[string]any{
-		"build_info": build(), "total_slots": 0, "model_path": "", "model_alias": "", "chat_template": "", "is_sleeping": true,
+		"build_info": cmp.Or(x.Machine.Version, "eclat"), "total_slots": 0, "model_path": "", "model_alias": "", "chat_template": "", "is_sleeping": true,
 		"modalities":     map[string]bool{"vision": false, "audio": false},
 		"endpoint_slots": true, "endpoint_props": false, "endpoint_metrics": true,
 	}
@@ -61,13 +61,6 @@ func settingsOf(s *sample.Settings) map[string]any {
 		}
 	}
 	return out
-}
-
-func build() string {
-	if b, ok := debug.ReadBuildInfo(); ok {
-		return "eclat " + b.Main.Version
-	}
-	return "eclat"
 }
 
 // slots answers /slots: the answers at work, and the places that are free.

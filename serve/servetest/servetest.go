@@ -17,6 +17,7 @@ import (
 	"eclat/engine"
 	"eclat/engine/keep"
 	"eclat/loader"
+	"eclat/model"
 	"eclat/model/chat"
 	"eclat/serve/core"
 	"eclat/testdata"
@@ -80,6 +81,9 @@ func Core(t testing.TB, o Options) *core.Core {
 		t.Fatal(err)
 	}
 	o.Core.Models = r
+	if o.Core.Machine.Open == nil {
+		o.Core.Machine = machine(o.Engine)
+	}
 	if o.Core.Log == nil {
 		o.Core.Log = slog.New(slog.DiscardHandler)
 	}
@@ -92,6 +96,33 @@ func file(name, path string) (*loader.File, error) {
 		return loader.Open(path)
 	}
 	return loader.FromBytes(name, testdata.Model)
+}
+
+// machine is the processor and the reference, on which the built-in model may be measured.
+func machine(o engine.Options) core.Machine {
+	return core.Machine{
+		Version: "eclat test",
+		Devices: func() (infos []model.DeviceInfo) {
+			list, _ := engine.Devices(o.Threads)
+			for _, d := range list {
+				if info := d.Info(); !info.GPU() {
+					infos = append(infos, info)
+				}
+			}
+			return infos
+		},
+		Open: func(ctx context.Context, _, path, device string, a core.Alone) (*engine.Engine, error) {
+			f, err := loader.FromBytes(path, testdata.Model)
+			if err != nil {
+				return nil, err
+			}
+			return engine.Open(ctx, f, engine.Options{Device: device, Context: a.Context, Probe: a.Probe})
+		},
+		Backend: func(ctx context.Context, device string) (model.Backend, error) {
+			b, _, err := engine.OpenDevice(ctx, engine.Options{Device: device})
+			return b, err
+		},
+	}
 }
 
 // Start serves a handler on loopback until the test ends, and gives its address without a

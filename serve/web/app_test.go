@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -22,7 +23,7 @@ func TestChat(t *testing.T) {
 	}{
 		{"Stream", stream}, {"Stop", stopped}, {"Regenerate", regenerate}, {"Edit", edit}, {"Dropped", dropped}, {"Reload", reload},
 		{"Length", length}, {"Thinking", thinking}, {"Tools", tools}, {"Context", tooLong}, {"Probabilities", probabilities},
-		{"Settings", settings}, {"Attach", attach}, {"Draft", draft}, {"Heard", heard}, {"Keys", keys}, {"Theme", themes},
+		{"Settings", settings}, {"Attach", attach}, {"Draft", draft}, {"Heard", heard}, {"Keys", keys}, {"Theme", themes}, {"Copy", copies},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(open(t, ctx, &webtest.Server{})) })
 	}
@@ -292,6 +293,24 @@ func heard(p *page) {
 	said := eval[string](p, `[...document.querySelectorAll("#heard p")].map((p) => p.textContent).join(" ")`)
 	if got := p.last(); strings.TrimSpace(said) != strings.TrimSpace(got) {
 		p.Errorf("heard %q, shown %q", said, got)
+	}
+}
+
+// copies: a block of code and a whole answer go to the clipboard as they were written.
+func copies(p *page) {
+	for _, name := range []string{"clipboard-read", "clipboard-write"} {
+		_, err := chromedp.CallBrowser(p.ctx, browser.SetPermission, browser.SetPermissionParams{Permission: &browser.PermissionDescriptor{Name: name, AllowWithoutSanitization: true}, Setting: browser.PermissionSettingGranted})
+		p.check(err)
+	}
+	p.say("explain rows")
+	p.ended(2)
+	p.click(`.code [data-do="copy"]`)
+	p.wait(`document.querySelector('.code [data-do="copy"]').innerText === "Copied"`)
+	p.has(eval[string](p, `navigator.clipboard.readText()`), "func dot(a, b []int8, scale float32) float32 {")
+	p.click(`.answered [aria-label="Copy as Markdown"]`)
+	p.wait(`document.querySelector(".note")?.innerText.includes("Copied.")`)
+	if got := eval[string](p, `navigator.clipboard.readText()`); strings.ReplaceAll(got, "\r\n", "\n") != webtest.Markdown {
+		p.Errorf("the answer was copied as %q", got)
 	}
 }
 

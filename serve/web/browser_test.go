@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -57,9 +58,11 @@ func chromium(t *testing.T) context.Context {
 // page is a tab with the app in it.
 type page struct {
 	*testing.T
-	ctx    context.Context
-	server *webtest.Server
-	url    string
+	ctx     context.Context
+	browser context.Context  // that the tab is of
+	server  *webtest.Server  // that the page is served by; nil where it is a real one
+	http    *httptest.Server // the same, as it listens
+	url     string
 
 	mu    sync.Mutex
 	bad   []string // what a page must not do
@@ -71,9 +74,17 @@ type page struct {
 // it must not have complained on the console, nor asked another host.
 func open(t *testing.T, ctx context.Context, server *webtest.Server) *page {
 	t.Helper()
-	s := httptest.NewServer(server.Handler(Handler()))
+	p := openOn(t, ctx, server.Handler(Handler()))
+	p.server = server
+	return p
+}
+
+// openOn is open for any server.
+func openOn(t *testing.T, ctx context.Context, h http.Handler) *page {
+	t.Helper()
+	s := httptest.NewServer(h)
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
-	p := &page{T: t, server: server, url: s.URL}
+	p := &page{T: t, http: s, url: s.URL}
 	p.tab(ctx)
 	p.visit("/")
 	return p
@@ -82,6 +93,7 @@ func open(t *testing.T, ctx context.Context, server *webtest.Server) *page {
 // tab gives the page a tab of its own in the browser of ctx.
 func (p *page) tab(ctx context.Context) {
 	p.Helper()
+	p.browser = ctx
 	ctx, cancel := chromedp.NewContext(ctx)
 	p.Cleanup(cancel)
 	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)

@@ -72,9 +72,9 @@ func TestServers(t *testing.T) {
 func TestPages(t *testing.T) {
 	p := open(t, chromium(t), &webtest.Server{})
 	p.visit("/#/models")
-	p.wait(`document.querySelectorAll(".cards .card").length === 4`)
+	p.wait(`document.querySelectorAll(".cards .card").length === 5`)
 	text := eval[string](p, `document.querySelector(".column").innerText`)
-	for _, want := range []string{"Equal bits", "Within limits", "39 of 42 verified", "layer 0 to layer 33", "10.9 GiB"} {
+	for _, want := range []string{"Equal bits", "Within limits", "39 of 42 verified", "layer 0 to layer 33", "10.9 GiB", "Other machines", "14 ms", "the same definition of numbers"} {
 		p.has(text, want)
 	}
 	if n := eval[int](p, `document.querySelectorAll(".strip .cell").length`); n != 42 {

@@ -121,7 +121,7 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body, tag := f.plain, f.tag
-	head.Set("Vary", "Accept-Encoding")
+	head.Add("Vary", "Accept-Encoding")
 	if f.packed != nil && takesGzip(r.Header.Get("Accept-Encoding")) {
 		body, tag = f.packed, f.tag+"-gz"
 		head.Set("Content-Encoding", "gzip")

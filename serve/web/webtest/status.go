@@ -42,7 +42,9 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 			map[string]any{"id": "vulkan:0", "name": "Radeon RX 7900 XTX", "driver": "RADV, Mesa 25.2", "kind": "gpu", "state": "ok", "bits": "equal", "kernels": 214, "memory": map[string]any{"total": int64(24) << 30, "used": int64(14) << 30}},
 			map[string]any{"id": "cpu", "name": "Ryzen 9 7950X", "driver": "AVX-512", "kind": "cpu", "state": "ok", "bits": "equal", "kernels": 86, "memory": map[string]any{"total": int64(64) << 30, "used": int64(9) << 30}},
 			map[string]any{"id": "ref", "name": "Reference", "driver": "plain loops", "kind": "ref", "state": "ok", "bits": "equal"},
-			map[string]any{"id": "vulkan:1", "name": "Intel UHD 770", "driver": "ANV, Mesa 25.2", "kind": "gpu", "state": "ok", "bits": "limits", "difference": "Subnormal sums are flushed: at most 1 unit in the last place of 3 kernels."}},
+			map[string]any{"id": "vulkan:1", "name": "Intel UHD 770", "driver": "ANV, Mesa 25.2", "kind": "gpu", "state": "ok", "bits": "limits", "difference": "Subnormal sums are flushed: at most 1 unit in the last place of 3 kernels."},
+			map[string]any{"id": "peer:QfT7mVxK", "name": "Radeon RX 6800", "driver": "RADV, Mesa 25.2", "kind": "peer", "state": "ok", "bits": "unchecked", "memory": map[string]any{"used": int64(2) << 30}}},
+		"peers": []any{map[string]any{"id": "peer:QfT7mVxK", "name": "Radeon RX 6800", "state": "ok", "models": []any{big}, "layers": 6, "token_ms": 14.2, "checks": "the same definition of numbers, plan and weights as this machine's"}},
 		"models": []any{
 			map[string]any{"id": big, "file": big + ".gguf", "state": "ready", "architecture": "llama", "parameters": "23.6B", "quantisation": "Q4_K - Medium", "bytes": int64(14330000000), "context": 4096,
 				"identity": "sha256:5b1c0d7f3e6a9b24c8d15f0e7a3b6c9d2e4f8a1b5c7d9e0f3a6b8c1d4e7f9a2b", "layers": layers,

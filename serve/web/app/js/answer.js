@@ -104,6 +104,7 @@ async function run(message, going) {
   let release;
   const over = new Promise((done) => { release = done; });
   navigator.locks?.request(lockName(message.id), () => over);
+  if (!contextSize.peek()) setTimeout(look, 300); // the request has the model loaded; how far that is look shows
   try {
     const got = await ask("/v1/chat/completions", { body: body(chat, ids, going), signal: stopper.signal });
     let done = false;

@@ -39,8 +39,11 @@ export async function look() {
     models.value = (list.data ?? []).map((m) => ({ id: String(m.id), about: m.meta ?? null }));
     if (!models.value.some((m) => m.id === chosen.value)) chosen.value = models.value[0]?.id ?? "";
     props.value = await json("/props" + (chosen.value ? "?model=" + encodeURIComponent(chosen.value) : ""));
-    trouble.value = "";
-    loading.value = false;
+    // A server of several models says of each what it is at; others answer 503.
+    const s = list.data?.find((m) => m.id === chosen.value)?.status;
+    loading.value = s?.value === "loading";
+    trouble.value = !loading.value ? "" : `The model is being loaded${s.progress > 0 ? `: ${Math.round(100 * s.progress)} %` : ""}.`;
+    if (loading.value) timer = setTimeout(look, 1000);
   } catch (e) {
     loading.value = e.status === 503;
     trouble.value = e.status === 503 ? "The model is being loaded."

@@ -1,38 +1,18 @@
 // Measure: tokens a second on a device, and how equal two devices are.
-import { html, useEffect, useMemo, useRef, useState } from "../../../vendor/preact.js";
+import { html, useEffect, useMemo, useState } from "../../../vendor/preact.js";
 import { Badge, Line, Page, lacks } from "./pageparts.js";
 import { Plot } from "./plot.js";
-import { ask, events, json } from "../api.js";
+import { useRun } from "./run.js";
+import { json } from "../api.js";
 import { models } from "../server.js";
 import { count, duration, rate } from "../util.js";
 
 export function Measure() {
-  const [devices, setDevices] = useState(null);
-  useEffect(() => { json("/api/status").then((s) => setDevices((s.devices ?? []).map((d) => ({ id: d.id, name: d.name }))), () => setDevices([])); }, []);
+  const [status, setStatus] = useState({});
+  useEffect(() => { json("/api/status").then(setStatus, () => {}); }, []); // a server without it may have the rest
+  const devices = (status.devices ?? []).filter((d) => d.kind !== "peer").map((d) => ({ id: d.id, name: d.name }));
   return html`<${Page} title="Measure" about="The same measurements as eclat bench and eclat compare, on this server. While one runs, answers are slower, and it is slower for answers.">
-    <${Bench} devices=${devices ?? []} /><${Compare} devices=${devices ?? []} /></${Page}>`;
-}
-
-/** useRun sends a request whose answer is a stream, and keeps what is on its way. */
-function useRun(path, what) {
-  const [state, setState] = useState({ running: false, wrong: "", progress: null });
-  const stopper = useRef(null);
-  useEffect(() => () => stopper.current?.abort(), []);
-  const run = async (body, take) => {
-    stopper.current = new AbortController();
-    setState({ running: true, wrong: "", progress: null });
-    let wrong = "";
-    try {
-      for await (const e of events(await ask(path, { body, signal: stopper.current.signal }))) {
-        if (e.progress) setState({ running: true, wrong: "", progress: e.progress });
-        else take(e);
-      }
-    } catch (e) {
-      wrong = e.name === "AbortError" ? "Stopped." : lacks(e, what);
-    }
-    setState({ running: false, wrong, progress: null });
-  };
-  return { ...state, run, stop: () => stopper.current?.abort() };
+    <${Bench} devices=${devices} status=${status} /><${Compare} devices=${devices} /></${Page}>`;
 }
 
 const numbers = (text, least, most) => {
@@ -54,9 +34,21 @@ const Running = ({ r }) => html`<div class="row">
   ${r.running && html`<progress max=${r.progress?.of ?? 1} value=${r.progress?.done} aria-label="Progress"></progress><span class="faint" role="status">${r.progress?.text ?? "Starting"}</span>`}</div>
   ${r.wrong && html`<${Line} bad=${r.wrong !== "Stopped."}>${r.wrong}</${Line}>`}`;
 
-function Bench({ devices }) {
-  const [model, setModel] = useState(""), [device, setDevice] = useState("auto");
-  const [prompt, setPrompt] = useState("512"), [gen, setGen] = useState("128"), [depth, setDepth] = useState("0, 1024, 4096"), [repeat, setRepeat] = useState("3");
+/** usual are the tests that fit into a context, in tokens; most servers have 4,096 or more. */
+function usual(context = 4096) {
+  for (const deepest of [4096, 2048]) {
+    if (deepest + 512 < context) return { prompt: "512", gen: "128", depth: `0, 1024, ${deepest}` };
+  }
+  const quarter = Math.max(1, Math.floor(context / 4));
+  return { prompt: String(quarter), gen: String(Math.min(128, quarter)), depth: `0, ${quarter}, ${2 * quarter}` };
+}
+
+function Bench({ devices, status }) {
+  const [model, setModel] = useState(""), [device, setDevice] = useState("auto"), [repeat, setRepeat] = useState("3");
+  const [own, setOwn] = useState({}); // what was written into the fields; the others have what is usual
+  const fit = usual(status.models?.find((m) => m.id === (model || models.value[0]?.id))?.context);
+  const { prompt, gen, depth } = { ...fit, ...own };
+  const set = (name) => (text) => setOwn((now) => ({ ...now, [name]: text }));
   const [rows, setRows] = useState([]);
   const r = useRun("/api/bench", "measure speed (it has no /api/bench)");
   const v = { prompt: numbers(prompt, 1, 1e6), generate: numbers(gen, 1, 1e5), depth: numbers(depth, 0, 1e6), repeat: numbers(repeat, 1, 100) };
@@ -66,12 +58,12 @@ function Bench({ devices }) {
     setRows([]);
     r.run({ model: model || models.value[0]?.id || "", device, prompt: v.prompt, generate: v.generate, depth: v.depth, repeat: v.repeat[0] }, (ev) => { if (ev.row) setRows((now) => [...now, ev.row]); });
   };
-  return html`<section class="block-of card"><h2>Speed</h2><form class="grid-form" onSubmit=${start}>
+  return html`<section class="block-of card"><h2>Speed</h2><form class="grid-form of-six" onSubmit=${start}>
       <${Choice} id="b-model" label="Model" value=${model || models.value[0]?.id} set=${setModel} options=${models.value} />
       <${Choice} id="b-device" label="Device" value=${device} set=${setDevice} options=${[{ id: "auto", name: "As served" }, ...devices]} />
-      <${Numbers} id="b-prompt" label="Prompt" value=${prompt} set=${setPrompt} bad=${!v.prompt} why="Tokens to read, one or more numbers" />
-      <${Numbers} id="b-gen" label="Generate" value=${gen} set=${setGen} bad=${!v.generate} why="Tokens to generate" />
-      <${Numbers} id="b-depth" label="Depth" value=${depth} set=${setDepth} bad=${!v.depth} why="Tokens that stand before" />
+      <${Numbers} id="b-prompt" label="Prompt" value=${prompt} set=${set("prompt")} bad=${!v.prompt} why="Tokens to read, one or more numbers" />
+      <${Numbers} id="b-gen" label="Generate" value=${gen} set=${set("gen")} bad=${!v.generate} why="Tokens to generate" />
+      <${Numbers} id="b-depth" label="Depth" value=${depth} set=${set("depth")} bad=${!v.depth} why="Tokens that stand before" />
       <${Numbers} id="b-repeat" label="Repeat" value=${repeat} set=${setRepeat} bad=${!v.repeat} why="Times each is measured" />
       <${Running} r=${r} /></form>
     ${rows.length > 0 && html`<${BenchResult} rows=${rows} />`}</section>`;
@@ -80,8 +72,9 @@ function Bench({ devices }) {
 /** benchLines groups rows of one length and device into lines over depth. */
 function benchLines(rows, part) {
   const depths = [...new Set(rows.map((r) => r.n_depth))].sort((a, b) => a - b), lines = new Map();
+  const several = new Set(rows.map((r) => r.device)).size > 1;
   for (const r of rows.filter((r) => r[part] > 0)) {
-    const label = `${r[part]} tokens${r.device ? `, ${r.device}` : ""}`;
+    const label = `${r[part]} tokens${several ? `, ${r.device}` : ""}`;
     if (!lines.has(label)) lines.set(label, { label, colour: lines.size, values: depths.map(() => null) });
     lines.get(label).values[depths.indexOf(r.n_depth)] = r.avg_ts;
   }
