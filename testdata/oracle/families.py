@@ -39,7 +39,7 @@ NAMES = {  # with the features that a file can go without
 }
 # Models in which two experts of a row are so close that the peer, or eclat, whose memory is
 # float16, takes the other one than float64: another seed instead, by name, seed and feature.
-INSTEAD = {("deepseek2-kvb", 3, ""): 4, ("deepseek2", 1, "expert-scale"): 2}
+INSTEAD = {("deepseek2-kvb", 3, ""): 4, ("deepseek2-lite", 1, ""): 4, ("deepseek2", 1, "expert-scale"): 2}
 VOCABULARY = 260  # no model has fewer tokens
 IDS = [1] + [3 + (i * i * 7 + i * 13) % (VOCABULARY - 3) for i in range(63)]
 
@@ -61,7 +61,7 @@ def main(generator, peer, path, *names):
     runs = [r for r in kept if r["name"] not in names]
     for name in names:
         seeds = OTHER_SEEDS.get(name) or dict.fromkeys(WIDTHS, SEEDS)
-        for case in [(s, w, "") for w in WIDTHS for s in seeds[w]] + [(seeds[64][0], 64, f) for f in NAMES[name].split()]:
+        for case in [(s, w, "") for w in seeds for s in seeds[w]] + [(seeds[64][0], 64, f) for f in NAMES[name].split()]:
             seed, embd, without = case
             runs.append(answer(generator, peer, name, INSTEAD.get((name, seed, without), seed), embd, without))
     runs.sort(key=lambda r: (r["name"], r["without"], r["embd"], r["seed"]))
