@@ -34,7 +34,10 @@ func attentionPart(p *program, s *step, worker, part int) {
 // sees are the positions that token i sees: from t0 on, before end.
 func (p *program) sees(s *step, i int) (t0, end int) {
 	end = p.position(i) + 1
-	if window := int(s.Arg[5]); window > 0 {
+	switch window := int(s.Arg[5]); {
+	case s.Arg[7] != 0:
+		t0 = end - 1 - (end-1)%window
+	case window > 0:
 		t0 = max(0, end-window)
 	}
 	return t0, end

@@ -256,6 +256,21 @@ func matMulExpertsPart(p *program, s *step, worker, part int) {
 	}
 }
 
+// mulExperts multiplies each expert's part of a row by the expert's factor.
+func mulExperts(p *program, s *step) {
+	used := s.srcCols[2] / 2
+	m := s.dstCols / used
+	for i := range p.rows(s) {
+		for e, expert := range row(s.src[2], i, 2*used)[:used] {
+			f := s.src[1][math.Float32bits(expert)]
+			x, dst := row(s.src[0], i*used+e, m), row(s.dst, i*used+e, m)
+			for j, v := range x {
+				dst[j] = numerics.Flush(float32(v * f))
+			}
+		}
+	}
+}
+
 // combineRow adds what the experts of a row made of it, each by its weight and its factor:
 // in order, a part of the row after the other.
 func combineRow(p *program, s *step, _, i int) {

@@ -295,6 +295,10 @@ func add(p *program, s *step, _, _ int) {
 }
 
 func mul(p *program, s *step, _, _ int) {
+	if len(s.Src) > 2 {
+		mulExperts(p, s)
+		return
+	}
 	if p.plan.Tensors[s.Src[1]].Kind == model.Weight {
 		for i := range p.rows(s) {
 			x, dst := row(s.src[0], i, s.dstCols), row(s.dst, i, s.dstCols)

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"eclat/loader"
+	"eclat/model"
 	"eclat/model/backendtest"
 	"eclat/model/tokenizer"
 )
@@ -32,7 +33,18 @@ type familyRun struct {
 	Without string    `json:"without"` // a feature that the file goes without; "" for none
 	Sum     string    `json:"sum"`     // SHA-256 of the model
 	LP      []float64 `json:"lp"`      // of each next token
+	Exact   []float64 `json:"exact"`   // the same in float64, where a program computes the family
 }
+
+// exactLimit is how far log-probabilities may be from the true answer on average.
+const exactLimit = 0.002
+
+// halves are families whose answers keys and values in float16 move by more than exactLimit,
+// and how far they may be from the true answer with them. Measured: gemma4 0.0036, its
+// experts 0.0051, mistral4 0.0023, deepseek2-lite 0.0024; with float32 memory 0.0017, 0.0021,
+// 0.0013 and 0.0017. Scores of gemma4 are not scaled: in float64, float16 memory alone moves
+// gemma4-moe by 0.0016 to 0.0043.
+var halves = map[string]float64{"gemma4": 0.006, "gemma4-moe": 0.006, "mistral4": 0.003, "deepseek2-lite": 0.003}
 
 // familyIDs are the tokens of testdata/oracle/families.py.
 func familyIDs(n int) []int32 {
@@ -90,8 +102,8 @@ func families(t *testing.T, chosen func(r *familyRun) bool) {
 				}
 			}
 			lp, bits := r.score(t, path, "cpu")
-			mean := r.distance(lp)
-			limit, exact := peerLimit, exactLimit
+			mean := distant(lp, r.LP)
+			limit := peerLimit
 			switch {
 			case (r.Name == "cohere2" || r.Name == "granitemoe") && r.Without == "logit-scale":
 				limit *= 4 // its logits are four times as large, and what errors do to them
@@ -99,18 +111,22 @@ func families(t *testing.T, chosen func(r *familyRun) bool) {
 				// Its scores are not scaled, so keys in float16 count more: by float64 the peer
 				// is 0.0016 to 0.0066 from the true answer, and eclat 0.0015 to 0.0071.
 				limit *= 2
-				// In float64, keys and values in float16 alone move gemma4-moe by 0.0016 to 0.0043;
-				// measured: 0.0019 to 0.0051 from float64, to 0.0088 from the peer.
-				exact *= 3
 			}
 			worst[r.Name] = max(worst[r.Name], mean)
-			if exactPrograms[r.Name] != "" && r.Without == "" {
-				t.Run("float64", func(t *testing.T) {
-					far := exactly(t, r.Name, path, familyIDs(len(r.LP)+1), lp)
-					if t.Logf("mean |Δlp| %.5f from float64, %.5f from the peer", far, mean); !(far <= exact) {
-						t.Errorf("mean |Δlp| %.5f from float64, the limit is %g", far, exact)
-					}
-				})
+			if len(r.Exact) > 0 {
+				full, _ := r.scoreBy(t, path, Options{Device: "cpu", Keys: model.CacheF32, Values: model.CacheF32})
+				far, near := distant(lp, r.Exact), distant(full, r.Exact)
+				t.Logf("mean |Δlp| %.5f from float64, %.5f with float32 memory, %.5f from the peer", far, near, mean)
+				if limit := max(exactLimit, halves[r.Name]); !(far <= limit) {
+					t.Errorf("mean |Δlp| %.5f from float64, the limit is %g", far, limit)
+				}
+				limit := exactLimit
+				if r.Name == "gemma4-moe" {
+					limit = 0.0025 // measured to 0.0021: short of what is asked of all, in one file of six
+				}
+				if !(near <= limit) {
+					t.Errorf("mean |Δlp| %.5f from float64 with float32 memory, the limit is %g", near, limit)
+				}
 			}
 			if !(mean <= limit) {
 				t.Errorf("mean |Δlp| %.5f from the peer, the limit is %g", mean, limit)
@@ -171,10 +187,10 @@ func (r *familyRun) write(t *testing.T) string {
 	return path
 }
 
-// distance is the mean distance of lp from what the peer answers.
-func (r *familyRun) distance(lp []float64) (mean float64) {
-	for i, p := range lp {
-		mean += math.Abs(p-r.LP[i]) / float64(len(r.LP))
+// distant is how far a is from b on average.
+func distant(a, b []float64) (mean float64) {
+	for i := range b {
+		mean += math.Abs(a[i]-b[i]) / float64(len(b))
 	}
 	return mean
 }
@@ -183,7 +199,12 @@ func (r *familyRun) distance(lp []float64) (mean float64) {
 // logits.
 func (r *familyRun) score(t *testing.T, path, device string) (lp []float64, bits string) {
 	t.Helper()
-	e := open(t, path, Options{Device: device})
+	return r.scoreBy(t, path, Options{Device: device})
+}
+
+func (r *familyRun) scoreBy(t *testing.T, path string, o Options) (lp []float64, bits string) {
+	t.Helper()
+	e := open(t, path, o)
 	defer e.Close()
 	ids, p := familyIDs(len(r.LP)+1), newProver()
 	err := e.Score(context.Background(), ids, ScoreOptions{}, func(row Row) error {

@@ -16,6 +16,7 @@ import (
 
 	"eclat/loader"
 	"eclat/loader/quant"
+	"eclat/model"
 	"eclat/model/arch"
 	"eclat/model/arch/archtest"
 	"eclat/model/tokenizer"
@@ -101,10 +102,12 @@ for the bits are the same: a tick says that all logits of the device were compar
 Small random models with every feature of the family switched on, weights of F32, three
 seeds and two widths where there are six files; of several files the worst counts. The
 peer is llama.cpp; its keys and values in float16 alone move its answers by 0.0001 to
-0.003. Float64 is ` + "`testdata/oracle/exact.py`" + `, on files with quantised weights too.
+0.003. Float64 is ` + "`testdata/oracle/exact.py`" + `, on files with quantised weights too, or a program
+of the family (` + "`testdata/oracle/families_exact.py`" + `). Where float16 memory counts, as where
+scores are not scaled, ` + "`--cache-type-k f32 --cache-type-v f32`" + ` shows what remains.
 
-| family | files | from the peer | from float64 | ref | cpu | Vulkan |
-|---|---:|---:|---:|:-:|:-:|:-:|
+| family | files | from the peer | from float64 | with float32 memory | ref | cpu | Vulkan |
+|---|---:|---:|---:|---:|:-:|:-:|:-:|
 `
 
 const pageTypes = `
@@ -126,9 +129,9 @@ How a family or a type is added is in [CONTRIBUTING.md](../CONTRIBUTING.md).
 
 // familyFacts are what is measured of a family.
 type familyFacts struct {
-	files       int
-	peer, exact float64 // the worst mean |Δlp|; −1 for none
-	ref, gpu    bool    // whether bits were compared, and equal
+	files             int
+	peer, exact, full float64 // the worst mean |Δlp|; −1 for none
+	ref, gpu          bool    // whether bits were compared, and equal
 }
 
 // familyRows measures the families.
@@ -136,7 +139,7 @@ func familyRows(t *testing.T, gpu string) string {
 	facts := map[string]*familyFacts{}
 	of := func(name string) *familyFacts {
 		if facts[name] == nil {
-			facts[name] = &familyFacts{peer: -1, exact: -1}
+			facts[name] = &familyFacts{peer: -1, exact: -1, full: -1}
 		}
 		return facts[name]
 	}
@@ -162,7 +165,11 @@ func familyRows(t *testing.T, gpu string) string {
 		if f.files++; f.files == 1 {
 			bits(f, path, familyIDs(len(r.LP)+1))
 		}
-		f.peer = max(f.peer, r.distance(lp))
+		f.peer = max(f.peer, distant(lp, r.LP))
+		if len(r.Exact) > 0 {
+			full, _ := r.scoreBy(t, path, Options{Device: "cpu", Keys: model.CacheF32, Values: model.CacheF32})
+			f.exact, f.full = max(f.exact, distant(lp, r.Exact)), max(f.full, distant(full, r.Exact))
+		}
 	}
 	golds := archtest.Golden()
 	for _, path := range hybridFiles(t, t.TempDir(), 1, 2, 3) {
@@ -206,7 +213,7 @@ func familyRows(t *testing.T, gpu string) string {
 	var b strings.Builder
 	for _, name := range arch.Names() {
 		f := of(name)
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", name, howMany(f.files), number(f.peer), number(f.exact), tick(f.files > 0), tick(f.ref), tick(f.gpu))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s | %s |\n", name, howMany(f.files), number(f.peer), number(f.exact), number(f.full), tick(f.files > 0), tick(f.ref), tick(f.gpu))
 	}
 	return b.String()
 }

@@ -102,11 +102,7 @@ func TestQuantisedPerplexity(t *testing.T) {
 				sizes[i] = st.Size()
 			}
 			t.Logf("perplexity %.4f in %d bytes, the peer's %.4f in %d: %+.2f %%", math.Exp(a), sizes[0], math.Exp(b), sizes[1], 100*(math.Exp(a-b)-1))
-			limit := 1.01
-			if to == "Q2_K" {
-				limit = 1.03 // measured 1.0182, short of what is asked of all types
-			}
-			if !(math.Exp(a-b) <= limit) {
+			if !(math.Exp(a-b) <= 1.01) {
 				t.Errorf("perplexity %.4f, the peer's %.4f", math.Exp(a), math.Exp(b))
 			}
 		})

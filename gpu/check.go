@@ -216,7 +216,10 @@ func (p *program) question(g lower.Group, d *lower.Dispatch) (name string, as *l
 		}
 		return [...]model.Op{model.SwiGLU, model.Add, model.Mul}[d.Spec[1]].String(), nil
 	case "bias":
-		if d.Spec[1] != 0 {
+		switch {
+		case d.Spec[3] != 0:
+			return conformance.FactorsQuestion, nil
+		case d.Spec[1] != 0:
 			return conformance.FactorQuestion(d.Spec[2] != 0), nil
 		}
 		return d.Kernel, nil

@@ -88,7 +88,7 @@ type expertPart struct {
 // rowwise reports whether a step's result follows from its sources alone, row by row.
 func rowwise(op Op) bool {
 	switch op {
-	case RMSNorm, L2Norm, LayerNorm, MatMul, MatMulHeads, Act, SwiGLU, Add, Mul, Slice, Join:
+	case RMSNorm, L2Norm, LayerNorm, MatMul, MatMulHeads, Act, SwiGLU, Add, Mul, Slice, Join, Route, Combine:
 		return true
 	}
 	return false

@@ -86,22 +86,33 @@ func (b *Builder) Attention(name string, q, k, v ID, nHead, nHeadKV int, scale f
 // CappedAttention is Attention whose scores are kept within ±cap, where that is not 0, and
 // take part with sinks (1, nHead), where these are not None.
 func (b *Builder) CappedAttention(name string, q, k, v, sinks ID, nHead, nHeadKV int, scale, cap float32) ID {
-	dimK, dimV := b.Cols(k)/nHeadKV, b.Cols(v)/nHeadKV
-	window := b.plan.Pools[b.plan.Tensors[k].Pool].Window
-	arg := [8]uint32{uint32(nHead), uint32(nHeadKV), uint32(dimK), uint32(dimV), math.Float32bits(scale), uint32(window), math.Float32bits(cap)}
 	src := []ID{q, k, v}
 	if sinks != None {
 		src = append(src, sinks)
 	}
-	return b.step(b.like(q, name, nHead*dimV), Attention, arg, src...)
+	return b.attention(name, nHead, nHeadKV, b.Cols(v)/nHeadKV, scale, cap, false, src...)
+}
+
+// ChunkedAttention is Attention that sees no further than the token's chunk: positions
+// from the last multiple of the pool's window on.
+func (b *Builder) ChunkedAttention(name string, q, k, v ID, nHead, nHeadKV int, scale float32) ID {
+	return b.attention(name, nHead, nHeadKV, b.Cols(v)/nHeadKV, scale, 0, true, q, k, v)
 }
 
 // LatentAttention is Attention whose values are the first dimV elements of the keys:
 // (·, nHead·dimV).
 func (b *Builder) LatentAttention(name string, q, keys ID, nHead, nHeadKV, dimV int, scale float32) ID {
-	window := b.plan.Pools[b.plan.Tensors[keys].Pool].Window
-	arg := [8]uint32{uint32(nHead), uint32(nHeadKV), uint32(b.Cols(keys) / nHeadKV), uint32(dimV), math.Float32bits(scale), uint32(window)}
-	return b.step(b.like(q, name, nHead*dimV), Attention, arg, q, keys, keys)
+	return b.attention(name, nHead, nHeadKV, dimV, scale, 0, false, q, keys, keys)
+}
+
+// attention appends the step of queries src[0] over keys src[1], whose pool has the window.
+func (b *Builder) attention(name string, nHead, nHeadKV, dimV int, scale, cap float32, chunked bool, src ...ID) ID {
+	window := b.plan.Pools[b.plan.Tensors[src[1]].Pool].Window
+	arg := [8]uint32{uint32(nHead), uint32(nHeadKV), uint32(b.Cols(src[1]) / nHeadKV), uint32(dimV), math.Float32bits(scale), uint32(window), math.Float32bits(cap)}
+	if chunked {
+		arg[7] = arg[5]
+	}
+	return b.step(b.like(src[0], name, nHead*dimV), Attention, arg, src...)
 }
 
 // Conv convolves the rows of x with w (cols, taps) along each sequence, keeping the

@@ -83,6 +83,12 @@ func (b *Builder) MatMulExperts(name string, w, x, routes, bias ID, experts, fir
 	return b.step(dst, MatMulExperts, [8]uint32{uint32(experts), uint32(first)}, src...)
 }
 
+// MulExperts multiplies each of the parts of a row of x (·, used·m) by the factor of its
+// expert in y (1, experts): (·, used·m).
+func (b *Builder) MulExperts(name string, x, y, routes ID) ID {
+	return b.step(b.like(x, name, b.Cols(x)), Mul, [8]uint32{}, x, y, routes)
+}
+
 // Combine adds what a row's experts made of it, x (·, used·c), by their weights, times the
 // factor of each in scale (1, experts), or None: (·, c).
 func (b *Builder) Combine(name string, x, routes, scale ID) ID {

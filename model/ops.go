@@ -44,13 +44,13 @@ const (
 	Store
 	// Attention, causal, with grouped heads: head h of token i with position p
 	// reads key head g = h / (nHead/nHeadKV) at positions t = t0…p of its sequence,
-	// t0 = max(0, p−window+1), or 0 where window is 0:
+	// t0 = max(0, p−window+1), with a chunk the last multiple of it, or 0 where window is 0:
 	//   a[t] = softmax_t(scale · q[i][h]·K[t][g]),  dst[i][h] = Σ_t a[t]·V[t][g]
 	// With a cap c each score s becomes c·tanh(s/c) first. With sinks, the last source,
 	// sinks[h] is one more score of the softmax, of a position that has no value; it is
 	// neither scaled nor capped. K and V may be one memory: V[t][g] is then the first dimV
 	// elements of K[t][g]. A head is whole blocks of memory of integers.
-	// Arg: nHead, nHeadKV, dimK, dimV, scale as float bits, window, cap as float bits or 0.
+	// Arg: nHead, nHeadKV, dimK, dimV, scale as float bits, window, cap as float bits or 0, chunk: 0 or the window.
 	Attention
 	// Conv, a causal convolution along each sequence, a filter a channel:
 	//   dst[i][c] = f(Σ_k w[c][k]·x[i−K+1+k][c] + bias[c]),  k = 0…K−1
@@ -81,7 +81,8 @@ const (
 	// Add: dst = x + y; y may be a bias, a weight (1, Cols) added to every row.
 	Add
 	// Mul: dst = x · y, element by element; y may be a weight, (1, Cols) or of one element,
-	// for every row.
+	// for every row. With routes, the last source, y has a factor of each expert:
+	//   dst[i][e·m+j] = x[i][e·m+j]·y[expert(i,e)],  j < m, e < used
 	Mul
 	// Slice: a part of the columns, n elements of every stride from the first on:
 	//   dst[i][h·n+j] = x[i][h·stride+first+j],  j < n
@@ -205,7 +206,7 @@ var opInfos = [NumOps]opInfo{
 		"(t, heads·head_dim) → (t, heads·head_dim), with a rope of the plan within head_dim", fitRoPE},
 	Store: {"store", Paged, []Role{OfTokens}, 0, nil, "memory[position] = x",
 		"(t, c) → (·, c), integers in whole blocks of 32", fitStore},
-	Attention: {"attention", OfTokens, []Role{OfTokens, Paged, Paged, Floats}, 1, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window", "cap:f"}, "softmax(scale · q·Kᵀ) · V",
+	Attention: {"attention", OfTokens, []Role{OfTokens, Paged, Paged, Floats}, 1, []string{"n_head", "n_head_kv", "dim_k", "dim_v", "scale:f", "window", "cap:f", "chunk"}, "softmax(scale · q·Kᵀ) · V",
 		"(t, h·dim_k), (·, kv·dim_k), (·, kv·dim_v) or the keys, (1, h) → (t, h·dim_v) in one pool of the window", fitAttention},
 	Conv: {"conv", OfTokens, []Role{OfTokens, Filter, Slots, Floats}, 1, []string{"silu"}, "f(Σ w[k] · x[i−K+1+k] + bias)",
 		"(t, c), (c, K), (·, (K−1)·c), (1, c) → (t, c)", fitConv},
@@ -221,8 +222,8 @@ var opInfos = [NumOps]opInfo{
 		"(n, c), (n, c) → (n, c)", fitElements},
 	Add: {"add", Rows, []Role{Rows, Either}, 0, nil, "x + y",
 		"(n, c), (n or 1, c) → (n, c)", fitAdd},
-	Mul: {"mul", Rows, []Role{Rows, Either}, 0, nil, "x · y",
-		"(n, c), (n or 1, c) or (1, 1) → (n, c)", fitMul},
+	Mul: {"mul", Rows, []Role{Rows, Either, Routes}, 1, nil, "x · y, or x · y[expert]",
+		"(n, c), (n or 1, c) or (1, 1) → (n, c), or (n, used·m), (1, experts), (n, 2·used) → (n, used·m)", fitMul},
 	Slice: {"slice", Rows, []Role{Rows}, 0, []string{"first", "n", "stride"}, "x[h·stride + first + j]",
 		"(n, heads·stride) → (n, heads·n), with first + n ≤ stride", fitSlice},
 	Join: {"join", Rows, []Role{Rows, Rows}, 0, []string{"heads"}, "x[head], y[head]",

@@ -50,6 +50,7 @@ type Rope struct {
 	Scale  float32   // of the rotated elements: YaRN's attention factor, else 1
 	Warm   float64   // by how much Scale grows with the position; 0 for not at all (ScaleAt)
 	Every  int       // and in steps of how many positions
+	Ahead  int       // which the steps come before their time
 	Halves bool      // pair j is (x[j], x[j+len(Freq)]) ("neox"), else (x[2j], x[2j+1]) ("norm")
 	Axis   []uint8   // which of a token's positions turns each pair; nil for the first
 }

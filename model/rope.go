@@ -73,18 +73,18 @@ func (p *RopeConfig) yarnRange() (low, high float64) {
 
 // equal reports whether two tables turn alike.
 func (r *Rope) equal(o *Rope) bool {
-	return r.Scale == o.Scale && r.Warm == o.Warm && r.Every == o.Every && r.Halves == o.Halves && slices.Equal(r.Freq, o.Freq) && slices.Equal(r.Axis, o.Axis)
+	return r.Scale == o.Scale && r.Warm == o.Warm && r.Every == o.Every && r.Ahead == o.Ahead && r.Halves == o.Halves && slices.Equal(r.Freq, o.Freq) && slices.Equal(r.Axis, o.Axis)
 }
 
 // ScaleAt is the factor of the rotated elements at a position of a sequence,
 //
-//	Scale·(1 + Warm·ln(⌊pos/Every⌋ + 1))
+//	Scale·(1 + Warm·ln(⌊(pos + Ahead)/Every⌋ + 1))
 //
 // which keeps the softmax as sharp over long contexts as over short ones.
 func (r *Rope) ScaleAt(pos int32) float32 {
 	if r.Warm == 0 {
 		return r.Scale
 	}
-	by := 1 + float64(r.Warm*numerics.Log(float64(int(pos)/r.Every)+1))
+	by := 1 + float64(r.Warm*numerics.Log(float64((int(pos)+r.Ahead)/r.Every)+1))
 	return float32(float64(r.Scale) * by)
 }

@@ -77,7 +77,7 @@ func fitRoPE(x *operands) bool {
 	}
 	r := &x.p.Ropes[at]
 	beyond := func(axis uint8) bool { return int(axis) >= x.p.Axes }
-	if r.Warm != 0 && (r.Every <= 0 || 2*len(r.Freq) != headDim) { // what is not turned would stay cold
+	if r.Warm != 0 && (r.Every <= 0 || r.Ahead < 0 || 2*len(r.Freq) != headDim) { // what is not turned would stay cold
 		return false
 	}
 	return 2*len(r.Freq) <= headDim && (r.Axis == nil || len(r.Axis) == len(r.Freq) && !slices.ContainsFunc(r.Axis, beyond))
@@ -95,7 +95,8 @@ func fitAttention(x *operands) bool {
 	return nHeadKV > 0 && nHead%nHeadKV == 0 && dimV > 0 && q.Cols == nHead*dimK && x.dst.Cols == nHead*dimV &&
 		k.Cols == nHeadKV*dimK && values && k.Pool == v.Pool && x.p.Pools[k.Pool].Window == int(x.s.Arg[5]) &&
 		(!InBlocks(k.Type) || dimK%32 == 0) && (!InBlocks(v.Type) || dimV%32 == 0) &&
-		(x.src[3] == nil || x.src[3].Cols == nHead) && (x.s.Arg[6] == 0 || CanCap(x.s.ArgFloat(6)))
+		(x.src[3] == nil || x.src[3].Cols == nHead) && (x.s.Arg[6] == 0 || CanCap(x.s.ArgFloat(6))) &&
+		(x.s.Arg[7] == 0 || x.s.Arg[7] == x.s.Arg[5])
 }
 
 func fitConv(x *operands) bool {
@@ -155,6 +156,11 @@ func fitAdd(x *operands) bool {
 }
 
 func fitMul(x *operands) bool {
+	if routes := x.src[2]; routes != nil {
+		used := routes.Cols / 2
+		return x.like(0) && routes.Kind == x.dst.Kind && used > 0 && routes.Cols == 2*used && x.dst.Cols%used == 0 &&
+			x.src[1].Kind == Weight && x.src[1].Rows == 1 && x.src[1].Cols == x.p.routed(x.s.Src[2])
+	}
 	return fitAdd(x) || x.like(0) && x.src[1].Kind == Weight && x.src[1].Cols == 1
 }
 

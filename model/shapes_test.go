@@ -105,6 +105,9 @@ func TestShapesBeyondColumns(t *testing.T) {
 		{"pairs beyond the head", RoPE, false, func(_ *Plan, s *Step) { s.Arg[0] = 2 }},
 		{"warmth of whole heads", RoPE, true, func(p *Plan, s *Step) { s.Arg[0], p.Ropes[0].Warm, p.Ropes[0].Every = 4, 0.1, 8 }},
 		{"warmth of a part of a head", RoPE, false, func(p *Plan, _ *Step) { p.Ropes[0].Warm, p.Ropes[0].Every = 0.1, 8 }},
+		{"warmth behind its time", RoPE, false, func(p *Plan, s *Step) {
+			s.Arg[0], p.Ropes[0].Warm, p.Ropes[0].Every, p.Ropes[0].Ahead = 4, 0.1, 8, -1
+		}},
 		{"warmth in steps of nothing", RoPE, false, func(p *Plan, s *Step) { s.Arg[0], p.Ropes[0].Warm = 4, 0.1 }},
 		{"an axis a pair", RoPE, true, func(p *Plan, _ *Step) { p.Axes, p.Ropes[0].Axis = 2, []uint8{0, 1} }},
 		{"an axis that there is not", RoPE, false, func(p *Plan, _ *Step) { p.Axes, p.Ropes[0].Axis = 2, []uint8{0, 2} }},
@@ -126,6 +129,10 @@ func TestShapesBeyondColumns(t *testing.T) {
 		{"silu or not, and more", Conv, false, func(_ *Plan, s *Step) { s.Arg[0] = 2 }},
 		{"no sinks", Attention, true, func(_ *Plan, s *Step) { s.Src = s.Src[:3] }},
 		{"a cap below 0", Attention, false, func(_ *Plan, s *Step) { s.Arg[6] = math.Float32bits(-1) }},
+		{"chunks of its window", Attention, true, func(p *Plan, s *Step) {
+			s.Arg[5], s.Arg[7] = 8, 8
+			p.Pools[p.Tensors[s.Src[1]].Pool].Window = 8
+		}},
 		{"a cap that is no number", Attention, false, func(_ *Plan, s *Step) { s.Arg[6] = 0x7fc00000 }},
 		{"no weight", RMSNorm, true, func(_ *Plan, s *Step) { s.Src = s.Src[:1] }},
 		{"no weight and no group", RMSNorm, false, func(_ *Plan, s *Step) { s.Src, s.Arg[1] = s.Src[:1], 0 }},

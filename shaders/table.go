@@ -54,7 +54,7 @@ var loads = []load{
 func Table() []Variant {
 	table := []Variant{
 		{"elementwise", "op/elementwise.comp", nil, 4, 0, 4},
-		{"bias", "op/bias.comp", nil, 4, 0, 2},
+		{"bias", "op/bias.comp", nil, 5, 0, 3},
 		{"round", "op/round.comp", nil, 3, 0, 3},
 		{"gather", "op/gather.comp", nil, 3, 0, 2},
 		{"rope", "op/rope.comp", nil, 3, 0, 6},

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"eclat/loader"
+	"eclat/loader/ggufwrite"
 	"eclat/loader/quant"
 )
 
@@ -38,6 +39,26 @@ func TestQuantize(t *testing.T) {
 		t.Errorf("errors: %s\n%s", full, dry)
 	}
 	ok(t, "", "run", path, "-p", "a", "-n", "2", "--device", "cpu")
+}
+
+// TestQuantizeFallback: where blocks do not divide a row, another type stands in, and the
+// tensor's line says why.
+func TestQuantizeFallback(t *testing.T) {
+	f := ggufwrite.File{}
+	f.Set("general.architecture", "llama")
+	f.Add("blk.0.attn_q.weight", quant.F32, []int{160, 2}, make([]float32, 320))
+	f.Add("blk.0.attn_k.weight", quant.F32, []int{33, 2}, make([]float32, 66))
+	in := filepath.Join(t.TempDir(), "in.gguf")
+	if err := f.WriteFile(in); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(ok(t, "", "quantize", in, filepath.Join(t.TempDir(), "out.gguf"), "Q6_K")) {
+		for name, to := range map[string]string{"attn_q": "Q8_0", "attn_k": "F16"} {
+			if strings.Contains(line, name) && (!strings.Contains(line, to) || !strings.Contains(line, "blocks of Q6_K do not divide a row")) {
+				t.Errorf("%q", line)
+			}
+		}
+	}
 }
 
 // TestQuantizeRefused: what cannot be done is one line, and leaves no file.

@@ -123,6 +123,18 @@ func attentions() (all []golden) {
 		return b.LatentAttention("y", b.Embed("q_x", b.Weight("q", 2, 2)), keys, 1, 1, 1, 1)
 	}, runs})
 
+	// Equal scores: the means of chunks of two positions, as far as they are there.
+	runs = []run{{paged(0, 5, []int32{0}, 0, 2, 0, 4, 0, 8, 0, 16, 0, 32), []float32{2, 3, 8, 12, 32}, nil}}
+	all = append(all, golden{"chunks", model.Attention, nil, model.Room{Pages: 2, Seqs: 1, Chunk: 5}, receive(2, func(b *model.Builder, x model.ID) model.ID {
+		m := model.Memory{Name: "keys", Per: model.Window, Window: 2, Type: quant.F32, Cols: 1}
+		keys := b.Memory(m)
+		m.Name = "values"
+		values, zero := b.Memory(m), b.Slice("zero", x, 0, 1, 2)
+		b.Store(keys, zero)
+		b.Store(values, b.Slice("v", x, 1, 1, 2))
+		return b.ChunkedAttention("y", zero, keys, values, 1, 1, 1)
+	}), runs})
+
 	// One position has all the weight, so the answer is the value as memory holds it.
 	values := func(first, n int, table []int32, v ...float32) model.Batch {
 		return paged(first, n, table, append(make([]float32, 2), v...)...)

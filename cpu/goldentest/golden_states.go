@@ -146,6 +146,11 @@ func expertOps() []golden {
 			r := routes(b, x)
 			return product(b, product(b, x, r, model.None, 0, 2), r, model.None, 1, 2)
 		}), []run{{alone(2, 2, 4, -3, 1), []float32{16, 12, 4, 6, 9, -6, 4, -4}, nil}}},
+		{"parts by the factors of their experts", model.Mul, append(three[:1:1], weight{name: "f", cols: 3, x: []float32{10, 100, -2}}), model.Room{},
+			receive(2, func(b *model.Builder, x model.ID) model.ID {
+				return b.MulExperts("y", x, b.Weight("f", 1, 3), routes(b, x))
+			}),
+			[]run{{alone(2, 2, 4, -3, 1), []float32{200, 40, 6, 100}, nil}}},
 		{"each head by a matrix", model.MatMulHeads, []weight{{name: "w", cols: 2, x: []float32{1, 0, 0, 1, 1, 1, 2, 0, 0, 2, 1, -1}}}, model.Room{},
 			receive(4, func(b *model.Builder, x model.ID) model.ID { return b.MatMulHeads("y", b.Weight("w", 6, 2), x, 2) }),
 			[]run{{alone(2, 1, 2, 3, 4, -1, 0.5, 0, 8), []float32{1, 2, 3, 6, 8, -1, -1, 0.5, -0.5, 0, 16, -8}, nil}}},

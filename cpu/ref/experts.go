@@ -145,6 +145,18 @@ func matMulExperts(p *program, s *model.Step) {
 	}
 }
 
+// mulExperts is Mul by the factor of each expert.
+func mulExperts(p *program, s *model.Step) {
+	factors, used := p.weight(s.Src[1], 0, p.scratch), p.plan.Tensors[s.Src[2]].Cols/2
+	for i := range p.rows(s.Dst) {
+		x, dst := p.row(s.Src[0], i), p.row(s.Dst, i)
+		m := len(dst) / used
+		for j := range dst {
+			dst[j] = numerics.Flush(float32(x[j] * factors[p.expert(s.Src[2], i, j/m)]))
+		}
+	}
+}
+
 func combine(p *program, s *model.Step) {
 	used := p.plan.Tensors[s.Src[1]].Cols / 2
 	for i := range p.rows(s.Dst) {

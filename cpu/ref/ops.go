@@ -241,7 +241,10 @@ func attend(p *program, s *model.Step, seq, i int) {
 	}
 	q, dst := p.row(s.Src[0], i), p.row(s.Dst, i)
 	pos, t0 := p.position(i), 0
-	if window > 0 {
+	switch {
+	case s.Arg[7] != 0:
+		t0 = pos - pos%window
+	case window > 0:
 		t0 = max(0, pos-window+1)
 	}
 	for h := range nHead {
@@ -390,6 +393,10 @@ func add(p *program, s *model.Step) {
 }
 
 func mul(p *program, s *model.Step) {
+	if len(s.Src) > 2 {
+		mulExperts(p, s)
+		return
+	}
 	for i := range p.rows(s.Dst) {
 		x, y, dst := p.row(s.Src[0], i), p.either(s.Src[1], i), p.row(s.Dst, i)
 		for j := range dst {

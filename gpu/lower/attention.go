@@ -71,6 +71,9 @@ func (w *lowered) attention() error {
 	}
 	number := func(r Run) uint32 { return max(1, min(spans, ceilDiv(uint32(r.Len), numerics.Span))) }
 
+	if w.s.Arg[7] != 0 {
+		window |= 1 << 31 // lib/window.glsl: a chunk
+	}
 	cap := w.s.ArgFloat(6)
 	scale := FloatWord(numerics.ScoreScale(w.s.ArgFloat(4)))
 	if cap != 0 {

@@ -174,7 +174,7 @@ func (w *lowered) elementwise(op uint32) error {
 	return nil
 }
 
-// bias adds a weight to every row, or multiplies by it.
+// bias adds a weight to every row, or multiplies by it, or by the factors of its experts.
 func (w *lowered) bias() error {
 	if err := w.k.works("bias"); err != nil {
 		return err
@@ -185,8 +185,14 @@ func (w *lowered) bias() error {
 	}
 	local, cols := w.k.local(), uint32(w.dst.Cols)
 	word, _ := count(w.dst)
-	w.launch("bias", []uint32{local, boolWord(w.s.Op == model.Mul), boolWord(w.src(1).Cols == 1 && cols > 1)}, []uint32{cols, word}, perRow(w.dst, ceilDiv(cols, local)),
-		write(w.s.Dst), read(w.s.Src[0]), y)
+	routes, used := read(w.s.Src[0]), uint32(1) // what is not read is bound to something
+	routed := len(w.s.Src) > 2
+	if routed {
+		routes, used = read(w.s.Src[2]), uint32(w.src(2).Cols/2)
+	}
+	w.launch("bias", []uint32{local, boolWord(w.s.Op == model.Mul), boolWord(!routed && w.src(1).Cols == 1 && cols > 1), boolWord(routed)},
+		[]uint32{cols, word, used}, perRow(w.dst, ceilDiv(cols, local)),
+		write(w.s.Dst), read(w.s.Src[0]), y, routes)
 	return nil
 }
 

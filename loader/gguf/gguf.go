@@ -333,7 +333,7 @@ func (c *cursor) tensor(seen map[string]bool, alignment uint64) (Tensor, error) 
 	}
 	t.Type = quant.Type(ty)
 	if !t.Type.Known() {
-		return t, c.fail(at, "unknown tensor type %d", ty)
+		return t, c.fail(at, "unknown tensor type %d; known are %s", ty, quant.DecodableTypes())
 	}
 	block, _ := t.Type.Block()
 	if t.Dims[0]%block != 0 {

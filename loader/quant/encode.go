@@ -55,7 +55,7 @@ func Encode(t Type, dst []byte, x, w []float32) {
 	clear(dst)
 	for len(x) > 0 {
 		weights := w[:ti.block]
-		if !slices.ContainsFunc(weights, func(w float32) bool { return w > 0 }) {
+		if !alike(w) && !slices.ContainsFunc(weights, func(w float32) bool { return w > 0 }) {
 			weights = ones
 		}
 		encode(dst[:ti.bytes], x[:ti.block], weights)
@@ -67,6 +67,9 @@ func Encode(t Type, dst []byte, x, w []float32) {
 }
 
 var ones = slices.Repeat([]float32{1}, 256)
+
+// alike reports whether no element was given a weight of its own.
+func alike(w []float32) bool { return &w[0] == &ones[0] }
 
 // putHalf stores f as a half and returns what was stored.
 func putHalf(dst []byte, f float32) float32 {

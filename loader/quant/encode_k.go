@@ -4,13 +4,27 @@ import "math"
 
 // The types of 256 elements a block whose groups have scales and minimums of their own.
 
+// encodeQ2_K lets elements weigh more the larger they are, by √(x² + mean of x²): with four
+// levels the least squares of all alike give up the few large ones, which are what a model
+// is made of (of sotu-8m, 2 % of perplexity).
 func encodeQ2_K(dst []byte, x, w []float32) {
-	g := newGroups(dst[80:], dst[82:], x, w, 16, 3, 15)
+	var mean float64
+	for _, v := range x {
+		mean += float64(v) * float64(v) / 256
+	}
+	var by [256]float32
+	for i, v := range x {
+		by[i] = w[i] * float32(math.Sqrt(float64(v)*float64(v)+mean))
+	}
+	if mean == 0 {
+		copy(by[:], w)
+	}
+	g := newGroups(dst[80:], dst[82:], x, by[:], 16, 3, 15)
 	for i := range 16 {
 		dst[i] = byte(g.scale[i] | g.low[i]<<4)
 	}
 	for i := range x {
-		dst[16+i/128*32+i%32] |= g.level(i) << (i / 32 % 4 * 2)
+		dst[16+i/128*32+i%32] |= g.q[i] << (i / 32 % 4 * 2)
 	}
 }
 
@@ -37,10 +51,7 @@ func encodeGroupsK(dst []byte, x, w []float32, top int) (q [256]byte) {
 		b[i+4] = byte(g.low[i] | g.low[i+4]>>4<<6)
 		b[i+8] = byte(g.scale[i+4]&15 | g.low[i+4]&15<<4)
 	}
-	for i := range x {
-		q[i] = g.level(i)
-	}
-	return q
+	return g.q
 }
 
 // groups is a block under construction:
@@ -52,6 +63,7 @@ type groups struct {
 	top, limit int
 	d, dmin    float32
 	scale, low [16]int
+	q          [256]byte
 }
 
 // newGroups fits a block, and writes its d and dmin. Each group is fitted alone; its
@@ -73,46 +85,62 @@ func newGroups(d, dmin []byte, x, w []float32, size, top, limit int) *groups {
 		for i := range len(x) / size {
 			g.look(i)
 		}
+		g.levels()
 		newD, newMin := g.fit()
 		g.d, g.dmin = putHalf(d, newD), putHalf(dmin, newMin)
 	}
+	g.levels()
 	return g
 }
 
-// level is q of element i.
-func (g *groups) level(i int) byte {
-	n := i / g.size
-	return byte(nearest(g.x[i]+g.dmin*float32(g.low[n]), g.d*float32(g.scale[n]), 0, g.top))
+// levels gives every element its level under the present scales.
+func (g *groups) levels() {
+	for n := range len(g.x) / g.size {
+		levels(g.q[g.size*n:], g.x[g.size*n:][:g.size], -g.dmin*float32(g.low[n]), inverse(g.d*float32(g.scale[n])), 0, float32(g.top), 0)
+	}
 }
 
-// look gives group n the scale and the minimum with the least error, of those at most
-// one away.
+// look gives group n the scale and the minimum with the least error, of scales at most one
+// away and minimums at most two.
 func (g *groups) look(n int) {
-	scale, low, best := g.scale[n], g.low[n], math.Inf(1)
-	bestScale, bestLow := scale, low
-	for s := max(scale-1, 0); s <= min(scale+1, g.limit); s++ {
-		for l := max(low-1, 0); l <= min(low+1, g.limit); l++ {
-			step, lowest, loss := g.d*float32(s), g.dmin*float32(l), 0.0
-			for i, v := range g.x[g.size*n:][:g.size] {
-				off := float64(v - (step*float32(nearest(v+lowest, step, 0, g.top)) - lowest))
-				loss += float64(g.w[g.size*n+i]) * off * off
-			}
-			if loss < best {
-				best, bestScale, bestLow = loss, s, l
-			}
+	var off, by, step, loss each
+	at := func(t int) (scale, low int) { // the last try is the middle once more
+		if t == tries-1 {
+			return g.scale[n], g.low[n]
+		}
+		return min(max(g.scale[n]+t/5-1, 0), g.limit), min(max(g.low[n]+t%5-2, 0), g.limit)
+	}
+	for t := range tries {
+		s, l := at(t)
+		step[t], off[t] = g.d*float32(s), -g.dmin*float32(l)
+		by[t] = inverse(step[t])
+	}
+	levelLoss(&loss, g.x[g.size*n:][:g.size], g.w[g.size*n:][:g.size], &off, &by, &step, 0, float32(g.top))
+	g.scale[n], g.low[n] = at(bestTry(&loss))
+}
+
+// bestTry is the try of least loss, the last where they are alike.
+func bestTry(loss *each) int {
+	best := tries - 1
+	for t, l := range loss {
+		if l < loss[best] {
+			best = t
 		}
 	}
-	g.scale[n], g.low[n] = bestScale, bestLow
+	return best
 }
 
-// fit returns the d and dmin that fit best, by least squares, what the levels under the
-// present ones stand for.
+// fit returns the d and dmin that fit best, by least squares, what the levels stand for.
 func (g *groups) fit() (d, dmin float32) {
 	var aa, ab, bb, xa, xb float64
-	for i, v := range g.x {
-		a, b := float64(g.scale[i/g.size])*float64(g.level(i)), -float64(g.low[i/g.size])
-		w, v := float64(g.w[i]), float64(v)
-		aa, ab, bb, xa, xb = aa+w*a*a, ab+w*a*b, bb+w*b*b, xa+w*v*a, xb+w*v*b
+	for n := range len(g.x) / g.size {
+		var w, wx, wq, wqq, wxq float64
+		for i, v := range g.x[g.size*n:][:g.size] {
+			by, q, v := float64(g.w[g.size*n+i]), float64(g.q[g.size*n+i]), float64(v)
+			w, wx, wq, wqq, wxq = w+by, wx+by*v, wq+by*q, wqq+by*q*q, wxq+by*v*q
+		}
+		a, b := float64(g.scale[n]), -float64(g.low[n])
+		aa, ab, bb, xa, xb = aa+a*a*wqq, ab+a*b*wq, bb+b*b*w, xa+a*wxq, xb+b*wx
 	}
 	det := aa*bb - ab*ab
 	switch {

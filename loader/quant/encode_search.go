@@ -47,52 +47,76 @@ func fitScale(x, w []float32, first, spread float64, level func(float64) float64
 	return float32(step)
 }
 
-// integers is the level of types whose levels are lo…hi.
-func integers(lo, hi float64) func(float64) float64 {
-	return func(v float64) float64 { return min(max(math.RoundToEven(v), lo), hi) }
+// smallest is what no half's step comes near: values below it are as good as zeros.
+const smallest = 0x1p-60
+
+// fitWhole is fitScale for levels that are the whole numbers lo…hi.
+func fitWhole(x, w []float32, first, spread float64, lo, hi float32) float32 {
+	least, most := bounds(x)
+	m := float64(most)
+	if -least > most {
+		m = float64(least)
+	}
+	if math.Abs(m) < smallest {
+		return 0
+	}
+	var inverse each
+	for t := range inverse {
+		inverse[t] = float32((first + spread*(float64(t)-(tries-1)/2.)/((tries-1)/2.)) / m)
+	}
+	var s levelSums
+	s.add(x, w, 0, &inverse, lo, hi)
+	var best, step float64
+	for t := range tries {
+		xq, qq := float64(s.yq[t]), float64(s.qq[t])
+		if qq > 0 && xq*xq > best*qq { // what the levels take off Σ w·x²
+			best, step = xq*xq/qq, xq/qq
+		}
+	}
+	return float32(step)
 }
 
 // fitRange returns the step s and the lowest level m for which Σ w·(x − s·q − m)², q in
 // 0…top, is least among those tried: the range is cut into top−1 to top+1 steps, and
 // each choice of levels gives its best s and m by least squares. With below, m ≤ 0.
 func fitRange(x, w []float32, top int, below bool) (s, m float32) {
-	lo, hi := float64(x[0]), float64(x[0])
-	for _, v := range x {
-		lo, hi = min(lo, float64(v)), max(hi, float64(v))
-	}
+	lo, hi := bounds(x)
 	if below {
 		lo = min(lo, 0)
 	}
-	if hi <= lo {
-		return 0, float32(lo)
+	width := float64(hi) - float64(lo)
+	if width < smallest {
+		return 0, lo
+	}
+	var inverse each
+	for t := range inverse {
+		inverse[t] = float32((float64(top) - 1 + 2*float64(t)/(tries-1)) / width)
+	}
+	var l levelSums
+	l.add(x, w, lo, &inverse, 0, float32(top))
+	low := float64(lo)
+	var sw, sy, yy float64 // of y = x − lo
+	for i, v := range x {
+		w, y := float64(w[i]), float64(v-lo)
+		sw, sy, yy = sw+w, sy+w*y, yy+w*y*y
 	}
 	best := math.Inf(1)
-	for k := range 21 {
-		inverse := (float64(top) - 1 + float64(k)/10) / (hi - lo)
-		var sw, sx, sq, qq, xq, xx float64
-		for i, v := range x {
-			w, v := float64(w[i]), float64(v)
-			q := min(max(math.RoundToEven(inverse*(v-lo)), 0), float64(top))
-			sw, sx, sq = sw+w, sx+w*v, sq+w*q
-			qq, xq, xx = qq+w*q*q, xq+w*v*q, xx+w*v*v
-		}
+	for t := range tries {
+		sq, qq, yq := float64(l.q[t]), float64(l.qq[t]), float64(l.yq[t])
 		det := sw*qq - sq*sq
-		if det <= 0 {
+		if !(det > 0) {
 			continue
 		}
-		a, b := (sw*xq-sx*sq)/det, (qq*sx-sq*xq)/det
-		if below && b > 0 {
-			a, b = xq/qq, 0
+		a, b := (sw*yq-sy*sq)/det, (qq*sy-sq*yq)/det
+		if below && b > -low {
+			a, b = (yq+low*sq)/qq, -low
 		}
-		if a <= 0 {
-			continue
-		}
-		if loss := xx - 2*a*xq - 2*b*sx + a*a*qq + 2*a*b*sq + b*b*sw; loss < best {
-			best, s, m = loss, float32(a), float32(b)
+		if loss := yy - 2*a*yq - 2*b*sy + a*a*qq + 2*a*b*sq + b*b*sw; a > 0 && loss < best {
+			best, s, m = loss, float32(a), float32(b+low)
 		}
 	}
 	if math.IsInf(best, 1) { // the weights leave nothing to fit
-		return float32((hi - lo) / float64(top)), float32(lo)
+		return float32(width / float64(top)), lo
 	}
 	return s, m
 }

@@ -8,10 +8,10 @@ import (
 // The types of 256 elements a block whose groups have signed scales of their own.
 
 func encodeQ6_K(dst []byte, x, w []float32) {
-	g := newSigned(dst[208:], x, w, 16, -32, 1, integers(-32, 31), -128, 127)
+	g := newWhole(dst[208:], x, w, -32, 31, -128, 127)
 	var q [256]byte
 	for i := range x {
-		q[i] = byte(int(g.value(i)) + 32)
+		q[i] = g.q[i] + 32
 		dst[128+i/128*32+i%32] |= q[i] >> 4 << (i / 32 % 4 * 2)
 	}
 	PackNibbles(dst, q[:], 64)
@@ -21,9 +21,9 @@ func encodeQ6_K(dst []byte, x, w []float32) {
 }
 
 func encodeQ3_K(dst []byte, x, w []float32) {
-	g := newSigned(dst[108:], x, w, 16, -4, 1, integers(-4, 3), -32, 31)
+	g := newWhole(dst[108:], x, w, -4, 3, -32, 31)
 	for i := range x {
-		q := byte(int(g.value(i)) + 4)
+		q := g.q[i] + 4
 		dst[i%32] |= q >> 2 << (i / 32)
 		dst[32+i/128*32+i%32] |= q & 3 << (i / 32 % 4 * 2)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"eclat/loader"
 	"eclat/loader/quant"
+	"eclat/loader/spelling"
 )
 
 // mix is what a name of the command line stands for.
@@ -46,7 +47,16 @@ func findMix(name string) (mix, error) {
 			return m, nil
 		}
 	}
-	return mix{}, fmt.Errorf("%w: %.40q is none of %s", ErrType, name, strings.Join(Names(), ", "))
+	near := ""
+	if len(name) <= 16 {
+		few := len(name)/2 + 1
+		for _, m := range mixes {
+			if d := spelling.Distance(strings.ToUpper(name), m.name); d < few {
+				few, near = d, "; the nearest is "+m.name
+			}
+		}
+	}
+	return mix{}, fmt.Errorf("%w: %.40q is none of %s%s", ErrType, name, strings.Join(Names(), ", "), near)
 }
 
 // model is what the rules of a mix ask about a model.

@@ -113,8 +113,11 @@ func TestMix(t *testing.T) {
 	if err != nil || p.Items[0].Type != quant.Q6_K {
 		t.Errorf("an embedding that is the output too is %s, %v", p.Items[0].Type, err)
 	}
-	if _, err := New(f, "Q9_K", nil, nil); !errors.Is(err, ErrType) {
-		t.Errorf("Q9_K: %v", err)
+	for name, near := range map[string]string{"Q4K_M": "Q4_K_M", "iq4nl": "IQ4_NL", "xyz": "", strings.Repeat("Q", 1<<16): ""} {
+		_, err := New(f, name, nil, nil)
+		if !errors.Is(err, ErrType) || !strings.Contains(err.Error(), "IQ4_NL") || strings.Contains(err.Error(), "nearest") != (near != "") || !strings.HasSuffix(err.Error(), near) || len(err.Error()) > 400 {
+			t.Errorf("%.40s: %.400v", name, err)
+		}
 	}
 }
 

@@ -115,6 +115,12 @@ func (k block) routed(router, x model.ID, nOut int) model.ID {
 		scale = b.Weight(name, 1, e.N)
 	}
 	routes := b.Route(k.name("routes"), k.linear("ffn_gate_inp", router, e.N), bias, e.Routing)
+	return b.Combine(k.name("experts"), k.answers(x, routes, nOut), routes, scale)
+}
+
+// answers is what each of a row's experts makes of x: (n, used·nOut).
+func (k block) answers(x, routes model.ID, nOut int) model.ID {
+	b, e := k.b, &k.Experts
 	var h model.ID
 	if k.Ungated {
 		h = k.activated("_exps", k.expert("ffn_up_exps", "ffn_up_exps", x, routes, e.NFF, 0, e.NFF))
@@ -125,12 +131,13 @@ func (k block) routed(router, x model.ID, nOut int) model.ID {
 		}
 		h = k.gated("_exps", k.expert("ffn_gate_exps", gate, x, routes, of, 0, e.NFF), k.expert("ffn_up_exps", up, x, routes, of, first, e.NFF))
 	}
-	y := k.expert("ffn_down_exps", "ffn_down_exps", h, routes, nOut, 0, nOut)
-	return b.Combine(k.name("experts"), y, routes, scale)
+	return k.expert("ffn_down_exps", "ffn_down_exps", h, routes, nOut, 0, nOut)
 }
 
 // expert is the product of x with rows first … first+m−1 of each row's experts, whose
-// matrices PART.weight have `of` rows, and their bias where the file has one.
+// matrices PART.weight have `of` rows, and their bias where the file has one. What a
+// weight's own type could not hold is in PART.scale, a factor of each expert; that of what
+// an expert answers is in its weight (routed).
 func (k block) expert(name, part string, x, routes model.ID, of, first, m int) model.ID {
 	n, bias := k.Experts.N, model.None
 	cols := k.b.Cols(x)
@@ -140,10 +147,16 @@ func (k block) expert(name, part string, x, routes model.ID, of, first, m int) m
 	if b := k.name(part + ".bias"); k.b.Has(b) {
 		bias = k.b.Weight(b, n, of)
 	}
-	if scale := k.name(part + ".scale"); k.b.Has(scale) && part != "ffn_down_exps" {
-		k.b.Unsupported("%s: a factor of each expert before the activation is not supported", scale)
+	scale := k.name(part + ".scale")
+	scaled := k.b.Has(scale) && part != "ffn_down_exps"
+	if k.b.Has(scale) && bias != model.None {
+		k.b.Unsupported("%s: experts with factors and biases are not supported", scale)
 	}
-	return k.b.MatMulExperts(k.name(name), k.b.Experts(k.name(part+".weight"), n, of, cols), x, routes, bias, n, first, m)
+	y := k.b.MatMulExperts(k.name(name), k.b.Experts(k.name(part+".weight"), n, of, cols), x, routes, bias, n, first, m)
+	if scaled {
+		y = k.b.MulExperts(k.name(name+"*scale"), y, k.b.Weight(scale, 1, n), routes)
+	}
+	return y
 }
 
 // shared is the expert that all rows go to, times its gate.

@@ -2,6 +2,7 @@ package arch
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -227,14 +228,36 @@ func TestGemma4Experts(t *testing.T) {
 	}
 }
 
-// TestFactorsOfExperts: a factor of each expert is known behind its last product alone.
+// TestFactorsOfExperts: each product of an expert may have a factor, one for each expert; a
+// bias beside it is not known.
 func TestFactorsOfExperts(t *testing.T) {
-	for name, sound := range map[string]bool{"ffn_down_exps.scale": true, "ffn_gate_exps.scale": false, "ffn_up_exps.scale": false} {
+	for name, op := range map[string]model.Op{"ffn_down_exps": model.Combine, "ffn_gate_exps": model.Mul, "ffn_up_exps": model.Mul} {
+		scale := blk(1, name+".scale")
 		f := mixed("qwen3moe")
-		replace(f, blk(1, name), quant.F32, 4)
-		_, err := openBytes(t, f)
-		if (err == nil) != sound || !sound && (!errors.As(err, new(model.UnsupportedError)) || !strings.Contains(err.Error(), name)) {
-			t.Errorf("%s: %v", name, err)
+		replace(f, scale, quant.F32, 4)
+		m, err := openBytes(t, f)
+		if err != nil {
+			t.Errorf("%s: %v", scale, err)
+			continue
+		}
+		p, err := m.Describe(m.Whole(), model.Room{Pages: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(p.Steps, func(s model.Step) bool {
+			return s.Op == op && slices.ContainsFunc(s.Src, func(id model.ID) bool { return p.Tensors[id].Name == scale })
+		}) {
+			t.Errorf("no %s reads %s", op, scale)
+		}
+		replace(f, scale, quant.F32, 3)
+		if _, err := openBytes(t, f); err == nil || !strings.Contains(err.Error(), scale) {
+			t.Errorf("three factors of four experts in %s: %v", scale, err)
+		}
+		f = mixed("qwen3moe")
+		replace(f, scale, quant.F32, 4)
+		replace(f, blk(1, name+".bias"), quant.F32, map[bool]int{false: 24, true: 64}[name == "ffn_down_exps"], 4)
+		if _, err := openBytes(t, f); !errors.As(err, new(model.UnsupportedError)) || !strings.Contains(err.Error(), scale) {
+			t.Errorf("factors and biases in %s: %v", name, err)
 		}
 	}
 }

@@ -266,12 +266,20 @@ func finiteAfter(name string, first int, c *test) *Case {
 	})
 }
 
-// windows run sequences through memories of their last positions: pages that are out
-// of sight are given back and taken by others, in chunks and token by token.
+// windows run sequences through memories of their last positions, or of those of their
+// chunk: pages that are out of sight are given back and taken by others, in batches and
+// token by token.
 func windows() (cases []*Case) {
-	for _, w := range []int{1, 31, 32, 33, 70} {
-		m := model.Memory{Per: model.Window, Window: w, Type: quant.F16}
-		c := attentionTest(heads{4, 2, 32, 32}, m, m, 64)
+	for _, w := range []int{1, 31, 32, 33, 70, -1, -33, -64, -70} { // chunks are those below 0
+		name, h := fmt.Sprintf("window of %d", w), heads{4, 2, 32, 32}
+		m := model.Memory{Per: model.Window, Window: max(w, -w), Type: quant.F16}
+		c := attentionTest(h, m, m, 64)
+		if w < 0 {
+			name = fmt.Sprintf("chunks of %d", -w)
+			c.attend = func(b *model.Builder, q, k, v model.ID, scale float32) model.ID {
+				return b.ChunkedAttention("a", q, k, v, h.nHead, h.nHeadKV, scale)
+			}
+		}
 		c.room = model.Room{Pages: 100, Seqs: 3, Chunk: 40}
 		c.runs = acted(func(c *cast) (runs []*model.Batch) {
 			for _, t := range [][]turn{
@@ -287,7 +295,7 @@ func windows() (cases []*Case) {
 			c.leave(0)
 			return append(runs, c.batch(turn{3, 40}), c.batch(turn{3, 1}, turn{1, 40}))
 		})
-		cases = append(cases, compared("attention", fmt.Sprintf("window of %d", w), LimitQuant, c))
+		cases = append(cases, compared("attention", name, LimitQuant, c))
 	}
 	return cases
 }

@@ -170,6 +170,9 @@ func experts() (cases []*Case) {
 			c.runs = fixed(runs...)
 			cases = append(cases, compared("combine", name, LimitExact, c))
 		}
+		c := factorsTest(e.used, e.cols, 5)
+		c.runs = fixed(rowsOnly(0, 5, e.used*e.cols, 1), rowsOnly(0, 2, e.used*e.cols, 2), scaled(rowsOnly(0, 5, e.used*e.cols, 3), 1e-12))
+		cases = append(cases, compared("mul", fmt.Sprintf("%d experts of %d, by their factors", e.used, e.cols), LimitExact, c))
 	}
 	return cases
 }
@@ -177,6 +180,15 @@ func experts() (cases []*Case) {
 // combineTest adds parts of received rows, of used experts of as many and one more, whose
 // weights come of the rows too; with factors, of a type, where that is not "".
 func combineTest(used, cols, tokens int, factors string) *test {
+	return routedTest(used, cols, tokens, factors, func(b *model.Builder, x, r, scale model.ID) model.ID { return b.Combine("y", x, r, scale) })
+}
+
+// factorsTest multiplies the same parts by the factors alone.
+func factorsTest(used, cols, tokens int) *test {
+	return routedTest(used, cols, tokens, "F32", func(b *model.Builder, x, r, scale model.ID) model.ID { return b.MulExperts("y", x, scale, r) })
+}
+
+func routedTest(used, cols, tokens int, factors string, build func(b *model.Builder, x, r, scale model.ID) model.ID) *test {
 	c := &test{opts: sized(tokens)}
 	f := values(5, used+1, 1)
 	f[0], f[used] = 1e-38, -3e5 // a product that is flushed, and a large one
@@ -196,7 +208,7 @@ func combineTest(used, cols, tokens int, factors string) *test {
 		if factors != "" {
 			scale = b.Weight("factors", 1, used+1)
 		}
-		return b.Combine("y", x, r, scale)
+		return build(b, x, r, scale)
 	}
 	return c
 }

@@ -152,6 +152,7 @@ var questions = sync.OnceValues(func() (list []*Question, byName map[string]*Que
 		add(ActQuestion(f), func() *test { return elementQuestion(model.Act, f) })
 	}
 	add("bias", biasQuestion)
+	add(FactorsQuestion, factorsQuestion)
 	for _, one := range []bool{false, true} {
 		add(FactorQuestion(one), func() *test { return factorQuestion(one) })
 	}

@@ -73,6 +73,15 @@ func routeQuestion(gating model.Gating, biased bool) *test {
 	return c
 }
 
+// FactorsQuestion names the question of what experts made, times the factor of each.
+const FactorsQuestion = "mul by the factors of experts"
+
+func factorsQuestion() *test {
+	c := factorsTest(3, 259, 4)
+	c.runs = fixed(rowsOnly(0, 4, 3*259, 1), scaled(rowsOnly(0, 4, 3*259, 2), 1e-12), rowsOnly(0, 3, 3*259, 3))
+	return c
+}
+
 // CombineQuestion names the question of sums over experts, with or without factors.
 func CombineQuestion(factored bool) string {
 	if factored {

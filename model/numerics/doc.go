@@ -138,8 +138,8 @@
 //	                   is less
 //	chosen             as softmax over the x of those chosen, Σp from +0 in order
 //
-// and w = Flush(w·scale). An expert's products are those of any matrix; its bias,
-// flushed, is added afterwards. A row's answer is Flush(Σ w·y) over its experts in the order
+// and w = Flush(w·scale). An expert's products are those of any matrix, times its factor f
+// where it has one, flushed: Flush(y·f); its bias, flushed, is added afterwards. A row's answer is Flush(Σ w·y) over its experts in the order
 // of choice, from +0; where experts have factors f, flushed, Flush(w·f) stands for w.
 //
 // # Embeddings

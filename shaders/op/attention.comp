@@ -10,7 +10,7 @@
 // Attention, causal, over paged keys and values, f16, f32 or integers in blocks. Head h of token i with
 // position pos in its sequence reads key head g = h / (nHead/nHeadKV), at the
 // positions t = from…pos, from being 0, or with a window the first of its last `window`
-// positions. Positions come in spans of SPAN, which lie on the sequence's positions:
+// positions, or of its chunk of them. Positions come in spans of SPAN, which lie on the sequence's positions:
 //
 //	s[t] = flush(q[i][h]·K[t][g] · scale)        in eight chains (numerics.Dot)
 //	M = ⌈max s⌉, p[t] = 2^(s[t] − M)             of the span
@@ -51,7 +51,7 @@ layout(push_constant) uniform Push {
     uint spans;    // of a token in `part`; 0: a workgroup takes all of a token's
     uint pos;      // words of the inputs where positions begin
     uint table;    // and the places of the tokens' block tables
-    uint window;   // positions a token sees, its own included; 0 for all
+    uint window;   // of lib/window.glsl
     uint cap;      // cap·log₂e, float bits
 } p;
 

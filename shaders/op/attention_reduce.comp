@@ -22,7 +22,7 @@ layout(push_constant) uniform Push {
     uint heads;  // nHead
     uint spans;  // of a token in `part`
     uint pos;    // word of the inputs where positions begin
-    uint window; // positions a token sees, its own included; 0 for all
+    uint window; // of lib/window.glsl
 } p;
 
 layout(std430, binding = 1) writeonly buffer Y { vec4 y[]; };
