@@ -29,10 +29,11 @@ SHARE = Conformance|Golden/sotu-8m-q4_k_m|Enumerate|Dispatch|Validation
 
 # Each driver takes its share of what takes long (model/conformance/deal.go): one case in so
 # many of each kind, at least one of each, and other cases than the other drivers.
-SHARE-                = 0/4
-SHARE-lavapipe        = 1/8
-SHARE-lavapipe-new    = 2/8
-SHARE-swiftshader     = 3/16
+# SwiftShader compiles slowest.
+SHARE-             = 0/4
+SHARE-lavapipe     = 2/8
+SHARE-lavapipe-new = 1/8
+SHARE-swiftshader  = 4/16
 share = $(if $(ALL),,ECLAT_SHARE=$(SHARE-$*))
 doctor = doctor $(if $(ALL),,--quick)
 # FILES are tests of files in the cache, which are the same on every driver.
