@@ -36,8 +36,9 @@ SHARE-lavapipe-new = 1/8
 SHARE-swiftshader  = 4/16
 share = $(if $(ALL),,ECLAT_SHARE=$(SHARE-$*))
 doctor = doctor $(if $(ALL),,--quick)
-# FILES are tests of files in the cache, which are the same on every driver.
-FILES = ^Test(ChoicesFile|ChecksFile)$$
+# FILES are tests of files in the cache and of measuring shapes for them: on every driver
+# the same, and minutes on SwiftShader.
+FILES = ^Test(ChoicesFile|ChecksFile)$$|^TestVariations$$/^tuned$$
 
 # OPS are the parts of the conformance suite that are about one op each.
 OPS   = embed|rmsnorm|l2norm|layernorm|matmul|matmul_experts|rope|store|attention|conv|deltarule|scan|act|swiglu|add|mul|slice|gather|route|combine|sample
@@ -114,7 +115,7 @@ long:
 long-%:
 	$(on)
 	$(call tested,$@,$(ON) -timeout 60m $(if $(ALL),,-skip '$(FILES)') ./gpu ./gpu/vk,$(share))
-	$(if $(ALL),,@printf '  hostile files in the cache are met on the first driver alone; ALL=1 has them here\n' >>bin/skipped.$@)
+	$(if $(ALL),,@printf '  the files of measured shapes and of checks are tried on the first driver alone; ALL=1 has them here\n' >>bin/skipped.$@)
 	$(call tested,$@-engine,$(ON) -timeout 30m -run '^Test(Bits|Golden)$$/./(ref|vulkan)' ./engine,$(share))
 	@sh .ci/on $* bin/eclat $(doctor) --device vulkan:0
 
