@@ -30,14 +30,16 @@ SHARE = Conformance|Golden/sotu-8m-q4_k_m|Enumerate|Dispatch|Validation
 
 # Each driver takes its share of what takes long (model/conformance/deal.go): one case in so
 # many of each kind, at least one of each, and other cases than the other drivers.
-SHARE-                = 0/4
-SHARE-lavapipe        = 1/8
-SHARE-lavapipe-new    = 2/8
-SHARE-swiftshader     = 3/16
+# SwiftShader compiles slowest.
+SHARE-             = 0/4
+SHARE-lavapipe     = 2/8
+SHARE-lavapipe-new = 1/8
+SHARE-swiftshader  = 4/16
 share = $(if $(ALL),,ECLAT_SHARE=$(SHARE-$*))
 doctor = doctor $(if $(ALL),,--quick)
-# FILES are tests of files in the cache, which are the same on every driver.
-FILES = ^Test(ChoicesFile|ChecksFile)$$
+# FILES are tests of files in the cache and of measuring shapes for them: on every driver
+# the same, and minutes on SwiftShader.
+FILES = ^Test(ChoicesFile|ChecksFile)$$|^TestVariations$$/^tuned$$
 
 # OPS are the parts of the conformance suite that are about one op each.
 OPS   = embed|rmsnorm|l2norm|layernorm|matmul|matmul_experts|rope|store|attention|conv|deltarule|scan|act|swiglu|add|mul|slice|gather|route|combine|sample
@@ -114,7 +116,7 @@ long:
 long-%:
 	$(on)
 	$(call tested,$@,$(ON) -timeout 60m $(if $(ALL),,-skip '$(FILES)') ./gpu ./gpu/vk,$(share))
-	$(if $(ALL),,@printf '  hostile files in the cache are met on the first driver alone; ALL=1 has them here\n' >>bin/skipped.$@)
+	$(if $(ALL),,@printf '  the files of measured shapes and of checks are tried on the first driver alone; ALL=1 has them here\n' >>bin/skipped.$@)
 	$(call tested,$@-engine,$(ON) -timeout 30m -run '^Test(Bits|Golden)$$/./(ref|vulkan)' ./engine,$(share))
 	@sh .ci/on $* bin/eclat $(doctor) --device vulkan:0
 

@@ -116,7 +116,8 @@ const ofDot = "matvec_q4_k_dot matvec_q6_k_dot matvec_q8_0_dot matmul_q4_k_dot m
 const ofCoop = "matmul_q4_k_coop matmul_q6_k_coop matmul_q8_0_coop"
 
 var faults = []fault{
-	{"tail", anyProduct, []string{"!here(first_row + j)) continue", "!here(first_row + j + 1)) continue"}, false, "", ""},
+	{"tail", product, []string{"!here(first_row + j)) continue", "!here(first_row + j + 1)) continue"}, false, "", ""},
+	{"tail: of any product", anyProduct, []string{"!here(first_row + j)) continue", "!here(first_row + j + 1)) continue"}, false, "", ""},
 	{"barrier", "sample_pick", []string{"pair[lane] = b;\n    barrier();", "pair[lane] = b;",
 		"pair[lane] = pair[lane + n];\n        barrier();", "pair[lane] = pair[lane + n];"}, true, "", ""},
 	{"subgroup width", product, []string{"const uint TEAMS = LOCAL / LANES", "const uint TEAMS = 32 / LANES"}, false, "", ""},
