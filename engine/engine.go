@@ -42,6 +42,8 @@ type Options struct {
 	Layers     []int          // how many layers this machine and each of Peers gets; nil to place them by what is measured
 	Pin        int            // how many layers at each end stay on this machine where others have some
 	AnySpeed   bool           // place them even where fewer than Floor tokens a second are predicted
+	// Gather has one of Peers do the same for a stage of its own; all do so at once. It may be nil.
+	Gather func(ctx context.Context, peer int, m *model.Model, st model.Stage, room model.Room) error
 	// Measure times a stage on one of Peers, and the way there. Without it Layers says all.
 	Measure func(ctx context.Context, peer int, m *model.Model, st model.Stage) (place.Far, error)
 	// Fetch brings what the model's folder of fragments lacks of a stage that is computed on
@@ -151,6 +153,9 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 		if err := e.prepareRing(ctx); err != nil {
 			return err
 		}
+	}
+	if err := e.gather(ctx); err != nil {
+		return err
 	}
 	if err := c.load(ctx, 0); err != nil {
 		return err

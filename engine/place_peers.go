@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -252,4 +253,24 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// gather brings what machines lack of their stages, to all of them at once.
+func (e *Engine) gather(ctx context.Context) error {
+	o, c := &e.options, &e.owner.chain
+	errs := make([]error, len(c.links))
+	var all sync.WaitGroup
+	for i := range c.links {
+		l := &c.links[i]
+		if peer := slices.Index(o.Peers, l.device); l.remote && peer >= 0 && o.Gather != nil {
+			all.Go(func() { errs[i] = o.Gather(ctx, peer, e.Model, l.stage, c.room) })
+		}
+	}
+	for i := range c.links { // into one folder: one after the other
+		if l := &c.links[i]; !l.remote && o.Fetch != nil {
+			errs[i] = o.Fetch(ctx, e.Model, l.stage, c.room)
+		}
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
