@@ -51,7 +51,9 @@ type Options struct {
 	Measure func(ctx context.Context, peer int, m *model.Model, st model.Stage) (place.Far, error)
 	// Fetch brings what the model's folder of fragments lacks of a stage that is computed on
 	// this machine, before it is loaded. It may be nil.
-	Fetch      func(ctx context.Context, m *model.Model, st model.Stage, room model.Room) error
+	Fetch func(ctx context.Context, m *model.Model, st model.Stage, room model.Room) error
+	// Gather has one of Peers do the same for a stage of its own; all do so at once. It may be nil.
+	Gather     func(ctx context.Context, peer int, m *model.Model, st model.Stage, room model.Room) error
 	Keys       model.CacheType // how keys are kept, and values; both are float16 unless said otherwise
 	Values     model.CacheType
 	DraftModel *Engine // a smaller model of the same vocabulary, which guesses where the text does not; not closed with the engine. It may be nil
@@ -158,6 +160,9 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 		if err := e.prepareRing(ctx); err != nil {
 			return err
 		}
+	}
+	if err := e.gather(ctx); err != nil {
+		return err
 	}
 	if err := c.load(ctx, 0); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -282,4 +283,24 @@ func (o *Options) second(peer int, own model.Device) *second {
 		return &second{link: link{device: own}, own: true}
 	}
 	return &second{link: link{device: o.Checks[peer]}}
+}
+
+// gather brings what machines lack of their stages, to all of them at once.
+func (e *Engine) gather(ctx context.Context) error {
+	o, c := &e.options, &e.owner.chain
+	errs := make([]error, len(c.links))
+	var all sync.WaitGroup
+	for i := range c.links {
+		l := &c.links[i]
+		if peer := slices.Index(o.Peers, l.device); l.remote && peer >= 0 && o.Gather != nil {
+			all.Go(func() { errs[i] = o.Gather(ctx, peer, e.Model, l.stage, c.room) })
+		}
+	}
+	for i := range c.links { // into one folder: one after the other
+		if l := &c.links[i]; !l.remote && o.Fetch != nil {
+			errs[i] = o.Fetch(ctx, e.Model, l.stage, c.room)
+		}
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }

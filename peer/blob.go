@@ -129,7 +129,7 @@ func (b *Blobs) open(r *blobRequest) (*answer, error) {
 		return nil, fs.ErrNotExist
 	}
 	if r.Offset > st.Size() || r.Length > st.Size()-r.Offset {
-		return nil, fmt.Errorf("%d bytes from %d of a blob that has %d here", r.Length, r.Offset, st.Size())
+		return nil, fmt.Errorf("%w whole: %d bytes from %d of a blob that has %d here", fs.ErrNotExist, r.Length, r.Offset, st.Size())
 	}
 	f, err := manifest.OpenBlob(root, &manifest.Blob{Sum: sum, Size: st.Size()})
 	if err != nil {

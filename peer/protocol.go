@@ -30,6 +30,7 @@ const (
 	opEcho    = "echo"   // the body again
 	opTime    = "time"   // what a token takes
 	opStatus  = "status" // what the worker is at
+	opGather  = "gather" // the fragments of a load that comes
 )
 
 // beat is how often a worker that computes says so, and silence after how long without a

@@ -208,7 +208,7 @@ func (s *session) answer(ctx context.Context, r *request, body []byte) (rep repl
 	}
 	if s.backend == nil {
 		switch r.Op {
-		case opHello, opPrepare, opFit, opLoad, opRates, opEcho, opTime, opStatus:
+		case opHello, opPrepare, opFit, opLoad, opRates, opEcho, opTime, opStatus, opGather:
 		default:
 			return rep, nil, fmt.Errorf("%.20q before a stage is loaded", r.Op)
 		}
@@ -230,6 +230,8 @@ func (s *session) answer(ctx context.Context, r *request, body []byte) (rep repl
 		rep.Token, err = s.time(ctx, r.Time)
 	case opStatus:
 		rep.Status = s.w.status()
+	case opGather:
+		err = s.fetch(ctx, r.Load)
 	case opLoad:
 		rep.Load, err = s.load(ctx, r.Load)
 	case opCompile:
@@ -338,13 +340,7 @@ func (s *session) load(ctx context.Context, l *load) (*loaded, error) {
 	if _, err := s.w.promise(s, s.m, model.FitRequest{Stage: &st, Pages: l.Room.Pages, Room: l.Room, Programs: l.Programs}); err != nil {
 		return nil, err
 	}
-	last := time.Now()
-	progress := func(what string, done, total int64) {
-		if time.Since(last) > beat/4 {
-			last = time.Now()
-			s.write(&reply{Seq: s.asked, Beat: true, What: what, Done: done, Total: total}, nil)
-		}
-	}
+	progress := s.progress()
 	if err := s.gather(ctx, l, progress); err != nil {
 		return nil, err
 	}
@@ -379,6 +375,17 @@ func (s *session) load(ctx context.Context, l *load) (*loaded, error) {
 	out.Held = b.Info().Held
 	s.w.log(fmt.Sprintf("%s: layers %d–%d of %.60q", short(s.stream.Peer()), l.Stage.First, l.Stage.End-1, s.m.Config.Name))
 	return out, nil
+}
+
+// progress tells the coordinator how far something is, now and then.
+func (s *session) progress() func(what string, done, total int64) {
+	last := time.Now()
+	return func(what string, done, total int64) {
+		if time.Since(last) > beat/4 {
+			last = time.Now()
+			s.write(&reply{Seq: s.asked, Beat: true, What: what, Done: done, Total: total}, nil)
+		}
+	}
 }
 
 // gather makes the model one of this session alone where it comes from fragments, which

@@ -154,6 +154,43 @@ func (k *Stock) IDs() (ids []manifest.Sum) {
 	return ids
 }
 
+// fetch brings the fragments of a stage that will be loaded, so that several workers can
+// do so at the same time.
+func (s *session) fetch(ctx context.Context, l *load) error {
+	if l == nil {
+		return errors.New("nothing to fetch")
+	}
+	if err := checkRoom(s.m, l.Stage, l.Room, nil); err != nil {
+		return err
+	}
+	if s.w.Stock.of(func(o *stocked) bool { return o.m == s.m }) == nil {
+		return nil
+	}
+	progress := s.progress()
+	from, done := s.w.Stock.sources(s.stream.Peer())
+	defer done()
+	return FetchStage(ctx, &s.w.Stock.Fetcher, s.m, l.Stage, l.Room, from, func(done, total int64) { progress("fragments", done, total) })
+}
+
+// Gather has the worker fetch what it lacks of a stage that it will be asked to load.
+func (d *Device) Gather(ctx context.Context, m *model.Model, st model.Stage, room model.Room, progress func(done, total int64)) error {
+	sum, err := ModelSum(m)
+	if err != nil {
+		return err
+	}
+	l, err := d.dial(ctx, d.Peers[d.at], sum)
+	if err != nil {
+		return err
+	}
+	defer l.stream.Close()
+	_, _, err = l.ask(ctx, &request{Op: opGather, Load: &load{Stage: st, Room: room}}, nil, 0, func(_ string, done, total int64) {
+		if progress != nil {
+			progress(done, total)
+		}
+	})
+	return err
+}
+
 // FetchStage fetches the weights of a stage that are missing in a model's folder of
 // fragments. A model of a file has them all.
 func FetchStage(ctx context.Context, by *fragment.Fetcher, m *model.Model, st model.Stage, room model.Room, from []fragment.Source, progress func(done, total int64)) error {

@@ -148,7 +148,11 @@ func TestStock(t *testing.T) {
 	if err := by.Blobs(context.Background(), m, fragment.BlobsOf(m, tensors(m, "layer-4", "layer-5")), from, nil); err != nil {
 		t.Fatal(err)
 	}
-	e, err := open(engine.Options{Layers: []int{2, 2, 2}, Peers: []model.Device{device("a"), device("b")}})
+	two := []*Device{device("a"), device("b")}
+	gather := func(ctx context.Context, i int, m *model.Model, st model.Stage, room model.Room) error {
+		return two[i].Gather(ctx, m, st, room, nil)
+	}
+	e, err := open(engine.Options{Layers: []int{2, 2, 2}, Peers: []model.Device{two[0], two[1]}, Gather: gather})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,6 +252,12 @@ func TestBlobsHostile(t *testing.T) {
 		if strings.Contains(answer, "secret") || strings.Contains(answer, "root:") || name != "2^64" && !strings.Contains(answer, `"Err"`) {
 			t.Errorf("%s: %.100q", name, answer)
 		}
+	}
+	large := strings.Repeat("cd", 32)
+	os.MkdirAll(filepath.Join(dir, "blobs", "cd"), 0o755)
+	os.WriteFile(filepath.Join(dir, "blobs", "cd", large), make([]byte, 2*manifest.ChunkBytes), 0o444)
+	if answer := ask(blobRequest{Blob: large, Length: manifest.ChunkBytes + 1}, nil); !strings.Contains(answer, "at most a chunk") {
+		t.Errorf("more than a chunk: %.100q", answer)
 	}
 	if answer := ask(blobRequest{Blob: b.Sum.String(), Length: 1}, []byte("body")); answer != "" {
 		t.Errorf("a body: %.100q", answer)

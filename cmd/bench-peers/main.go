@@ -99,15 +99,21 @@ func run() error {
 			}
 		}
 	}
+	fmt.Print(tail)
 	return nil
 }
+
+const tail = `
+The law leaves out what the program does for a token beside computing it (choosing it,
+writing and reading what is sent): that shows where no line delays, with a model this small.
+`
 
 const head = `# Several machines
 
 Made by ` + "`make bench-peers`" + `: this process and workers on its loopback, each behind a proxy
-that delays, a thread each, on %s, %s kernels, %s. Answers of %d tokens
-on a text that repeats itself; drafts are guesses from the text so far, with the same
-tokens. Predicted is what the program prints before it begins, from one timed layer and
+that delays, a thread each, on %s, %s kernels, %s.
+Answers of %d tokens on a text that repeats itself; drafts are guesses from the text so far,
+with the same tokens. Predicted is what the program prints before it begins, from one timed layer and
 timed round trips: a token takes the stages' times and a round trip for each worker.
 
 | stages | round trip | plain, tokens/s | predicted | off by | drafted, tokens/s | gain |

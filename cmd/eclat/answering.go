@@ -125,7 +125,9 @@ func b2i(b bool) int {
 func (f *answerFlags) openModel(ctx context.Context, args []string) (e *engine.Engine, close func(), err error) {
 	var d *engine.Engine
 	if f.draft != "auto" && f.draft != "off" {
-		if d, err = f.open(ctx, []string{f.draft}); err != nil {
+		home := f.deviceFlags
+		home.others = peerFlags{} // a guess that travels is worth nothing
+		if d, err = home.open(ctx, []string{f.draft}); err != nil {
 			return nil, nil, fmt.Errorf("--draft: %w", err)
 		}
 		f.draftModel = d

@@ -58,6 +58,7 @@ func peerDir() (string, error) {
 type joining struct {
 	listen, allow, relays []string
 	relay                 bool // be one
+	look                  bool // for others on the local network
 }
 
 // peerHost joins the network.
@@ -74,7 +75,7 @@ func peerHost(j joining) (*libp2p.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := libp2p.Options{Key: key, Listen: j.listen, Relays: j.relays, Relay: j.relay}
+	o := libp2p.Options{Key: key, Listen: j.listen, Relays: j.relays, Relay: j.relay, Look: j.look}
 	if len(j.listen) > 0 {
 		o.Allow = func(id string) bool { return slices.Contains(j.allow, id) || list.Allows(id) }
 	}
@@ -162,7 +163,7 @@ func newPeerList() *cobra.Command {
 
 // lookAround returns the ids that announce themselves.
 func lookAround(ctx context.Context, wait time.Duration) ([]string, error) {
-	h, err := peerHost(joining{})
+	h, err := peerHost(joining{look: true})
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,7 +80,7 @@ func (f *peerFlags) join(ctx context.Context) error {
 	if f.host != nil {
 		return nil
 	}
-	h, err := peerHost(joining{relays: f.relays})
+	h, err := peerHost(joining{relays: f.relays, look: slices.Contains(f.peers, "auto")})
 	if err != nil {
 		return err
 	}
@@ -205,17 +206,13 @@ func (f *peerFlags) find(ctx context.Context, file *loader.File, o *engine.Optio
 	if err := f.join(ctx); err != nil {
 		return err
 	}
-	d := peer.Device{Net: f.host, Verify: f.host.Verify, Preload: true}
+	d, at := peer.Device{Net: f.host, Verify: f.host.Verify, Preload: true}, &gathering{progress: o.Progress}
 	if m := file.Manifest(); m != nil {
 		d.Manifest = m.ID.String()
 		f.host.Handle(peer.BlobProtocol, (&peer.Blobs{Dir: file.Folder()}).Serve) // to those it asks, who lack some
 		by, from := &fragment.Fetcher{Dir: file.Folder(), Notice: out.Notice}, f.sources()
 		o.Fetch = func(ctx context.Context, m *model.Model, st model.Stage, room model.Room) error {
-			return peer.FetchStage(ctx, by, m, st, room, from, func(done, total int64) {
-				if o.Progress != nil {
-					o.Progress("fragments", done, total)
-				}
-			})
+			return peer.FetchStage(ctx, by, m, st, room, from, at.of(-1))
 		}
 	}
 	if f.found != nil {
@@ -244,6 +241,11 @@ func (f *peerFlags) find(ctx context.Context, file *loader.File, o *engine.Optio
 	o.Measure = func(ctx context.Context, i int, m *model.Model, st model.Stage) (place.Far, error) {
 		return found[i].Measure(ctx, m, st)
 	}
+	if d.Manifest != "" {
+		o.Gather = func(ctx context.Context, i int, m *model.Model, st model.Stage, room model.Room) error {
+			return found[i].Gather(ctx, m, st, room, at.of(i))
+		}
+	}
 	o.Layers, o.Pin, o.AnySpeed = f.layers, f.pin, f.anySpeed
 	return nil
 }
@@ -261,4 +263,31 @@ func (f *peerFlags) second(ctx context.Context, d peer.Device, o *engine.Options
 	c, err := peer.Find(ctx, d)
 	o.Checks = append(o.Checks, c)
 	return err
+}
+
+// gathering adds up how far several machines are that fetch at the same time.
+type gathering struct {
+	progress func(what string, done, total int64) // may be nil
+	mu       sync.Mutex
+	each     map[int][2]int64 // done and total of each machine
+}
+
+// of is told how far one machine is.
+func (g *gathering) of(machine int) func(done, total int64) {
+	if g.progress == nil {
+		return nil
+	}
+	return func(done, total int64) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.each == nil {
+			g.each = map[int][2]int64{}
+		}
+		g.each[machine] = [2]int64{done, total}
+		done, total = 0, 0
+		for _, e := range g.each {
+			done, total = done+e[0], total+e[1]
+		}
+		g.progress("fragments", done, total)
+	}
 }

@@ -37,6 +37,7 @@ type Options struct {
 	Allow  func(string) bool // whether a peer's id may come; nil for nobody
 	Relays []string          // where this host is met, or meets others; none unless it is behind a NAT
 	Relay  bool              // be a relay for those who may come, and no more
+	Look   bool              // have an address though nobody may come: without one mDNS finds nobody
 }
 
 // New makes a Host.
@@ -53,7 +54,7 @@ func New(o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(listen) == 0 && len(met) > 0 { // a hole is punched from both sides
+	if len(listen) == 0 && (o.Look || len(met) > 0) { // a hole is punched from both sides
 		if listen, err = addresses(":0"); err != nil {
 			return nil, err
 		}
