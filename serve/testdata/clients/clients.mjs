@@ -47,8 +47,9 @@ const typed = (type, v) => lines.push(`export const v${lines.length}: ${type} = 
 
 // The API sends null where these types have nothing: as the user and, until it is known, the
 // usage of a response, and as the probability of a token that nothing comes before.
-const answered = ({ usage, user, ...r }) => ({ ...r, output_text: "", ...(usage && { usage }), ...(user && { user }) });
-const ofResponse = ({ response, ...e }) => (response ? { ...e, response: answered(response) } : e);
+// The API's reference has store, and the name of a call that is done; its types do not.
+const answered = ({ usage, user, store, ...r }) => ({ ...r, output_text: "", ...(usage && { usage }), ...(user && { user }) });
+const ofResponse = ({ response, name, ...e }) => (response ? { ...e, response: answered(response) } : e);
 const known = (k) => ({ ...k, choices: k.choices.map((c) => ({
   ...c, finish_reason: c.finish_reason ?? "stop", // there is none before the last piece
   logprobs: c.logprobs && { ...c.logprobs, token_logprobs: c.logprobs.token_logprobs.map((p) => p ?? 0), top_logprobs: c.logprobs.top_logprobs.map((p) => p ?? {}) },
@@ -159,11 +160,11 @@ for (const [name, url] of [["plain", plain], ["instruct", instruct]]) {
   const say = { model, max_tokens: 16, temperature: 0, system: "Be brief.", messages: [user("What is the state of the Union?")], thinking: { type: "disabled" } };
   await attempt(name + " messages", async () => {
     const whole = await a.messages.create(say);
-    typed("Omit<Anthropic.Message, 'container'|'stop_details'|'usage'> & Record<string, unknown>", whole);
+    typed("Anthropic.Message", whole);
     let text = "";
     const types = [];
     for await (const e of await a.messages.create({ ...say, stream: true })) {
-      typed("{ type: Anthropic.RawMessageStreamEvent['type'] } & Record<string, unknown>", e);
+      if (e.type !== "ping") typed("Anthropic.RawMessageStreamEvent", e); // the type has no ping
       types.push(e.type);
       if (e.type === "content_block_delta" && e.delta.type === "text_delta") text += e.delta.text;
     }
