@@ -15,7 +15,7 @@ func whole(x *core.Exchange, m *core.Model, t *openai.Turn) error {
 		return err
 	}
 	msg := newMessage(m)
-	msg.Content, msg.Usage = content(r.Parts), usageOf(&r)
+	msg.Content, msg.Usage.usage = content(r.Parts), usageOf(&r)
 	why, sequence := ended(&r)
 	msg.StopReason, msg.StopSequence = &why, sequence
 	return x.JSON(msg)

@@ -12,17 +12,17 @@ import (
 )
 
 type message struct {
-	ID           string  `json:"id"`
-	Type         string  `json:"type"`
-	Role         string  `json:"role"`
-	Model        string  `json:"model"`
-	Content      []any   `json:"content"`
-	StopReason   *string `json:"stop_reason"`
-	StopSequence *string `json:"stop_sequence"`
-	StopDetails  *string `json:"stop_details"`
-	Container    *string `json:"container"`
-	Diagnostics  *string `json:"diagnostics"`
-	Usage        usage   `json:"usage"`
+	ID           string     `json:"id"`
+	Type         string     `json:"type"`
+	Role         string     `json:"role"`
+	Model        string     `json:"model"`
+	Content      []any      `json:"content"`
+	StopReason   *string    `json:"stop_reason"`
+	StopSequence *string    `json:"stop_sequence"`
+	StopDetails  *string    `json:"stop_details"`
+	Container    *string    `json:"container"`
+	Diagnostics  *string    `json:"diagnostics"`
+	Usage        usageOfAll `json:"usage"`
 }
 
 func newMessage(m *core.Model) message {
@@ -40,6 +40,15 @@ type usage struct {
 	Output        int     `json:"output_tokens"`
 	Details       details `json:"output_tokens_details"`
 	ServerTools   *string `json:"server_tool_use"`
+}
+
+// usageOfAll is the usage of a message; those that follow have no more than usage.
+type usageOfAll struct {
+	usage
+	Creation *string `json:"cache_creation"`
+	Geo      *string `json:"inference_geo"`
+	Tier     *string `json:"service_tier"`
+	Speed    *string `json:"speed"`
 }
 
 func usageOf(r *turn.Result) usage {

@@ -3,6 +3,7 @@ package openai
 import (
 	"sync"
 
+	"eclat/engine"
 	"eclat/engine/turn"
 	"eclat/model/chat/parts"
 	"eclat/serve/core"
@@ -105,21 +106,42 @@ func (p *textProbs) add(list []tokenProb, at int) int {
 		p.Tokens = append(p.Tokens, t.Token)
 		lp := t.LogProb
 		p.Probs = append(p.Probs, &lp)
-		top := map[string]float64{}
-		for _, o := range t.Top {
-			if _, is := top[o.Token]; !is { // of two that look alike the likelier
-				top[o.Token] = o.LogProb
-			}
-		}
-		p.Top = append(p.Top, top)
+		p.Top = append(p.Top, likeliest(t.Top))
 		p.Offsets = append(p.Offsets, at)
 		at += len([]rune(t.Token))
 	}
 	return at
 }
 
-// echoed is a prompt's text, with its tokens where probabilities are asked for: the
-// prompt's own are not computed.
+// likeliest are probabilities by token, of two that look alike the likelier one's.
+func likeliest(list []topProb) map[string]float64 {
+	top := map[string]float64{}
+	for _, o := range list {
+		if _, is := top[o.Token]; !is {
+			top[o.Token] = o.LogProb
+		}
+	}
+	return top
+}
+
+// score fills in the probabilities of a prompt's tokens, but of the first, before which
+// nothing stands.
+func (p *textProbs) score(x *core.Exchange, m *core.Model, ids []int32, top int) error {
+	return m.Engine.Score(x.Context(), ids, engine.ScoreOptions{Top: top, Caller: x.Caller}, func(r engine.Row) error {
+		if r.Next < 0 {
+			return nil
+		}
+		var list []topProb
+		for _, o := range r.Top {
+			list = append(list, probOf(m, o.ID, o.LogProb))
+		}
+		lp := max(r.LogProb, -9999) // JSON has no −∞
+		p.Probs[r.Pos+1], p.Top[r.Pos+1] = &lp, likeliest(list)
+		return nil
+	})
+}
+
+// echoed is a prompt's text, with its tokens where probabilities are asked for.
 func echoed(m *core.Model, ids []int32, probs *textProbs) string {
 	text, at := "", 0
 	var b []byte
@@ -153,6 +175,11 @@ func sendText(x *core.Exchange, m *core.Model, a *ask, prompts [][]int32, echo b
 		if echo {
 			c.Text = echoed(m, prompts[i/a.n], c.LogProbs)
 			at[i] = len([]rune(c.Text))
+		}
+		if echo && a.LogProbs {
+			if err := c.LogProbs.score(x, m, prompts[i/a.n], a.Top); err != nil {
+				return err
+			}
 		}
 	}
 	var mu sync.Mutex

@@ -45,6 +45,36 @@ func TestCompletions(t *testing.T) {
 	if echo, err := client.Completions.New(context.Background(), p); err != nil || echo.Choices[0].Text != "The people of the"+text {
 		t.Errorf("%v, %v", echo, err)
 	}
+	// The probabilities of a text that is echoed are those with which it was chosen.
+	again := p
+	again.Prompt = sdk.CompletionNewParamsPromptUnion{OfString: sdk.String("The people of the" + text)}
+	again.MaxTokens = sdk.Int(1)
+	told, err := client.Completions.New(context.Background(), again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var raw struct { // the client passes over null
+		Choices []struct {
+			Logprobs struct {
+				Tokens []string
+				Probs  []*float64           `json:"token_logprobs"`
+				Top    []map[string]float64 `json:"top_logprobs"`
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(told.RawJSON()), &raw); err != nil || len(raw.Choices) != 1 {
+		t.Fatal(err, told.RawJSON())
+	}
+	e := raw.Choices[0].Logprobs
+	n := len(e.Tokens)
+	if n != 15 || len(e.Probs) != n || len(e.Top) != n || e.Probs[0] != nil || e.Top[0] != nil {
+		t.Fatalf("echoed: %s", told.RawJSON())
+	}
+	for i, want := range l.TokenLogprobs {
+		if got := e.Probs[n-9+i]; got == nil || *got != want || e.Top[n-9+i][l.Tokens[i]] != want {
+			t.Errorf("token %d of the answer is echoed with %v, chosen with %v: %s", i, got, want, told.RawJSON())
+		}
+	}
 	p.Echo = sdk.Bool(false)
 	p.Prompt = sdk.CompletionNewParamsPromptUnion{OfArrayOfStrings: []string{"The people of the", "The Congress of the"}}
 	two, err := client.Completions.New(context.Background(), p)
