@@ -25,7 +25,7 @@ var architectures = []architecture{
 	qwen35, qwen35moe, qwen3next, lfm2, lfm2moe, nemotronH, graniteHybrid,
 	qwen3moe, qwen2moe, glm4moe, ernie4_5moe, hunyuanMoE, minimaxM2, deepseek2, mistral4,
 	gptOSS, graniteMoE, nemotronHMoE, qwen2vl, qwen3vl, qwen3vlmoe,
-	stableLM, starcoder2, nemotron, bitnet, falconH1,
+	stableLM, starcoder2, nemotron, bitnet, falconH1, llama4,
 }
 
 // Open reads and checks the configuration of an open file. A file that is not a

@@ -11,8 +11,9 @@ import hashlib, json, os, subprocess, sys, tempfile
 
 SEEDS, WIDTHS = (1, 2, 3), (64, 256)
 # Others by width, of a family with seeds that choose experts by a hair: keys in float16 alone
-# move the answers of the first, of width 64, by 0.1.
-OTHER_SEEDS = {"gemma4-moe": {64: (3, 2, 7), 256: (1, 2, 3)}}
+# move the answers of the first, of width 64, by 0.1. The peer ends where a model of llama4
+# has no layer that sees all, as those of width 256 do.
+OTHER_SEEDS = {"gemma4-moe": {64: (3, 2, 7), 256: (1, 2, 3)}, "llama4": {64: (1, 2, 3), 128: (1, 2, 3)}}
 NAMES = {  # with the features that a file can go without
     "qwen2": "bias", "qwen3": "qk-norm-weight", "mistral3": "yarn attn-temperature", "gemma": "",
     "gemma2": "attn-softcap final-softcap window", "gemma3": "window rope-base-swa rope-scale qk-norm-weight",
@@ -35,7 +36,7 @@ NAMES = {  # with the features that a file can go without
     "granitehybrid": "logit-scale residual-scale embedding-scale attention-scale conv-bias skip-d rope",
     "qwen35": "qk-norm-weight", "qwen35moe": "qk-norm-weight shared-expert shared-gate", "qwen3next": "qk-norm-weight shared-expert shared-gate",
     "stablelm": "norm-bias bias qk-norm-weight", "starcoder2": "norm-bias bias", "nemotron": "norm-bias bias",
-    "bitnet": "tensor-scale sub-norm", "falcon-h1": "conv-bias skip-d",
+    "bitnet": "tensor-scale sub-norm", "falcon-h1": "conv-bias skip-d", "llama4": "shared-expert",
 }
 # Models in which two experts of a row are so close that the peer, or eclat, whose memory is
 # float16, takes the other one than float64: another seed instead, by name, seed and feature.
