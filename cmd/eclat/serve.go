@@ -35,6 +35,7 @@ type serveFlags struct {
 	mostModels      int
 	template        string
 	draft           bool
+	dumpPrompt      bool
 	record          string
 	logJSON         bool
 	patience        time.Duration
@@ -82,6 +83,7 @@ Ctrl-C lets answers on their way finish (--patience), a second one does not.`,
 	fs.StringVar(&f.template, "template", "", "a built-in chat template's name, or a file, for all models")
 	fs.BoolVar(&f.draft, "draft", true, "guess tokens from the text so far where it pays; answers are the same")
 	fs.StringVar(&f.record, "record", "", "folder to keep requests and answers in, a file each")
+	fs.BoolVar(&f.dumpPrompt, "dump-prompt", false, "log the prompt of each conversation: its text, control tokens spelt out, and its tokens")
 	fs.BoolVar(&f.logJSON, "log-json", false, "log lines as JSON")
 	fs.DurationVar(&f.patience, "patience", 10*time.Second, "how long answers may go on after Ctrl-C")
 	return cmd
@@ -169,7 +171,7 @@ func (f *serveFlags) run(ctx context.Context, args []string) error {
 	}
 	c := core.New(core.Options{
 		Guard:  core.Guard{Keys: f.keys, Hosts: append([]string{f.host}, f.hosts...), Origins: f.origins},
-		Models: registry, Log: log, Record: f.record, Draft: draft,
+		Models: registry, Log: log, Record: f.record, Draft: draft, Prompts: f.dumpPrompt,
 	})
 	l, err := net.Listen("tcp", net.JoinHostPort(strings.Trim(f.host, "[]"), strconv.Itoa(f.port)))
 	if err != nil {
@@ -247,13 +249,5 @@ func (f *serveFlags) chooseTemplate(ctx context.Context, file *loader.File) (*ch
 	if name == "" && file.Path == testdata.ModelName {
 		name = "chatml" // it was trained for none, and is there to try things with
 	}
-	if name == "" || chat.BuiltIn(name) {
-		return chat.Choose(ctx, file, name)
-	}
-	source, err := readText(f.template)
-	if err != nil {
-		return nil, err
-	}
-	bos, eos := chat.Ends(file)
-	return chat.Parse(ctx, f.template, "a file", source, bos, eos)
+	return chooseTemplate(ctx, file, name)
 }
