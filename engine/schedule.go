@@ -37,6 +37,7 @@ type owner struct {
 	pace    pace    // of answers
 	missed  float64 // seconds that a program which is not compiled would have saved
 	asking  float64 // seconds that the draft model takes for a token; 0 is not known
+	keeping float64 // seconds that it takes to keep a state before a guess; 0 is not known
 
 	looked  bool  // for a weight that is not finite, in all of the file
 	unsound error // that there is one; nil for none
@@ -155,6 +156,7 @@ func (e *Engine) queued(n int) {
 // end takes a sequence off the work and ends its stream.
 func (o *owner) end(q *sequence, why StopReason, err error) {
 	o.changed = true
+	o.tryEnds(q)
 	o.index.addTail(q)
 	o.release(q)
 	o.leave(q)
@@ -229,8 +231,10 @@ func (o *owner) step() bool {
 		o.lost(err)
 		return true
 	case ctx.Err() != nil: // sweep ends it
+		o.failed()
 		return true
 	default:
+		o.failed()
 		for _, p := range o.parts {
 			o.end(p.q, "", err)
 		}
@@ -254,7 +258,9 @@ func (o *owner) took(p part, out *model.Outputs) {
 	o.computed += p.n
 	first := q.stored
 	q.stored += min(p.n, q.left()) // a guess is not q's yet
-	o.index.add(q)
+	if !q.tried {                  // nor is the state
+		o.index.add(q)
+	}
 	if q.stored <= len(q.r.Tokens) {
 		defer func() {
 			if q.active {
@@ -302,6 +308,8 @@ func (o *owner) took(p part, out *model.Outputs) {
 		q.stored++ // what ran after it is what follows
 		q.stats.Accepted++
 	}
+	q.guess = noGuess
+	o.tryEnds(q)
 }
 
 // answer chooses the token that follows the stored ones of q from a wanted row and tells

@@ -30,6 +30,9 @@ type sequence struct {
 	guessed int32   // the first of it, also where it did not pay to try it
 	guess   kind    // where it comes from
 	lookup  *lookup // of tokens; nil where there was no need
+	tried   bool    // was is held while the guess runs: q has a state
+	was     standing
+	ran     int // to where the state ran then; −1 where it did not yet
 
 	submitted, admitted, first, last time.Time
 	compiled                         time.Duration // of the engine when admitted

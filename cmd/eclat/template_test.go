@@ -36,7 +36,7 @@ func TestTemplate(t *testing.T) {
 		// A model's own template that fails: that of its family stands in, or none.
 		{[]string{broken("Qwen3 8B"), "--conversation", hi}, "<|im_start|>user\nHi<|im_end|>\n", 0, "the built-in one for qwen3 is used"},
 		{[]string{broken("Qwen3 8B"), "--conversation", hi}, "<|im_start|>user\nHi<|im_end|>\n", 0, "line 2"},
-		{[]string{broken("Quelle 8B"), "--conversation", hi}, "", 1, "none of the built-in ones is known to be of its family"},
+		{[]string{broken("Quelle 8B"), "--conversation", hi}, "", 1, "no built-in one is known to fit"},
 		{[]string{broken("Quelle 8B"), "--conversation", hi, "--template", "chatml"}, "<|im_start|>user\nHi<|im_end|>\n", 0, ""},
 		{[]string{"--template", greet, "--conversation", chat, "--text"}, "02 Jan 2026: user=<|im_start|> é \x1b;[{\"z\": 1, \"a\": 2.0}]", 0, ""},
 		{[]string{"--template", greet, "--conversation", chat}, "02 Jan 2026: user=<|im_start|> é \x1b;[{\"z\": 1, \"a\": 2.0}]", 0, ""},

@@ -59,7 +59,7 @@ func Choose(ctx context.Context, f *loader.File, name string) (*Template, error)
 	name, why := recognise(f)
 	switch {
 	case name == "" && fault != nil:
-		return nil, fmt.Errorf("the model's own chat template fails, and none of the built-in ones is known to be of its family (--template names another): %w", fault)
+		return nil, fmt.Errorf("the model's chat template fails, and no built-in one is known to fit (--template): %w", fault)
 	case name == "":
 		title := "without a name"
 		if v, ok := f.Get("general.name"); ok {
