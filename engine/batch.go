@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"eclat/model"
 )
@@ -63,7 +64,7 @@ func (o *owner) gather() bool {
 		q := o.order[(i+first)%len(o.order)]
 		if budget > left && q.active && q.answering() && o.hasRoom(q) {
 			o.draft(q, budget-1)
-			budget -= o.put(q, 1+len(q.draft))
+			budget -= o.putDraft(q)
 		}
 	}
 	for i := range o.order {
@@ -86,6 +87,23 @@ func (o *owner) hasRoom(q *sequence) bool {
 	}
 	o.changed = o.changed || !was // its place may be another's now
 	return false
+}
+
+// putDraft adds the next token of q to the batch and the guess behind it.
+func (o *owner) putDraft(q *sequence) (n int) {
+	if len(q.draft) == 0 || !o.index.states {
+		return o.put(q, 1+len(q.draft))
+	}
+	start := time.Now()
+	o.try(q)
+	if n = o.put(q, 1+len(q.draft)); n <= 1 { // there was no room for the guess
+		q.ran = q.stored
+		o.tryEnds(q)
+		return n
+	}
+	q.ran = q.stored + n
+	smooth(&o.keeping, time.Since(start).Seconds())
+	return n
 }
 
 // put adds the next tokens of q to the batch, at most n, and returns how many.

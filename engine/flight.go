@@ -244,7 +244,7 @@ const window = MaxDraft + 1
 // ahead is the window of guesses that is gathered and those that may follow it; nil where
 // none does.
 func (o *owner) ahead() []*flight {
-	if o.windows < 2 || o.checking || len(o.parts) != 1 || len(o.active) != 1 || !o.chain.remote() {
+	if o.windows < 2 || o.checking || o.index.states || len(o.parts) != 1 || len(o.active) != 1 || !o.chain.remote() {
 		return nil
 	}
 	p := o.parts[0]

@@ -52,7 +52,7 @@ func (o *owner) lost(err error) {
 	for i, q := range o.active {
 		q.stats.Losses++
 		often = often || q.stats.Losses >= maxLosses
-		q.units, q.stored, q.shared, q.pages, q.tail = nil, 0, nil, 0, nil
+		q.units, q.stored, q.shared, q.pages, q.tail, q.tried = nil, 0, nil, 0, nil, false
 		if o.checking { // what was not told may be wrong
 			q.back(q.sure)
 		}

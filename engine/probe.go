@@ -190,14 +190,15 @@ func (p *Probe) alive() error {
 func (p *Probe) run(ctx context.Context, ids []int32) (logits []float32, err error) {
 	o, q, b := p.e.owner, &p.q, &p.batch
 	if o.index.states {
-		was, epoch := o.stand(q), o.epoch
+		epoch := o.epoch
+		o.stand(q, &q.was)
 		defer func() {
 			switch {
 			case epoch != o.epoch: // a loss: there is nothing left
 			case err != nil:
-				o.takeBack(q, was)
+				o.takeBack(q, &q.was)
 			default:
-				o.settle(was)
+				o.settle(&q.was)
 			}
 		}()
 	}

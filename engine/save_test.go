@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"eclat/loader"
 	"eclat/model"
 	"eclat/model/sample"
 )
@@ -100,6 +101,75 @@ func TestSessionsOfMemory(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestSessionsOfStates: models with recurrent layers go on with the same bits too, however
+// their keys and values are kept, with drafts and without.
+func TestSessionsOfStates(t *testing.T) {
+	ctx := context.Background()
+	paths := hybridFiles(t, t.TempDir(), 1)
+	if testing.Short() {
+		paths = paths[:2]
+	}
+	fewer := 0
+	for _, path := range paths {
+		for _, kept := range []string{"f16", "q8_0"} {
+			cache, err := model.ParseCacheType(kept)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := Options{Device: "cpu", Context: 512, Parallel: 2, Keys: cache, Values: cache, eager: true}
+			if kept != "f16" {
+				f, err := loader.Open(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				e, err := Open(ctx, f, o)
+				if bad := (*model.CacheTypeError)(nil); errors.As(err, &bad) {
+					continue // its heads are no whole blocks
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				e.Close()
+				fewer++
+			}
+			first, second := open(t, path, o), open(t, path, o)
+			p := make([]int32, 0, 50)
+			for i := range 50 {
+				p = append(p, int32(2+i%7))
+			}
+			var ids []int32
+			if _, err := first.Generate(ctx, Request{Tokens: p, Share: -1, MaxTokens: 30, IgnoreEOS: true, Draft: MaxDraft}, nil, func(id int32) { ids = append(ids, id) }); err != nil {
+				t.Fatal(err)
+			}
+			text := slices.Concat(p, ids)
+			var file bytes.Buffer
+			n, err := first.Save(ctx, &file, "", &Session{Tokens: text})
+			if err != nil || n == 0 {
+				t.Fatalf("%s, %s: %d tokens saved, %v", path, kept, n, err)
+			}
+			if s, err := second.Restore(ctx, &file, "", ""); err != nil || s.Computed != n {
+				t.Fatalf("%s, %s: %+v, %v", path, kept, s, err)
+			}
+			on := func(e *Engine, share, draft int) Stats {
+				st, err := e.Generate(ctx, Request{Tokens: append(slices.Clone(text), 5, 6, 7), Share: share, MaxTokens: 24, IgnoreEOS: true, Proof: true, Draft: draft}, nil, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return st
+			}
+			want := on(first, 0, 0)
+			if st := on(second, -1, 0); st.Proof != want.Proof || st.CachedTokens != n {
+				t.Errorf("%s, %s: %s, %d tokens found; in one go %s, %d", path, kept, st.Proof, st.CachedTokens, want.Proof, n)
+			}
+			if st := on(second, -1, MaxDraft); st.Proof != want.Proof {
+				t.Errorf("%s, %s: with drafts %s, in one go %s", path, kept, st.Proof, want.Proof)
+			}
+		}
+	}
+	if fewer == 0 {
+		t.Error("no model kept its memory in fewer bits")
 	}
 }
 

@@ -41,6 +41,7 @@ type owner struct {
 	pace    pace    // of answers
 	missed  float64 // seconds that a program which is not compiled would have saved
 	asking  float64 // seconds that the draft model takes for a token; 0 is not known
+	keeping float64 // seconds that it takes to keep a state before a guess; 0 is not known
 
 	windows         int           // of guesses on their way at once
 	told            int           // tokens that the last batch of an answer gave
@@ -166,6 +167,7 @@ func (e *Engine) queued(n int) {
 // end takes a sequence off the work and ends its stream.
 func (o *owner) end(q *sequence, why StopReason, err error) {
 	o.changed = true
+	o.tryEnds(q)
 	if len(q.unsure) > 0 { // a caller that is gone, or an error
 		q.back(q.sure)
 		o.release(q)
@@ -305,8 +307,12 @@ func (o *owner) failed(ctx context.Context, err error, each func(end func(q *seq
 	case errors.Is(err, ErrLost), errors.Is(err, ErrDevice) && o.movable():
 		o.lost(err)
 	case ctx.Err() != nil: // sweep ends it
+		each(o.undo)
 	default:
-		each(func(q *sequence) { o.end(q, "", err) })
+		each(func(q *sequence) {
+			o.undo(q)
+			o.end(q, "", err)
+		})
 	}
 	return true
 }
@@ -320,7 +326,9 @@ func (o *owner) took(p part, out *model.Outputs) {
 	}
 	first := q.stored
 	q.stored += min(p.n, q.left()) // a guess is not q's yet
-	o.index.add(q)
+	if !q.tried {                  // nor is the state
+		o.index.add(q)
+	}
 	if q.stored <= len(q.r.Tokens) {
 		defer func() {
 			if q.active {
@@ -374,6 +382,8 @@ func (o *owner) took(p part, out *model.Outputs) {
 		q.stored++ // what ran after it is what follows
 		q.stats.Accepted++
 	}
+	q.guess = noGuess
+	o.tryEnds(q)
 }
 
 // answer chooses the token that follows the stored ones of q from a wanted row and tells

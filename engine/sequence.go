@@ -32,6 +32,9 @@ type sequence struct {
 	guess   kind    // where it comes from
 	flown   kind    // where that of the windows on their way comes from
 	lookup  *lookup // of tokens; nil where there was no need
+	tried   bool    // was is held while the guess runs: q has a state
+	was     standing
+	ran     int // to where the state ran then; −1 where it did not yet
 
 	submitted, admitted, first, last time.Time
 	compiled                         time.Duration // of the engine when admitted

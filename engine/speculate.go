@@ -131,10 +131,17 @@ func smooth(mean *float64, x float64) {
 	*mean += (x - *mean) / 8
 }
 
+// price is what guesses take besides their batch.
+type price struct {
+	each    float64 // seconds to guess a token
+	keeping float64 // seconds to keep what a wrong guess is taken back to
+	again   bool    // what is right of a guess that is not all right runs once more
+}
+
 // worth is how many tokens to guess, of which each is right with a probability where the
-// ones before are and each takes a time to guess, in seconds, when so many answers share a
-// batch, and how much faster that is; 0 where none pays.
-func (p *pace) worth(right float32, answers, most int, each float64) (best int, gain float64) {
+// ones before are, when so many answers share a batch, and how much faster that is; 0 where
+// none pays.
+func (p *pace) worth(right float32, answers, most int, c price) (best int, gain float64) {
 	gain = 1.05 // a guess has its own price, and times are not sure
 	if p[paceOf(answers)] == 0 {
 		return 0, 1
@@ -147,18 +154,22 @@ func (p *pace) worth(right float32, answers, most int, each float64) (best int, 
 			tokens += q
 		}
 		// The others' tokens come in the same batch, each with its guess or without.
-		if g := tokens * base / (p.of(answers*(1+n)) + float64(n)*each); g > gain {
+		took := p.of(answers*(1+n)) + float64(n)*c.each + c.keeping
+		if c.again { // with the token that was chosen last, and another comes of it
+			took += (1 - q) * p.of(answers*(1+int(tokens)))
+			tokens += 1 - q
+		}
+		if g := tokens * base / took; g > gain {
 			best, gain = n, g
 		}
 	}
 	return best, gain
 }
 
-// draft guesses the next tokens of q, at most n, into q.draft. Where a sequence has a state
-// nothing is guessed: it would have to be taken back each time.
+// draft guesses the next tokens of q, at most n, into q.draft.
 func (o *owner) draft(q *sequence, n int) {
 	q.draft, q.guess = q.draft[:0], noGuess
-	if q.r.Draft <= 0 || o.index.states {
+	if q.r.Draft <= 0 {
 		return
 	}
 	if q.lookup == nil {
@@ -195,7 +206,7 @@ func (o *owner) pays(q *sequence, n *int, each float64) bool {
 		return true
 	}
 	gain := 0.
-	*n, gain = o.pace.worth(q.lookup.right[q.guess], o.answers, *n, each)
+	*n, gain = o.pace.worth(q.lookup.right[q.guess], o.answers, *n, price{each, o.keeping, o.index.states})
 	return *n > 0 && o.compiled(o.answers*(1+*n), gain)
 }
 
@@ -220,9 +231,16 @@ func (o *owner) compiled(n int, gain float64) bool {
 	return true
 }
 
-// spare reports whether n tokens of q have pages without anybody's giving way.
+// spare reports whether n tokens of q have pages without anybody's giving way, and what a
+// state is kept in is left beside a snapshot.
 func (o *owner) spare(q *sequence, n int) bool {
-	for pool := range o.pages.kinds {
+	for pool, k := range o.pages.kinds {
+		if k.Per == model.Sequence {
+			if len(o.pages.free[pool]) == 0 && o.pages.idle[pool] < 2 {
+				return false
+			}
+			continue
+		}
 		if len(q.units) > pool && len(q.units[pool]) >= model.Pages(q.stored+n) {
 			continue
 		}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"eclat/loader"
+	"eclat/model"
 	"eclat/model/sample"
 )
 
@@ -67,6 +69,103 @@ func TestDraftsChangeNothing(t *testing.T) {
 		if accepted == 0 || drafted == accepted {
 			t.Errorf("%s: of %d guesses %d were right: the test saw none, or none that was wrong", device, drafted, accepted)
 		}
+	}
+}
+
+// TestDraftsThroughStates: where a sequence has a state, a guess that is wrong is taken back:
+// the tokens are those without, alone and beside others, and so are those of a next turn.
+func TestDraftsThroughStates(t *testing.T) {
+	var gpu string
+	if !testing.Short() {
+		t.Run("GPU", func(t *testing.T) { gpu = theGPU(t).ID })
+	}
+	drafted, accepted := 0, 0
+	for i, path := range hybridFiles(t, t.TempDir(), 1) {
+		devices := []string{"cpu"}
+		if gpu != "" && (i == 0 || strings.Contains(path, "moe")) { // a state of each kind; a software device takes its time
+			devices = append(devices, gpu)
+		}
+		for _, device := range devices {
+			e := open(t, path, Options{Device: device, Context: 2048, Parallel: 3, eager: true})
+			some := func(n int, seed uint64) []int32 { // the small models repeat themselves behind what repeats itself
+				r, p := rand.New(rand.NewPCG(seed, 7)), make([]int32, n)
+				for i := range p {
+					p[i] = r.Int32N(int32(e.Model.Config.NVocab))
+				}
+				return slices.Concat(p, p, p)
+			}
+			say := func(r Request) ([]int32, Stats) {
+				s, err := e.Submit(context.Background(), r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids, st, err := collect(s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return ids, st
+			}
+			var wg sync.WaitGroup
+			for i, r := range []Request{
+				{Tokens: some(15, 1), MaxTokens: 70, IgnoreEOS: true, Proof: true},
+				{Tokens: some(11, 2), MaxTokens: 64, IgnoreEOS: true, Proof: true, Share: -1},
+				{Tokens: some(32, 3), MaxTokens: 40, Settings: sample.Settings{Params: sample.Params{Temp: 0.8, TopK: 2, Seed: 5}}, IgnoreEOS: true, Proof: true, Share: -1},
+			} {
+				ids, want := say(r)
+				next := r
+				next.Tokens = slices.Concat(r.Tokens, ids, some(5, 4))
+				next.Share = 0
+				_, wantNext := say(next)
+				for _, n := range []int{1, 4, 1000} {
+					r.Draft, next.Draft, next.Share = n, n, -1
+					got, st := say(r)
+					if !slices.Equal(got, ids) || st.Proof != want.Proof {
+						t.Errorf("%s on %s, request %d, %d guesses at a time: %v, without %v", path, device, i, n, got, ids)
+					}
+					drafted, accepted = drafted+st.Drafted, accepted+st.Accepted
+					if _, st := say(next); st.Proof != wantNext.Proof {
+						t.Errorf("%s on %s, request %d, %d guesses at a time: the next turn is another, %d tokens cached", path, device, i, n, st.CachedTokens)
+					}
+				}
+				wg.Go(func() {
+					if got, st := say(r); !slices.Equal(got, ids) || st.Proof != want.Proof {
+						t.Errorf("%s on %s, request %d, beside others: %v, alone %v", path, device, i, got, ids)
+					}
+				})
+			}
+			wg.Wait()
+			empty(t, e)
+		}
+	}
+	t.Logf("%d of %d guesses right", accepted, drafted)
+	if drafted == accepted || accepted == 0 {
+		t.Errorf("of %d guesses %d were right: the test saw none, or none that was wrong", drafted, accepted)
+	}
+}
+
+// TestDraftsThroughStatesEnd: an answer that ends within a guess leaves a state that a next
+// turn can go on from, and a run that fails leaves it as it was.
+func TestDraftsThroughStatesEnd(t *testing.T) {
+	small := simulate(t, &sim{}, Options{Context: 2048, Parallel: 2}, allPositions, oneState)
+	for _, kinds := range [][]model.Memory{{oneState}, {allPositions, oneState}} {
+		e := simulate(t, &sim{}, Options{Context: 2048, Parallel: 2, eager: true, DraftModel: small}, kinds...)
+		text := prompt(40, 1)
+		for n := range 40 { // the draft model is asked what the model would say without a state: all is wrong, or all right
+			r := Request{Tokens: text, Share: -1, MaxTokens: n + 1, IgnoreEOS: true, Draft: 1 + n%MaxDraft}
+			s, err := e.Submit(context.Background(), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, st, err := collect(s)
+			if err != nil || !slices.Equal(got, say(e, text, n+1)) {
+				t.Fatalf("turn %d: %v, want %v; %v", n, got, say(e, text, n+1), err)
+			}
+			if n > 5 && st.Drafted == 0 {
+				t.Errorf("turn %d: nothing was drafted", n)
+			}
+			text = slices.Concat(text, got, prompt(3, uint64(n)))
+		}
+		empty(t, e)
 	}
 }
 
@@ -134,15 +233,15 @@ func TestDraftsToTheEnd(t *testing.T) {
 // TestWorth: guesses are made as far as they pay by what was measured.
 func TestWorth(t *testing.T) {
 	var p pace
-	if n, _ := p.worth(1, 1, MaxDraft, 0); n != 0 {
+	if n, _ := p.worth(1, 1, MaxDraft, price{}); n != 0 {
 		t.Errorf("%d guesses before anything was timed", n)
 	}
 	p.took(1, 10*time.Millisecond)
 	p.took(16, 20*time.Millisecond)
-	if n, gain := p.worth(0.95, 1, MaxDraft, 0); n != MaxDraft || gain < 4 {
+	if n, gain := p.worth(0.95, 1, MaxDraft, price{}); n != MaxDraft || gain < 4 {
 		t.Errorf("%d guesses, %.2f times as fast, of those that are nearly always right", n, gain)
 	}
-	if n, _ := p.worth(0.05, 1, MaxDraft, 0); n != 0 {
+	if n, _ := p.worth(0.05, 1, MaxDraft, price{}); n != 0 {
 		t.Errorf("%d guesses of those that are nearly always wrong", n)
 	}
 	for n := 2; n <= 64; n *= 2 {
@@ -152,7 +251,7 @@ func TestWorth(t *testing.T) {
 	for range 100 {
 		p.took(16, 176*time.Millisecond)
 	}
-	if n, _ := p.worth(1, 1, MaxDraft, 0); n != 0 {
+	if n, _ := p.worth(1, 1, MaxDraft, price{}); n != 0 {
 		t.Errorf("%d guesses where many tokens take as long as one by one", n)
 	}
 }

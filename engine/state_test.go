@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"eclat/model"
@@ -63,15 +64,15 @@ func TestSharedState(t *testing.T) {
 	}
 }
 
-// TestOneSlotMore: with one sequence at a time there is a slot for a snapshot; where all
+// TestTwoSlotsMore: with one sequence at a time there are slots for two snapshots; where all
 // slots are taken the sequence goes on in it, and nothing is shared.
-func TestOneSlotMore(t *testing.T) {
+func TestTwoSlotsMore(t *testing.T) {
 	e := simulate(t, &sim{}, Options{Context: 4096, Parallel: 1}, allPositions, oneState)
-	a, b := prompt(100, 1), prompt(100, 2)
+	a, b, d := prompt(100, 1), prompt(100, 2), prompt(100, 3)
 	for i, c := range []struct {
 		p      []int32
 		cached int
-	}{{a, 0}, {a, 96}, {b, 0}, {b, 96}, {a, 0}} { // there is room for one
+	}{{a, 0}, {a, 96}, {b, 0}, {b, 96}, {d, 0}, {d, 96}, {a, 0}} { // there is room for two
 		if st := ask(t, e, c.p, 10); st.CachedTokens != c.cached {
 			t.Errorf("request %d: %d tokens cached, want %d", i, st.CachedTokens, c.cached)
 		}
@@ -116,23 +117,25 @@ func TestTakeBack(t *testing.T) {
 			}
 			run(q.tokens)
 			for range 5 {
-				was := o.stand(q)
+				var was standing
+				o.stand(q, &was)
 				run(prompt(4, 9)) // a draft, of which two are right
-				o.takeBack(q, was)
+				o.takeBack(q, &was)
 				right := prompt(2, 9)
 				q.tokens = append(q.tokens, right...)
 				if got, want := run(right), simAnswer(o.pages.kinds, q.tokens, e.Model.Config.NVocab); got != want {
 					t.Errorf("after a draft was taken back: %d, want %d", got, want)
 				}
-				was = o.stand(q)
+				o.stand(q, &was)
 				q.tokens = append(q.tokens, prompt(3, 10)...)
 				if got, want := run(prompt(3, 10)), simAnswer(o.pages.kinds, q.tokens, e.Model.Config.NVocab); got != want {
 					t.Errorf("after a draft that was right: %d, want %d", got, want)
 				}
-				o.settle(was)
+				o.settle(&was)
 			}
-			was := o.stand(&sequence{}) // from the very beginning
-			o.settle(was)
+			var was standing
+			o.stand(&sequence{}, &was) // from the very beginning
+			o.settle(&was)
 			o.release(q)
 			return nil
 		})
@@ -154,6 +157,66 @@ func (d *dying) Err() error {
 		return context.Canceled
 	}
 	return nil
+}
+
+// fading is a context that ends when it has been asked often enough, by whichever goroutine.
+type fading struct {
+	context.Context
+	left atomic.Int64
+}
+
+func (f *fading) Err() error {
+	if f.left.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestCancelledState: an answer that is cancelled midway leaves no state that did not come
+// of its tokens: what goes on from them, drafts or not, says what it would say alone.
+func TestCancelledState(t *testing.T) {
+	ctx := context.Background()
+	e := open(t, hybridFiles(t, t.TempDir(), 1)[0], Options{Device: "cpu", Context: 512, Parallel: 2, eager: true})
+	p := make([]int32, 0, 45)
+	for i := range 45 {
+		p = append(p, int32(3+i%9))
+	}
+	ask := func(ctx context.Context, p []int32, share, draft int) (ids []int32, st Stats, err error) {
+		st, err = e.Generate(ctx, Request{Tokens: p, Share: share, MaxTokens: 12, IgnoreEOS: true, Proof: true, Draft: draft}, nil, func(id int32) { ids = append(ids, id) })
+		return ids, st, err
+	}
+	ids, _, err := ask(ctx, p, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancelled, cached := 0, 0
+	for left := int64(3); left < 900; left += 13 {
+		f := &fading{Context: ctx}
+		f.left.Store(left)
+		got, st, err := ask(f, p, -1, int(left%3)*4)
+		if !slices.Equal(got, ids[:len(got)]) {
+			t.Fatalf("%v, want %v", got, ids)
+		}
+		if errors.Is(err, context.Canceled) || st.Stop == StopCancel {
+			cancelled++
+		}
+		// What was said goes on.
+		text := slices.Concat(p, got)
+		_, want, err := ask(ctx, text, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, st, err = ask(ctx, text, -1, 0)
+		if err != nil || st.Proof != want.Proof {
+			t.Errorf("cancelled after %d looks and %d tokens: what follows is another, %d tokens cached; %v", left, len(got), st.CachedTokens, err)
+		}
+		cached += st.CachedTokens
+	}
+	t.Logf("%d answers were cancelled, %d tokens cached", cancelled, cached)
+	if cancelled < 10 || cached == 0 {
+		t.Errorf("%d answers were cancelled, %d tokens cached: the test saw too little", cancelled, cached)
+	}
+	empty(t, e)
 }
 
 // TestProbeAfterState: a probe's run that fails midway leaves a state as it was.

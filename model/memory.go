@@ -114,7 +114,7 @@ type Pool struct {
 // Room is how much memory the pools of a plan get.
 type Room struct {
 	Pages int // of a pool that keeps all positions, over all sequences
-	Seqs  int // most sequences at a time: slots, of which there is one more, and windows
+	Seqs  int // most sequences at a time: slots, of which there are two more, and windows
 	Chunk int // most tokens of one sequence in a batch
 
 	Keys, Values CacheType // how they are kept
@@ -125,7 +125,7 @@ type Room struct {
 func (r Room) units(per Per, window int) int {
 	switch per {
 	case Sequence:
-		return max(1, r.Seqs) + 1 // a spare one, so that a single sequence too can leave a snapshot
+		return max(1, r.Seqs) + 2 // so that a single sequence too can leave a snapshot, and keep another while a guess runs
 	case Window:
 		return min(r.Pages, max(1, r.Seqs)*(Pages(window+max(1, r.Chunk)-1)+1))
 	}

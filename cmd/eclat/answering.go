@@ -121,12 +121,16 @@ func b2i(b bool) int {
 	return 0
 }
 
-// openModel opens the model and the one that drafts for it; close closes both.
+// openModel opens the model and the one that drafts for it; close closes both. The one that
+// drafts runs on this machine alone: it is asked before each batch, and small.
 func (f *answerFlags) openModel(ctx context.Context, args []string) (e *engine.Engine, close func(), err error) {
 	var d *engine.Engine
 	if f.draft != "auto" && f.draft != "off" {
 		home := f.deviceFlags
-		home.others = peerFlags{} // a guess that travels is worth nothing
+		home.others = peerFlags{}               // a guess that travels is worth nothing
+		if home.context == engine.AutoContext { // the model is to have that
+			home.context = 0
+		}
 		if d, err = home.open(ctx, []string{f.draft}); err != nil {
 			return nil, nil, fmt.Errorf("--draft: %w", err)
 		}
@@ -204,10 +208,15 @@ func (f *answerFlags) setSystem(cmd *cobra.Command, c *conversation.Conversation
 	return nil
 }
 
-// chooseTemplate gives the template of a name or a file, else the model's.
+// chooseTemplate gives the template of a name or a file, else the model's, and says where a
+// built-in one stands in for that.
 func chooseTemplate(ctx context.Context, f *loader.File, name string) (*chat.Template, error) {
 	if name == "" || chat.BuiltIn(name) {
-		return chat.Choose(ctx, f, name)
+		t, err := chat.Choose(ctx, f, name)
+		if err == nil && t.Fault != nil {
+			out.Noticef("warning: the model's own template fails (%.300v); the built-in one for %s is used", t.Fault, t.Name)
+		}
+		return t, err
 	}
 	source, err := readTemplate(name)
 	if err != nil {

@@ -10,9 +10,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/creack/pty"
+
+	"eclat/model/arch/archtest"
 )
 
 // sessionNote reads what a session's file says.
@@ -218,6 +221,108 @@ func TestChatResume(t *testing.T) {
 	if kept, err := os.ReadFile(file + ".damaged"); err != nil || !bytes.Equal(kept, b) {
 		t.Errorf("the damaged file is not kept: %v", err)
 	}
+}
+
+// TestChatKilled: killed in the middle of an answer the conversation has what was said
+// before, and the answer, asked for again, is the one that it would have been: also of a
+// model with recurrent layers that keeps its memory in fewer bits, drafts or not.
+func TestChatKilled(t *testing.T) {
+	dir := t.TempDir()
+	hybrid := filepath.Join(dir, "hybrid.gguf")
+	if err := archtest.Hybrid("qwen35", 1).WriteFile(hybrid); err != nil {
+		t.Fatal(err)
+	}
+	for name, model := range map[string][]string{"plain": {"--logit-bias", endBias(t)}, "hybrid": {hybrid, "-c", "4096", "--logit-bias", "2-inf"}} {
+		t.Run(name, func(t *testing.T) {
+			args := func(file string, n string, draft string) []string {
+				return append([]string{"--template", "chatml", "--seed", "5", "-n", n, "--draft", draft, "--proof", "--session", file, "--cache-type-k", "q8_0", "--cache-type-v", "q8_0"}, model...)
+			}
+			turn := func(p *onTerminal, message string) (proof string) {
+				p.await(ready)
+				p.send(message + "\r")
+				p.await(message + "\x1b[K\x1b[J\r\n")
+				p.await("sha256 ")
+				return p.await(",")
+			}
+			whole := chatOn(t, 200, nil, args(filepath.Join(dir, name+"a"), "24", "off")...)
+			turn(whole, "Who are you?")
+			want := turn(whole, "And who else?")
+
+			file := filepath.Join(dir, name+"b")
+			p := chatOn(t, 200, nil, args(file, "24", "auto")...)
+			turn(p, "Who are you?")
+			p.await(ready)
+			p.send("/set n 3000\r")
+			p.await(ready)
+			p.send("And who else?\r")
+			p.await("And who else?\x1b[K\x1b[J\r\n")
+			for from, now := p.seen, p.seen; now < from+5; time.Sleep(time.Millisecond) { // it answers
+				p.mu.Lock()
+				now = len(p.text)
+				p.mu.Unlock()
+			}
+			p.cmd.Process.Kill()
+			<-p.done
+			if n := sessionNote(t, file); len(n.Turns) != 1 {
+				t.Fatalf("%d turns after a kill", len(n.Turns))
+			}
+			p = chatOn(t, 200, nil, args(file, "24", "auto")...)
+			p.await("goes on after 1 turn;")
+			p.await(ready)
+			p.seen -= len(ready)
+			if got := turn(p, "And who else?"); got != want {
+				t.Errorf("%s, without a kill %s", got, want)
+			}
+			p.await(ready)
+			p.send("\x04")
+			p.leaves(0)
+
+			// What is stale is said to be and computed again: here, memory that is kept otherwise.
+			stale := args(file, "5", "auto")
+			for i := range stale {
+				if stale[i] == "q8_0" {
+					stale[i] = "f16"
+				}
+			}
+			p = chatOn(t, 200, nil, stale...)
+			if got := bare(p.await("goes on after 2 turns")); !strings.Contains(strings.ReplaceAll(got, "\n", " "), "kept as \"q8_0\" and \"q8_0\", here as f16 and f16") {
+				t.Errorf("another kind of memory: %q", got)
+			}
+			turn(p, "So?")
+		})
+	}
+}
+
+// TestChatResize: a change of the screen's width in the middle of an answer breaks neither
+// the answer nor what is typed next.
+func TestChatResize(t *testing.T) {
+	want := strings.Fields(ok(t, "", "run", "--device", "cpu", "--temp", "0", "-n", "200", "--logit-bias", endBias(t), "-p", "The people of the"))
+	p := chatOn(t, 100, nil, "--temp", "0", "-n", "200", "--logit-bias", endBias(t))
+	p.await(ready)
+	p.send("The people of the\r")
+	p.await("The people of the\x1b[K\x1b[J\r\n")
+	from := p.seen
+	p.await("United")
+	for _, columns := range []uint16{40, 7, 1, 500, 60} {
+		if err := pty.Setsize(p.file, &pty.Winsize{Rows: 24, Cols: columns}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.await("context ")
+	p.mu.Lock()
+	raw := string(p.text[from:p.seen])
+	p.mu.Unlock()
+	// A word that begins the next line is taken off the one before.
+	moved := regexp.MustCompile("\\S*\r\x1b\\[\\d+C\x1b\\[K(\r\n)?")
+	answer, _, _ := strings.Cut(bare(moved.ReplaceAllString(raw, "\r\n")), "context ")
+	if got := strings.Fields(answer); strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("%q, want %q", got, want)
+	}
+	p.await(ready)
+	p.send("日本 語\x1b[D\x7f")
+	p.await("日本語")
+	p.send("\x1b[C\x15\x04") // the line away, then the end
+	p.leaves(0)
 }
 
 // TestChatNarrow: at 40 columns, and after a change to them, no line of the program's own

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"eclat/testdata"
 )
 
 // worker is a machine that computes layers: a process with a key of its own.
@@ -84,6 +86,22 @@ func TestPeers(t *testing.T) {
 		if said := regexp.MustCompile(`checked  [0-9]{3} rows`).MatchString(errs.String()); said != (signal == syscall.SIGKILL) {
 			t.Errorf("%v: was anything checked? %s", signal, errs.String())
 		}
+	}
+}
+
+// TestPeersDraft: a model that drafts runs on this machine, also where the one that answers
+// does not: the others need not have it.
+func TestPeersDraft(t *testing.T) {
+	t.Setenv("ECLAT_PEER_DIR", t.TempDir())
+	home := strings.TrimSpace(ok(t, "", "peer", "id"))
+	const name = "State of the Union 8M"
+	other := bytes.Replace(testdata.Model, []byte(name), []byte(strings.Repeat("x", len(name))), 1)
+	args := []string{"run", "--device", "cpu", "-t", "1", "-n", "60", "--seed", "3", "--ignore-eos", "--proof"}
+	want, _, _ := eclat(t, "", args...)
+	a := newWorker(t, home)
+	text, stderr, code := eclat(t, "", append(args, "--peers", a.address, "--layers", "2,4", "--draft", put(t, "draft.gguf", string(other)))...)
+	if code != 0 || text != want {
+		t.Errorf("exit code %d, %q, alone %q; %s", code, text, want, stderr)
 	}
 }
 

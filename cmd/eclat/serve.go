@@ -38,6 +38,7 @@ type serveFlags struct {
 	template        string
 	draft           bool
 	pooling         string
+	dumpPrompt      bool
 	record          string
 	sessions        string
 	sessionsSize    int          // MiB
@@ -92,6 +93,7 @@ Ctrl-C lets answers on their way finish (--patience), a second one does not.`,
 	fs.StringVar(&f.record, "record", "", "folder to keep requests and answers in, a file each")
 	fs.StringVar(&f.sessions, "sessions", "", "folder to keep computed prompts and answers in, so that a restart need not compute them again")
 	fs.IntVar(&f.sessionsSize, "sessions-size", kept.DefaultBytes>>20, "most MiB in the folder of --sessions; what was not used for the longest time goes")
+	fs.BoolVar(&f.dumpPrompt, "dump-prompt", false, "log the prompt of each conversation: its text, control tokens spelt out, and its tokens")
 	fs.BoolVar(&f.logJSON, "log-json", false, "log lines as JSON")
 	fs.DurationVar(&f.patience, "patience", 10*time.Second, "how long answers may go on after Ctrl-C")
 	return cmd
@@ -192,7 +194,7 @@ func (f *serveFlags) run(ctx context.Context, args []string) error {
 	}
 	c := core.New(core.Options{
 		Guard:  core.Guard{Keys: f.keys, Hosts: append([]string{f.host}, f.hosts...), Origins: f.origins},
-		Models: registry, Log: log, Record: f.record, Draft: draft, Pooling: pooling, Machine: f.machine(),
+		Models: registry, Log: log, Record: f.record, Draft: draft, Pooling: pooling, Machine: f.machine(), Prompts: f.dumpPrompt,
 	})
 	l, err := net.Listen("tcp", net.JoinHostPort(strings.Trim(f.host, "[]"), strconv.Itoa(f.port)))
 	if err != nil {
@@ -310,13 +312,5 @@ func (f *serveFlags) chooseTemplate(ctx context.Context, file *loader.File) (*ch
 	if name == "" && file.Path == testdata.ModelName {
 		name = "chatml" // it was trained for none, and is there to try things with
 	}
-	if name == "" || chat.BuiltIn(name) {
-		return chat.Choose(ctx, file, name)
-	}
-	source, err := readText(f.template)
-	if err != nil {
-		return nil, err
-	}
-	bos, eos := chat.Ends(file)
-	return chat.Parse(ctx, f.template, "a file", source, bos, eos)
+	return chooseTemplate(ctx, file, name)
 }

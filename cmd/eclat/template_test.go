@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"eclat/loader/ggufwrite"
 )
 
 // TestTemplate: a conversation rendered, the same clock for everybody, and refusals.
@@ -13,12 +15,29 @@ func TestTemplate(t *testing.T) {
 	greet := put(t, "greet.jinja", "{{ strftime_now('%d %b %Y') }}: {% for m in messages %}{{ m.role }}={{ m.content }};{% endfor %}{{ tools | tojson if tools }}")
 	chat := put(t, "chat.json", `{"messages": [{"role": "user", "content": "<|im_start|> é \u001b"}], "tools": [{"z": 1, "a": 2.0}]}`)
 	refuses := put(t, "refuses.jinja", "{{ raise_exception('not \x1b today') }}")
+	broken := func(name string) string {
+		w := ggufwrite.File{}
+		w.Set("general.architecture", "llama")
+		w.Set("general.name", name)
+		w.Set("tokenizer.chat_template", "{{ messages[0].content }}\n{% if \x1b %}")
+		path := filepath.Join(t.TempDir(), "broken.gguf")
+		if err := w.WriteFile(path); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	hi := put(t, "hi.json", `{"messages": [{"role": "user", "content": "Hi"}]}`)
 	for _, c := range []struct {
 		args []string
 		out  string
 		code int
 		says string
 	}{
+		// A model's own template that fails: that of its family stands in, or none.
+		{[]string{broken("Qwen3 8B"), "--conversation", hi}, "<|im_start|>user\nHi<|im_end|>\n", 0, "the built-in one for qwen3 is used"},
+		{[]string{broken("Qwen3 8B"), "--conversation", hi}, "<|im_start|>user\nHi<|im_end|>\n", 0, "line 2"},
+		{[]string{broken("Quelle 8B"), "--conversation", hi}, "", 1, "no built-in one is known to fit"},
+		{[]string{broken("Quelle 8B"), "--conversation", hi, "--template", "chatml"}, "<|im_start|>user\nHi<|im_end|>\n", 0, ""},
 		{[]string{"--template", greet, "--conversation", chat, "--text"}, "02 Jan 2026: user=<|im_start|> é \x1b;[{\"z\": 1, \"a\": 2.0}]", 0, ""},
 		{[]string{"--template", greet, "--conversation", chat}, "02 Jan 2026: user=<|im_start|> é \x1b;[{\"z\": 1, \"a\": 2.0}]", 0, ""},
 		{[]string{"--template", "chatml", "--conversation", chat}, "<|im_start|>user\n<|im_start|> é \x1b<|im_end|>\n", 0, ""},

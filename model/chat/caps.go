@@ -46,7 +46,7 @@ func (t *Template) probe(ctx context.Context) (c Caps, err error) {
 	call := func(args, more string) string {
 		return user + `,{"role": "assistant", "content": "", "tool_calls": [{"id": "abcdefgh1", "type": "function", "function": {"name": "f", "arguments": ` + args + `}}` + more + `]}`
 	}
-	result := `,{"role": "tool", "tool_call_id": "abcdefgh1", "name": "f", "content": "` + needleB + `"}`
+	result := `,{"role": "tool", "tool_call_id": "abcdefgh1", "name": "f", "content": "` + needleB + `"},{"role": "assistant", "content": "w"}`
 	object, text := `{"a": "`+needleA+`"}`, `"{\"a\": \"`+needleA+`\"}"`
 
 	c.StringContent = strings.Contains(render(messages(`{"role": "user", "content": "`+needleA+`"}`)), needleA)

@@ -20,6 +20,7 @@ type Template struct {
 	Why    string // one line: why this one
 	Source string
 	Caps   Caps
+	Fault  error // what is wrong with the model's own, which this one stands in for; nil: nothing
 
 	t        *jinja.Template
 	bos, eos string // the texts of the model's tokens; "": none known
@@ -38,7 +39,9 @@ func Parse(ctx context.Context, name, why, source, bos, eos string) (*Template, 
 }
 
 // Choose takes the template for a model: the one in its file, else a built-in one that
-// the model's name or vocabulary calls for, else none (ErrNoTemplate). With a name it
+// the model's name or vocabulary calls for, else none (ErrNoTemplate). Where the file's own
+// does not parse, or shows no message, the built-in one of the same family stands in for
+// it, with a Fault; where none is known to be that, the error is returned. With a name Choose
 // takes the built-in one of that name.
 func Choose(ctx context.Context, f *loader.File, name string) (*Template, error) {
 	bos, eos := Ends(f)
@@ -49,15 +52,15 @@ func Choose(ctx context.Context, f *loader.File, name string) (*Template, error)
 		}
 		return Parse(ctx, name, "built in, asked for", source(name), or(bos, b.bos), or(eos, b.eos))
 	}
-	if v, ok := f.Get("tokenizer.chat_template"); ok {
-		source, ok := v.Str()
-		if !ok {
-			return nil, f.Errorf("tokenizer.chat_template", "is of type %s, not string", v.Type)
-		}
-		return Parse(ctx, "tokenizer.chat_template", "the model's own", source, bos, eos)
+	own, fault := ownTemplate(ctx, f, bos, eos)
+	if own != nil || ctx.Err() != nil {
+		return own, fault
 	}
 	name, why := recognise(f)
-	if name == "" {
+	switch {
+	case name == "" && fault != nil:
+		return nil, fmt.Errorf("the model's chat template fails, and no built-in one is known to fit (--template): %w", fault)
+	case name == "":
 		title := "without a name"
 		if v, ok := f.Get("general.name"); ok {
 			if s, ok := v.Str(); ok {
@@ -67,7 +70,38 @@ func Choose(ctx context.Context, f *loader.File, name string) (*Template, error)
 		return nil, fmt.Errorf("%w in the file, and none of the built-in ones is known to be that of the model %s; name one of %s, or a file", ErrNoTemplate, title, Names())
 	}
 	b := builtins[name]
-	return Parse(ctx, name, "built in, "+why, source(name), or(bos, b.bos), or(eos, b.eos))
+	t, err := Parse(ctx, name, "built in, "+why, source(name), or(bos, b.bos), or(eos, b.eos))
+	if err == nil {
+		t.Fault = fault
+	}
+	return t, err
+}
+
+// ownTemplate is the template in a model's file, nil for none. The error says why it is of
+// no use.
+func ownTemplate(ctx context.Context, f *loader.File, bos, eos string) (*Template, error) {
+	v, ok := f.Get("tokenizer.chat_template")
+	if !ok {
+		return nil, nil
+	}
+	source, ok := v.Str()
+	if !ok {
+		return nil, f.Errorf("tokenizer.chat_template", "is of type %s, not string", v.Type)
+	}
+	t, err := Parse(ctx, "tokenizer.chat_template", "the model's own", source, bos, eos)
+	switch {
+	case err != nil:
+		return nil, err
+	case t.Caps.StringContent || t.Caps.PartsContent || t.Caps.System:
+		return t, nil
+	}
+	hi := "Hi"
+	c := &Conversation{GenerationPrompt: true, Messages: []Message{{Role: "user", Text: &hi}}}
+	text, err := t.Render(ctx, c, time.Unix(0, 0).UTC())
+	if err != nil {
+		return nil, err
+	}
+	return nil, f.Errorf("tokenizer.chat_template", "does not show messages: it makes %.40q of %q", text.String, hi)
 }
 
 // BuiltIn reports whether a template of the name is built in.

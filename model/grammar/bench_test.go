@@ -39,8 +39,12 @@ const benchSchema = `{"type":"object","properties":{
 	"name":{"type":"string"},"code":{"type":"string","maxLength":30},"id":{"type":"string","pattern":"^[A-Z]{2}-[0-9]{4}$"},
 	"word":{"type":"string","pattern":"^[a-z]+$"},"find":{"type":"string","pattern":"ab+c"},
 	"kind":{"enum":["circle","square","triangle"]},"n":{"type":"integer","minimum":1,"maximum":1000},"x":{"type":"number"},
-	"tags":{"type":"array","items":{"type":"string"},"maxItems":100},"any":{}},
-	"required":["name","code","id","word","find","kind","n","x","tags","any"],"additionalProperties":false}`
+	"tags":{"type":"array","items":{"type":"string"},"maxItems":100},"any":{},
+	"words":{"type":"string","pattern":"^[A-Za-z][A-Za-z0-9 ,.'-]{0,99}$"},"link":{"type":"string","format":"uri"},
+	"mail":{"type":"string","format":"email"},"not":{"type":"string","pattern":"^[^<>;]*$"}},
+	"required":["name","code","id","word","find","kind","n","x","tags","any","words","link","mail","not"],"additionalProperties":false}`
+
+const toWords = `{"name":"","code":"","id":"AB-0123","word":"a","find":"abc","kind":"circle","n":1,"x":1,"tags":["a"],"any":0,"words":"`
 
 // states are texts that lead to the states one meets.
 var states = []struct{ name, text string }{
@@ -59,6 +63,10 @@ var states = []struct{ name, text string }{
 	{"number", `{"name":"","code":"","id":"AB-0123","word":"a","find":"abc","kind":"circle","n":1,"x":1`},
 	{"array-string", `{"name":"","code":"","id":"AB-0123","word":"a","find":"abc","kind":"circle","n":1,"x":1,"tags":["a","b`},
 	{"value", `{"name":"","code":"","id":"AB-0123","word":"a","find":"abc","kind":"circle","n":1,"x":1,"tags":["a"],"any":`},
+	{"pattern-counted", toWords + `Anna`},
+	{"format-uri", toWords + `Anna","link":"https://a.example/x`},
+	{"format-email", toWords + `Anna","link":"a:b","mail":"anna`},
+	{"pattern-not", toWords + `Anna","link":"a:b","mail":"a@b.example","not":"x`},
 	{"deep-string", `{"name":"","code":"","id":"AB-0123","word":"a","find":"abc","kind":"circle","n":1,"x":1,"tags":["a"],"any":{"a":[{"b":[["x`},
 }
 
@@ -99,6 +107,54 @@ func BenchmarkMask(b *testing.B) {
 				b.ReportMetric(float64(Count(mask)), "tokens")
 			})
 		}
+	}
+}
+
+// BenchmarkAnswer: what a token of an answer takes on the whole: of the first, whose masks are
+// not known yet, and of the next.
+func BenchmarkAnswer(b *testing.B) {
+	f, err := loader.Open("../../../shared/vocab/tekken.gguf")
+	if err != nil {
+		b.Skip("no ../shared/vocab/tekken.gguf: ", err)
+	}
+	defer f.Close()
+	tok, err := tokenizer.New(f)
+	if err != nil {
+		b.Fatal(err)
+	}
+	tokens, ends := tekken(b)
+	v, err := NewVocabulary(tokens, ends)
+	if err != nil {
+		b.Fatal(err)
+	}
+	g, err := FromSchema([]byte(benchSchema), SchemaOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ids := tok.Encode(nil, toWords+`Anna van den Berg, who lives by the sea","link":"https://www.example.org/a/long/path?with=words#there","mail":"anna.berg@mail.example.org","not":"whatever she says"}`, false)
+	mask := make([]uint64, v.Words())
+	answer := func(c *Masks) {
+		m := c.Matcher(0)
+		for _, id := range ids {
+			if err := errors.Join(m.Mask(mask), m.Accept(id)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	for _, how := range []string{"first", "next"} {
+		b.Run(how, func(b *testing.B) {
+			c := NewMasks(g, v, 32<<20)
+			if how == "next" {
+				answer(c)
+			}
+			for b.Loop() {
+				if how == "first" {
+					c = NewMasks(g, v, 32<<20)
+				}
+				answer(c)
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*len(ids)), "µs/token")
+		})
 	}
 }
 

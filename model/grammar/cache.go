@@ -3,6 +3,9 @@ package grammar
 import (
 	"math"
 	"sync"
+	"sync/atomic"
+
+	"eclat/model/grammar/pda"
 )
 
 // Masks keeps the masks of one grammar over one vocabulary, under a number of bytes, the
@@ -14,6 +17,8 @@ type Masks struct {
 	g      *Grammar
 	v      *Vocabulary
 	budget int
+
+	texts []atomic.Pointer[pda.Taken] // by state; nil where nobody asked yet
 
 	mu      sync.Mutex
 	index   map[uint64]int32
@@ -37,7 +42,19 @@ const entryBytes = 160 // of an entry and its share of the index
 
 // NewMasks makes the cache of g over v, of at most budget bytes.
 func NewMasks(g *Grammar, v *Vocabulary, budget int) *Masks {
-	return &Masks{g: g, v: v, budget: budget, index: map[uint64]int32{}, entries: make([]entry, 1)}
+	return &Masks{g: g, v: v, budget: budget, texts: make([]atomic.Pointer[pda.Taken], len(g.p.States)), index: map[uint64]int32{}, entries: make([]entry, 1)}
+}
+
+// text returns what a state takes. It is found once.
+func (c *Masks) text(state int32) *pda.Taken {
+	at := &c.texts[state]
+	x := at.Load()
+	if x == nil {
+		found := c.g.p.Text(state)
+		x = &found
+		at.Store(x)
+	}
+	return x
 }
 
 const bottom = math.MinInt32 // stands in a key for the end of the stack

@@ -73,8 +73,9 @@ type walked struct {
 }
 
 // walk finds the tokens that may follow the threads of set. It goes down the trie with the
-// threads of each depth; where none is left, all below is skipped. A single thread of a free
-// state is spared the tokens of plain text.
+// threads of each depth; where none is left, all below is skipped, and where one of them
+// takes all that is below, that is taken unseen. A single thread of a free state is spared
+// the tokens of plain text.
 func (m *Matcher) walk(set []thread) (w walked, err error) {
 	m.over, m.narrow = false, false
 	frames := len(m.s.frames)
@@ -105,8 +106,12 @@ func (m *Matcher) walk(set []thread) (w walked, err error) {
 		}
 		w.peak = max(w.peak, len(m.buf)-end)
 		m.level[n.depth+1] = len(m.buf)
-		m.ids = append(m.ids, tr.ids[n.ids:nodes[i+1].ids]...)
-		i++
+		next := i + 1
+		if k := tr.below[i]; k != 0 && k&pda.NoText == 0 && m.takeAll(m.buf[end:], k, int32(n.chars)) {
+			next = n.skip
+		}
+		m.ids = append(m.ids, tr.ids[n.ids:nodes[next].ids]...)
+		i = next
 	}
 	m.s.cut(frames)
 	if m.narrow {
@@ -116,9 +121,64 @@ func (m *Matcher) walk(set []thread) (w walked, err error) {
 	return w, nil
 }
 
+// takeAll reports whether one of the threads takes all text of some classes, of at most so many
+// characters, so that the others do not matter. All of them have to stay few on the way,
+// which nobody will see.
+func (m *Matcher) takeAll(set []thread, k pda.Classes, chars int32) bool {
+	taken := false
+	for _, t := range set {
+		if t.state == done {
+			continue
+		}
+		x := m.c.text(t.state)
+		switch {
+		case k&^x.Classes == 0 && (x.Chars < 0 || chars <= x.Chars) && m.alone(t, x, k),
+			k&^x.Turn == 0 && m.turns(t, k, chars):
+			taken = true
+		case k&x.First != 0: // it goes on, who knows as how many
+			return false
+		}
+	}
+	return taken
+}
+
+// alone reports whether thread t stays one thread, and one more that nothing follows, while
+// it takes text of some classes by x.
+func (m *Matcher) alone(t thread, x *pda.Taken, k pda.Classes) bool {
+	if x.Forks || !x.Leaves || t.stack == 0 {
+		return !x.Forks
+	}
+	f := m.s.frames[t.stack]
+	m.low = min(m.low, f.depth)
+	return f.what >= 0 && m.idle(f.what, k)
+}
+
+// idle reports whether a thread in a state is one, and takes nothing of some classes.
+func (m *Matcher) idle(state int32, k pda.Classes) bool {
+	st := &m.p.States[state]
+	return !st.Leave && st.Act == st.ActEnd && m.c.text(state).First&k == 0
+}
+
+// turns is takeAll of thread t with each character a turn of a loop, where nothing follows
+// what may come behind the loop meanwhile.
+func (m *Matcher) turns(t thread, k pda.Classes, chars int32) bool {
+	f := m.s.frames[t.stack]
+	if t.stack == 0 || f.what >= 0 || m.p.Loops[^f.what].Again != t.state {
+		return false
+	}
+	l := &m.p.Loops[^f.what]
+	m.low = min(m.low, f.depth)
+	st := &m.p.States[t.state]
+	return !st.Leave && st.Act == st.ActEnd && m.idle(l.After, k) && (l.Max < 0 || f.count+chars <= l.Max)
+}
+
 // free reports whether all tokens of plain text that may follow t are those of a slice.
 func (m *Matcher) free(t thread, top frame, slice *int32) bool {
 	longest := int32(len(m.v.plain) - 1)
+	if x := m.c.text(t.state); m.p.States[t.state].Free == pda.Bound && pda.PlainClasses&^x.Classes == 0 && x.Chars < 0 && m.alone(t, x, pda.PlainClasses) {
+		*slice = longest
+		return true
+	}
 	switch m.p.States[t.state].Free {
 	case pda.Stays:
 		*slice = longest

@@ -25,6 +25,8 @@ func someGrammars(t testing.TB) []*Grammar {
 		"root ::= \"(\" root \")\" | x{0,20} | root2\nroot2 ::= \"[\" root \"]\" root?\nx ::= \"a\"{1,30} | \"b\" x",
 		`root ::= .* "end"`,
 		`root ::= [^"]{2,12} [a-z ]* "\""?`,
+		`root ::= ([a-z]+ | [A-Za-z0-9_]* "é" | [^a]* "ab" | [a-h]{1,9} "i")+ "\""?`,
+		"root ::= ([a-o]{3,7} | x){0,5} [^;<]*\nx ::= [a-m]{1,300} \"-\" x?",
 	} {
 		g, err := FromGBNF(s)
 		if err != nil {
@@ -38,7 +40,7 @@ func someGrammars(t testing.TB) []*Grammar {
 // TestMaskIsTokenByToken: at every step of random walks the mask, found anew or out of the
 // cache, is what trying each token gives.
 func TestMaskIsTokenByToken(t *testing.T) {
-	v := byteVocabulary(t, "a b", "plain text", "é\"", "\\n", "x\\", "\"}},", "aaaaaaaaaaaa", "日本語日本語")
+	v := byteVocabulary(t, "a b", "plain text", "abcdefg", "abcdefgh", "abc-", "ab é", "abcé", "a\xc3", "nop;", "nopq", "x_Y9", "aaa", strings.Repeat("ab", 128), strings.Repeat("ab", 127)+"a", "é\"", "\\n", "x\\", "\"}},", "aaaaaaaaaaaa", "日本語日本語")
 	rng := rand.New(rand.NewPCG(9, 10))
 	mask, old := make([]uint64, v.Words()), make([]uint64, v.Words())
 	steps := 0
@@ -313,7 +315,7 @@ func TestMasksShared(t *testing.T) {
 // TestNoAllocation: once the memory has grown, masks, accepts and rollbacks allocate nothing.
 func TestNoAllocation(t *testing.T) {
 	v := byteVocabulary(t)
-	text := []byte(`{"name":"a long name","code":"xy","id":"AB-0123","word":"abc","find":"xabbcx","kind":"circle","n":12,"x":-1.5,"tags":["a","b"],"any":{"k":[1,{"x":null}]}}`)
+	text := []byte(`{"name":"a long name","code":"xy","id":"AB-0123","word":"abc","find":"xabbcx","kind":"circle","n":12,"x":-1.5,"tags":["a","b"],"any":{"k":[1,{"x":null}]},"words":"It's a","link":"urn:x","mail":"a@b","not":"c"}`)
 	g := someGrammars(t)[0]
 	m := NewMasks(g, v, 1<<24).Matcher(4)
 	mask := make([]uint64, v.Words())

@@ -32,7 +32,7 @@ type slice struct {
 
 // NewVocabulary arranges tokens, whose index is their id, and the ids of the tokens that
 // end a text. The bytes are kept, not copied. An empty token is never allowed; the bytes of
-// an end token do not matter. It takes some 30 bytes and a few microseconds a token, so it
+// an end token do not matter. It takes some 50 bytes and a few microseconds a token, so it
 // is made once a model.
 func NewVocabulary(tokens [][]byte, ends []int32) (*Vocabulary, error) {
 	if len(tokens) > maxTokens {

@@ -25,6 +25,7 @@ type Options struct {
 	Models    *Registry
 	Log       *slog.Logger  // nil: slog.Default()
 	Record    string        // folder that requests and answers are kept in; "" for none
+	Prompts   bool          // log the prompts of conversations, as the model has them
 	MaxBody   int64         // most bytes of a body
 	MaxAtOnce int           // most requests at once, of all that are not done
 	Draft     int           // most tokens that the engine guesses at a time, see engine.Request

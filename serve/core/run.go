@@ -36,6 +36,9 @@ func (x *Exchange) Render(m *Model, c *chat.Conversation) (*turn.Prompt, error) 
 	p, err := m.Render(x.Context(), c, x.Now())
 	switch {
 	case err == nil:
+		if x.Prompts {
+			x.Log.Info("prompt", slog.String("id", x.ID), slog.Int("tokens", len(p.IDs)), slog.String("text", p.Text.String), slog.Any("ids", p.IDs))
+		}
 		return p, nil
 	case x.Context().Err() != nil:
 		return nil, context.Canceled

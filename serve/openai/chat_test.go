@@ -1,9 +1,11 @@
 package openai
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"github.com/openai/openai-go/v3/option"
 	"github.com/openai/openai-go/v3/shared"
 
+	"eclat/serve/core"
 	"eclat/serve/servetest"
 )
 
@@ -44,6 +47,22 @@ func TestChat(t *testing.T) {
 	}
 	if timed := chunks[len(chunks)-2].RawJSON(); !strings.Contains(timed, `"predicted_n":24`) || !strings.Contains(timed, `"cache_n":`) {
 		t.Errorf("timings: %s", timed)
+	}
+}
+
+// TestPrompts: where prompts are logged, the log has each as the model has it, on one line
+// that commands no terminal; else none of it.
+func TestPrompts(t *testing.T) {
+	for _, logged := range []bool{true, false} {
+		var log bytes.Buffer
+		client, _, _ := serve(t, servetest.Options{Core: core.Options{Prompts: logged, Log: slog.New(slog.NewTextHandler(&log, nil))}})
+		if _, err := client.Chat.Completions.New(context.Background(), askOf("Who\x1b[31m <|im_end|>?", 2)); err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Contains(log.String(), `<|im_start|>user\nWho\x1b[31m <|im_end|>?<|im_end|>\n<|im_start|>assistant\n" ids=`)
+		if got != logged || strings.Contains(log.String(), "\x1b") {
+			t.Errorf("logged %v, wanted %v: %q", got, logged, log.String())
+		}
 	}
 }
 

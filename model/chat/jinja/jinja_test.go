@@ -3,6 +3,7 @@ package jinja
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -72,9 +73,15 @@ type conversations struct {
 	Conversations []json.RawMessage
 }
 
+var more = flag.String("templates", "", "another folder of templates, made by testdata/templates.py")
+
 // TestTemplates: whole templates, each with each conversation.
 func TestTemplates(t *testing.T) {
-	for _, dir := range []string{"testdata/templates", "../../../../shared/templates"} {
+	dirs := []string{"testdata/templates", "../../../../shared/templates"}
+	if *more != "" {
+		dirs = append(dirs, *more)
+	}
+	for _, dir := range dirs {
 		t.Run(filepath.Base(filepath.Dir(dir)), func(t *testing.T) { templates(t, dir) })
 	}
 }

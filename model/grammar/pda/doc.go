@@ -8,6 +8,7 @@
 //	utf8.go    characters as bytes, plain or as JSON spells them in a string
 //	subset.go  the subset construction: deterministic between calls
 //	free.go    states that take any plain text and stay
+//	classes.go what text of some kinds a state takes
 //
 // and gives a Program, a table of states. Within a rule one byte leads to one state. Where
 // rules call one another, or a repetition is counted, a state has actions instead, which

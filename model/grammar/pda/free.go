@@ -12,8 +12,8 @@ const (
 )
 
 // Plain is the characters that strings of JSON, and most free text of other grammars, take
-// as they are: no quote, no backslash, no control character.
-var Plain = escaped.Negate().Intersect(regular.Set{{Lo: 0x7F, Hi: 0x7F}}.Negate())
+// as they are: no quote, no backslash, no control character, no separator of lines.
+var Plain = escaped.Negate().Intersect(regular.Set{{Lo: 0x7F, Hi: 0x7F}, {Lo: 0x2028, Hi: 0x2029}}.Negate())
 
 // markFree finds the free states, so that the tokens of plain text need not be tried there
 // one by one.

@@ -84,3 +84,64 @@ func TestTailCalls(t *testing.T) {
 		t.Errorf("%d calls without a frame of %d", tail, len(p.Acts))
 	}
 }
+
+// TestText: all text of the classes that a state is said to take follows it, of the length
+// that is said, and the classes are found where they are plain to see.
+func TestText(t *testing.T) {
+	one := map[Classes]string{}
+	for c := range rune(utf8.RuneSelf) {
+		k, _ := ClassOf([]byte{byte(c)})
+		one[k] += string(c)
+	}
+	k, _ := ClassOf([]byte("é"))
+	one[k] = "é日\u0080\U0010FFFF"
+	if len(one) != classes {
+		t.Fatalf("%d classes, not %d", len(one), classes)
+	}
+	lower := Classes(1<<26 - 1)
+	for source, want := range map[string]struct {
+		k Classes
+		n int
+	}{
+		`[a-z]*`: {lower, -1}, `.*`: {PlainClasses, -1}, `[a-z]{0,9}`: {lower, 9}, `(ab+c|.)*`: {PlainClasses, -1}, `[a-z][0-9]*`: {0, 0}, `[^a]*`: {PlainClasses &^ 1, -1},
+		`[a-z]{0,90}`: {lower, mostStates - 1}, `x?`: {0, 0}, `([a-z]|é)*`: {lower, -1},
+	} {
+		d, err := regular.Compile(`^(` + source + `)$`)
+		if err != nil {
+			t.Fatal(source, err)
+		}
+		p, err := Compile([]Rule{{"root", &Expr{Op: Auto, DFA: d}}})
+		if err != nil {
+			t.Fatal(source, err)
+		}
+		for s := range p.States {
+			x := p.Text(int32(s))
+			k, n := x.Classes, int(x.Chars)
+			if int32(s) == p.Start && (k&PlainClasses != want.k || n != want.n) {
+				t.Errorf("%s: %x of %d characters, want %x of %d", source, k, n, want.k, want.n)
+			}
+			rng := rand.New(rand.NewPCG(1, uint64(s)))
+			var all []rune
+			for c, text := range one {
+				if c&^k == 0 {
+					all = append(all, []rune(text)...)
+				}
+			}
+			if n < 0 {
+				n = 100
+			}
+			for range 50 {
+				var text []byte
+				for range n {
+					text = utf8.AppendRune(text, all[rng.IntN(len(all))])
+				}
+				at := int32(s)
+				for _, c := range text {
+					if at = p.Next(at, c); at < 0 {
+						t.Fatalf("%s, state %d: it does not take %q", source, s, text)
+					}
+				}
+			}
+		}
+	}
+}
