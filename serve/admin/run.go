@@ -43,7 +43,6 @@ func (p *progress) told() told {
 func (a *admin) run(x *core.Exchange, measure func(ctx context.Context, p *progress, tell func(v any)) error) error {
 	select {
 	case a.running <- struct{}{}:
-		defer func() { <-a.running }()
 	default:
 		e := core.Errorf(http.StatusTooManyRequests, "a measurement runs already; one does at a time")
 		e.RetryAfter = 5
@@ -83,6 +82,7 @@ func (a *admin) run(x *core.Exchange, measure func(ctx context.Context, p *progr
 				last = now
 			}
 		case err := <-ended:
+			<-a.running // who hears of the end may begin the next
 			switch {
 			case fault != nil:
 				return context.Canceled // the client has left
