@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"eclat/loader"
 	"eclat/serve/core"
 )
 
@@ -54,11 +55,13 @@ func (a *admin) run(x *core.Exchange, measure func(ctx context.Context, p *progr
 	p.say("Starting")
 	events, ended := make(chan any), make(chan error, 1)
 	go func() {
-		ended <- measure(ctx, p, func(v any) {
-			select {
-			case events <- v:
-			case <-ctx.Done():
-			}
+		ended <- loader.Guard(func() error { // a file that was cut short is an error, not the end of the server
+			return measure(ctx, p, func(v any) {
+				select {
+				case events <- v:
+				case <-ctx.Done():
+				}
+			})
 		})
 	}()
 	tick := time.NewTicker(often)
