@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"eclat/loader"
 	"eclat/serve/core"
 )
 
@@ -43,7 +44,6 @@ func (p *progress) told() told {
 func (a *admin) run(x *core.Exchange, measure func(ctx context.Context, p *progress, tell func(v any)) error) error {
 	select {
 	case a.running <- struct{}{}:
-		defer func() { <-a.running }()
 	default:
 		e := core.Errorf(http.StatusTooManyRequests, "a measurement runs already; one does at a time")
 		e.RetryAfter = 5
@@ -55,11 +55,13 @@ func (a *admin) run(x *core.Exchange, measure func(ctx context.Context, p *progr
 	p.say("Starting")
 	events, ended := make(chan any), make(chan error, 1)
 	go func() {
-		ended <- measure(ctx, p, func(v any) {
-			select {
-			case events <- v:
-			case <-ctx.Done():
-			}
+		ended <- loader.Guard(func() error { // a file that was cut short is an error, not the end of the server
+			return measure(ctx, p, func(v any) {
+				select {
+				case events <- v:
+				case <-ctx.Done():
+				}
+			})
 		})
 	}()
 	tick := time.NewTicker(often)
@@ -83,6 +85,7 @@ func (a *admin) run(x *core.Exchange, measure func(ctx context.Context, p *progr
 				last = now
 			}
 		case err := <-ended:
+			<-a.running // who hears of the end may begin the next
 			switch {
 			case fault != nil:
 				return context.Canceled // the client has left

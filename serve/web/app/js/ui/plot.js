@@ -45,7 +45,7 @@ export function Plot({ title, x, series, xLabel, yLabel, bars = false, summary }
       plot.current = new UPlot({ width: box.current.clientWidth, height: 240, scales: { x: { time: false, range: span }, y: { range: (u, lo, hi) => [0, hi > 0 ? hi * 1.1 : 1] } },
         axes: [axis(xLabel), { ...axis(yLabel), size: 62 }], series: [{ label: xLabel }, ...lines], legend: { live: false, show: series.length > 1 }, cursor: { drag: { x: false, y: false } } },
       [x, ...series.map((s) => s.values)], box.current);
-      seen = new ResizeObserver(() => plot.current.setSize({ width: box.current.clientWidth, height: 240 }));
+      seen = new ResizeObserver(() => { if (box.current) plot.current?.setSize({ width: box.current.clientWidth, height: 240 }); }); // it may fire once more while the chart goes
       seen.observe(box.current);
       box.current.dataset.drawn = "";
     }, () => setWrong("The chart could not be drawn; the table has its figures."));
