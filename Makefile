@@ -25,7 +25,7 @@ export GOEXPERIMENT = simd
 
 # LONG are tests that are left to test-long; SHARE are those of the GPU that test-drivers
 # runs on each other driver, where test-long runs all of the GPU's.
-LONG  = ^Test(Kernels|Fused|AttentionShapes|Faults|Answers|FitIsWhatIsHeld|OpenCloseCycles|ChoicesFile|ChecksFile|AskKernels|NoCache|Sound|GPUGreedyAgrees|BitsOfAll|FamiliesOfAll|Steady)$$
+LONG  = ^Test(Kernels|Fused|AttentionShapes|Faults|Answers|FitIsWhatIsHeld|OpenCloseCycles|ChoicesFile|ChecksFile|AskKernels|NoCache|Sound|GPUGreedyAgrees|BitsOfAll|FamiliesOfAll|ModelsPage|Steady)$$
 SHARE = Conformance|Golden/sotu-8m-q4_k_m|Enumerate|Dispatch|Validation
 
 # Each driver takes its share of what takes long (model/conformance/deal.go): one case in so

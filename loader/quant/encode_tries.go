@@ -12,14 +12,6 @@ const tries = 16
 // each is a number of every try.
 type each [tries]float32
 
-// fill makes each of the tries.
-func fill(f func(t int) float64) (e each) {
-	for t := range e {
-		e[t] = float32(f(t))
-	}
-	return e
-}
-
 // levelSums are sums over a group by the levels q = round((x − off)·inverse), clamped to
 // lo…hi: of every try Σw·q, Σw·q² and Σw·y·q, y = x − off.
 type levelSums struct{ q, qq, yq each }
