@@ -29,6 +29,8 @@ type chain struct {
 	checked int              // rows that were computed once more
 	later   *[]unitCopy      // copies that come before the next batch on its way; nil to copy at once
 
+	down *atomic.Bool // set while a place is being taken; the engine's
+
 	mu      sync.Mutex // of what follows and of open.Except
 	replays []Replay   // places of lost devices that were taken since the owner asked
 }

@@ -148,7 +148,7 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 		return err
 	}
 	c := &e.owner.chain
-	c.model = e.Model
+	c.model, c.down = e.Model, &e.down
 	c.open, c.fetch = e.options.openOptions(), e.options.Fetch
 	c.open.Warn, c.open.Progress = e.inTurn(c.open.Warn, c.open.Progress)
 	if c.links, err = e.place(ctx); err != nil {

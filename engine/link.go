@@ -59,8 +59,8 @@ const mostTries = 16
 // openLink opens a link's device and hands it its weights. What it opened is the chain's to
 // close also when it fails. Devices of some ids are not opened.
 func (c *chain) openLink(ctx context.Context, l *link, except ...string) (err error) {
-	l.programs = map[ofSize]model.Program{}
 	for try := 0; ; try++ {
+		l.programs = map[ofSize]model.Program{}
 		c.mu.Lock()
 		o := c.open
 		c.mu.Unlock()
@@ -171,6 +171,7 @@ func (c *chain) on(ctx context.Context, l *link, do func() error) (err error) {
 // was sent before. Where it cannot the link is left without a backend.
 func (c *chain) replace(ctx context.Context, l *link, cause error) error {
 	c.open.Warn(fmt.Sprintf("%v; its place is taken", cause))
+	c.down.Store(true)
 	for try := 0; ; try++ {
 		l.close()
 		err := c.openLink(ctx, l)
@@ -181,6 +182,7 @@ func (c *chain) replace(ctx context.Context, l *link, cause error) error {
 		info := l.device.Info()
 		switch {
 		case err == nil:
+			c.down.Store(false)
 			c.mu.Lock()
 			c.replays = append(c.replays, Replay{l.stage.First, l.stage.End, info.ID, proof})
 			c.mu.Unlock()

@@ -24,7 +24,7 @@ type FitRequest struct {
 
 	// Part gives of a stage's plan what the device loads and the plans that it compiles of
 	// it, where it computes only a part of the stage; nil where it computes all.
-	Part func(p *Plan) (load *Plan, compile []*Plan, err error)
+	Part func(p *Plan) (load *Plan, compile []*Plan, err error) `json:"-"`
 }
 
 // FitProgram is a program that may be compiled of a stage.

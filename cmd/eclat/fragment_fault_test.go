@@ -175,11 +175,10 @@ func TestFragmentMemory(t *testing.T) {
 		{"verify", dir},
 		{"assemble", dir, "-o", filepath.Join(t.TempDir(), "again")},
 	} {
-		cmd := command(args...)
-		if out, err := cmd.CombinedOutput(); err != nil {
+		out, peak, known, err := peakMemory(command(args...))
+		if err != nil {
 			t.Fatalf("%v: %v: %s", args, err, out)
 		}
-		peak, known := peakMemory(cmd.ProcessState)
 		if !known {
 			t.Skip("only Linux says how much memory a process took at most")
 		}

@@ -10,9 +10,33 @@ import (
 	"testing"
 )
 
-// peakMemory is the most main memory that a process that has ended took, in bytes.
-func peakMemory(p *os.ProcessState) (int64, bool) {
-	return p.SysUsage().(*syscall.Rusage).Maxrss << 10, true
+// peakMemory runs a command and returns what it printed, and the most main memory that it
+// took, in bytes. A process begins with the peak of the one that started it, which may be
+// much after other tests: another copy of this program, which has done nothing, is between.
+func peakMemory(cmd *exec.Cmd) (printed []byte, peak int64, known bool, err error) {
+	between := exec.Command(os.Args[0], cmd.Args[1:]...)
+	between.Env = append(os.Environ(), "ECLAT_PEAK=1")
+	var errs strings.Builder
+	between.Stderr = &errs
+	if printed, err = between.Output(); err != nil {
+		return printed, 0, true, fmt.Errorf("%w: %s", err, errs.String())
+	}
+	_, err = fmt.Sscan(errs.String(), &peak)
+	return printed, peak, true, err
+}
+
+func init() {
+	if os.Getenv("ECLAT_PEAK") == "" {
+		return
+	}
+	cmd := command(os.Args[1:]...)
+	cmd.Env = append(cmd.Env, "ECLAT_PEAK=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v: %s", err, out)
+		os.Exit(1)
+	}
+	fmt.Fprintln(os.Stderr, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss<<10)
+	os.Exit(0)
 }
 
 // TestAddressSpace: in a small address space no driver is opened, whose threads would end

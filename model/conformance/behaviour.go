@@ -107,7 +107,7 @@ func refused(_ *Case, _, open Opener) (float64, error) {
 			"page past the end":          func(b *model.Batch) { b.Seqs[0].Units[0][0] = 4 },
 			"page of a window negative":  func(b *model.Batch) { b.Seqs[0].Units[1][0] = -1 },
 			"page of two":                func(b *model.Batch) { b.Seqs[0].Units[0][0] = 2 },
-			"slot past the end":          func(b *model.Batch) { b.Seqs[0].Units[2][0] = 3 },
+			"slot past the end":          func(b *model.Batch) { b.Seqs[0].Units[2][0] = 4 },
 			"slot of two":                func(b *model.Batch) { b.Seqs[0].Units[2][0] = 1 },
 			"too many wanted":            func(b *model.Batch) { b.Want = []int32{0, 1, 2} },
 			"wanted past the end":        func(b *model.Batch) { b.Want[1] = 3 },
