@@ -50,8 +50,8 @@ const mostTries = 16
 // openLink opens a link's device and hands it its weights. What it opened is the chain's to
 // close also when it fails. Devices of some ids are not opened.
 func (c *chain) openLink(ctx context.Context, l *link, except ...string) (err error) {
-	l.programs = map[model.Size]model.Program{}
 	for try := 0; ; try++ {
+		l.programs = map[model.Size]model.Program{}
 		c.mu.Lock()
 		o := c.open
 		c.mu.Unlock()
