@@ -116,48 +116,6 @@ func TestChunksOverlap(t *testing.T) {
 	}
 }
 
-// TestWindows: a text that goes round in circles has several windows of guesses on their way
-// at once, and the tokens and logits of plain running.
-func TestWindows(t *testing.T) {
-	m := backendtest.Open(t, builtIn)
-	synctest.Test(t, func(t *testing.T) {
-		l := &lan{delay: 25 * time.Millisecond}
-		for _, id := range []string{"a", "b"} {
-			w := &Worker{Models: []*model.Model{m}, Device: cpu.Devices(1)[0]}
-			l.join(id).Handle(Protocol, w.Serve)
-		}
-		e := openEngine(t, builtIn, engine.Options{Context: 1024, Layers: []int{2, 2, 2}, Peers: []model.Device{find(t, l, "a"), find(t, l, "b")}})
-		ask := func(draft int) (engine.Stats, int) {
-			before, err := e.Counters(context.Background())
-			if err != nil {
-				t.Fatal(err)
-			}
-			r := engine.Request{Tokens: e.Prompt(strings.Repeat("of the United States, ", 12), false), MaxTokens: 600, IgnoreEOS: true, Draft: draft, Proof: true}
-			st, err := e.Generate(context.Background(), r, nil, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			after, err := e.Counters(context.Background())
-			if err != nil {
-				t.Fatal(err)
-			}
-			return st, after.Flown - before.Flown
-		}
-		ask(0) // what a token takes is known then, and the prompt
-		plain, _ := ask(0)
-		drafted, windows := ask(1000)
-		if drafted.Proof != plain.Proof || windows < 4 || e.Losses() != 0 {
-			t.Errorf("%s, plain %s; %d windows behind another, of %d guesses %d were right; %d losses", drafted.Proof, plain.Proof, windows, drafted.Drafted, drafted.Accepted, e.Losses())
-		}
-		t.Logf("%d windows behind another, of %d guesses %d were right", windows, drafted.Drafted, drafted.Accepted)
-		e.Close()
-		for _, m := range l.machines {
-			m.kill()
-		}
-		synctest.Wait()
-	})
-}
-
 // TestDraftsOverTheRing: over three stages 25 ms apart an answer has the same tokens plain
 // and drafted, wherever the model is cut; where the text repeats itself guesses make it at
 // least three times as fast, by the simulated clock.
@@ -203,7 +161,7 @@ func TestDraftsOverTheRing(t *testing.T) {
 				if got != want || with.Proof != st.Proof {
 					t.Errorf("cut as %d, %d: %s; plain %s", a, b, with.Proof, st.Proof)
 				}
-				if far := a < n; far && (with.Accepted == 0 || plain < 3*drafted) {
+				if far := a < n; far && (with.Accepted == 0 || plain < 3*drafted || windows < 2) {
 					t.Errorf("cut as %d, %d: %v plain, %v with guesses, of which %d of %d were right, %d windows behind another", a, b, plain, drafted, with.Accepted, with.Drafted, windows)
 				}
 				if e.Losses() != 0 {
