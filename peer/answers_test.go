@@ -64,7 +64,7 @@ func TestHostileAnswers(t *testing.T) {
 		"steps backwards":   {"it answers request", func(r *reply, body []byte) ([]byte, int) { r.Seq--; return body, 1 }},
 		"of another epoch":  {"it answers request", func(r *reply, body []byte) ([]byte, int) { r.Seq += 1 << 20; return body, 1 }},
 		"receipt of others": {"its receipt is of other rows", func(r *reply, body []byte) ([]byte, int) { r.Receipt = &Receipt{Rows: 7}; return body, 1 }},
-		"receipt of no key": {"not signed by its key", func(r *reply, body []byte) ([]byte, int) {
+		"receipt of no key": {"its receipt is not signed by its key", func(r *reply, body []byte) ([]byte, int) {
 			if r.Receipt != nil {
 				r.Receipt.Sig = nil
 			}
@@ -113,7 +113,7 @@ func TestNotFinite(t *testing.T) {
 	for _, checked := range []bool{false, true} {
 		l := &lan{}
 		m := backendtest.Open(t, builtIn)
-		lie(t, l, "a", m, 3, 60).nan = true
+		lie(t, l, "a", m, 3, 10).nan = true
 		work(t, l, "b", builtIn)
 		want := proof(t, openEngine(t, builtIn, engine.Options{}), 100, nil)
 		o := engine.Options{Layers: []int{2, 4}, Peers: []model.Device{find(t, l, "a", "b")}}
@@ -171,7 +171,7 @@ func TestSlowAnswer(t *testing.T) {
 				t.Errorf("%s: %v after %v", name, err, time.Since(start))
 			}
 			a.kill()
-			time.Sleep(time.Minute) // until the worker has noticed
+			time.Sleep(time.Minute) // it notices when it writes
 		})
 	}
 }
@@ -202,13 +202,13 @@ func TestNothingLeft(t *testing.T) {
 		})
 		cancel()
 		e.Close()
-		for range 200 {
-			if left, _ := workers[1].Sessions(); left == 0 {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
 		for _, w := range workers {
+			for range 200 {
+				if left, _ := w.Sessions(); left == 0 {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
 			if left, bytes := w.Sessions(); left != 0 || bytes != 0 {
 				t.Errorf("%d sessions with %d bytes are left", left, bytes)
 			}

@@ -122,7 +122,7 @@ func TestChunksOverlap(t *testing.T) {
 func TestDraftsOverTheRing(t *testing.T) {
 	m := backendtest.Open(t, builtIn)
 	n := m.Config.NLayer
-	text := strings.Repeat("The people of the United States have a right to know the truth of it. ", 4)
+	text := strings.Repeat("The people of the United States have a right to know the truth of it. ", 12)
 	for a := 0; a <= n; a++ {
 		for b := 0; b <= n-a; b++ {
 			if testing.Short() && (a != 2 || b != 2) {
@@ -134,9 +134,10 @@ func TestDraftsOverTheRing(t *testing.T) {
 					w := &Worker{Models: []*model.Model{m}, Device: cpu.Devices(1)[0]}
 					l.join(id).Handle(Protocol, w.Serve)
 				}
-				e := openEngine(t, builtIn, engine.Options{Context: 1024, Layers: []int{a, b, n - a - b}, Peers: []model.Device{find(t, l, "a"), find(t, l, "b")}})
+				var said []string
+				e := openEngine(t, builtIn, engine.Options{Context: 1024, Notice: func(s string) { said = append(said, s) }, Layers: []int{a, b, n - a - b}, Peers: []model.Device{find(t, l, "a"), find(t, l, "b")}})
 				ask := func(draft int) (ids string, took time.Duration, st engine.Stats) {
-					r := engine.Request{Tokens: e.Prompt(text, false), MaxTokens: 96, IgnoreEOS: true, Draft: draft, Proof: true}
+					r := engine.Request{Tokens: e.Prompt(text, false), MaxTokens: 200, IgnoreEOS: true, Draft: draft, Proof: true}
 					start := time.Now()
 					st, err := e.Generate(context.Background(), r, nil, func(id int32) { ids += fmt.Sprint(id, " ") })
 					if err != nil {
@@ -153,6 +154,9 @@ func TestDraftsOverTheRing(t *testing.T) {
 				}
 				if far := a < n; far && (with.Accepted == 0 || plain < 3*drafted) {
 					t.Errorf("cut as %d, %d: %v plain, %v with guesses, of which %d of %d were right", a, b, plain, drafted, with.Accepted, with.Drafted)
+				}
+				if e.Losses() != 0 {
+					t.Errorf("cut as %d, %d: %q", a, b, said)
 				}
 				t.Logf("cut as %d, %d: %v plain, %v with guesses, of which %d of %d were right", a, b, plain, drafted, with.Accepted, with.Drafted)
 				e.Close()

@@ -160,12 +160,12 @@ func TestKilledAnywhere(t *testing.T) {
 		}
 		for next := 1; next <= 8; next++ {
 			r := ringRun(t, path, tokens, calm.frames-2, next)
-			losses := 1
 			if !slices.ContainsFunc(r.said, func(s string) bool { return strings.Contains(s, "peer d takes") }) {
 				t.Errorf("%s: killed again at frame %d: %q", path, next, r.said)
 			}
-			if next > 6 { // it had taken the place
-				losses = r.stats.Losses
+			losses := len(r.stats.Replays) // two where it had taken the place
+			if losses < 1 || losses > 2 || r.stats.Replays[losses-1].Device != "peer:d" {
+				t.Errorf("%s: killed again at frame %d: %v", path, next, r.stats.Replays)
 			}
 			check(fmt.Sprintf("killed again at frame %d", next), r, losses)
 		}
