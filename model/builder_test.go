@@ -305,8 +305,8 @@ func TestPools(t *testing.T) {
 		{Memory{Name: "kw", Per: Window, Window: 70, Cols: 8}, 1, 3 * 4 * PageLen}, // 70+15 positions: 3 pages and one
 		{Memory{Name: "kw2", Per: Window, Window: 71, Cols: 8}, 2, 3 * 4 * PageLen},
 		{Memory{Name: "vw", Per: Window, Window: 70, Cols: 8}, 1, 3 * 4 * PageLen},
-		{Memory{Name: "s", Per: Sequence, Cols: 8}, 3, 4},
-		{Memory{Name: "s2", Per: Sequence, Cols: 99}, 3, 4},
+		{Memory{Name: "s", Per: Sequence, Cols: 8}, 3, 5},
+		{Memory{Name: "s2", Per: Sequence, Cols: 99}, 3, 5},
 	} {
 		c.m.Type = quant.F16
 		id := b.Memory(c.m)
@@ -318,7 +318,7 @@ func TestPools(t *testing.T) {
 			t.Errorf("%s is %+v, want pool %d of %d rows", c.m.Name, tn, c.pool, c.rows)
 		}
 	}
-	want := []Pool{{Position, 0, 100}, {Window, 70, 12}, {Window, 71, 12}, {Sequence, 0, 4}}
+	want := []Pool{{Position, 0, 100}, {Window, 70, 12}, {Window, 71, 12}, {Sequence, 0, 5}}
 	if !reflect.DeepEqual(b.plan.Pools, want) {
 		t.Errorf("pools %v, want %v", b.plan.Pools, want)
 	}
@@ -327,7 +327,7 @@ func TestPools(t *testing.T) {
 			t.Errorf("a unit of pool %d takes %d bytes, want %d", i, got, want)
 		}
 	}
-	if got, want := b.plan.MemoryBytes(), int64(100*PageLen*24*2+12*PageLen*(16+8)*2+4*107*2); got != want {
+	if got, want := b.plan.MemoryBytes(), int64(100*PageLen*24*2+12*PageLen*(16+8)*2+5*107*2); got != want {
 		t.Errorf("all pools take %d bytes, want %d", got, want)
 	}
 }
@@ -354,7 +354,7 @@ func TestRoomForWindows(t *testing.T) {
 	if n := (Room{Pages: 3, Seqs: 8, Chunk: 64}).units(Window, 4096); n != 3 {
 		t.Errorf("a window gets %d pages where all positions have 3", n)
 	}
-	if n := (Room{}).units(Sequence, 0); n != 2 {
+	if n := (Room{}).units(Sequence, 0); n != 3 {
 		t.Errorf("%d slots without sequences", n)
 	}
 }

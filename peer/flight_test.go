@@ -125,7 +125,7 @@ func TestDraftsOverTheRing(t *testing.T) {
 	text := strings.Repeat("The people of the United States have a right to know the truth of it. ", 12)
 	for a := 0; a <= n; a++ {
 		for b := 0; b <= n-a; b++ {
-			if testing.Short() && (a != 2 || b != 2) {
+			if a%2 != 0 || b%2 != 0 || testing.Short() && (a != 2 || b != 2) { // a cut takes a second
 				continue
 			}
 			synctest.Test(t, func(t *testing.T) {

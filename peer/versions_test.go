@@ -19,10 +19,10 @@ func TestVersions(t *testing.T) {
 	for name, said := range map[string][]byte{
 		"the definition of numbers is": frame(&request{Op: opHello, Hello: &hello{numerics.Version + 1, sum}}, nil),
 		"both sides need the same release": append(frame(&request{Op: opHello, Hello: &hello{numerics.Version, sum}}, nil),
-			frame(&request{Op: opLoad, Load: &load{Stage: model.Stage{First: 4, End: 6}, Room: model.Room{Pages: 4, Seqs: 1, Chunk: 8}, Plan: "another"}}, nil)...),
+			frame(&request{Seq: 10, Op: opLoad, Load: &load{Stage: model.Stage{First: 4, End: 6}, Room: model.Room{Pages: 4, Seqs: 1, Chunk: 8}, Plan: "another"}}, nil)...),
 	} {
 		if answer := talkTo(w, said); !bytes.Contains(answer, []byte(name)) {
-			t.Errorf("%s: %.200q", name, answer)
+			t.Errorf("%s: %.600q", name, answer)
 		}
 	}
 	l := &lan{}
@@ -31,7 +31,7 @@ func TestVersions(t *testing.T) {
 		f := frames{rw: s}
 		var r request
 		f.read(&r, nil, 0)
-		f.write(&reply{Hello: &welcome{hello: hello{Numbers: numerics.Version - 1}}}, nil)
+		f.write(&reply{Seq: r.Seq, Hello: &welcome{hello: hello{Numbers: numerics.Version - 1}}}, nil)
 	})
 	_, err := Find(context.Background(), Device{Net: l.join("home"), Peers: []string{"old"}})
 	if err == nil || !strings.Contains(err.Error(), "no hello of the same definition of numbers") || strings.Contains(err.Error(), "\n") {

@@ -47,7 +47,7 @@ func TestHybrids(t *testing.T) {
 				t.Fatal(err)
 			}
 			at := slices.IndexFunc(p.Pools, func(k model.Pool) bool { return k.Per == model.Sequence })
-			if at < 0 || p.Pools[at].Units != 4 || len(p.Pools) != 2 {
+			if at < 0 || p.Pools[at].Units != 5 || len(p.Pools) != 2 {
 				t.Errorf("%s, the last %d layers: pools %v", family, n, p.Pools)
 			}
 			slots = 0
