@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -12,10 +11,8 @@ import (
 )
 
 type imatrixFlags struct {
-	deviceFlags
-	file    string
+	windowFlags
 	to      string
-	chunks  int
 	process bool
 }
 
@@ -44,24 +41,17 @@ is not quantised yet, and a text like those that it will be used for.`,
 	}
 	f.add(cmd)
 	fs := cmd.Flags()
-	fs.Lookup("context").Usage = fmt.Sprintf("tokens of a window (default: %d, or the model's context where that is less)", defaultWindow)
-	fs.StringVarP(&f.file, "file", "f", "", "the text; - is stdin")
 	fs.StringVarP(&f.to, "output", "o", "", "the file to write, GGUF")
-	fs.IntVar(&f.chunks, "chunks", 0, "most windows to compute; 0 is all")
 	fs.BoolVar(&f.process, "process-output", false, "measure the output matrix too")
 	return cmd
 }
 
 func (f *imatrixFlags) check() error {
-	switch {
-	case f.file == "":
-		return usagef("give the text with -f; - is stdin")
-	case f.to == "":
+	if f.file != "" && f.to == "" {
 		return usagef("name the file to write with -o")
-	case f.chunks < 0:
-		return usagef("--chunks %d is negative", f.chunks)
-	case f.context == engine.AutoContext:
-		return usagef("-c is the window here, a number of tokens")
+	}
+	if err := f.checkText(); err != nil {
+		return err
 	}
 	return f.deviceFlags.check()
 }
@@ -70,24 +60,12 @@ func (f *imatrixFlags) run(ctx context.Context, args []string) error {
 	if err := checkOutputs([]output{{"--output", f.to}}, args, []string{f.file}); err != nil {
 		return err
 	}
-	text, err := readText(f.file)
+	text, err := f.text()
 	if err != nil {
 		return err
 	}
-	if text == "" {
-		return empty(f.file)
-	}
-	given := f.context > 0
-	if !given {
-		f.context = defaultWindow
-	}
-	window := func(e *engine.Engine) int {
-		if n := e.Model.Config.NCtx; !given && n < int(f.context) {
-			return n
-		}
-		return int(f.context)
-	}
-	f.probe = func(e *engine.Engine) (engine.ProbeOptions, error) { return imatrix.Probe(e, window(e)), nil }
+	f.settle()
+	f.probe = func(e *engine.Engine) (engine.ProbeOptions, error) { return imatrix.Probe(e, f.window(e)), nil }
 	e, err := f.open(ctx, args)
 	if err != nil {
 		return err
@@ -95,7 +73,7 @@ func (f *imatrixFlags) run(ctx context.Context, args []string) error {
 	defer e.Close()
 	bar := out.NewBar("imatrix", false)
 	m, err := imatrix.Collect(ctx, e, e.Prompt(text, false), imatrix.Options{
-		Window: window(e), Limit: f.chunks, Output: f.process, Progress: bar.Set})
+		Window: f.window(e), Limit: f.chunks, Output: f.process, Progress: bar.Set})
 	bar.Clear()
 	if err != nil {
 		return interrupted(err, "nothing was written")

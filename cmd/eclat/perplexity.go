@@ -12,13 +12,8 @@ import (
 	"eclat/engine/record"
 )
 
-// defaultWindow is llama.cpp's, in tokens.
-const defaultWindow = 512
-
 type perplexityFlags struct {
-	deviceFlags
-	file   string
-	chunks int
+	windowFlags
 	base   string
 	save   string
 	asJSON bool
@@ -54,9 +49,6 @@ as the text.`,
 	}
 	f.add(cmd)
 	fs := cmd.Flags()
-	fs.Lookup("context").Usage = fmt.Sprintf("tokens of a window (default: %d, or the model's context where that is less)", defaultWindow)
-	fs.StringVarP(&f.file, "file", "f", "", "the text; - is stdin")
-	fs.IntVar(&f.chunks, "chunks", 0, "most windows to compute; 0 is all")
 	fs.StringVar(&f.base, "kl-base", "", "compare with predictions saved with --save-base")
 	fs.StringVar(&f.save, "save-base", "", "save the predictions to a file")
 	fs.BoolVar(&f.asJSON, "json", false, "print JSON")
@@ -64,14 +56,10 @@ as the text.`,
 }
 
 func (f *perplexityFlags) check() error {
-	switch {
-	case f.file == "":
-		return usagef("give the text with -f; - is stdin")
-	case f.chunks < 0:
-		return usagef("--chunks %d is negative", f.chunks)
-	case f.context == engine.AutoContext:
-		return usagef("-c is the window here, a number of tokens")
-	case f.context > 0 && f.context < 4:
+	if err := f.checkText(); err != nil {
+		return err
+	}
+	if f.context > 0 && f.context < 4 {
 		return usagef("-c %d is too small a window; the least is 4", int(f.context))
 	}
 	return f.deviceFlags.check()
@@ -82,12 +70,9 @@ func (f *perplexityFlags) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	text, err := readText(f.file)
+	text, err := f.text()
 	if err != nil {
 		return err
-	}
-	if text == "" {
-		return empty(f.file)
 	}
 	var base *perplexity.Base
 	if f.base != "" {
@@ -99,19 +84,13 @@ func (f *perplexityFlags) run(ctx context.Context, args []string) error {
 			f.context = contextFlag(base.Header().Window)
 		}
 	}
-	given := f.context > 0
-	if !given {
-		f.context = defaultWindow
-	}
+	f.settle()
 	e, err := f.open(ctx, args)
 	if err != nil {
 		return err
 	}
 	defer e.Close()
-	window := int(f.context)
-	if n := e.Model.Config.NCtx; !given && n < window {
-		window = n
-	}
+	window := f.window(e)
 	tokens := e.Prompt(text, false)
 	save, err := f.createBase(e, tokens, window)
 	if err != nil {

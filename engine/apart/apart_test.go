@@ -8,10 +8,9 @@ import (
 
 	"eclat/cpu"
 	"eclat/cpu/ref"
-	"eclat/loader"
 	"eclat/loader/quant"
 	"eclat/model"
-	"eclat/model/arch"
+	"eclat/model/backendtest"
 )
 
 const tokens = 8
@@ -19,16 +18,7 @@ const tokens = 8
 // opened is a model with experts in its layers 1 and 2.
 func opened(t *testing.T) *model.Model {
 	t.Helper()
-	f, err := loader.Open("../../testdata/experts-small.gguf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	m, err := arch.Open(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return backendtest.Open(t, "../../testdata/experts-small.gguf")
 }
 
 // batch is tokens of one sequence, all of whose answers are wanted.
