@@ -8,7 +8,9 @@
 //	worker.go    the side that computes: sessions on streams
 //	session.go   one coordinator's stage on a worker
 //	spare.go     a peer that holds a stage already, to take its place
-//	remote.go    the side that asks: model.Device and model.Backend of a worker
+//	remote.go    the side that asks: model.Device of a worker
+//	line.go      a stream to a worker, one request at a time
+//	backend.go   model.Backend of a worker, and its programs
 //	blob.go      manifests and chunks of a fragments folder for others
 //	source.go    and from others: a fragment.Source
 //	stock.go     models that a worker has, or fetches, in fragments
