@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -27,43 +28,26 @@ type lying struct {
 
 func (d *lying) Open(ctx context.Context, o model.OpenOptions) (model.Backend, error) {
 	b, err := d.Device.Open(ctx, o)
-	return &lyingBackend{b, d}, err
+	return backendtest.Around(b, err, d.run)
 }
 
-type lyingBackend struct {
-	model.Backend
-	d *lying
-}
-
-func (b *lyingBackend) Compile(p *model.Plan, o model.CompileOptions) (model.Program, error) {
-	q, err := b.Backend.Compile(p, o)
-	return &lyingProgram{q, b.d, nil}, err
-}
-
-type lyingProgram struct {
-	model.Program
-	d    *lying
-	rows []float32
-}
-
-func (p *lyingProgram) Run(ctx context.Context, b *model.Batch, out *model.Outputs) error {
-	if err := p.Program.Run(ctx, b, out); err != nil {
+func (d *lying) run(ctx context.Context, p model.Program, b *model.Batch, out *model.Outputs) error {
+	if err := p.Run(ctx, b, out); err != nil {
 		return err
 	}
-	p.rows = append(p.rows[:0], out.Rows...)
-	out.Rows = p.rows
-	cols := len(p.rows) / len(b.Pos)
+	out.Rows = slices.Clone(out.Rows)
+	cols := len(out.Rows) / len(b.Pos)
 	for i := range b.Pos {
-		n := p.d.rows.Add(1)
-		if p.d.random.IntN(p.d.one) != 0 {
+		n := d.rows.Add(1)
+		if d.random.IntN(d.one) != 0 {
 			continue
 		}
-		at := &p.rows[i*cols+p.d.random.IntN(cols)]
-		*at = math.Float32frombits(math.Float32bits(*at) ^ 1<<p.d.random.IntN(32))
-		if p.d.nan {
+		at := &out.Rows[i*cols+d.random.IntN(cols)]
+		*at = math.Float32frombits(math.Float32bits(*at) ^ 1<<d.random.IntN(32))
+		if d.nan {
 			*at = float32(math.NaN())
 		}
-		p.d.first.CompareAndSwap(0, n)
+		d.first.CompareAndSwap(0, n)
 	}
 	return nil
 }

@@ -36,26 +36,10 @@ func (d *slow) Info() model.DeviceInfo {
 
 func (d *slow) Open(ctx context.Context, o model.OpenOptions) (model.Backend, error) {
 	b, err := d.Device.Open(ctx, o)
-	return &slowBackend{b, d}, err
+	return backendtest.Around(b, err, d.floor.run)
 }
 
-type slowBackend struct {
-	model.Backend
-	d *slow
-}
-
-func (b *slowBackend) Compile(p *model.Plan, o model.CompileOptions) (model.Program, error) {
-	q, err := b.Backend.Compile(p, o)
-	return &slowProgram{q, b.d.floor}, err
-}
-
-type slowProgram struct {
-	model.Program
-	floor *floor
-}
-
-func (p *slowProgram) Run(ctx context.Context, b *model.Batch, out *model.Outputs) error {
-	f := p.floor
+func (f *floor) run(ctx context.Context, p model.Program, b *model.Batch, out *model.Outputs) error {
 	f.mu.Lock()
 	if f.runs++; f.busy > 0 {
 		f.overlap++
@@ -66,7 +50,7 @@ func (p *slowProgram) Run(ctx context.Context, b *model.Batch, out *model.Output
 	f.mu.Lock()
 	f.busy--
 	f.mu.Unlock()
-	return p.Program.Run(ctx, b, out)
+	return p.Run(ctx, b, out)
 }
 
 // TestChunksOverlap: a prompt's next chunk is computed by a stage while the next stage

@@ -27,27 +27,10 @@ type counting struct {
 
 func (d *counting) Open(ctx context.Context, o model.OpenOptions) (model.Backend, error) {
 	b, err := d.Device.Open(ctx, o)
-	return &countingBackend{b, d}, err
-}
-
-type countingBackend struct {
-	model.Backend
-	d *counting
-}
-
-func (b *countingBackend) Compile(p *model.Plan, o model.CompileOptions) (model.Program, error) {
-	q, err := b.Backend.Compile(p, o)
-	return &countingProgram{q, b.d}, err
-}
-
-type countingProgram struct {
-	model.Program
-	d *counting
-}
-
-func (p *countingProgram) Run(ctx context.Context, b *model.Batch, out *model.Outputs) error {
-	p.d.tokens.Add(int64(len(b.Pos)))
-	return p.Program.Run(ctx, b, out)
+	return backendtest.Around(b, err, func(ctx context.Context, p model.Program, b *model.Batch, out *model.Outputs) error {
+		d.tokens.Add(int64(len(b.Pos)))
+		return p.Run(ctx, b, out)
+	})
 }
 
 // workCounted is work, and what the worker computes.

@@ -12,6 +12,7 @@ import (
 	"eclat/cpu"
 	"eclat/engine"
 	"eclat/model"
+	"eclat/model/backendtest"
 	"eclat/serve/core"
 	"eclat/serve/servetest"
 )
@@ -37,29 +38,12 @@ func (f *frail) Open(ctx context.Context, o model.OpenOptions) (model.Backend, e
 		}
 	}
 	b, err := f.Device.Open(ctx, o)
-	return &frailBackend{b, f}, err
-}
-
-type frailBackend struct {
-	model.Backend
-	f *frail
-}
-
-func (b *frailBackend) Compile(p *model.Plan, o model.CompileOptions) (model.Program, error) {
-	program, err := b.Backend.Compile(p, o)
-	return &frailProgram{program, b.f}, err
-}
-
-type frailProgram struct {
-	model.Program
-	f *frail
-}
-
-func (p *frailProgram) Run(ctx context.Context, b *model.Batch, out *model.Outputs) error {
-	if p.f.lose.Add(-1) == 0 {
-		return fmt.Errorf("a run: %w", model.ErrLost)
-	}
-	return p.Program.Run(ctx, b, out)
+	return backendtest.Around(b, err, func(ctx context.Context, p model.Program, b *model.Batch, out *model.Outputs) error {
+		if f.lose.Add(-1) == 0 {
+			return fmt.Errorf("a run: %w", model.ErrLost)
+		}
+		return p.Run(ctx, b, out)
+	})
 }
 
 // TestLost: a device is lost while 16 answers are on their way. Every one goes on and is
