@@ -35,6 +35,7 @@ type response struct {
 	Usage        *usage            `json:"usage"`
 	User         *string           `json:"user"`
 	Metadata     json.RawMessage   `json:"metadata"`
+	Access       *struct{}         `json:"access_programs"`    // null: none of OpenAI's own
 	Fingerprint  string            `json:"system_fingerprint"` // of the weights
 }
 

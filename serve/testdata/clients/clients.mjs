@@ -48,7 +48,7 @@ const typed = (type, v) => lines.push(`export const v${lines.length}: ${type} = 
 // The API sends null where these types have nothing: as the user and, until it is known, the
 // usage of a response, and as the probability of a token that nothing comes before.
 // The API's reference has store, and the name of a call that is done; its types do not.
-const answered = ({ usage, user, store, ...r }) => ({ ...r, output_text: "", ...(usage && { usage }), ...(user && { user }) });
+const answered = ({ usage, user, store, ...r }) => strip({ ...r, output_text: "", ...(usage && { usage }), ...(user && { user }) });
 const ofResponse = ({ response, name, ...e }) => (response ? { ...e, response: answered(response) } : e);
 const known = (k) => ({ ...k, choices: k.choices.map((c) => ({
   ...c, finish_reason: c.finish_reason ?? "stop", // there is none before the last piece

@@ -6,10 +6,13 @@ import { newId, download } from "./util.js";
 const kind = "eclat-chats", version = 1;
 const slug = (title) => title.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 50) || "chat";
 
+/** said orders messages as they were said: the database has them by their ids. */
+const said = (a, b) => a.at - b.at || (a.id === b.parent ? -1 : b.id === a.parent ? 1 : 0);
+
 /** exportJSON gives a file of these chats. */
 export async function exportJSON(chats) {
   const out = [];
-  for (const c of chats) out.push({ chat: c, messages: await db.messages(c.id) });
+  for (const c of chats) out.push({ chat: c, messages: (await db.messages(c.id)).sort(said) });
   const name = chats.length === 1 ? slug(chats[0].title) : `eclat-${new Date().toISOString().slice(0, 10)}`;
   download(`${name}.json`, "application/json", JSON.stringify({ kind, version, chats: out }, null, 1));
 }
