@@ -240,7 +240,7 @@ func FuzzAnswers(f *testing.F) {
 	f.Add(frame(&reply{Seq: 1, Beat: true, What: "weights", Total: 1 << 62, Done: -1}, nil))
 	f.Add(frame(json.RawMessage(`{"Seq":2,"Load":{"Units":[-1]}}`), nil))
 	f.Fuzz(func(t *testing.T, said []byte) {
-		l := &line{peer: "fuzz", stream: &deaf{bytes.NewReader(said)}}
+		l := &line{peer: "fuzz", writing: newTurn(), stream: &deaf{bytes.NewReader(said)}}
 		l.frames.rw = l.stream
 		ctx := context.Background()
 		d := &Device{Peers: []string{"fuzz"}, losses: map[string]int{}, model: "x"}

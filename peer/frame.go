@@ -112,3 +112,11 @@ func rowsOf(dst []float32, b []byte) ([]float32, error) {
 	}
 	return dst, nil
 }
+
+// turn lets one goroutine at a time write. It is a channel, since who waits for a mutex does
+// not let the time of a simulated network go on, in which the other one's write ends.
+type turn chan struct{}
+
+func newTurn() turn    { return make(turn, 1) }
+func (t turn) Lock()   { t <- struct{}{} }
+func (t turn) Unlock() { <-t }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"eclat/model"
@@ -17,7 +16,7 @@ type line struct {
 	stream  Stream
 	frames  frames
 	device  model.DeviceInfo
-	writing sync.Mutex // of a request, and of a cancel beside it
+	writing turn // of a request, and of a cancel beside it
 	seq     uint32
 	broken  error
 	leaving bool           // the worker said so
@@ -34,7 +33,7 @@ func (d *Device) dial(ctx context.Context, peer, sum string) (*line, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: peer %s: %.300v", model.ErrLost, short(peer), err)
 	}
-	l := &line{peer: peer, stream: s, losses: d.losses}
+	l := &line{peer: peer, stream: s, writing: newTurn(), losses: d.losses}
 	moves := &alive{s: s}
 	l.frames.rw, l.frames.began = moves, moves.began
 	rep, _, err := l.ask(ctx, &request{Op: opHello, Hello: &hello{numerics.Version, sum}}, nil, 0, nil)

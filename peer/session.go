@@ -33,7 +33,7 @@ type session struct {
 	largest  int    // bytes of the largest body that may come
 	limits   sync.Mutex
 
-	writing sync.Mutex // frames.write, by the session and its beat
+	writing turn // frames.write, by the session and its beat
 	batch   model.Batch
 	out     model.Outputs
 	body    []byte

@@ -30,7 +30,7 @@ const mostSessions = 64
 
 // Serve is a Network's handler of Protocol.
 func (w *Worker) Serve(s Stream) {
-	ses := &session{w: w, stream: s, frames: frames{rw: s}, largest: mostEcho}
+	ses := &session{w: w, stream: s, writing: newTurn(), frames: frames{rw: s}, largest: mostEcho}
 	w.mu.Lock()
 	if w.open == nil {
 		w.open = map[*session]bool{}
