@@ -195,10 +195,21 @@ func (p *page) wait(expression string) {
 	}
 }
 
-// click presses what a selector finds, with the mouse.
+// click presses what a selector finds, with the mouse: once it has been drawn at the same
+// place twice, with nothing over it.
 func (p *page) click(selector string) {
 	p.Helper()
-	p.wait(fmt.Sprintf("document.querySelector(%q)", selector))
+	p.wait(fmt.Sprintf(`(() => {
+		const e = document.querySelector(%q);
+		e.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
+		const box = e.getBoundingClientRect(), at = [box.x, box.y, box.width, box.height].join();
+		const still = window.clicked?.e === e && window.clicked.at === at && window.clicked.drawn;
+		if (!still && !(window.clicked?.e === e && window.clicked.at === at)) {
+			const c = window.clicked = { e, at, drawn: false };
+			requestAnimationFrame(() => requestAnimationFrame(() => { c.drawn = true; }));
+		}
+		return still && (window.clicked = null, e.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)));
+	})()`, selector))
 	p.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
@@ -206,7 +217,7 @@ func (p *page) click(selector string) {
 func (p *page) menu(button, item string) {
 	p.Helper()
 	p.click(button)
-	p.wait(`document.querySelector("[popover]:popover-open")`)
+	p.wait(fmt.Sprintf(`document.querySelector(%q).nextElementSibling.matches(":popover-open")`, button))
 	eval[bool](p, fmt.Sprintf(`(() => { const b = [...document.querySelectorAll("[popover]:popover-open [role=menuitem]")].find((b) => b.textContent === %q); b.click(); return true; })()`, item))
 }
 
