@@ -256,8 +256,8 @@ func (o *owner) ahead() []*flight {
 	if q.r.MaxTokens >= 0 {
 		most = min(most, q.r.MaxTokens-q.stats.GeneratedTokens-1)
 	}
-	end, match := q.lookup.find(q.tokens)
-	if match == 0 || most <= MaxDraft || !o.spare(q, 1+most) {
+	text, end, k := q.before()
+	if k == noGuess || most <= MaxDraft || !o.spare(q, 1+most) {
 		return nil
 	}
 	if ok, err := o.reserve(o.e.ctx, q, 1+most); !ok || err != nil {
@@ -266,7 +266,7 @@ func (o *owner) ahead() []*flight {
 	}
 	o.batch.Seqs[0].Units = q.units
 	flights := []*flight{o.flight()}
-	guesses := guess(nil, q.tokens, end, most)
+	guesses := guess(nil, text, end, most)
 	for at := MaxDraft; at < most; at += window {
 		tokens := guesses[at:min(at+window, most)]
 		f := &flight{parts: []part{{q, len(tokens), 0, len(tokens)}}, size: o.e.sizeFor(len(tokens))}

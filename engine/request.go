@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,11 @@ type Request struct {
 	MaxTokens       int  // generate at most so many; 0 for none, −1 for no limit but the context
 	IgnoreEOS       bool // go on after an end-of-generation token
 	Draft           int  // guess at most so many tokens at a time from the text so far; 0 for none. The tokens are the same
+
+	// Guess is what the answer is thought to begin with, as of one that was cut off: with
+	// Draft, its tokens are tried before others. The answer is the same with any; a token
+	// that the vocabulary does not have ends it.
+	Guess []int32
 
 	// Until is told each generated token, in order, and ends the text after the one it
 	// returns true for: Stats say StopText. The scheduler's goroutine calls it, once a
@@ -145,6 +151,9 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 		if id < 0 || int(id) >= vocab {
 			return nil, fmt.Errorf("engine: token %d of the input is %d, the vocabulary has %d", i, id, vocab)
 		}
+	}
+	if i := slices.IndexFunc(r.Guess, func(id int32) bool { return id < 0 || int(id) >= vocab }); i >= 0 {
+		r.Guess = r.Guess[:i]
 	}
 	if r.Top < 0 || r.Top > vocab {
 		return nil, fmt.Errorf("engine: the %d most likely tokens are asked for, the vocabulary has %d", r.Top, vocab)

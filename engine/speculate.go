@@ -27,17 +27,19 @@ const gram = 3
 type lookup struct {
 	ends  []int32 // by hash of gram tokens: where the last ones were that end at … ; 0 for nowhere
 	known int     // tokens that are in ends
+	same  int     // of the answer, how many tokens are those of Request.Guess; −1 once one is another
 	right [kinds]float32
 }
 
 // kind is where a guess comes from: a match of 3 tokens, of 4–7, of 8–15, of more, for the
-// longer what has come before, the likelier is what followed it; or a smaller model.
+// longer what has come before, the likelier is what followed it; a smaller model; or who asks.
 type kind int8
 
 const (
-	noGuess kind = iota
-	byModel kind = 5
-	kinds        = 6
+	noGuess  kind = iota
+	byModel  kind = 5
+	byCaller kind = 6
+	kinds         = 7
 )
 
 func kindOf(match int) kind { return kind(min(bits.Len(uint(match))-1, 4)) }
@@ -47,6 +49,7 @@ func newLookup() *lookup {
 	for i := range l.right {
 		l.right[i] = 0.5
 	}
+	l.right[byCaller] = 0.98 // who gives a guess knows it
 	return l
 }
 
@@ -77,6 +80,27 @@ func (l *lookup) find(tokens []int32) (end, match int) {
 		return 0, 0
 	}
 	return end, match
+}
+
+// before finds where what may follow the last tokens of q stands: text[end:] of the guess
+// that came with the request, or of q's own tokens. noGuess is nowhere.
+func (q *sequence) before() (text []int32, end int, k kind) {
+	l, answer := q.lookup, q.tokens[len(q.r.Tokens):]
+	for l.same >= 0 && l.same < len(answer) {
+		if l.same < len(q.r.Guess) && q.r.Guess[l.same] == answer[l.same] {
+			l.same++
+		} else {
+			l.same = -1
+		}
+	}
+	if l.same >= 0 && l.same < len(q.r.Guess) {
+		return q.r.Guess, l.same, byCaller
+	}
+	end, match := l.find(q.tokens)
+	if match == 0 {
+		return nil, 0, noGuess
+	}
+	return q.tokens, end, kindOf(match)
 }
 
 // took counts whether the token that was guessed was chosen.
@@ -175,11 +199,11 @@ func (o *owner) draft(q *sequence, n int) {
 	if q.lookup == nil {
 		q.lookup = newLookup()
 	}
-	end, match := q.lookup.find(q.tokens)
+	text, end, k := q.before()
 	switch {
-	case match > 0:
+	case k != noGuess:
 		// The first guess is looked at also where none is made: that costs nothing.
-		q.guess, q.guessed = kindOf(match), q.tokens[end]
+		q.guess, q.guessed = k, text[end]
 	case o.e.options.DraftModel == nil:
 		return
 	}
@@ -190,12 +214,12 @@ func (o *owner) draft(q *sequence, n int) {
 	if o.answers > maxDrafting || most <= 0 || !o.spare(q, 1+most) {
 		return
 	}
-	if match == 0 {
+	if k == noGuess {
 		o.askModel(q, most)
 		return
 	}
 	if o.pays(q, &most, 0) {
-		q.draft = guess(q.draft, q.tokens, end, most)
+		q.draft = guess(q.draft, text, end, most)
 	}
 }
 

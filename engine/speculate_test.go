@@ -256,6 +256,40 @@ func TestWorth(t *testing.T) {
 	}
 }
 
+// TestGuessGiven: an answer that is known is tried as it is given, and is the same one: where
+// the guess is right, parts from it, says nothing or names tokens that there are not.
+func TestGuessGiven(t *testing.T) {
+	e := open(t, "../testdata/sotu-8m-q4_k_m.gguf", Options{Device: "cpu", Context: 512, Parallel: 1, eager: true})
+	r := Request{Tokens: e.Prompt("The people of the", false), MaxTokens: 60, IgnoreEOS: true, Proof: true, Settings: sample.Settings{Params: sample.Params{Temp: 1.2, Seed: 5}}}
+	say := func(r Request) (ids []int32, st Stats) {
+		st, err := e.Generate(context.Background(), r, nil, func(id int32) { ids = append(ids, id) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ids, st
+	}
+	want, plain := say(r)
+	parts := slices.Clone(want)
+	parts[20]++
+	for name, c := range map[string]struct {
+		guess []int32
+		right int // of its tokens, at least so many are accepted
+	}{
+		"all of it":       {want, 55},
+		"its beginning":   {want[:33], 30},
+		"parts":           {parts, 18},
+		"another":         {want[1:], 0},
+		"no such tokens":  {append(slices.Clone(want[:16]), -7, 1<<30), 15},
+		"not one of them": {[]int32{-1}, 0},
+	} {
+		r.Draft, r.Guess = MaxDraft, c.guess
+		got, st := say(r)
+		if !slices.Equal(got, want) || st.Proof != plain.Proof || st.Accepted < c.right {
+			t.Errorf("%s: %v, %d accepted of %d; want %v, at least %d accepted", name, got, st.Accepted, st.Drafted, want, c.right)
+		}
+	}
+}
+
 func TestGuess(t *testing.T) {
 	l := newLookup()
 	tokens := []int32{1, 2, 3, 4, 5, 1, 2, 3}

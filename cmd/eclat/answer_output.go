@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"eclat/cmd/eclat/conversation"
 	"eclat/cmd/eclat/out"
 	"eclat/cmd/eclat/terminal"
 	"eclat/engine"
@@ -170,8 +171,10 @@ func (a *answerOutput) end() error {
 	return stdout.Flush()
 }
 
-// show hands in a request and prints its answer. Cancelling ctx ends that without an error.
-func show(ctx context.Context, m *turn.Model, r turn.Request, thinking thinkingFlag) (turn.Result, error) {
+// show hands in a request and prints its answer, which is written to begun too, nil for
+// nowhere. Cancelling ctx ends that without an error.
+func show(ctx context.Context, m *turn.Model, r turn.Request, thinking thinkingFlag, begun *conversation.Begun) (turn.Result, error) {
+	defer begun.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	a, err := m.Submit(ctx, r)
@@ -185,6 +188,9 @@ func show(ctx context.Context, m *turn.Model, r turn.Request, thinking thinkingF
 			continue
 		}
 		bar.Clear()
+		if ev.ID >= 0 {
+			begun.Add(ev.ID)
+		}
 		o.add(ev)
 		if stdout.Flush() != nil {
 			cancel() // nobody sees it

@@ -39,8 +39,9 @@ Without a MODEL the built-in one goes on with your words: it is no instruct mode
 Of each turn only what is new is computed. When the context is full, chat says so
 and asks whether to leave out the oldest turns.
 
---session keeps the conversation in a file, written after each answer: started
-again, chat goes on from there with the same bits.`,
+--session keeps the conversation in a file, written after each answer, and an
+answer on its way in FILE.begun: started again, also after a kill, chat goes on
+from there with the same bits.`,
 		Example: `  eclat chat model.gguf
   eclat chat model.gguf --system "Answer in one sentence." --temp 0.3
   eclat chat model.gguf --session talk.session --thinking folded
@@ -162,6 +163,9 @@ func (t *talk) talk(ctx context.Context) error {
 // start greets, answers the first message and takes the others.
 func (t *talk) start(ctx context.Context) error {
 	t.greet()
+	if err := t.resume(ctx); err != nil {
+		return err
+	}
 	if t.flags.first != "" {
 		if t.term != nil {
 			t.term.Remember(t.flags.first)

@@ -27,6 +27,10 @@ func (t *talk) answer(ctx context.Context, message string) error {
 		return t.told(err)
 	}
 	r := turn.Request{Request: t.flags.request(p.IDs, t.how), Opened: p.Opened, Stops: t.flags.stops, Grammar: t.masks, Reasoning: t.c.Reasoning}
+	begun, err := begin(t.session, t.c, message, &t.how, &r)
+	if err != nil {
+		return t.told(err)
+	}
 	asked, stop := context.WithCancel(ctx)
 	defer stop()
 	if t.term != nil {
@@ -35,8 +39,11 @@ func (t *talk) answer(ctx context.Context, message string) error {
 			t.leave = t.leave || times > 1
 		})()
 	}
-	res, err := show(asked, t.c.Model, r, t.flags.thinking)
+	res, err := show(asked, t.c.Model, r, t.flags.thinking, begun)
 	if err != nil {
+		if !errors.Is(err, engine.ErrLost) && !errors.Is(err, engine.ErrClosed) { // those may be gone the next time
+			err = errors.Join(err, t.forget())
+		}
 		return t.told(err)
 	}
 	if ctx.Err() != nil {
@@ -45,7 +52,7 @@ func (t *talk) answer(ctx context.Context, message string) error {
 	t.total.add(&res)
 	if len(res.IDs) == 0 && res.Stop == engine.StopCancel {
 		t.sayf("interrupted before the answer began; the message is not kept (the up arrow brings it back)")
-		return nil
+		return t.told(t.forget())
 	}
 	t.c.Add(message, p, &res)
 	t.say(wrapItems(statusItems(&res.Stats, t.e.Context), t.width()))
@@ -60,6 +67,28 @@ func (t *talk) answer(ctx context.Context, message string) error {
 		t.sayf("The context is full: the answer is cut off. The next message asks whether to leave out the oldest turns.")
 	}
 	return t.save(ctx)
+}
+
+// forget says in the session that no answer is on its way.
+func (t *talk) forget() error {
+	if t.session == nil {
+		return nil
+	}
+	return t.session.Forget()
+}
+
+// resume goes on with an answer that was cut off by the end of the program.
+func (t *talk) resume(ctx context.Context) error {
+	b := t.c.Begun
+	if b == nil {
+		return nil
+	}
+	t.sayf("The program ended in the middle of an answer, which goes on:")
+	if t.term != nil {
+		t.term.Remember(b.User)
+		out.Fprintf(stdout, "%s%s\n", prompt, out.Painted(out.Screen(b.User)))
+	}
+	return t.answer(ctx, b.User)
 }
 
 // told says an error that the chat can go on after; others it returns. Where nobody is at

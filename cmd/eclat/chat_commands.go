@@ -187,7 +187,7 @@ func (t *talk) load(ctx context.Context, file string) error {
 	sayWhy(s, why)
 	t.session, t.dirty = s, false
 	t.sayf("%s goes on after %s, and is kept up to date from now on; /show prints them.", file, plural(len(t.c.Turns), "turn"))
-	return nil
+	return t.resume(ctx)
 }
 
 var errNoTurn = errors.New("nothing has been said yet")

@@ -5,6 +5,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -224,8 +226,9 @@ func TestChatResume(t *testing.T) {
 }
 
 // TestChatKilled: killed in the middle of an answer the conversation has what was said
-// before, and the answer, asked for again, is the one that it would have been: also of a
-// model with recurrent layers that keeps its memory in fewer bits, drafts or not.
+// before, and the answer goes on when the program is started again, and is to the bit the one
+// that it would have been: also of a model with recurrent layers that keeps its memory in
+// fewer bits, drafts or not.
 func TestChatKilled(t *testing.T) {
 	dir := t.TempDir()
 	hybrid := filepath.Join(dir, "hybrid.gguf")
@@ -244,15 +247,18 @@ func TestChatKilled(t *testing.T) {
 				p.await("sha256 ")
 				return p.await(",")
 			}
+			const tokens = "600"
 			whole := chatOn(t, 200, nil, args(filepath.Join(dir, name+"a"), "24", "off")...)
 			turn(whole, "Who are you?")
+			whole.await(ready)
+			whole.send("/set n " + tokens + "\r")
 			want := turn(whole, "And who else?")
 
 			file := filepath.Join(dir, name+"b")
 			p := chatOn(t, 200, nil, args(file, "24", "auto")...)
 			turn(p, "Who are you?")
 			p.await(ready)
-			p.send("/set n 3000\r")
+			p.send("/set n " + tokens + "\r")
 			p.await(ready)
 			p.send("And who else?\r")
 			p.await("And who else?\x1b[K\x1b[J\r\n")
@@ -266,16 +272,28 @@ func TestChatKilled(t *testing.T) {
 			if n := sessionNote(t, file); len(n.Turns) != 1 {
 				t.Fatalf("%d turns after a kill", len(n.Turns))
 			}
-			p = chatOn(t, 200, nil, args(file, "24", "auto")...)
+			begun, err := os.ReadFile(file + ".begun")
+			if err != nil || bytes.Count(begun, []byte("\n")) < 2 {
+				t.Fatalf("no token of the answer is kept: %q, %v", begun, err)
+			}
+			p = chatOn(t, 200, nil, args(file, tokens, "auto")...)
 			p.await("goes on after 1 turn;")
-			p.await(ready)
-			p.seen -= len(ready)
-			if got := turn(p, "And who else?"); got != want {
+			p.await("And who else?")
+			p.await("sha256 ")
+			if got := p.await(","); got != want {
 				t.Errorf("%s, without a kill %s", got, want)
 			}
 			p.await(ready)
 			p.send("\x04")
 			p.leaves(0)
+
+			// One that has ended is not answered again.
+			if _, err := os.Stat(file + ".begun"); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("after the end of the answer: %v", err)
+			}
+			if err := os.WriteFile(file+".begun", begun, 0o600); err != nil {
+				t.Fatal(err)
+			}
 
 			// What is stale is said to be and computed again: here, memory that is kept otherwise.
 			stale := args(file, "5", "auto")

@@ -23,7 +23,7 @@ func (f *runFlags) guided(ctx context.Context, e *engine.Engine, ids []int32, ho
 	}
 	r := turn.Request{Request: f.request(ids, how), Stops: f.stops, Grammar: masks}
 	r.IgnoreEOS = f.ignoreEOS
-	res, err := show(ctx, m, r, thinkingOff)
+	res, err := show(ctx, m, r, thinkingOff, nil)
 	return res.Stats, slices.Concat(ids, res.IDs), err
 }
 
@@ -62,7 +62,11 @@ func (f *runFlags) runChat(cmd *cobra.Command, e *engine.Engine, session *conver
 	out.Messagef("%s on %s, context %d\ntemplate %s (%s)\nsampling %s\n", title(e), e.Device, e.Context, c.Model.Template.Name, c.Model.Template.Why, &how)
 	r := turn.Request{Request: f.request(p.IDs, how), Opened: p.Opened, Stops: f.stops, Grammar: masks, Reasoning: c.Reasoning}
 	r.IgnoreEOS = f.ignoreEOS
-	res, err := show(ctx, c.Model, r, thinkingShown)
+	begun, err := begin(session, c, message, &how, &r)
+	if err != nil {
+		return err
+	}
+	res, err := show(ctx, c.Model, r, thinkingShown, begun)
 	if err != nil {
 		return err
 	}
@@ -72,4 +76,17 @@ func (f *runFlags) runChat(cmd *cobra.Command, e *engine.Engine, session *conver
 	}
 	f.printEnd(e, res.Stats)
 	return err
+}
+
+// begin notes in a session, nil for none, that a message is being answered. What an earlier
+// program had of that answer is tried first.
+func begin(session *conversation.Session, c *conversation.Conversation, message string, how *sample.Settings, r *turn.Request) (*conversation.Begun, error) {
+	if c.Begun != nil && c.Begun.User == message {
+		r.Guess = c.Begun.IDs
+	}
+	c.Begun = nil
+	if session == nil {
+		return nil, nil
+	}
+	return session.Begin(c, message, how)
 }

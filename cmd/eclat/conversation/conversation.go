@@ -29,6 +29,7 @@ type Turn struct {
 type Conversation struct {
 	Model     *turn.Model
 	Turns     []Turn
+	Begun     *Begun           // an answer that was cut off by the end of the program, to be answered next; nil for none
 	Reasoning int              // see turn.Request
 	Now       func() time.Time // what the template takes for today
 

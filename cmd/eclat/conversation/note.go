@@ -13,6 +13,8 @@ import (
 const (
 	kindChat = "a conversation"
 	kindText = "a text"
+
+	kindBegun = "an answer on its way"
 )
 
 // note is what a session's file says besides tokens and memory.

@@ -37,7 +37,17 @@ func Key(t *chat.Template) string {
 // is to be computed again; of a damaged one nothing is. Neither is lost: Save keeps its
 // file under another name. A file that is not there is an empty conversation. Fields of
 // sampling, and the seed, are the session's but for those that are kept.
+//
+// An answer that was on its way when the program ended is c.Begun, whether there is a file
+// of what was said before or not.
 func (s *Session) Load(ctx context.Context, c *Conversation, how *sample.Settings, keep func(field string) bool) (why, err error) {
+	if why, err = s.load(ctx, c, how, keep); err == nil {
+		c.Begun, err = s.resume(c, how, keep)
+	}
+	return why, err
+}
+
+func (s *Session) load(ctx context.Context, c *Conversation, how *sample.Settings, keep func(field string) bool) (why, err error) {
 	saved, why, err := s.read(ctx, c.Model.Engine, Key(c.Model.Template))
 	if saved == nil || err != nil {
 		return why, err
@@ -62,7 +72,10 @@ func (s *Session) Load(ctx context.Context, c *Conversation, how *sample.Setting
 func (s *Session) Save(ctx context.Context, c *Conversation, how *sample.Settings) error {
 	n := newNote(kindChat, how)
 	n.System, n.Turns = c.system, c.begins()
-	return s.write(ctx, c.Model.Engine, n, Key(c.Model.Template), c.Tokens())
+	if err := s.write(ctx, c.Model.Engine, n, Key(c.Model.Template), c.Tokens()); err != nil {
+		return err
+	}
+	return s.Forget()
 }
 
 // LoadText finds a text again, as Load does: its tokens, none where the session is not to
