@@ -34,11 +34,12 @@ type entry struct {
 	key        []int32
 	slice      int32    // of the vocabulary, −1 for none
 	peak       int32    // threads at once
+	text       text     // further tokens, those of this text
 	ids        []int32  // further tokens, or
 	bits       []uint64 // the same as a mask, where that is shorter
 }
 
-const entryBytes = 160 // of an entry and its share of the index
+const entryBytes = 176 // of an entry and its share of the index
 
 // NewMasks makes the cache of g over v, of at most budget bytes.
 func NewMasks(g *Grammar, v *Vocabulary, budget int) *Masks {
@@ -125,6 +126,9 @@ func (c *Masks) add(e *entry, dst []uint64) {
 	if e.slice >= 0 {
 		unite(dst, c.v.plain[e.slice].bits)
 	}
+	if e.text.classes != 0 {
+		unite(dst, c.v.cut(e.text.classes).upTo(e.text.bytes))
+	}
 	if e.bits != nil {
 		unite(dst, e.bits)
 		return
@@ -143,7 +147,7 @@ func unite(dst, src []uint64) {
 
 // store adds what m.walk found of t to dst and, unless a limit cut the walk, keeps it.
 func (c *Masks) store(m *Matcher, t thread, w walked, dst []uint64) {
-	c.add(&entry{slice: w.slice, ids: m.ids}, dst)
+	c.add(&entry{slice: w.slice, text: w.text, ids: m.ids}, dst)
 	if m.over {
 		return
 	}
@@ -160,7 +164,7 @@ func (c *Masks) store(m *Matcher, t thread, w walked, dst []uint64) {
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := entry{hash: h, key: append([]int32(nil), key...), slice: w.slice, peak: int32(w.peak)}
+	e := entry{hash: h, key: append([]int32(nil), key...), slice: w.slice, text: w.text, peak: int32(w.peak)}
 	if len(m.ids) <= 2*c.v.Words() {
 		e.ids = append([]int32(nil), m.ids...)
 	} else {

@@ -11,7 +11,7 @@
 //	matcher.go              one output: accept tokens, roll back, forced bytes
 //	mask.go, cache.go       the mask of a position
 //
-// A Grammar and a Vocabulary never change and are shared by all. A Masks is the cache of one
+// A Grammar and a Vocabulary never change but for what they keep of what was asked, and are shared by all. A Masks is the cache of one
 // grammar over one vocabulary, for any number of goroutines. A Matcher follows one output
 // and belongs to one goroutine.
 //

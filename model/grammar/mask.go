@@ -2,6 +2,8 @@ package grammar
 
 import (
 	"fmt"
+	"math"
+	"math/bits"
 	"slices"
 
 	"eclat/model/grammar/pda"
@@ -47,7 +49,7 @@ func (m *Matcher) Mask(dst []uint64) error {
 				return err
 			}
 			narrow = m.narrow
-			m.c.add(&entry{slice: w.slice, ids: m.ids}, dst)
+			m.c.add(&entry{slice: w.slice, text: w.text, ids: m.ids}, dst)
 			break
 		}
 	}
@@ -68,6 +70,7 @@ func (m *Matcher) Mask(dst []uint64) error {
 // walked is what a walk found besides m.ids.
 type walked struct {
 	slice int32 // further tokens: the vocabulary's slice of that number, −1 for none
+	text  text  // further tokens: those of this text
 	read  int   // how many frames of the thread's stack had a say, the bottom counted as one
 	peak  int   // most threads at once
 }
@@ -75,7 +78,7 @@ type walked struct {
 // walk finds the tokens that may follow the threads of set. It goes down the trie with the
 // threads of each depth; where none is left, all below is skipped, and where one of them
 // takes all that is below, that is taken unseen. A single thread of a free state is spared
-// the tokens of plain text.
+// the tokens of plain text, and one that takes all text of many classes those of that.
 func (m *Matcher) walk(set []thread) (w walked, err error) {
 	m.over, m.narrow = false, false
 	frames := len(m.s.frames)
@@ -85,6 +88,8 @@ func (m *Matcher) walk(set []thread) (w walked, err error) {
 	tr := m.v.all
 	if len(set) == 1 && m.free(set[0], top, &w.slice) {
 		tr = m.v.rest
+	} else if len(set) == 1 {
+		w.text = m.takes(set[0])
 	}
 	m.ids = m.ids[:0]
 	m.buf = append(m.buf[:0], set...)
@@ -93,6 +98,12 @@ func (m *Matcher) walk(set []thread) (w walked, err error) {
 	work := 0
 	for i := int32(1); int(i) < len(nodes)-1; {
 		n := &nodes[i]
+		k := tr.below[i]
+		own := tr.text[i]&^w.text.classes == 0 && int32(n.depth) <= w.text.bytes
+		if own && k&^w.text.classes == 0 && int32(n.depth)+k.Width()*int32(n.chars) <= w.text.bytes {
+			i = n.skip
+			continue
+		}
 		end := m.level[n.depth]
 		now := m.buf[m.level[n.depth-1]:end]
 		if work += len(now); work > maxSteps {
@@ -107,7 +118,11 @@ func (m *Matcher) walk(set []thread) (w walked, err error) {
 		w.peak = max(w.peak, len(m.buf)-end)
 		m.level[n.depth+1] = len(m.buf)
 		next := i + 1
-		if k := tr.below[i]; k != 0 && k&pda.NoText == 0 && m.takeAll(m.buf[end:], k, int32(n.chars)) {
+		if own { // its own tokens are of w.text
+			i++
+			continue
+		}
+		if k != 0 && k&pda.NoText == 0 && m.takeAll(m.buf[end:], k, int32(n.chars)) {
 			next = n.skip
 		}
 		m.ids = append(m.ids, tr.ids[n.ids:nodes[next].ids]...)
@@ -119,6 +134,21 @@ func (m *Matcher) walk(set []thread) (w walked, err error) {
 	}
 	w.read = int(max(top.depth-m.low+1, 0))
 	return w, nil
+}
+
+// fewClasses are as many as it is not worth arranging the vocabulary by.
+const fewClasses = 6
+
+// takes returns which text thread t takes all of, by itself.
+func (m *Matcher) takes(t thread) text {
+	x := m.c.text(t.state)
+	if bits.OnesCount64(uint64(x.Classes)) <= fewClasses || !m.alone(t, x, x.Classes) {
+		return text{}
+	}
+	if x.Chars < 0 {
+		return text{x.Classes, math.MaxInt32}
+	}
+	return text{x.Classes, x.Chars}
 }
 
 // takeAll reports whether one of the threads takes all text of some classes, of at most so many

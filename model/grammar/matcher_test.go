@@ -13,7 +13,8 @@ import (
 func someGrammars(t testing.TB) []*Grammar {
 	t.Helper()
 	var all []*Grammar
-	for _, s := range []string{benchSchema, `{"type":"object"}`, `{"type":"array","items":{"type":"string","maxLength":5},"maxItems":4}`} {
+	for _, s := range []string{benchSchema, `{"type":"object"}`, `{"type":"array","items":{"type":"string","maxLength":5},"maxItems":4}`,
+		`{"type":"string","pattern":"^[a-h ]{0,300}$"}`, `{"type":"string","pattern":"^[a-zA-Z日本語]{0,9}:[^<;]*$"}`, `{"type":"string","format":"uri"}`, `{"type":"string","format":"email"}`} {
 		g, err := FromSchema([]byte(s), SchemaOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -85,6 +86,37 @@ func TestMaskIsTokenByToken(t *testing.T) {
 		}
 	}
 	t.Logf("%d masks of %d tokens", steps, v.Len())
+}
+
+// TestMaskOfStates: over a vocabulary as models have, what the mask of each of the states one
+// meets holds is what trying each token gives.
+func TestMaskOfStates(t *testing.T) {
+	tokens, ends := tekken(t)
+	v, err := NewVocabulary(tokens, ends)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := FromSchema([]byte(benchSchema), SchemaOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mask := make([]uint64, v.Words())
+	for _, s := range states {
+		m := NewMasks(g, v, 32<<20).Matcher(0)
+		if s.text != "" {
+			if err := m.AcceptBytes([]byte(s.text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := m.Mask(mask); err != nil {
+			t.Fatal(err)
+		}
+		for id := range int32(v.Len()) {
+			if bit := mask[id/64]>>(id%64)&1 != 0; m.Allows(id) != bit {
+				t.Fatalf("%s: token %d %q is allowed: %v, in the mask: %v", s.name, id, v.tokens[id], !bit, bit)
+			}
+		}
+	}
 }
 
 // TestPlainVocabulary: where all tokens are plain text and a count alone decides, the count

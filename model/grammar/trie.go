@@ -12,6 +12,7 @@ import (
 // Node 0 is the root, the empty string. One more node ends the list.
 type trie struct {
 	nodes []trieNode
+	text  []pda.Classes // by node: what the bytes to it are, as text
 	below []pda.Classes // by node: what its tokens go on with, as text; 0 for nothing
 	ids   []int32       // the tokens, by node
 	deep  int           // bytes of the longest
@@ -33,7 +34,7 @@ func newTrie(tokens [][]byte, ids []int32) *trie {
 		}
 		return int(a - b)
 	})
-	t := &trie{ids: ids, nodes: []trieNode{{}}, below: []pda.Classes{pda.NoText}}
+	t := &trie{ids: ids, nodes: []trieNode{{}}, text: []pda.Classes{0}, below: []pda.Classes{pda.NoText}}
 	var open []int32 // the node at each depth from 1 of the last token
 	shut := func(depth int) {
 		for ; len(open) > depth; open = open[:len(open)-1] {
@@ -52,7 +53,13 @@ func newTrie(tokens [][]byte, ids []int32) *trie {
 		for d := same; d < len(s); d++ {
 			open = append(open, int32(len(t.nodes)))
 			t.nodes = append(t.nodes, trieNode{ids: int32(i), depth: uint16(d + 1), b: s[d]})
+			t.text = append(t.text, pda.NoText)
 			t.below = append(t.below, 0)
+		}
+		for d, k := 0, pda.Classes(0); d < len(s); {
+			class, size := pda.ClassOf(s[d:])
+			k, d = k|class, d+size
+			t.text[open[d-1]] = k
 		}
 		ends = behind(ends, s)
 		for d, node := range open {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"eclat/model/grammar/pda"
@@ -22,6 +24,77 @@ type Vocabulary struct {
 	all    *trie
 	rest   *trie // the tokens that are not plain text
 	plain  []slice
+
+	mu   sync.Mutex
+	cuts map[pda.Classes]*cut // those that grammars have asked for, at most maxCuts
+}
+
+// text is text of some classes, of at most so many bytes; of no class, it is nothing.
+type text struct {
+	classes pda.Classes
+	bytes   int32
+}
+
+// cut is the tokens that are text of some classes.
+type cut struct {
+	ids   []int32 // the shortest first
+	ends  []int32 // by length: how many of them are no longer
+	masks []atomic.Pointer[[]uint64]
+}
+
+// maxCuts is how many are kept, of some 300 kB for 100,000 tokens, and 16 kB a mask.
+const maxCuts = 16
+
+// cut arranges the tokens of some classes; it is done once.
+func (v *Vocabulary) cut(k pda.Classes) *cut {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if c := v.cuts[k]; c != nil {
+		return c
+	}
+	var byLength [][]int32
+	for i, n := range v.all.nodes[:len(v.all.nodes)-1] {
+		if v.all.text[i]&^k != 0 {
+			continue
+		}
+		for len(byLength) <= int(n.depth) {
+			byLength = append(byLength, nil)
+		}
+		byLength[n.depth] = append(byLength[n.depth], v.all.ids[n.ids:v.all.nodes[i+1].ids]...)
+	}
+	c := &cut{masks: make([]atomic.Pointer[[]uint64], max(1, len(byLength)))}
+	whole := make([]uint64, v.Words())
+	for _, ids := range byLength {
+		for _, id := range ids {
+			whole[id/64] |= 1 << (id % 64)
+		}
+		c.ids = append(c.ids, ids...)
+		c.ends = append(c.ends, int32(len(c.ids)))
+	}
+	c.masks[len(c.masks)-1].Store(&whole)
+	if len(v.cuts) == maxCuts {
+		clear(v.cuts)
+	}
+	if v.cuts == nil {
+		v.cuts = map[pda.Classes]*cut{}
+	}
+	v.cuts[k] = c
+	return c
+}
+
+// upTo returns the mask of the tokens of at most so many bytes.
+func (c *cut) upTo(bytes int32) []uint64 {
+	last := int32(len(c.masks) - 1)
+	n := min(bytes, last)
+	if known := c.masks[n].Load(); known != nil {
+		return *known
+	}
+	mask := slices.Clone(*c.masks[last].Load())
+	for _, id := range c.ids[c.ends[n]:] {
+		mask[id/64] &^= 1 << (id % 64)
+	}
+	c.masks[n].Store(&mask)
+	return mask
 }
 
 // slice is the tokens of plain text, of at most chars characters each, as a mask.
@@ -32,7 +105,7 @@ type slice struct {
 
 // NewVocabulary arranges tokens, whose index is their id, and the ids of the tokens that
 // end a text. The bytes are kept, not copied. An empty token is never allowed; the bytes of
-// an end token do not matter. It takes some 50 bytes and a few microseconds a token, so it
+// an end token do not matter. It takes some 70 bytes and a few microseconds a token, so it
 // is made once a model.
 func NewVocabulary(tokens [][]byte, ends []int32) (*Vocabulary, error) {
 	if len(tokens) > maxTokens {

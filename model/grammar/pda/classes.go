@@ -1,6 +1,7 @@
 package pda
 
 import (
+	"math/bits"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -25,6 +26,14 @@ const (
 
 // PlainClasses are the classes of the characters of Plain.
 const PlainClasses = allClasses &^ (1 << quotes)
+
+// Width is the most bytes of a character of some classes.
+func (k Classes) Width() int32 {
+	if k>>beyond != 0 {
+		return utf8.UTFMax
+	}
+	return 1
+}
 
 // classOf is by ASCII character.
 var classOf = func() (of [utf8.RuneSelf]uint8) {
@@ -92,20 +101,22 @@ type Taken struct {
 // microseconds.
 func (p *Program) Text(s int32) (x Taken) {
 	x.Turn = allClasses
-	p.each(s, allClasses, func(class uint8, to int32) {
-		if to >= 0 {
-			x.First |= 1 << class
+	for _, l := range p.leads(s) {
+		if l.to >= 0 {
+			x.First |= l.classes
 		}
-		if to < 0 || !p.States[to].only() {
-			x.Turn &^= 1 << class
+		if l.to < 0 || !p.States[l.to].only() {
+			x.Turn &^= l.classes
 		}
-	})
+	}
 	var room [mostStates]int32
+	var by [mostStates]Classes // of reached, the classes that lead there
 	k := allClasses
 anew:
 	for range mostAnew {
 		// Level by level, what text of k of n characters leads to is reached[from:to].
 		reached := append(room[:0], s)
+		by[0] = allClasses
 		x.Forks, x.Leaves = false, false
 		for from, n := 0, int32(0); ; n++ {
 			to := len(reached)
@@ -114,8 +125,8 @@ anew:
 				return x
 			}
 			was := k
-			for _, r := range reached[from:] {
-				k = p.takes(r, k)
+			for i, r := range reached[from:] {
+				k = p.keep(r, k, by[from+i])
 				st := &p.States[r]
 				x.Forks = x.Forks || st.Act < st.ActEnd
 				x.Leaves = x.Leaves || st.Leave
@@ -131,13 +142,20 @@ anew:
 			}
 			full := false
 			for _, r := range reached[from:to] {
-				p.each(r, k, func(_ uint8, next int32) {
-					if !slices.Contains(reached, next) {
-						if full = full || len(reached) == mostStates; !full {
-							reached = append(reached, next)
-						}
+				for _, l := range p.leads(r) {
+					if l.classes&k == 0 {
+						continue
 					}
-				})
+					at := slices.Index(reached, l.to)
+					if at < 0 {
+						if full = full || len(reached) == mostStates; full {
+							continue
+						}
+						at = len(reached)
+						reached, by[at] = append(reached, l.to), 0
+					}
+					by[at] |= l.classes & k
+				}
 			}
 			if full { // what the last character leads to was not looked at: it is left out
 				x.Classes, x.Chars = k, n
@@ -149,36 +167,57 @@ anew:
 	return x
 }
 
-// takes returns those of some classes all of whose characters lead on from s.
-func (p *Program) takes(s int32, k Classes) Classes {
-	p.each(s, k, func(class uint8, to int32) {
-		if to < 0 {
-			k &^= 1 << class
+// keep returns those of the classes k with which text goes on from s, all characters of
+// each; where more are lost than lead to s, those that lead there go instead, as that of
+// the colon before a port, behind which there are digits alone.
+func (p *Program) keep(s int32, k, by Classes) Classes {
+	left := k
+	for _, l := range p.leads(s) {
+		if l.to < 0 {
+			left &^= l.classes
 		}
-	})
-	return k
+	}
+	if bits.OnesCount64(uint64(k&^left)) > bits.OnesCount64(uint64(k&by)) && k&^by != 0 {
+		return k &^ by
+	}
+	return left
 }
 
-// each gives f the states that the characters of some classes lead to from s, −1 for none.
-func (p *Program) each(s int32, k Classes, f func(class uint8, to int32)) {
+// lead says that some character of each of some classes leads to a state, −1 for none.
+type lead struct {
+	classes Classes
+	to      int32
+}
+
+// leads returns where the classes lead from s. It is found once.
+func (p *Program) leads(s int32) []lead {
+	if known := p.known[s].Load(); known != nil {
+		return *known
+	}
+	var found []lead
+	add := func(class uint8, to int32) {
+		at := slices.IndexFunc(found, func(l lead) bool { return l.to == to })
+		if at < 0 {
+			at = len(found)
+			found = append(found, lead{to: to})
+		}
+		found[at].classes |= 1 << class
+	}
 	st := p.States[s]
 	edges := p.Edges[st.Edge:st.EdgeEnd]
 	for c := range uint8(utf8.RuneSelf) {
 		for len(edges) > 0 && edges[0].Hi < c {
 			edges = edges[1:]
 		}
-		class := classOf[c]
-		switch {
-		case k&(1<<class) == 0:
-		case len(edges) == 0 || c < edges[0].Lo:
-			f(class, -1)
-		default:
-			f(class, edges[0].To)
+		if len(edges) == 0 || c < edges[0].Lo {
+			add(classOf[c], -1)
+		} else {
+			add(classOf[c], edges[0].To)
 		}
 	}
-	if k&(1<<beyond) != 0 {
-		for _, w := range beyondWays {
-			p.follow(s, w, func(to int32) { f(uint8(beyond), to) })
-		}
+	for _, w := range beyondWays {
+		p.follow(s, w, func(to int32) { add(uint8(beyond), to) })
 	}
+	p.known[s].Store(&found)
+	return found
 }

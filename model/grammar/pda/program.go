@@ -1,5 +1,7 @@
 package pda
 
+import "sync/atomic"
+
 // Program is a compiled grammar. A thread of a run is a state and a stack of frames; it
 // starts at Start with an empty stack. Where it stands it may, all at once,
 //
@@ -17,6 +19,8 @@ type Program struct {
 	Rules  []string // names
 	Start  int32
 	Empty  bool // the empty text is complete too
+
+	known []atomic.Pointer[[]lead] // by state; nil where nobody asked yet
 }
 
 // State is a state: its edges, ascending by byte, and acts lie in Program from the first
@@ -82,6 +86,7 @@ func Compile(rules []Rule) (*Program, error) {
 	if err := d.run(); err != nil {
 		return nil, err
 	}
+	d.p.known = make([]atomic.Pointer[[]lead], len(d.p.States))
 	d.p.markFree()
 	d.p.markShut()
 	return d.p, d.countThreads()
