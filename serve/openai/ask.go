@@ -2,6 +2,7 @@ package openai
 
 import (
 	"eclat/engine/turn"
+	"eclat/model/chat"
 	"eclat/model/chat/stop"
 	"eclat/serve/core"
 	"eclat/serve/field"
@@ -54,13 +55,35 @@ func readAsk(o *field.Object, m *core.Model) (a ask) {
 	}
 	a.IgnoreEOS = o.Bool("ignore_eos", false)
 	a.Proof = o.Bool("proof", false)
+	if p := o.Object("prediction"); p != nil {
+		a.Guess = readPrediction(p, m)
+	}
 	a.tokens = o.Bool("return_tokens", false)
 	a.progress = o.Bool("return_progress", false)
 	// None of these changes an answer: the same tokens come whatever is found in the cache,
 	// and in whatever place they are computed.
 	o.Without("model", "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options",
-		"prediction", "cache_prompt", "id_slot", "slot_id", "timings_per_token", "n_cache_reuse")
+		"cache_prompt", "id_slot", "slot_id", "timings_per_token", "n_cache_reuse")
 	o.Only("t_max_predict_ms", "0", "answers end by tokens, not by time")
 	o.Only("n_keep", "0", "a context is never cut")
 	return a
+}
+
+// readPrediction reads what the answer is thought to be, as the text of a file of which
+// little is to change. The answer is the same with any.
+func readPrediction(o *field.Object, m *core.Model) []int32 {
+	if kind := o.Text("type", 64); kind != "content" {
+		o.Failf("type", "is %.40q, not \"content\"", kind)
+	}
+	var c chat.Message
+	readContent(o, &c)
+	o.End()
+	text := ""
+	if c.Text != nil {
+		text = *c.Text
+	}
+	for _, part := range c.Parts {
+		text += part.Text
+	}
+	return m.Engine.Tokenizer.Encode(nil, text, false)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -93,6 +94,51 @@ func TestChoices(t *testing.T) {
 	slices.Sort(texts)
 	if len(slices.Compact(texts)) != 3 || three.Choices[0].Message.Content != alone.Choices[0].Message.Content {
 		t.Errorf("choices %q, alone %q", texts, alone.Choices[0].Message.Content)
+	}
+}
+
+// TestPrediction: what the answer is thought to be is tried first, and the answer is the same.
+func TestPrediction(t *testing.T) {
+	client, url, _ := serve(t, servetest.Options{})
+	p := askOf("What is the state of the Union?", 60)
+	plain, err := client.Chat.Completions.New(context.Background(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := plain.Choices[0].Message.Content
+	for _, guess := range []string{text, text[:len(text)/2] + " or not", "something else"} {
+		p.Prediction.Content.OfString = sdk.String(guess)
+		got, err := client.Chat.Completions.New(context.Background(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Choices[0].Message.Content != text {
+			t.Errorf("predicted %q: %q, without %q", guess, got.Choices[0].Message.Content, text)
+		}
+	}
+	// Whether it pays to try them is the engine's to measure; it is handed the tokens.
+	c := servetest.Core(t, servetest.Options{Template: "qwen3"})
+	read := httptest.NewServer(c.Handle(Shape, func(x *core.Exchange) error {
+		o, err := x.Fields()
+		if err != nil {
+			return err
+		}
+		m, err := x.Open("")
+		if err != nil {
+			return err
+		}
+		if a := readAsk(o, m); len(a.Guess) == 0 || !slices.Equal(a.Guess, m.Engine.Tokenizer.Encode(nil, "two parts <|im_end|>", false)) {
+			t.Errorf("guessed %v", a.Guess)
+		}
+		return nil
+	}))
+	defer read.Close()
+	servetest.Post(t, read.URL, `{"prediction":{"type":"content","content":[{"type":"text","text":"two "},{"type":"text","text":"parts <|im_end|>"}]}}`)
+	for body, path := range map[string]string{`{"type":"text","content":"x"}`: "prediction.type", `{"type":"content"}`: "prediction.content", `{"type":"content","content":5}`: "prediction.content", `7`: "prediction"} {
+		code, answer := servetest.Post(t, url+"/v1/chat/completions", `{"messages":[{"role":"user","content":"x"}],"prediction":`+body+`}`)
+		if code != 400 || !strings.Contains(answer, `"param":"`+path) {
+			t.Errorf("%s: %d %s", body, code, answer)
+		}
 	}
 }
 
