@@ -18,6 +18,7 @@ type chain struct {
 	room     model.Room
 	links    []link
 	open     model.OpenOptions
+	home     func(ctx context.Context, l *link) error                                         // moves to this machine the layers of one that is lost, with nobody to take its place; nil to let it be
 	fetch    func(ctx context.Context, m *model.Model, st model.Stage, room model.Room) error // Options.Fetch
 	ask      func(ctx context.Context) error                                                  // a question to all stages once they are loaded; nil for none
 	kinds    []model.Pool                                                                     // of memory; every stage has all of them, in this order
@@ -62,7 +63,7 @@ func (c *chain) load(ctx context.Context, careful int) error {
 				return err
 			}
 		}
-		if err := c.openLink(ctx, l); err != nil {
+		if err := c.openLost(ctx, l); err != nil {
 			return err
 		}
 	}

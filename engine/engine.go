@@ -167,6 +167,7 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 	if err := c.load(ctx, 0); err != nil {
 		return err
 	}
+	c.home = e.takeHome // from now on: at first it is better to say who does not come
 	e.owner.checking = c.checks()
 	e.owner.pages = newPages(c.kinds)
 	e.owner.index = newIndex(e.owner.pages)
