@@ -58,10 +58,8 @@ func (c *chain) load(ctx context.Context, careful int) error {
 		if l.backend != nil {
 			continue
 		}
-		if c.fetch != nil && !l.remote {
-			if err := c.fetch(ctx, c.model, l.stage, c.room); err != nil {
-				return err
-			}
+		if err := c.gather(ctx, l); err != nil {
+			return err
 		}
 		if err := c.openLost(ctx, l); err != nil {
 			return err
@@ -71,6 +69,16 @@ func (c *chain) load(ctx context.Context, careful int) error {
 		return c.ask(ctx)
 	}
 	return nil
+}
+
+// gather brings what this machine lacks of a link's stage, once.
+func (c *chain) gather(ctx context.Context, l *link) error {
+	if c.fetch == nil || l.remote || l.gathered {
+		return nil
+	}
+	err := c.fetch(ctx, c.model, l.stage, c.room)
+	l.gathered = err == nil
+	return err
 }
 
 // plan writes a link's plan, which with the head ends with tokens or with logits. Weights

@@ -15,7 +15,7 @@ import (
 // openLost opens a link, on this machine where nobody else is left.
 func (c *chain) openLost(ctx context.Context, l *link) error {
 	err := c.openLink(ctx, l)
-	if err == nil || c.home == nil || !l.remote || ctx.Err() != nil {
+	if err == nil || c.home == nil || !l.remote || ctx.Err() != nil || !errors.Is(err, ErrLost) && !errors.Is(err, ErrMemory) {
 		return err
 	}
 	l.close()
@@ -54,10 +54,8 @@ func (e *Engine) takeHome(ctx context.Context, l *link) error {
 }
 
 func (c *chain) openHome(ctx context.Context, l *link) (err error) {
-	if c.fetch != nil {
-		if err := c.fetch(ctx, c.model, l.stage, c.room); err != nil {
-			return err
-		}
+	if err := c.gather(ctx, l); err != nil {
+		return err
 	}
 	if l.plan, err = c.plan(l, true); err != nil {
 		return err
