@@ -18,6 +18,7 @@ type chain struct {
 	room     model.Room
 	links    []link
 	open     model.OpenOptions
+	home     func(ctx context.Context, l *link) error                                         // moves to this machine the layers of one that is lost, with nobody to take its place; nil to let it be
 	fetch    func(ctx context.Context, m *model.Model, st model.Stage, room model.Room) error // Options.Fetch
 	ask      func(ctx context.Context) error                                                  // a question to all stages once they are loaded; nil for none
 	kinds    []model.Pool                                                                     // of memory; every stage has all of them, in this order
@@ -57,12 +58,10 @@ func (c *chain) load(ctx context.Context, careful int) error {
 		if l.backend != nil {
 			continue
 		}
-		if c.fetch != nil && !l.remote {
-			if err := c.fetch(ctx, c.model, l.stage, c.room); err != nil {
-				return err
-			}
+		if err := c.gather(ctx, l); err != nil {
+			return err
 		}
-		if err := c.openLink(ctx, l); err != nil {
+		if err := c.openLost(ctx, l); err != nil {
 			return err
 		}
 	}
@@ -70,6 +69,16 @@ func (c *chain) load(ctx context.Context, careful int) error {
 		return c.ask(ctx)
 	}
 	return nil
+}
+
+// gather brings what this machine lacks of a link's stage, once.
+func (c *chain) gather(ctx context.Context, l *link) error {
+	if c.fetch == nil || l.remote || l.gathered {
+		return nil
+	}
+	err := c.fetch(ctx, c.model, l.stage, c.room)
+	l.gathered = err == nil
+	return err
 }
 
 // plan writes a link's plan, which with the head ends with tokens or with logits. Weights

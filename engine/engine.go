@@ -167,6 +167,7 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 	if err := c.load(ctx, 0); err != nil {
 		return err
 	}
+	c.home = e.takeHome // from now on: at first it is better to say who does not come
 	e.owner.checking = c.checks()
 	e.owner.pages = newPages(c.kinds)
 	e.owner.index = newIndex(e.owner.pages)
@@ -273,6 +274,7 @@ type Counters struct {
 	Waiting  int // requests that wait for admission
 	Working  int // and those at work
 	Computed int // tokens run, of prompts and answers
+	Flown    int // batches that were on their way over several machines behind another, and of use
 	Copied   int // pages copied because another sequence reads them
 	Units    int // units of memory in use, by sequences and by the index
 	Free     int // units that are free
@@ -282,7 +284,7 @@ type Counters struct {
 func (e *Engine) Counters(ctx context.Context) (c Counters, err error) {
 	err = e.do(ctx, func() error {
 		o := e.owner
-		c.Computed, c.Copied = o.computed, o.copied
+		c.Computed, c.Copied, c.Flown = o.computed, o.copied, o.flown
 		c.Working = len(o.active)
 		e.mu.Lock()
 		c.Waiting = e.waiting

@@ -198,8 +198,8 @@ func (o *owner) flyPrompts() bool {
 		o.lost(err)
 		return true
 	}
+	o.flown += len(flights) - 1
 	err := o.chain.fly(ctx, flights, func(f *flight, out *model.Outputs) bool {
-		o.flown++
 		o.answered = *out // of the last one it is asked for
 		return true
 	})
@@ -292,8 +292,8 @@ func (o *owner) flyWindows(flights []*flight) bool {
 	}
 	k := 0
 	err := o.chain.fly(q.ctx, flights, func(f *flight, out *model.Outputs) bool {
-		o.flown++
 		if k++; k > 1 {
+			o.flown++
 			q.draft = append(q.draft[:0], f.batch.Tokens[1:]...)
 			if q.guess = q.flown; len(q.draft) > 0 {
 				q.guessed = q.draft[0]

@@ -27,9 +27,10 @@ type link struct {
 	units    []int         // bytes of a unit of each pool
 	out      model.Outputs
 
-	remote bool         // the device is one of Options.Peers, which has the weights
-	log    *journal.Log // nil where it is not
-	check  *second      // computes the same once more; nil for nobody
+	remote   bool         // the device is one of Options.Peers, which has the weights
+	gathered bool         // this machine has all of the stage's weights
+	log      *journal.Log // nil where it is not
+	check    *second      // computes the same once more; nil for nobody
 }
 
 // ofSize is what a program is compiled for.

@@ -38,19 +38,40 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 	var notice strings.Builder
 	var shape []string
 	pages := 0
+	host := r.Host // main memory that is left, with what was fitted here
+	fitHere := func(r model.FitRequest) (*model.Fitting, error) {
+		r.Host = host
+		fit, err := e.fit(own, r)
+		if ownInfo := own.Info(); err == nil && !ownInfo.GPU() && host > 0 && r.Pages > 0 { // without pages it is half of what there is
+			host = max(1, host-fit.Weights-fit.Memory-fit.Work)
+		}
+		return fit, err
+	}
 	put := func(d model.Device, st model.Stage, check *second) error {
 		info := d.Info()
 		r := r
 		r.Stage = &st
-		fit, err := e.fit(d, r)
+		var fit *model.Fitting
+		var err error
+		if d == own {
+			fit, err = fitHere(r)
+		} else {
+			fit, err = e.fit(d, r)
+		}
 		if err != nil {
 			return fmt.Errorf("layers %d–%d on %s: %w", st.First, st.End-1, info.ID, err)
 		}
 		if pages == 0 || fit.Pages < pages {
 			pages = fit.Pages
 		}
-		if check != nil && !check.own {
-			if _, err := e.fit(check.device, r); err != nil {
+		if check != nil {
+			var err error
+			if check.own {
+				_, err = fitHere(r)
+			} else {
+				_, err = e.fit(check.device, r)
+			}
+			if err != nil {
 				return fmt.Errorf("a second copy of layers %d–%d: %w", st.First, st.End-1, err)
 			}
 		}
@@ -297,8 +318,8 @@ func (e *Engine) gather(ctx context.Context) error {
 		}
 	}
 	for i := range c.links { // into one folder: one after the other
-		if l := &c.links[i]; !l.remote && o.Fetch != nil {
-			errs[i] = o.Fetch(ctx, e.Model, l.stage, c.room)
+		if l := &c.links[i]; !l.remote {
+			errs[i] = c.gather(ctx, l)
 		}
 	}
 	all.Wait()

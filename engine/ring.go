@@ -68,37 +68,63 @@ func (e *Engine) prepareRing(ctx context.Context) error {
 	return err
 }
 
-// askRing asks the chain the question and compares what each stage says.
+// askRing asks the chain the question and compares what each stage says. A machine that is
+// wrong, or lost meanwhile, is told of, and another takes its place and is asked; an error
+// is that of one whose place nobody takes.
 func (e *Engine) askRing(ctx context.Context, known ringSums) error {
 	c := &e.owner.chain
 	b := e.ringBatch(c.kinds)
-	s := e.sizeFor(len(b.Tokens))
 	for i := range c.links {
 		l := &c.links[i]
-		p, err := c.program(l, s)
-		if err != nil {
-			return err
-		}
-		if err := p.Run(ctx, b, &l.out); err != nil {
-			return err
-		}
-		want := known[len(known)-1]
-		if !l.stage.Head {
-			if l.stage.End == 0 { // the embedding alone
-				b.Rows = l.out.Rows
-				continue
+		rows, err := e.askStage(ctx, l, b, known)
+		for try := 0; err != nil; try++ {
+			wrong := errors.Is(err, errWrongRows)
+			if !l.remote || ctx.Err() != nil || try == mostTries || !wrong && !errors.Is(err, ErrLost) {
+				return err
 			}
-			want = known[l.stage.End-1]
+			if wrong {
+				c.wrong(l.device.Info().ID)
+				c.open.Warn(err.Error() + "; it is not used")
+			}
+			l.close()
+			if fault := c.openLost(ctx, l); fault != nil {
+				if wrong { // what is the matter, before what did not help
+					return err
+				}
+				return fault
+			}
+			rows, err = e.askStage(ctx, l, b, known)
 		}
-		if got := sumRows(l.out.Rows); got != want {
-			info := l.device.Info()
-			return fmt.Errorf("%w: %s computes layers %d–%d wrongly: to the question before the first token its rows have sha256 %.16s…, not %.16s…",
-				ErrDevice, info.ID, l.stage.First, l.stage.End-1, got, want)
-		}
-		b.Rows = l.out.Rows
+		b.Rows = rows
 	}
 	e.options.notice(fmt.Sprintf("all stages answered the question before the first token rightly: sha256 %.16s…", known[len(known)-1]))
 	return nil
+}
+
+// errWrongRows says that a stage answered the question wrongly.
+var errWrongRows = fmt.Errorf("%w: wrong rows", ErrDevice)
+
+// askStage asks one stage: rows of the stage before are in the batch.
+func (e *Engine) askStage(ctx context.Context, l *link, b *model.Batch, known ringSums) ([]float32, error) {
+	p, err := e.owner.chain.program(l, e.sizeFor(len(b.Tokens)))
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Run(ctx, b, &l.out); err != nil {
+		return nil, err
+	}
+	want := known[len(known)-1]
+	if !l.stage.Head {
+		if l.stage.End == 0 { // the embedding alone
+			return l.out.Rows, nil
+		}
+		want = known[l.stage.End-1]
+	}
+	if got := sumRows(l.out.Rows); got != want {
+		return nil, fmt.Errorf("%w: %s computes layers %d–%d wrongly: to the question before the first token its rows have sha256 %.16s…, not %.16s…",
+			errWrongRows, l.device.Info().ID, l.stage.First, l.stage.End-1, got, want)
+	}
+	return l.out.Rows, nil
 }
 
 // ringAnswer returns the sums of the question, remembered or computed.

@@ -47,7 +47,7 @@ type owner struct {
 	told            int           // tokens that the last batch of an answer gave
 	rest            int           // steps until several windows are tried again
 	single, several perToken      // with one window at a time, and with more
-	flown           int           // batches that were on their way beside others, for tests
+	flown           int           // batches that were on their way behind another
 	answered        model.Outputs // of the last of them
 
 	looked  bool  // for a weight that is not finite, in all of the file

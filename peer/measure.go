@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -13,47 +12,84 @@ import (
 	"eclat/peer/place"
 )
 
-// Rounds of a measurement of the way to a worker.
-const (
-	echoes   = 9         // with a token's row
-	mostEcho = 256 << 10 // bytes of the one that tells the rate
-)
+// mostEcho is the bytes of the echo that tells the rate, and of the row of a token.
+const mostEcho = 256 << 10
 
-// timing lets one measurement at a time run on this machine: two would see each other.
+// timed is a stage that is timed, with the memory that is set aside for it.
+type timed struct {
+	*stagetime.Timer
+	stage model.Stage
+	held  int64
+}
+
+// timing lets one measurement at a time run on a worker: two would see each other.
 var timing sync.Mutex
 
-// time measures a stage, with memory for it set aside as for one that is computed.
-func (s *session) time(ctx context.Context, st *model.Stage) (time.Duration, error) {
+// time runs a token through a stage of zeros and returns how long that took here, and its
+// row. The stage stays until something else is asked for.
+func (s *session) time(ctx context.Context, st *model.Stage) (took time.Duration, body []byte, err error) {
 	if st == nil {
-		return 0, errors.New("no stage to time")
+		return 0, nil, errors.New("no stage to time")
 	}
-	if err := checkRoom(s.m, *st, model.Room{}, nil); err != nil {
-		return 0, err
-	}
-	if st.Embed || st.Layers() > 1 || s.backend != nil {
-		return 0, errors.New("one layer, or the head, is timed before a stage is loaded")
+	if s.timer == nil || s.timer.stage != *st {
+		if err := s.openTimer(ctx, *st); err != nil {
+			return 0, nil, err
+		}
 	}
 	timing.Lock()
-	defer timing.Unlock()
-	need := stagetime.Bytes(s.m, *st)
+	took, rows, err := s.timer.Run(ctx)
+	timing.Unlock()
+	s.body = appendRows(s.body[:0], rows)
+	return took, s.body[:min(len(s.body), mostEcho)], err
+}
+
+// openTimer loads a stage of zeros, with memory for it set aside as for one that is computed.
+func (s *session) openTimer(ctx context.Context, st model.Stage) error {
+	if err := s.closeTimer(); err != nil {
+		return err
+	}
+	if err := checkRoom(s.m, st, model.Room{}, nil); err != nil {
+		return err
+	}
+	if st.Embed || st.Head || st.Layers() > 1 || s.backend != nil {
+		return errors.New("one layer is timed, before a stage is loaded")
+	}
+	need := stagetime.Bytes(s.m, st)
 	s.w.mu.Lock()
 	left := s.w.available()
 	if left > 0 && need > left {
 		s.w.mu.Unlock()
-		return 0, fmt.Errorf("%w: a layer takes %d MiB to be timed, %d are left", model.ErrNoMemory, need>>20, left>>20)
+		return fmt.Errorf("%w: a layer takes %d MiB to be timed, %d are left", model.ErrNoMemory, need>>20, left>>20)
 	}
 	s.w.held += need
 	s.w.mu.Unlock()
-	defer func() {
-		s.w.mu.Lock()
-		s.w.held -= need
-		s.w.mu.Unlock()
-	}()
-	return stagetime.Token(ctx, s.w.Device, model.OpenOptions{Warn: s.w.log}, s.m, *st)
+	s.timer = &timed{stage: st, held: need}
+	t, err := stagetime.Open(ctx, s.w.Device, model.OpenOptions{Warn: s.w.log}, s.m, st)
+	if err != nil {
+		return errors.Join(err, s.closeTimer())
+	}
+	s.timer.Timer = t
+	return nil
+}
+
+func (s *session) closeTimer() (err error) {
+	if s.timer == nil {
+		return nil
+	}
+	if s.timer.Timer != nil {
+		err = s.timer.Close()
+	}
+	s.w.mu.Lock()
+	s.w.held -= s.timer.held
+	s.w.mu.Unlock()
+	s.timer = nil
+	return err
 }
 
 // Measure asks a worker how long it takes for a token through a stage of one layer, and
-// measures the way there. The stage is of zeros: its weights need not be there yet.
+// measures the way there: what a run takes here and not there. A run says what one of an
+// answer would, so that the way has in it what both sides do to write and read it. The stage
+// is of zeros: its weights need not be there yet.
 func (d *Device) Measure(ctx context.Context, m *model.Model, st model.Stage) (f place.Far, err error) {
 	sum, err := ModelSum(m)
 	if err != nil {
@@ -64,35 +100,37 @@ func (d *Device) Measure(ctx context.Context, m *model.Model, st model.Stage) (f
 		return f, err
 	}
 	defer l.stream.Close()
-	p, err := m.Describe(st, model.Room{Pages: 1, Seqs: 1, Chunk: 1})
+	p, err := stagetime.Plan(m, st)
 	if err != nil {
 		return f, err
 	}
-	row := make([]byte, min(4*p.Width(), mostEcho))
-	var trips []time.Duration
-	for range echoes {
-		t, err := l.echo(ctx, row)
-		if err != nil {
-			return f, err
+	b := stagetime.Batch(p)
+	var row []byte
+	least := time.Hour
+	f.Token, f.Hop, err = stagetime.Several(func() (there, way time.Duration, err error) {
+		start := time.Now()
+		row = appendRows(row[:0], b.Rows)
+		row = row[:min(len(row), mostEcho)]
+		rep, body, err := l.ask(ctx, &request{Op: opTime, Time: &st, Run: &run{Pos: b.Pos, Seqs: b.Seqs}}, row, len(row), nil)
+		took := time.Since(start)
+		switch {
+		case err != nil:
+			return 0, 0, err
+		case rep.Token <= 0 || rep.Token > took || len(body) != len(row):
+			return 0, 0, l.wrong("a layer in %v, with %d bytes, of %v and %d", rep.Token, len(body), took, len(row))
 		}
-		trips = append(trips, t)
+		least = min(least, took-rep.Token)
+		return rep.Token, took - rep.Token, nil
+	})
+	if err != nil {
+		return f, err
 	}
-	slices.Sort(trips)
-	f.Hop = trips[len(trips)/2]
 	large := make([]byte, mostEcho)
 	t, err := l.echo(ctx, large)
 	if err != nil {
 		return f, err
 	}
-	f.Rate = 2 * float64(len(large)-len(row)) / max((t-trips[0]).Seconds(), 1e-6)
-	rep, _, err := l.ask(ctx, &request{Op: opTime, Time: &st}, nil, 0, nil)
-	if err != nil {
-		return f, err
-	}
-	if rep.Token <= 0 || rep.Token > time.Hour {
-		return f, l.wrong("a layer in %v", rep.Token)
-	}
-	f.Token = rep.Token
+	f.Rate = 2 * float64(len(large)-min(len(row), len(large)/2)) / max((t-least).Seconds(), 1e-6)
 	return f, nil
 }
 

@@ -73,3 +73,54 @@ func TestQuestion(t *testing.T) {
 		}
 	}
 }
+
+// TestWrongStandIn: a machine that is to take a place and answers wrongly does not end the
+// answer, whether all tokens run again or the log shows that it is wrong: it is named, and
+// the next one takes the place, or where nobody is left this machine.
+func TestWrongStandIn(t *testing.T) {
+	m := backendtest.Open(t, builtIn)
+	want := proof(t, openEngine(t, builtIn, engine.Options{}), 40, nil)
+	for name, on := range map[string]struct {
+		peers []string
+		log   int64 // Options.PeerLog
+		kill  bool
+		says  []string
+	}{
+		"at first":                      {peers: []string{"b", "c"}, says: []string{"peer c takes the place of b"}},
+		"without a log":                 {peers: []string{"a", "b", "c"}, log: 1, kill: true, says: []string{"peer b takes the place of a", "peer c takes the place of b"}},
+		"by the log":                    {peers: []string{"a", "b", "c"}, kill: true, says: []string{"peer b takes the place of a", "peer c takes the place of b"}},
+		"nobody is left, without a log": {peers: []string{"a", "b"}, log: 1, kill: true, says: []string{"layers 2–5 move to this machine"}},
+		"nobody is left":                {peers: []string{"a", "b"}, kill: true, says: []string{"layers 2–5 move to this machine"}},
+	} {
+		for _, stands := range []bool{false, true} {
+			l := &lan{}
+			a, _ := work(t, l, "a", builtIn)
+			wrong := l.join("b")
+			wrong.Handle(Protocol, (&Worker{Models: []*model.Model{m}, Device: mistaken{cpu.Devices(1)[0]}}).Serve)
+			t.Cleanup(wrong.kill)
+			work(t, l, "c", builtIn)
+			d := find(t, l, on.peers...)
+			d.Preload = stands
+			var said []string
+			e := openEngine(t, builtIn, engine.Options{Layers: []int{2, 4}, PeerLog: on.log, Peers: []model.Device{d}, Notice: func(s string) { said = append(said, s) }})
+			got := proof(t, e, 40, func(i int) {
+				if i == 13 && on.kill {
+					a.kill()
+				}
+			})
+			text := strings.Join(said, "\n")
+			for _, s := range append(on.says, "peer:b computes ") {
+				if !strings.Contains(text, s) {
+					t.Errorf("%s, standing by %v: nobody says %q: %q", name, stands, s, said)
+				}
+			}
+			if got != want || strings.Contains(text, "\n\n") {
+				t.Errorf("%s, standing by %v: %s, alone %s; %q", name, stands, got, want, said)
+			}
+			if again := proof(t, e, 40, nil); again != want {
+				t.Errorf("%s, standing by %v: the next answer has %s, alone %s", name, stands, again, want)
+			}
+			e.Close()
+		}
+	}
+}

@@ -42,8 +42,8 @@ func workCounted(t testing.TB, l *lan, id string, m *model.Model) (*machine, *co
 	return at, d
 }
 
-// killedModels are models of every kind of memory: of positions, with experts, of states,
-// and of windows.
+// killedModels are models of every kind of memory: of positions, with experts, two of
+// states, one of both in a layer, and of windows.
 func killedModels(t *testing.T) (paths []string) {
 	paths = []string{builtIn, experts}
 	for _, family := range []string{"qwen35", "lfm2", "falcon-h1"} {

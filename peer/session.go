@@ -33,7 +33,8 @@ type session struct {
 	largest  int    // bytes of the largest body that may come
 	limits   sync.Mutex
 
-	writing turn // frames.write, by the session and its beat
+	timer   *timed // of a stage that is timed; nil for none
+	writing turn   // frames.write, by the session and its beat
 	batch   model.Batch
 	out     model.Outputs
 	body    []byte
@@ -71,6 +72,7 @@ func (s *session) serve() (err error) {
 		for _, p := range s.programs {
 			p.Close()
 		}
+		err = errors.Join(err, s.closeTimer())
 		if s.backend != nil {
 			err = errors.Join(err, s.backend.Close())
 		}
@@ -213,6 +215,11 @@ func (s *session) answer(ctx context.Context, r *request, body []byte) (rep repl
 			return rep, nil, fmt.Errorf("%.20q before a stage is loaded", r.Op)
 		}
 	}
+	if r.Op != opTime {
+		if err := s.closeTimer(); err != nil {
+			return rep, nil, err
+		}
+	}
 	switch r.Op {
 	case opHello:
 		rep.Hello, err = s.hello(r.Hello)
@@ -227,7 +234,7 @@ func (s *session) answer(ctx context.Context, r *request, body []byte) (rep repl
 	case opEcho:
 		out = body
 	case opTime:
-		rep.Token, err = s.time(ctx, r.Time)
+		rep.Token, out, err = s.time(ctx, r.Time)
 	case opStatus:
 		rep.Status = s.w.status()
 	case opGather:

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"eclat/cpu"
@@ -405,6 +406,35 @@ func TestMeasure(t *testing.T) {
 	if n, _ := w.Sessions(); n > 2 {
 		t.Errorf("%d sessions are left", n)
 	}
+}
+
+// TestMeasureWay: what a run takes is told apart from the way there and back, and a worker that
+// says it took longer than was waited for is not asked again.
+func TestMeasureWay(t *testing.T) {
+	m := backendtest.Open(t, builtIn)
+	st := model.Stage{First: 3, End: 4}
+	synctest.Test(t, func(t *testing.T) {
+		l := &lan{delay: 10 * time.Millisecond}
+		f := &floor{}
+		a := l.join("a")
+		a.Handle(Protocol, (&Worker{Models: []*model.Model{m}, Device: &slow{cpu.Devices(1)[0], 8, f}}).Serve)
+		d := find(t, l, "a")
+		far, err := d.Measure(context.Background(), m, st)
+		if err != nil || far.Token != time.Second || far.Hop < 2*l.delay || far.Hop > 3*l.delay || f.runs < 3 {
+			t.Errorf("%+v of %d runs of a second %v away: %v", far, f.runs, l.delay, err)
+		}
+		a.meddle = rewrite(2, func(r *reply, body []byte) ([]byte, int) {
+			if r.Token > 0 {
+				r.Token = time.Minute
+			}
+			return body, 1
+		})
+		if _, err := d.Measure(context.Background(), m, st); !errors.Is(err, model.ErrLost) || !strings.Contains(err.Error(), "a layer in 1m0s") || d.losses["a"] < mostLosses {
+			t.Errorf("a minute of a second: %v, %v", err, d.losses)
+		}
+		a.kill()
+		synctest.Wait()
+	})
 }
 
 // TestPlaced: without layers given they are placed by what was measured; the bits stay.

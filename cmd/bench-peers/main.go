@@ -89,7 +89,7 @@ func run() error {
 	}
 	info := d.Info()
 	fmt.Printf(head, info.Describe(), info.Kernels, runtime.Version(), *tokens)
-	for _, trip := range []time.Duration{0, 2, 10, 40} {
+	for _, trip := range []time.Duration{0, 2, 10, 40, 50} {
 		for stages := 1; stages <= *most; stages++ {
 			if stages == 1 && trip > 0 {
 				continue
@@ -99,22 +99,17 @@ func run() error {
 			}
 		}
 	}
-	fmt.Print(tail)
 	return nil
 }
-
-const tail = `
-The law leaves out what the program does for a token beside computing it (choosing it,
-writing and reading what is sent): that shows where no line delays, with a model this small.
-`
 
 const head = `# Several machines
 
 Made by ` + "`make bench-peers`" + `: this process and workers on its loopback, each behind a proxy
 that delays, a thread each, on %s, %s kernels, %s.
-Answers of %d tokens on a text that repeats itself; drafts are guesses from the text so far,
-with the same tokens. Predicted is what the program prints before it begins, from one timed layer and
-timed round trips: a token takes the stages' times and a round trip for each worker.
+Answers of %d tokens, eight times as many with drafts, on a text that repeats itself; drafts are
+guesses from the text so far, with the same tokens, several windows of them on their way. Predicted
+is what the program prints before it begins, from one timed layer and timed round trips: a
+token takes the stages' times and a round trip for each worker.
 
 | stages | round trip | plain, tokens/s | predicted | off by | drafted, tokens/s | gain |
 |--|--|--|--|--|--|--|
@@ -201,7 +196,10 @@ func one(home *libp2p.Host, workers []*libp2p.Host, trip time.Duration) error {
 	if err != nil {
 		return err
 	}
-	drafted, err := measure(ctx, e, engine.MaxDraft, "drafted")
+	if _, err := measure(ctx, e, mostDraft, "learn"); err != nil { // what batches take
+		return err
+	}
+	drafted, err := measure(ctx, e, mostDraft, "drafted")
 	if err != nil {
 		return err
 	}
@@ -214,15 +212,18 @@ func one(home *libp2p.Host, workers []*libp2p.Host, trip time.Duration) error {
 	return nil
 }
 
+// mostDraft is more than several windows of guesses.
+const mostDraft = 1000
+
 // measure returns tokens a second from the first token to the last; the caller's name
 // keeps answers from being found computed.
 func measure(ctx context.Context, e *engine.Engine, draft int, caller string) (float64, error) {
-	text := strings.Repeat("We the people of the United States, in order to form a more perfect union. ", 8)
+	text := strings.Repeat("The people of the United States have a right to know the truth of it. ", 12)
 	how := sample.Defaults()
 	how.Temp = 0
 	n := *tokens
 	if draft > 0 {
-		n *= 4
+		n *= 8
 	}
 	var at []time.Time
 	r := engine.Request{Tokens: e.Prompt(text, false), Caller: caller, Settings: how, MaxTokens: n, IgnoreEOS: true, Draft: draft}

@@ -75,8 +75,14 @@ func (f *peerFlags) check() error {
 	return nil
 }
 
+// joined lets one load at a time join the network: a server may load several models at once,
+// and all of them use one host.
+var joined sync.Mutex
+
 // join joins the network, and looks for the machines of --peers auto.
 func (f *peerFlags) join(ctx context.Context) error {
+	joined.Lock()
+	defer joined.Unlock()
 	if f.host != nil {
 		return nil
 	}

@@ -28,6 +28,34 @@ func newWorker(t *testing.T, home string) *worker {
 	return lendingFrom(t, t.TempDir(), "--allow", home)
 }
 
+// answerOf runs a command that prints an answer, and calls each with how many bytes of it
+// have been read whenever some have.
+func answerOf(t *testing.T, cmd *exec.Cmd, each func(read int)) (text, said string) {
+	t.Helper()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	for buf := make([]byte, 64); ; {
+		n, err := out.Read(buf)
+		got = append(got, buf[:n]...)
+		each(len(got))
+		if err != nil {
+			break
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v: %s", err, errs.String())
+	}
+	return string(got), errs.String()
+}
+
 // TestPeers: a model over three processes gives the proof of one, and goes on to it when
 // one is killed, or stopped so that it falls silent, in the middle of an answer.
 func TestPeers(t *testing.T) {
@@ -49,42 +77,24 @@ func TestPeers(t *testing.T) {
 		if signal == syscall.SIGKILL {
 			with = append(with, "--check", "home")
 		}
-		cmd := command(with...)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var errs bytes.Buffer
-		cmd.Stderr = &errs
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
 		victim := []*worker{a, b}[rand.IntN(2)]
 		var once sync.Once
-		var got []byte
-		for buf := make([]byte, 64); ; {
-			n, err := out.Read(buf)
-			if got = append(got, buf[:n]...); len(got) > 100 && signal != 0 {
+		got, errs := answerOf(t, command(with...), func(read int) {
+			if read > 100 && signal != 0 {
 				once.Do(func() { victim.cmd.Process.Signal(signal) })
 			}
-			if err != nil {
-				break
-			}
-		}
-		if err := cmd.Wait(); err != nil {
-			t.Fatalf("%v: %v, %s", signal, err, errs.String())
-		}
-		if p := proof(errs.String()); p != want || string(got) != text {
+		})
+		if p := proof(errs); p != want || got != text {
 			t.Errorf("%v: %s, alone %s; %q, alone %q", signal, p, want, got, text)
 		}
-		if said := strings.Contains(errs.String(), "takes the place of"); said != (signal != 0) {
-			t.Errorf("%v: %s", signal, errs.String())
+		if said := strings.Contains(errs, "takes the place of"); said != (signal != 0) {
+			t.Errorf("%v: %s", signal, errs)
 		}
-		if said := strings.Contains(errs.String(), "replay   layers"); said != (signal != 0) {
-			t.Errorf("%v: is there a replay? %s", signal, errs.String())
+		if said := strings.Contains(errs, "replay   layers"); said != (signal != 0) {
+			t.Errorf("%v: is there a replay? %s", signal, errs)
 		}
-		if said := regexp.MustCompile(`checked  [0-9]{3} rows`).MatchString(errs.String()); said != (signal == syscall.SIGKILL) {
-			t.Errorf("%v: was anything checked? %s", signal, errs.String())
+		if said := regexp.MustCompile(`checked  [0-9]{3} rows`).MatchString(errs); said != (signal == syscall.SIGKILL) {
+			t.Errorf("%v: was anything checked? %s", signal, errs)
 		}
 	}
 }

@@ -104,29 +104,9 @@ func TestPeerNetworks(t *testing.T) {
 		t.Helper()
 		cmd := command(append(args, "--peers", at[0], "--standby", at[1], "--layers", "2,4")...)
 		n.within(0, cmd)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var errs bytes.Buffer
-		cmd.Stderr = &errs
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		var got []byte
-		for buf := make([]byte, 16); ; {
-			k, err := out.Read(buf)
-			got = append(got, buf[:k]...)
-			each(len(got))
-			if err != nil {
-				break
-			}
-		}
-		if err := cmd.Wait(); err != nil {
-			t.Fatalf("%v: %s", err, errs.String())
-		}
-		if p := sum.FindString(errs.String()); p != want || string(got) != text {
-			t.Errorf("%q, alone %q; %s", p, want, errs.String())
+		got, errs := answerOf(t, cmd, each)
+		if p := sum.FindString(errs); p != want || got != text {
+			t.Errorf("%q, alone %q; %s", p, want, errs)
 		}
 	}
 	parted, back := false, false

@@ -18,6 +18,8 @@ type Proxy struct {
 	mu   sync.Mutex
 	open map[net.Conn]bool
 	over bool
+	gate *sync.Cond // of what waits while it is parted
+	cut  bool
 	wg   sync.WaitGroup
 }
 
@@ -34,6 +36,7 @@ func Listen(to string, o Options) (*Proxy, error) {
 		return nil, err
 	}
 	p := &Proxy{l: l, to: to, o: o, open: map[net.Conn]bool{}}
+	p.gate = sync.NewCond(&p.mu)
 	p.wg.Go(p.accept)
 	return p, nil
 }
@@ -41,11 +44,30 @@ func Listen(to string, o Options) (*Proxy, error) {
 // Addr is the HOST:PORT to connect to.
 func (p *Proxy) Addr() string { return p.l.Addr().String() }
 
+// Part parts the two sides, or joins them again: meanwhile connections stay, new ones are
+// taken, and nothing comes through, as behind a cable that was pulled.
+func (p *Proxy) Part(cut bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = cut
+	p.gate.Broadcast()
+}
+
+// pass waits until the two sides are joined.
+func (p *Proxy) pass() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.cut && !p.over {
+		p.gate.Wait()
+	}
+}
+
 // Close ends all connections.
 func (p *Proxy) Close() error {
 	err := p.l.Close()
 	p.mu.Lock()
 	p.over = true
+	p.gate.Broadcast()
 	for c := range p.open {
 		c.Close()
 	}
@@ -115,6 +137,7 @@ func (p *Proxy) forward(from, to net.Conn) {
 		defer close(written)
 		for l := range queue {
 			time.Sleep(time.Until(l.due))
+			p.pass()
 			if _, err := to.Write(l.data); err != nil {
 				from.Close()
 			}

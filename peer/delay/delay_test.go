@@ -9,14 +9,13 @@ import (
 	"time"
 )
 
-// TestProxy: what goes through comes out whole and in order, in both directions, and no
-// sooner than the delay.
-func TestProxy(t *testing.T) {
+// echoing listens and sends back what comes.
+func echoing(t *testing.T) net.Listener {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -26,8 +25,60 @@ func TestProxy(t *testing.T) {
 			go func() { io.Copy(c, c); c.Close() }()
 		}
 	}()
+	return l
+}
+
+// TestPart: while the two sides are parted nothing comes through, and who connects hears
+// nothing; what waited comes when they are joined. Close ends what waits.
+func TestPart(t *testing.T) {
+	p, err := Listen(echoing(t).Addr().String(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conns []net.Conn
+	dial := func() net.Conn {
+		c, err := net.Dial("tcp", p.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		conns = append(conns, c)
+		return c
+	}
+	buf := make([]byte, 1)
+	first := dial()
+	first.Write(buf)
+	if _, err := first.Read(buf); err != nil {
+		t.Fatal(err)
+	}
+	p.Part(true)
+	dial()
+	for i, c := range conns {
+		c.Write(buf)
+		c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		if n, err := c.Read(buf); n > 0 || err == nil {
+			t.Errorf("parted, connection %d hears %d bytes, %v", i, n, err)
+		}
+	}
+	p.Part(false)
+	for i, c := range conns {
+		c.SetReadDeadline(time.Now().Add(time.Minute))
+		if _, err := c.Read(buf); err != nil {
+			t.Errorf("joined, connection %d hears %v", i, err)
+		}
+	}
+	p.Part(true)
+	first.Write(buf)
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestProxy: what goes through comes out whole and in order, in both directions, and no
+// sooner than the delay.
+func TestProxy(t *testing.T) {
 	const delay = 20 * time.Millisecond
-	p, err := Listen(l.Addr().String(), Options{Delay: delay, Rate: 50e6})
+	p, err := Listen(echoing(t).Addr().String(), Options{Delay: delay, Rate: 50e6})
 	if err != nil {
 		t.Fatal(err)
 	}

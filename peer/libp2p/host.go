@@ -187,6 +187,8 @@ func plain(ctx context.Context, to string, err error) error {
 		return fmt.Errorf("nobody listens at %.80s", to)
 	case strings.Contains(text, "peer id mismatch"):
 		return fmt.Errorf("the machine at %.80s has another key", to)
+	case strings.Contains(text, "bad certificate"), strings.Contains(text, "not yet valid"):
+		return fmt.Errorf("%.80s: a certificate of QUIC is not believed: do the clocks of both machines agree? Over TCP they need not", to)
 	case strings.Contains(text, "protocols not supported"):
 		return fmt.Errorf("it is no eclat of this release")
 	}

@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"eclat/cpu"
+	"eclat/loader"
+	"eclat/model"
+	"eclat/model/backendtest"
+)
+
+// filling is a device that holds nothing more once it is full.
+type filling struct {
+	model.Device
+	full bool
+}
+
+func (f *filling) Fit(m *model.Model, r model.FitRequest) (*model.Fitting, error) {
+	if f.full {
+		return nil, ErrMemory
+	}
+	return f.Device.Fit(m, r)
+}
+
+// going is a device that is lost while it is gone.
+type going struct {
+	model.Device
+	gone bool
+}
+
+func (g *going) Info() model.DeviceInfo {
+	info := g.Device.Info()
+	info.ID = "far"
+	return info
+}
+
+func (g *going) Open(ctx context.Context, o model.OpenOptions) (model.Backend, error) {
+	if g.gone {
+		return nil, ErrLost
+	}
+	b, err := g.Device.Open(ctx, o)
+	return backendtest.Around(b, err, func(ctx context.Context, p model.Program, b *model.Batch, out *model.Outputs) error {
+		if g.gone {
+			return ErrLost
+		}
+		return p.Run(ctx, b, out)
+	})
+}
+
+// TestTakeHome: layers of a machine that is lost, with nobody to take its place, are computed
+// here and stay here, if this machine holds them; if not the answer ends with what is the
+// matter, and so does the next one until the machine is back.
+func TestTakeHome(t *testing.T) {
+	for _, holds := range []bool{true, false} {
+		own, far := &filling{Device: cpu.Devices(1)[0]}, &going{Device: cpu.Devices(1)[0]}
+		var told []string
+		e := open(t, builtIn, Options{Device: "cpu", devices: []model.Device{own}, Context: 512, Peers: []model.Device{far}, Layers: []int{2, 4},
+			Notice: func(m string) { told = append(told, m) }})
+		ask := func() (ids []int32, err error) {
+			_, err = e.Generate(context.Background(), Request{Tokens: prompt(90, 3), Share: -1, MaxTokens: 30, IgnoreEOS: true}, nil, func(id int32) { ids = append(ids, id) })
+			return ids, err
+		}
+		want, err := ask()
+		if err != nil {
+			t.Fatal(err)
+		}
+		far.gone, own.full = true, !holds // between two answers nothing else runs
+		for i := range 2 {
+			got, err := ask()
+			switch {
+			case holds && (err != nil || !slices.Equal(got, want) || !strings.Contains(strings.Join(told, "\n"), "layers 2–5 move to this machine")):
+				t.Errorf("answer %d: %v, %v; %q", i, got, err, told)
+			case !holds && (!errors.Is(err, ErrLost) || !errors.Is(err, ErrMemory) || strings.Contains(err.Error(), "\n")):
+				t.Errorf("answer %d, no room here: %v", i, err)
+			}
+		}
+		if holds {
+			continue
+		}
+		far.gone = false
+		if got, err := ask(); err != nil || !slices.Equal(got, want) {
+			t.Errorf("the machine is back: %v, %v", got, err)
+		}
+	}
+}
+
+// recording is a device that keeps what it was asked to fit, and into how much.
+type recording struct {
+	model.Device
+	needs, hosts []int64
+}
+
+func (r *recording) Fit(m *model.Model, q model.FitRequest) (*model.Fitting, error) {
+	f, err := r.Device.Fit(m, q)
+	if err == nil {
+		r.needs, r.hosts = append(r.needs, f.Weights+f.Memory+f.Work), append(r.hosts, q.Host)
+	}
+	return f, err
+}
+
+// TestSecondCopyFits: a copy here that checks another machine takes memory from what this
+// machine's own layers leave, and is refused where that is not enough.
+func TestSecondCopyFits(t *testing.T) {
+	own, have := &recording{Device: cpu.Devices(1)[0]}, int64(1)<<40
+	o := Options{Device: "cpu", devices: []model.Device{own}, Context: 512, Peers: []model.Device{&going{Device: cpu.Devices(1)[0]}}, Layers: []int{2, 4},
+		Checks: []model.Device{Home}, available: func() int64 { return have }}
+	open(t, builtIn, o)
+	if len(own.hosts) != 3 || own.hosts[0] != have || own.hosts[1] != have-own.needs[0] || own.hosts[2] != own.hosts[1]-own.needs[1] {
+		t.Fatalf("of %d bytes %d were taken of %d", have, own.needs, own.hosts)
+	}
+	have = own.needs[0] + own.needs[1]
+	f, err := loader.Open(builtIn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(context.Background(), f, o); !errors.Is(err, ErrMemory) || !strings.Contains(err.Error(), "a second copy of layers 2–5") {
+		t.Errorf("with %d bytes for %d: %v", have, own.needs, err)
+	}
+}
