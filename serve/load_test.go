@@ -22,6 +22,7 @@ import (
 	"eclat/engine"
 	"eclat/engine/keep"
 	"eclat/loader"
+	"eclat/model"
 	"eclat/serve/core"
 	"eclat/serve/servetest"
 )
@@ -247,9 +248,9 @@ func TestForeignTokens(t *testing.T) {
 	}
 	var prompts, want [callers][texts][]int32 // what each must hear is computed without any cache
 	heard := map[string]bool{}
-	all := words(24)
+	all := words(model.PageLen + 4) // more than a page, which others might find
 	for i := range prompts {
-		own := words(24)
+		own := words(20)
 		for j := range prompts[i] {
 			p := slices.Concat(all, own, words(5*j))
 			r := engine.Request{Tokens: p, MaxTokens: 3, IgnoreEOS: true}
@@ -284,43 +285,54 @@ func TestForeignTokens(t *testing.T) {
 			url, _ := start(t, servetest.Options{Path: smallModel, Template: "chatml", Folder: folder, Engine: engine.Options{Context: 5120},
 				Core: core.Options{Guard: core.Guard{Keys: keys}}})
 			var working sync.WaitGroup
+			// Half of them speak at a time, a few times each: of these memory holds all, and what
+			// the others left is given up.
+			const turn = 4
+			places := make(chan struct{}, callers/2)
 			for i := range callers {
 				one := newClient(t, url, keys[i])
 				order := rand.New(rand.NewPCG(seed, uint64(1+round*callers+i)))
+				var lately [texts]bool // sent since the server began
+				ask := func(first bool) {
+					j := order.IntN(texts)
+					body, _ := json.Marshal(map[string]any{"prompt": prompts[i][j], "max_tokens": 3, "ignore_eos": true, "temperature": 0, "return_tokens": true})
+					a, err := one.whole("/v1/completions", string(body))
+					if err != nil {
+						t.Errorf("caller %d: %v", i, err)
+						return
+					}
+					asked.Add(1)
+					if got := a.Choices[0].Tokens; !slices.Equal(got, want[i][j]) {
+						t.Errorf("caller %d, text %d: %v, alone %v", i, j, got, want[i][j])
+					}
+					cached, most := a.Usage.Details.Cached, 0
+					for k, sent := range sent[i] {
+						if sent {
+							most = max(most, common(prompts[i][j], slices.Concat(prompts[i][k], want[i][k])))
+						}
+					}
+					if cached > most {
+						t.Errorf("caller %d, text %d: %d tokens were found, %d were sent before", i, j, cached, most)
+					}
+					if cached > 0 {
+						hits.Add(1)
+						found.Add(int64(cached))
+					}
+					if first { // of this caller the server has what the folder had
+						restored.Add(int64(cached))
+					}
+					if lately[j] && cached < len(prompts[i][j])-1 {
+						evicted.Add(1)
+					}
+					sent[i][j], lately[j] = true, true
+				}
 				working.Go(func() {
-					var lately [texts]bool // since the server began
-					for n := range each {
-						j := order.IntN(texts)
-						body, _ := json.Marshal(map[string]any{"prompt": prompts[i][j], "max_tokens": 3, "ignore_eos": true, "temperature": 0, "return_tokens": true})
-						a, err := one.whole("/v1/completions", string(body))
-						if err != nil {
-							t.Errorf("caller %d: %v", i, err)
-							return
+					for n := 0; n < each; n += turn {
+						places <- struct{}{}
+						for m := range min(turn, each-n) {
+							ask(n+m == 0)
 						}
-						asked.Add(1)
-						if got := a.Choices[0].Tokens; !slices.Equal(got, want[i][j]) {
-							t.Errorf("caller %d, text %d: %v, alone %v", i, j, got, want[i][j])
-						}
-						cached, most := a.Usage.Details.Cached, 0
-						for k, sent := range sent[i] {
-							if sent {
-								most = max(most, common(prompts[i][j], slices.Concat(prompts[i][k], want[i][k])))
-							}
-						}
-						if cached > most {
-							t.Errorf("caller %d, text %d: %d tokens were found, %d were sent before", i, j, cached, most)
-						}
-						if cached > 0 {
-							hits.Add(1)
-							found.Add(int64(cached))
-						}
-						if n == 0 { // of this caller the server has what the folder had
-							restored.Add(int64(cached))
-						}
-						if lately[j] && cached < len(prompts[i][j])-1 {
-							evicted.Add(1)
-						}
-						sent[i][j], lately[j] = true, true
+						<-places
 					}
 				})
 			}
