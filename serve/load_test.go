@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"runtime"
@@ -21,6 +22,7 @@ import (
 	"eclat/engine"
 	"eclat/engine/keep"
 	"eclat/loader"
+	"eclat/model"
 	"eclat/serve/core"
 	"eclat/serve/servetest"
 )
@@ -193,21 +195,41 @@ func TestSteady(t *testing.T) {
 // smallModel has random weights, so that what it says hangs on every token that it sees.
 const smallModel = "../testdata/qwen3-small.gguf"
 
+// canaries are what ECLAT_CANARIES says: how many requests TestForeignTokens makes, and after
+// a colon the seed of what is in them and in which order.
+func canaries(t *testing.T) (requests int, seed uint64) {
+	requests, seed = 3000, 1
+	s := os.Getenv("ECLAT_CANARIES")
+	if s == "" {
+		return
+	}
+	n, of, colon := strings.Cut(s, ":")
+	var err error
+	if requests, err = strconv.Atoi(n); err == nil && colon {
+		seed, err = strconv.ParseUint(of, 10, 64)
+	}
+	if err != nil || requests < 1 {
+		t.Fatalf("ECLAT_CANARIES is %q; it is a number of requests, and after a colon a seed", s)
+	}
+	return
+}
+
+// common is how many tokens two texts begin with alike.
+func common(a, b []int32) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
 // TestForeignTokens: 64 callers whose prompts begin alike, each with a word of its own in
 // them, where memory holds a part of them and the server is restarted again and again: no
 // answer is another than that of the caller's own text alone, and no caller finds more of a
-// prompt than it has sent itself. ECLAT_CANARIES says how many requests; where nothing is
-// said 3000.
+// prompt than it has sent itself.
 func TestForeignTokens(t *testing.T) {
-	requests := 3000
-	if s := os.Getenv("ECLAT_CANARIES"); s != "" {
-		var err error
-		if requests, err = strconv.Atoi(s); err != nil {
-			t.Fatal(err)
-		}
-	}
-	const callers, texts, restarts = 64, 6, 8
-	// What each must hear, computed without any cache.
+	requests, seed := canaries(t)
+	const callers, texts, rounds = 64, 6, 8
 	file, err := loader.Open(smallModel)
 	if err != nil {
 		t.Fatal(err)
@@ -217,22 +239,20 @@ func TestForeignTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer alone.Close()
-	vocab := int32(alone.Model.Config.NVocab)
-	var prompts [callers][texts][]int32
-	var want [callers][texts][]int32
+	random := rand.New(rand.NewPCG(seed, 0))
+	words := func(n int) (w []int32) {
+		for range n {
+			w = append(w, 3+random.Int32N(int32(alone.Model.Config.NVocab)-3))
+		}
+		return w
+	}
+	var prompts, want [callers][texts][]int32 // what each must hear is computed without any cache
 	heard := map[string]bool{}
+	all := words(model.PageLen + 4) // more than a page, which others might find
 	for i := range prompts {
+		own := words(20)
 		for j := range prompts[i] {
-			var p []int32
-			for k := range int32(40) { // common to all
-				p = append(p, 3+k*7%(vocab-3))
-			}
-			for k := range int32(30) { // the caller's own
-				p = append(p, 3+(int32(i)*131+k*k*17)%(vocab-3))
-			}
-			for k := range int32(5 * j) {
-				p = append(p, 3+(int32(j)*61+k*29)%(vocab-3))
-			}
+			p := slices.Concat(all, own, words(5*j))
 			r := engine.Request{Tokens: p, MaxTokens: 3, IgnoreEOS: true}
 			if _, err := alone.Generate(context.Background(), r, nil, func(id int32) { want[i][j] = append(want[i][j], id) }); err != nil {
 				t.Fatal(err)
@@ -249,12 +269,10 @@ func TestForeignTokens(t *testing.T) {
 		keys = append(keys, fmt.Sprintf("secret-of-%d", i))
 	}
 	dir := t.TempDir()
-	// The longest text that a caller has sent; what is found may be no longer than what it has
-	// in common with the caller's own. All texts of a caller begin alike.
-	var sent [callers]atomic.Int64
-	var once [callers][texts]atomic.Bool // it has sent this one
-	var found, evicted atomic.Int64
-	for round := range restarts {
+	var sent [callers][texts]bool // by its caller's goroutine
+	var asked, hits, found, restored, evicted atomic.Int64
+	each := (requests + rounds*callers - 1) / (rounds * callers)
+	for round := range rounds {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			folder, err := keep.OpenFolder(dir, 8<<20, func(m string) {
 				if strings.Contains(m, "not used") {
@@ -266,40 +284,65 @@ func TestForeignTokens(t *testing.T) {
 			}
 			url, _ := start(t, servetest.Options{Path: smallModel, Template: "chatml", Folder: folder, Engine: engine.Options{Context: 5120},
 				Core: core.Options{Guard: core.Guard{Keys: keys}}})
-			var all sync.WaitGroup
+			var working sync.WaitGroup
+			// Half of them speak at a time, a few times each: of these memory holds all, and what
+			// the others left is given up.
+			const turn = 4
+			places := make(chan struct{}, callers/2)
 			for i := range callers {
 				one := newClient(t, url, keys[i])
-				all.Go(func() {
-					for n := range requests / restarts / callers {
-						j := (n*5 + i + round) % texts
-						body, _ := json.Marshal(map[string]any{"prompt": prompts[i][j], "max_tokens": 3, "ignore_eos": true, "temperature": 0, "return_tokens": true})
-						a, err := one.whole("/v1/completions", string(body))
-						if err != nil {
-							t.Errorf("caller %d: %v", i, err)
-							return
+				order := rand.New(rand.NewPCG(seed, uint64(1+round*callers+i)))
+				var lately [texts]bool // sent since the server began
+				ask := func(first bool) {
+					j := order.IntN(texts)
+					body, _ := json.Marshal(map[string]any{"prompt": prompts[i][j], "max_tokens": 3, "ignore_eos": true, "temperature": 0, "return_tokens": true})
+					a, err := one.whole("/v1/completions", string(body))
+					if err != nil {
+						t.Errorf("caller %d: %v", i, err)
+						return
+					}
+					asked.Add(1)
+					if got := a.Choices[0].Tokens; !slices.Equal(got, want[i][j]) {
+						t.Errorf("caller %d, text %d: %v, alone %v", i, j, got, want[i][j])
+					}
+					cached, most := a.Usage.Details.Cached, 0
+					for k, sent := range sent[i] {
+						if sent {
+							most = max(most, common(prompts[i][j], slices.Concat(prompts[i][k], want[i][k])))
 						}
-						if got := a.Choices[0].Tokens; !slices.Equal(got, want[i][j]) {
-							t.Errorf("caller %d, text %d: %v, alone %v", i, j, got, want[i][j])
+					}
+					if cached > most {
+						t.Errorf("caller %d, text %d: %d tokens were found, %d were sent before", i, j, cached, most)
+					}
+					if cached > 0 {
+						hits.Add(1)
+						found.Add(int64(cached))
+					}
+					if first { // of this caller the server has what the folder had
+						restored.Add(int64(cached))
+					}
+					if lately[j] && cached < len(prompts[i][j])-1 {
+						evicted.Add(1)
+					}
+					sent[i][j], lately[j] = true, true
+				}
+				working.Go(func() {
+					for n := 0; n < each; n += turn {
+						places <- struct{}{}
+						for m := range min(turn, each-n) {
+							ask(n+m == 0)
 						}
-						cached := int64(a.Usage.Details.Cached)
-						if most := sent[i].Load(); cached > most {
-							t.Errorf("caller %d found %d tokens and has sent %d", i, cached, most)
-						}
-						if once[i][j].Swap(true) && cached < int64(len(prompts[i][j])-1) {
-							evicted.Add(1) // a part of it was given up
-						}
-						found.Add(cached)
-						sent[i].Store(max(sent[i].Load(), int64(len(prompts[i][j])+3)))
+						<-places
 					}
 				})
 			}
-			all.Wait()
+			working.Wait()
 		})
 	}
-	if found.Load() == 0 || evicted.Load() == 0 {
-		t.Errorf("%d tokens were found, of %d texts a part was given up: the test tests little", found.Load(), evicted.Load())
+	t.Logf("seed %d: %d requests of %d callers; %d found a part of theirs, %d tokens, %d of them from before a restart; %d times a part had been given up", seed, asked.Load(), callers, hits.Load(), found.Load(), restored.Load(), evicted.Load())
+	if n := asked.Load() / 20; hits.Load() < n || evicted.Load() < n || restored.Load() == 0 {
+		t.Error("of finding, giving up and restoring something happened too seldom: the test tests little")
 	}
-	t.Logf("%d requests of %d callers: %d tokens found, %d times a part had been given up", requests/restarts/callers*restarts*callers, callers, found.Load(), evicted.Load())
 }
 
 // TestUnread: clients that read nothing of their answers hold up nobody.

@@ -17,12 +17,13 @@ import (
 	"eclat/serve/servetest"
 )
 
-// frail is a processor that is lost when it is told to, and back when it is let.
+// frail is a device that is lost when it is told to, and back when it is let.
 type frail struct {
 	model.Device
-	lose atomic.Int64      // in so many runs from now on; below 0 never
-	open chan func() error // what each opening after the first waits for
-	used atomic.Int64      // openings
+	inside bool              // the device itself finds it out, when it hands in work; else its runs end with it
+	lose   atomic.Int64      // in so many runs or hand-ins from now on; below 0 never
+	open   chan func() error // what each opening after the first waits for
+	used   atomic.Int64      // openings
 }
 
 func (f *frail) Info() model.DeviceInfo {
@@ -36,6 +37,15 @@ func (f *frail) Open(ctx context.Context, o model.OpenOptions) (model.Backend, e
 		if err := (<-f.open)(); err != nil {
 			return nil, err
 		}
+	}
+	if f.inside {
+		o.Fault = func(call, subject string) error {
+			if call == "submit" && f.lose.Add(-1) == 0 {
+				return fmt.Errorf("at %s: %w", subject, model.ErrLost)
+			}
+			return nil
+		}
+		return f.Device.Open(ctx, o)
 	}
 	b, err := f.Device.Open(ctx, o)
 	return backendtest.Around(b, err, func(ctx context.Context, p model.Program, b *model.Batch, out *model.Outputs) error {
@@ -51,7 +61,26 @@ func (f *frail) Open(ctx context.Context, o model.OpenOptions) (model.Backend, e
 // that all is well before and after. Where it does not come back, the answers end with an
 // error that says so, and the next request tries again.
 func TestLost(t *testing.T) {
-	f := &frail{Device: cpu.Devices(0)[0], open: make(chan func() error)}
+	lost(t, &frail{Device: cpu.Devices(0)[0]})
+}
+
+// TestLostGPU is TestLost of a Vulkan device, a software one included.
+func TestLostGPU(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a device's kernels are checked at each opening: left out with -short")
+	}
+	list, err := engine.Devices(0)
+	for _, d := range list {
+		if info := d.Info(); info.GPU() {
+			lost(t, &frail{Device: d, inside: true})
+			return
+		}
+	}
+	t.Skipf("no Vulkan device: %v", err)
+}
+
+func lost(t *testing.T, f *frail) {
+	f.open = make(chan func() error)
 	f.lose.Store(-1)
 	url, c := start(t, servetest.Options{Engine: engine.Options{Peers: []model.Device{f}, Layers: []int{2, 4}}})
 	body := func(i int) string {
