@@ -209,6 +209,10 @@ func rowOps() []golden {
 			receive(256, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 1, 256), x) }),
 			// every integer is −32, the scale of elements 16i … 16i + 15 is i + 1
 			[]run{{alone(2, append(slices.Repeat([]float32{1}, 256), one(256, 17)...)...), []float32{-32 * 16 * 136, -32 * 2}, nil}}},
+		{"minimums of halves", model.MatMul, []weight{q2()}, model.Room{},
+			receive(256, func(b *model.Builder, x model.ID) model.ID { return b.MatMul("y", b.Weight("w", 1, 256), x) }),
+			// every integer is 1, the scale of elements 16i … 16i + 15 is i, their minimum 15 − i
+			[]run{{alone(2, append(slices.Repeat([]float32{1}, 256), one(256, 17)...)...), []float32{0, 1 - 14}, nil}}},
 
 		{"both ends", model.SwiGLU, nil, model.Room{},
 			func(b *model.Builder) model.ID {
@@ -302,6 +306,20 @@ func q4() weight {
 		w.blocks = append(w.blocks, b...)
 	}
 	return w
+}
+
+// q2 is a block of Q2_K with d = dmin = 1, integers 1, scales from 0 to 15 and minimums from
+// 15 to 0.
+func q2() weight {
+	b := make([]byte, 84)
+	for i := range 16 {
+		b[i] = byte(i | (15-i)<<4)
+	}
+	for i := range 64 {
+		b[16+i] = 0x55
+	}
+	b[81], b[83] = 0x3c, 0x3c
+	return weight{name: "w", cols: 256, ty: quant.Q2_K, blocks: b}
 }
 
 // q6 is a block of Q6_K with d = 1, integers −32 and scales from 1 to 16.
