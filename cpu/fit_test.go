@@ -50,9 +50,9 @@ var measuring = []model.FitProgram{
 	{CompileOptions: model.CompileOptions{Size: model.Size{Tokens: 16, Want: 2}, Rows: true}},
 }
 
-// TestFitIsWhatIsHeld: what Fit plans is what Load and Compile take, by the
+// TestFitIsHeld: what Fit plans is what Load and Compile take, by the
 // backend's own count exactly, and by the collector's within 2 %.
-func TestFitIsWhatIsHeld(t *testing.T) {
+func TestFitIsHeld(t *testing.T) {
 	for _, d := range both() {
 		for name, programs := range map[string][]model.FitProgram{
 			"answers": somePrograms, "trace": measuring[:1], "profile": measuring[1:2], "rows": measuring[2:],

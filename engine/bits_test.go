@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -206,6 +207,17 @@ func sameBits(t *testing.T, models []string, few bool) {
 		}
 		return r.name
 	})
+	type prompt struct {
+		path    string
+		lengthy bool
+	}
+	compared := map[prompt]bool{}
+	for _, r := range runs {
+		if r.o.Device != "ref" {
+			compared[prompt{r.path, r.lengthy(few)}] = true
+		}
+	}
+	runs = slices.DeleteFunc(runs, func(r run) bool { return !compared[prompt{r.path, r.lengthy(few)}] }) // of a share
 	want := map[string]map[bool]string{} // of a model, by whether the prompt is the long one
 	for _, r := range runs {
 		if want[r.path] == nil {
@@ -214,6 +226,9 @@ func sameBits(t *testing.T, models []string, few bool) {
 		t.Run(filepath.Base(r.path)+"/"+r.name, func(t *testing.T) { r.check(t, r.path, want[r.path], few) })
 	}
 }
+
+// lengthy reports whether the way is over the prompt of many batches.
+func (w *way) lengthy(few bool) bool { return w.chunk > 0 && !few }
 
 func (w *way) check(t *testing.T, path string, all map[bool]string, few bool) {
 	t.Setenv(kernel.Variable, w.form)
@@ -224,7 +239,7 @@ func (w *way) check(t *testing.T, path string, all map[bool]string, few bool) {
 			w.o.devices = append(w.o.devices, chunked{d, w.chunk})
 		}
 	}
-	long := w.chunk > 0 && !few
+	long := w.lengthy(few)
 	want := all[long]
 	b := sized(open(t, path, w.o), long, few)
 	if w.batch > 0 {

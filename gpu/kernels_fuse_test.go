@@ -3,12 +3,14 @@
 package gpu
 
 import (
+	"fmt"
 	"testing"
 
 	"eclat/loader"
 	"eclat/loader/ggufwrite"
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/backendtest"
 	"eclat/model/sample"
 )
 
@@ -77,32 +79,43 @@ func TestFused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	type batch struct {
+		n     int // tokens
+		mixed bool
+	}
+	type run struct {
+		batch
+		load  string
+		split int64
+		trace bool
+	}
+	var list []run
 	for _, n := range []int{1, 9, 70} {
 		for _, mixed := range []bool{false, true} {
-			in := benchBatch(0, n, 256)
-			answer := func(be model.Backend, trace bool) []float32 {
-				b := model.NewBuilder(file, room(n))
-				plan, err := b.Plan(fusable(b, mixed))
-				if err != nil {
-					t.Fatal(err)
-				}
-				o := rows(n)
-				o.Trace = trace
-				return answer(t, be, file, plan, o, in).Rows
-			}
-			want := answer(reference(t), false)
 			for _, load := range loadsOf(d) {
-				for _, c := range []struct {
-					split int64
-					trace bool
-				}{{1 << 30, false}, {10000, false}, {1 << 30, true}} {
-					be := newBench(d, kernelsWith(d, load))
-					be.split = c.split
-					if e := nmse(answer(be, c.trace), want); !(e <= 1e-6) {
-						t.Errorf("%d tokens, mixed %v, load %q, split %d, trace %v: NMSE %.3g", n, mixed, load, c.split, c.trace, e)
-					}
-				}
+				of := batch{n, mixed}
+				list = append(list, run{of, load, 1 << 30, false}, run{of, load, 10000, false}, run{of, load, 1 << 30, true})
 			}
 		}
+	}
+	want := map[batch][]float32{}
+	for _, c := range backendtest.Deal(t, list, func(c run) string { return fmt.Sprint(c.load, c.split, c.trace) }) {
+		in := benchBatch(0, c.n, 256)
+		answer := func(be model.Backend, trace bool) []float32 {
+			b := model.NewBuilder(file, room(c.n))
+			plan, err := b.Plan(fusable(b, c.mixed))
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := rows(c.n)
+			o.Trace = trace
+			return answer(t, be, file, plan, o, in).Rows
+		}
+		if want[c.batch] == nil {
+			want[c.batch] = answer(reference(t), false)
+		}
+		be := newBench(d, kernelsWith(d, c.load))
+		be.split = c.split
+		sameAnswer(t, fmt.Sprintf("%+v", c), answer(be, c.trace), want[c.batch])
 	}
 }

@@ -239,9 +239,7 @@ func TestMatMulSizes(t *testing.T) {
 			for _, load := range loadsOf(d) {
 				be := newBench(d, kernelsWith(d, load))
 				be.split = int64(c.m) * 60
-				if e := nmse(answer(t, be, file, plan, rows(c.max), in).Rows, want.Rows); !(e <= 1e-6) {
-					t.Errorf("%s %d×%d, %d of %d rows, load %q: NMSE %.3g", c.ty, c.m, c.k, n, c.max, load, e)
-				}
+				sameAnswer(t, fmt.Sprintf("%s %d×%d, %d of %d rows, load %q", c.ty, c.m, c.k, n, c.max, load), answer(t, be, file, plan, rows(c.max), in).Rows, want.Rows)
 			}
 		}
 	}

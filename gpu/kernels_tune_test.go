@@ -4,7 +4,7 @@ package gpu
 
 import (
 	"errors"
-	"slices"
+	"fmt"
 	"testing"
 	"time"
 
@@ -13,6 +13,7 @@ import (
 	"eclat/loader/ggufwrite"
 	"eclat/loader/quant"
 	"eclat/model"
+	"eclat/model/backendtest"
 )
 
 // TestEveryShape runs every shape that tuning may choose, of a card and of a
@@ -20,40 +21,50 @@ import (
 func TestEveryShape(t *testing.T) {
 	long(t)
 	d := openKernels(t, true)
-	for _, c := range []struct {
+	type weight struct {
 		ty   quant.Type
 		m, k int
-	}{{quant.Q6_K, 75, 1280}, {quant.F16, 33, 68}, {quant.Q2_K, 75, 768}, {quant.IQ2_XS, 75, 768}, {quant.IQ3_XXS, 75, 768}} {
+	}
+	type run struct {
+		weight
+		n     int // rows of x
+		load  string
+		shape lower.Shape
+	}
+	var list []run
+	files := map[weight]*loader.File{}
+	for _, w := range []weight{{quant.Q6_K, 75, 1280}, {quant.F16, 33, 68}, {quant.Q2_K, 75, 768}, {quant.IQ2_XS, 75, 768}, {quant.IQ3_XXS, 75, 768}} {
 		var f ggufwrite.File
-		if ggufwrite.CanEncode(c.ty) {
-			f.Add("w", c.ty, []int{c.k, c.m}, random(5, c.m*c.k))
+		if ggufwrite.CanEncode(w.ty) {
+			f.Add("w", w.ty, []int{w.k, w.m}, random(5, w.m*w.k))
 		} else {
-			f.Tensors = append(f.Tensors, extremeWeight(c.ty, c.m, c.k))
+			f.Tensors = append(f.Tensors, extremeWeight(w.ty, w.m, w.k))
 		}
 		file, err := loader.FromBytes("w", f.Bytes())
 		if err != nil {
 			t.Fatal(err)
 		}
+		files[w] = file
 		for _, n := range []int{1, 3, 40, 70} {
-			b := model.NewBuilder(file, room(n))
-			plan, err := b.Plan(b.MatMul("y", b.Weight("w", c.m, c.k), b.Receive("x", c.k)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			in := benchBatch(0, n, 0)
-			in.Rows = random(uint64(n), n*c.k)
-			want := answer(t, reference(t), file, plan, rows(n), in)
 			for _, load := range loadsOf(d) {
-				info := &lower.WeightInfo{Type: c.ty, Rows: c.m, Cols: c.k}
-				for _, s := range kernelsWith(d, load).Shapes(info, n) {
-					k := kernelsWith(d, load)
-					k.SetChoices(lower.Choices{lower.TuneKey(info, n): s})
-					if got := answer(t, newBench(d, k), file, plan, rows(n), in); !slices.Equal(got.Rows, want.Rows) {
-						t.Errorf("%s, %d rows, %+v: other bits, NMSE %.3g", c.ty, n, s, nmse(got.Rows, want.Rows))
-					}
+				for _, s := range kernelsWith(d, load).Shapes(&lower.WeightInfo{Type: w.ty, Rows: w.m, Cols: w.k}, n) {
+					list = append(list, run{w, n, load, s})
 				}
 			}
 		}
+	}
+	for _, c := range backendtest.Deal(t, list, func(c run) string { return c.load + " " + c.ty.String() }) {
+		b := model.NewBuilder(files[c.weight], room(c.n))
+		plan, err := b.Plan(b.MatMul("y", b.Weight("w", c.m, c.k), b.Receive("x", c.k)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := benchBatch(0, c.n, 0)
+		in.Rows = random(uint64(c.n), c.n*c.k)
+		want := answer(t, reference(t), files[c.weight], plan, rows(c.n), in)
+		k := kernelsWith(d, c.load)
+		k.SetChoices(lower.Choices{lower.TuneKey(&lower.WeightInfo{Type: c.ty, Rows: c.m, Cols: c.k}, c.n): c.shape})
+		sameAnswer(t, fmt.Sprintf("%s, %d rows, %+v", c.ty, c.n, c.shape), answer(t, newBench(d, k), files[c.weight], plan, rows(c.n), in).Rows, want.Rows)
 	}
 }
 

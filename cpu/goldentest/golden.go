@@ -238,7 +238,7 @@ func rowOps() []golden {
 				return b.Add("y", b.Scale("scaled", x, -2), b.Cap("capped", x, 4))
 			}),
 			// −2x + 4·tanh(x/4): tanh ¼ = 0.2449187, tanh 10 = 1
-			[]run{{alone(1, 1, -1, 0, 40), []float32{-1.0203252, 1.0203252, 0, -76}, nil}}},
+			[]run{{alone(2, 1, -1, 0, 40, 40, 0, -1, 1), []float32{-1.0203252, 1.0203252, 0, -76, -76, 0, 1.0203252, -1.0203252}, nil}}},
 		{"clamped", model.Act, nil, model.Room{},
 			receive(4, func(b *model.Builder, x model.ID) model.ID {
 				return b.Mul("y", b.Act("gate", x, model.ClampedGate), b.Act("up", x, model.ClampedUp))

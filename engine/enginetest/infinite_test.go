@@ -8,8 +8,8 @@ import (
 	"eclat/model/tokenizer"
 )
 
-// TestSound: nothing but running the model tells what is wrong with it.
-func TestSound(t *testing.T) {
+// TestInfinite: nothing but running the model tells what is wrong with it.
+func TestInfinite(t *testing.T) {
 	f, err := loader.FromBytes("infinite", Infinite())
 	if err != nil {
 		t.Fatal(err)
