@@ -6,6 +6,7 @@
 //	layout.go    what lies where, for people
 //	chain.go     the stages, one after the other
 //	link.go      one stage on its device; where another machine is lost, its place is taken
+//	home.go      where nobody is left to take it, this machine does
 //	journal/     what a stage on another machine was sent, and the proof that it came again
 //	check.go     what other machines answer, computed once more before it is told
 //	flight.go    several batches on their way over several machines

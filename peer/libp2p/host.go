@@ -2,6 +2,7 @@ package libp2p
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -159,40 +160,73 @@ func (h *Host) Dial(ctx context.Context, to, name string) (peer.Stream, error) {
 	if overRelay {
 		h.gate.expect(info.ID)
 	}
-	if len(info.Addrs) > 0 {
-		if err := h.h.Connect(ctx, info); err != nil {
-			return nil, plain(ctx, to, err)
+	s, err := h.open(ctx, info, name, overRelay)
+	over := overTCP(info.Addrs)
+	if err != nil && !overRelay && len(over) > 0 && len(over) < len(info.Addrs) && ctx.Err() == nil && h.h.Network().Connectedness(info.ID) != network.Connected {
+		// Over QUIC who is not believed is told so when the connection stands already, and TCP
+		// is not tried any more: as where a clock is an hour behind, for certificates have dates.
+		h.h.Peerstore().ClearAddrs(info.ID)
+		info.Addrs = over
+		if again, fault := h.open(ctx, info, name, false); fault == nil {
+			s, err = again, nil
 		}
 	}
-	if overRelay {
-		if err := h.direct(ctx, info.ID); err != nil {
-			return nil, err
-		}
-	}
-	s, err := h.h.NewStream(ctx, info.ID, protocol.ID(name))
 	if err != nil {
 		return nil, plain(ctx, to, err)
 	}
 	return stream{s}, nil
 }
 
+// open connects to a peer, where it is not, and opens a stream.
+func (h *Host) open(ctx context.Context, info id.AddrInfo, name string, overRelay bool) (network.Stream, error) {
+	if len(info.Addrs) > 0 {
+		if err := h.h.Connect(ctx, info); err != nil {
+			return nil, err
+		}
+	}
+	if overRelay {
+		if err := h.direct(ctx, info.ID); err != nil {
+			return nil, notDirect{err}
+		}
+	}
+	return h.h.NewStream(ctx, info.ID, protocol.ID(name))
+}
+
+// notDirect is an error that says already what is the matter.
+type notDirect struct{ error }
+
+// overTCP are those of some addresses that are of TCP.
+func overTCP(all []multiaddr.Multiaddr) (tcp []multiaddr.Multiaddr) {
+	for _, a := range all {
+		if _, err := a.ValueForProtocol(multiaddr.P_TCP); err == nil {
+			tcp = append(tcp, a)
+		}
+	}
+	return tcp
+}
+
 // plain says in one line why a peer was not reached. One that refuses this machine's key
 // ends the connection without a word.
 func plain(ctx context.Context, to string, err error) error {
 	text := strings.Join(strings.Fields(err.Error()), " ")
+	var said notDirect
 	switch {
+	case errors.As(err, &said):
+		return said.error
 	case ctx.Err() != nil, strings.Contains(text, "deadline exceeded"), strings.Contains(text, "no addresses"):
 		return fmt.Errorf("nobody answers at %.80s", to)
 	case strings.Contains(text, "connection refused"):
 		return fmt.Errorf("nobody listens at %.80s", to)
 	case strings.Contains(text, "peer id mismatch"):
 		return fmt.Errorf("the machine at %.80s has another key", to)
-	case strings.Contains(text, "bad certificate"), strings.Contains(text, "not yet valid"):
-		return fmt.Errorf("%.80s: a certificate of QUIC is not believed: do the clocks of both machines agree? Over TCP they need not", to)
 	case strings.Contains(text, "protocols not supported"):
 		return fmt.Errorf("it is no eclat of this release")
 	}
-	return fmt.Errorf("it ended the connection: is the id of this machine (eclat peer id) on its list (eclat peer allow)?")
+	clocks := ""
+	if strings.Contains(to, "/quic") {
+		clocks = " Do the clocks of both machines agree, as QUIC needs?"
+	}
+	return fmt.Errorf("it ended the connection: is the id of this machine (eclat peer id) on its list (eclat peer allow)?%s", clocks)
 }
 
 // Forget ends the connections to a peer and knows its addresses no more.
