@@ -45,7 +45,7 @@ func (o *owner) lost(err error) {
 	o.careful++
 	o.calm = 0
 	o.e.losses.Add(1)
-	wrong := errors.Is(err, ErrDevice)
+	wrong := errors.Is(err, ErrDevice) && !errors.Is(err, ErrLost) // a lost one may not be there any more either
 	often := wrong
 	o.pages = newPages(o.chain.kinds)
 	o.index = newIndex(o.pages)

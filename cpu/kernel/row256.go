@@ -11,45 +11,55 @@ import (
 var avx2 = Form{
 	Name: "avx2", many: spread,
 	Round:   func(in *Input, i int, x []float32) { roundVector(in, i, x, &order6of256) },
-	Product: (&vectorKernels{row: row256, step: 32, lanes: 8, columns: twoByTwo(cols256)}).product,
+	Product: (&vectorKernels{rows: rows256, step: 32, lanes: 8, columns: twoByTwo(cols256)}).product,
 	Norm:    normVector, SwiGLU: swiGLUVector, L2Norm: l2NormVector,
 	Delta: deltaVector, Scan: scanVector,
 	Queries: queriesVector, Scores: scores256, Weights: weightsVector, Mix: mix256,
 }
 
-// row256 adds the terms of a row of weights at k to eight chains.
-func row256(t quant.Type, k at, in *Input, i int, acc at, s *Scratch) {
-	m, e := at(&in.m[i*in.padded*wide]), at(&in.e[i*in.padded*32])
-	switch t {
-	case quant.Q4_K:
-		q4k256(k, in.blocks, m, e, add(e, 32*in.padded), acc, &s.tile.block)
-	case quant.Q5_K:
-		q5k256(k, in.blocks, m, e, add(e, 32*in.padded), acc, &s.tile.block)
-	case quant.Q6_K:
-		q6k256(k, in.blocks, m, e, acc)
-	default:
-		natural256(t, k, in, m, e, acc, s)
+// rows256 is rows512.
+func rows256(t quant.Type, k at, n int, in *Input, acc at, s *Scratch) {
+	size := bytesOf(t) // asked before there is anything in vectors, see doc.go
+	for range n {
+		switch t {
+		case quant.Q4_K:
+			k = q4k256(k, in, acc, &s.tile.block)
+		case quant.Q5_K:
+			k = q5k256(k, in, acc, &s.tile.block)
+		case quant.Q6_K:
+			k = q6k256(k, in, acc)
+		default:
+			natural256(t, size, k, in, acc, s)
+			k = add(k, in.Cols/32*(size/8))
+		}
+		acc = add(acc, 32)
 	}
 }
 
-// q4k256 is q4k512, a block at a time.
-func q4k256(k at, n int, x, e, sums, acc at, o *block) {
+// q4k256 is qk512, of one row, whose end it gives, a block at a time.
+func q4k256(k at, in *Input, acc at, o *block) at {
 	low, high := v.BroadcastInt16x16(15), v.BroadcastInt16x16(0xf0)
-	c := f32x8(acc, 0)
-	for range n {
+	for j := range in.blocks {
 		o.groupsK(k)
-		a, b := pair256(k, 16, x, 0, low, high)
-		a1, b1 := pair256(k, 48, x, 32, low, high)
-		p := add8(a, b, a1, b1)
-		a, b = pair256(k, 80, x, 256, low, high)
-		a1, b1 = pair256(k, 112, x, 288, low, high)
-		q := add8(a, b, a1, b1)
-		sum := p.Select128FromPair(0, 2, q).Add(p.Select128FromPair(1, 3, q))
-		t := sum.ConvertToFloat32().Mul(f32x8(e, 0)).Mul(f32x8(at(&o.a), 0)).Sub(f32x8(at(&o.b), 0).Mul(f32x8(sums, 0)))
-		c = c.Add(t)
-		k, x, e, sums = add(k, 144), add(x, 512), add(e, 32), add(sums, 32)
+		for i := range in.N {
+			x, e, to := at(&in.m[(i*in.padded+j)*wide]), at(&in.e[i*in.padded*32+j*8]), add(acc, i*tileRows*32)
+			a, b := pair256(k, 16, x, 0, low, high)
+			a1, b1 := pair256(k, 48, x, 32, low, high)
+			p := add8(a, b, a1, b1)
+			a, b = pair256(k, 80, x, 256, low, high)
+			a1, b1 = pair256(k, 112, x, 288, low, high)
+			addK256(to, p, add8(a, b, a1, b1), e, add(e, 32*in.padded), o)
+		}
+		k = add(k, 144)
 	}
-	putF8(acc, 0, c)
+	return k
+}
+
+// addK256 adds the terms of a block to eight chains.
+func addK256(to at, p, q v.Int32x8, e, sums at, o *block) {
+	sum := p.Select128FromPair(0, 2, q).Add(p.Select128FromPair(1, 3, q))
+	t := sum.ConvertToFloat32().Mul(f32x8(e, 0)).Mul(f32x8(at(&o.a), 0)).Sub(f32x8(at(&o.b), 0).Mul(f32x8(sums, 0)))
+	putF8(to, 0, f32x8(to, 0).Add(t))
 }
 
 // pair256 sums two groups that share 32 bytes; the second comes 16 times too large.
@@ -61,24 +71,23 @@ func pair256(k at, ko int, x at, xo int, low, high v.Int16x16) (a, b v.Int32x8) 
 	return a, b
 }
 
-// q5k256 is q5k512, a block at a time.
-func q5k256(k at, n int, x, e, sums, acc at, o *block) {
-	c := f32x8(acc, 0)
-	for range n {
+// q5k256 is q4k256 of Q5_K.
+func q5k256(k at, in *Input, acc at, o *block) at {
+	for j := range in.blocks {
 		o.groupsK(k)
 		z := i16x16(k, 16)
-		a, b := pair5(k, 48, z, x, 0)
-		a1, b1 := pair5(k, 80, z.ShiftAllRight(2), x, 32)
-		p := add8(a, b, a1, b1)
-		a, b = pair5(k, 112, z.ShiftAllRight(4), x, 256)
-		a1, b1 = pair5(k, 144, z.ShiftAllRight(6), x, 288)
-		q := add8(a, b, a1, b1)
-		sum := p.Select128FromPair(0, 2, q).Add(p.Select128FromPair(1, 3, q))
-		t := sum.ConvertToFloat32().Mul(f32x8(e, 0)).Mul(f32x8(at(&o.a), 0)).Sub(f32x8(at(&o.b), 0).Mul(f32x8(sums, 0)))
-		c = c.Add(t)
-		k, x, e, sums = add(k, 176), add(x, 512), add(e, 32), add(sums, 32)
+		for i := range in.N {
+			x, e, to := at(&in.m[(i*in.padded+j)*wide]), at(&in.e[i*in.padded*32+j*8]), add(acc, i*tileRows*32)
+			a, b := pair5(k, 48, z, x, 0)
+			a1, b1 := pair5(k, 80, z.ShiftAllRight(2), x, 32)
+			p := add8(a, b, a1, b1)
+			a, b = pair5(k, 112, z.ShiftAllRight(4), x, 256)
+			a1, b1 = pair5(k, 144, z.ShiftAllRight(6), x, 288)
+			addK256(to, p, add8(a, b, a1, b1), e, add(e, 32*in.padded), o)
+		}
+		k = add(k, 176)
 	}
-	putF8(acc, 0, c)
+	return k
 }
 
 // pair5 is half5 of two groups that share 32 bytes.
@@ -91,20 +100,22 @@ func pair5(k at, ko int, z v.Int16x16, x at, xo int) (a, b v.Int32x8) {
 	return a, b
 }
 
-// q6k256 is q6k512, a block at a time.
-func q6k256(k at, n int, x, e, acc at) {
-	c := f32x8(acc, 0)
-	for range n {
+// q6k256 is q6k512, of one row, whose end it gives, a block at a time.
+func q6k256(k at, in *Input, acc at) at {
+	for j := range in.blocks {
 		d := v.BroadcastFloat32x8(half(u16(k, 208)))
 		sc := i8x16(k, 192).PermuteOrZero(v.LoadInt8x16(&scales6of256))
 		s0 := sc.ExtendLo8ToInt32().ConvertToFloat32().Mul(d)
 		s1 := sc.AsInt64x2().InterleaveHi(sc.AsInt64x2()).AsInt8x16().ExtendLo8ToInt32().ConvertToFloat32().Mul(d)
-		p := sums6(k, add(k, 128), x).Sub(i32x8(e, 64)).ConvertToFloat32().Mul(f32x8(e, 0)).Mul(s0)
-		q := sums6(add(k, 64), add(k, 160), add(x, 256)).Sub(i32x8(e, 96)).ConvertToFloat32().Mul(f32x8(e, 32)).Mul(s1)
-		c = c.Add(p.Select128FromPair(0, 2, q).Add(p.Select128FromPair(1, 3, q)))
-		k, x, e = add(k, 210), add(x, 512), add(e, 128)
+		for i := range in.N {
+			x, e, to := at(&in.m[(i*in.padded+j)*wide]), at(&in.e[(i*in.padded+j)*32]), add(acc, i*tileRows*32)
+			p := sums6(k, add(k, 128), x).Sub(i32x8(e, 64)).ConvertToFloat32().Mul(f32x8(e, 0)).Mul(s0)
+			q := sums6(add(k, 64), add(k, 160), add(x, 256)).Sub(i32x8(e, 96)).ConvertToFloat32().Mul(f32x8(e, 32)).Mul(s1)
+			putF8(to, 0, f32x8(to, 0).Add(p.Select128FromPair(0, 2, q).Add(p.Select128FromPair(1, 3, q))))
+		}
+		k = add(k, 210)
 	}
-	putF8(acc, 0, c)
+	return k
 }
 
 // scales6of256 puts the scales in the order of the sums: of a half of the block, the first
@@ -127,37 +138,42 @@ func pair6(w, up, down v.Int16x16, x at, o int) (a, b v.Int32x8) {
 	return a, b
 }
 
-// natural256 is natural512.
-func natural256(t quant.Type, k at, in *Input, x, e, acc at, s *Scratch) {
-	b, c := &s.tile.block, f32x8(acc, 0)
-	for i, size := 0, bytesOf(t); i < in.blocks; i++ {
-		var p, q v.Int32x8
-		var d v.Float32x8
-		switch left := in.Cols - i*wide; {
+// natural256 is natural512, of one row.
+func natural256(t quant.Type, size int, k at, in *Input, acc at, s *Scratch) {
+	b, n := &s.tile.block, v.LoadInt8x32(&valuesQ4_0)
+	if t == quant.IQ4_NL {
+		n = v.LoadInt8x32(&valuesIQ4NL)
+	}
+	for j := range in.blocks {
+		left, d := in.Cols-j*wide, at(&b.a)
+		switch {
 		case left < wide:
 			b.small(t, k, left/32)
-			w := at(&b.q)
-			p = add8(bytes256(w, 0, x, 0), bytes256(w, 32, x, 64), bytes256(w, 64, x, 128), bytes256(w, 96, x, 192))
-			q = add8(bytes256(w, 128, x, 256), bytes256(w, 160, x, 320), bytes256(w, 192, x, 384), bytes256(w, 224, x, 448))
-			d = f32x8(at(&b.a), 0)
 		case t == quant.Q8_0:
-			p = add8(bytes256(k, 2, x, 0), bytes256(k, 36, x, 64), bytes256(k, 70, x, 128), bytes256(k, 104, x, 192))
-			q = add8(bytes256(k, 138, x, 256), bytes256(k, 172, x, 320), bytes256(k, 206, x, 384), bytes256(k, 240, x, 448))
-			d = scales8(k, 34)
+			putF8(d, 0, scales8(k, 34))
 		default:
-			n := v.LoadInt8x32(&valuesQ4_0)
-			if t == quant.IQ4_NL {
-				n = v.LoadInt8x32(&valuesIQ4NL)
-			}
-			p = add8(nibbles256(n, k, 2, x, 0), nibbles256(n, k, 20, x, 64), nibbles256(n, k, 38, x, 128), nibbles256(n, k, 56, x, 192))
-			q = add8(nibbles256(n, k, 74, x, 256), nibbles256(n, k, 92, x, 320), nibbles256(n, k, 110, x, 384), nibbles256(n, k, 128, x, 448))
-			d = scales8(k, 18)
+			putF8(d, 0, scales8(k, 18))
 		}
-		sum := p.Select128FromPair(0, 2, q).Add(p.Select128FromPair(1, 3, q))
-		c = c.Add(sum.ConvertToFloat32().Mul(f32x8(e, 0)).Mul(d))
-		k, x, e = add(k, size), add(x, 512), add(e, 32)
+		for i := range in.N {
+			x, e, to := at(&in.m[(i*in.padded+j)*wide]), at(&in.e[i*in.padded*32+j*8]), add(acc, i*tileRows*32)
+			var p, q v.Int32x8
+			switch {
+			case left < wide:
+				w := at(&b.q)
+				p = add8(bytes256(w, 0, x, 0), bytes256(w, 32, x, 64), bytes256(w, 64, x, 128), bytes256(w, 96, x, 192))
+				q = add8(bytes256(w, 128, x, 256), bytes256(w, 160, x, 320), bytes256(w, 192, x, 384), bytes256(w, 224, x, 448))
+			case t == quant.Q8_0:
+				p = add8(bytes256(k, 2, x, 0), bytes256(k, 36, x, 64), bytes256(k, 70, x, 128), bytes256(k, 104, x, 192))
+				q = add8(bytes256(k, 138, x, 256), bytes256(k, 172, x, 320), bytes256(k, 206, x, 384), bytes256(k, 240, x, 448))
+			default:
+				p = add8(nibbles256(n, k, 2, x, 0), nibbles256(n, k, 20, x, 64), nibbles256(n, k, 38, x, 128), nibbles256(n, k, 56, x, 192))
+				q = add8(nibbles256(n, k, 74, x, 256), nibbles256(n, k, 92, x, 320), nibbles256(n, k, 110, x, 384), nibbles256(n, k, 128, x, 448))
+			}
+			sum := p.Select128FromPair(0, 2, q).Add(p.Select128FromPair(1, 3, q))
+			putF8(to, 0, f32x8(to, 0).Add(sum.ConvertToFloat32().Mul(f32x8(e, 0)).Mul(f32x8(d, 0))))
+		}
+		k = add(k, size)
 	}
-	putF8(acc, 0, c)
 }
 
 // bytes256 is bytes512.

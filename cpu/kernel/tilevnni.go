@@ -9,7 +9,7 @@ package kernel
 var vnni = func() Form {
 	f := avx512
 	f.Name, f.many = "vnni", twoRows
-	f.Product = (&vectorKernels{row: row512, step: 32, lanes: 16, columns: columnsVNNI}).product
+	f.Product = (&vectorKernels{rows: rows512, step: 32, lanes: 16, columns: columnsVNNI}).product
 	return f
 }()
 

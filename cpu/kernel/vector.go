@@ -55,6 +55,7 @@ func putF8(p at, o int, x v.Float32x8)   { x.Store((*[8]float32)(unsafe.Add(p, o
 func putF16(p at, o int, x v.Float32x16) { x.Store((*[16]float32)(unsafe.Add(p, o))) }
 func putI8(p at, o int, x v.Int32x8)     { x.Store((*[8]int32)(unsafe.Add(p, o))) }
 func putW16(p at, o int, x v.Int16x16)   { x.Store((*[16]int16)(unsafe.Add(p, o))) }
+func putW32(p at, o int, x v.Int16x32)   { x.Store((*[32]int16)(unsafe.Add(p, o))) }
 func putB32(p at, o int, x v.Int8x32)    { x.Store((*[32]int8)(unsafe.Add(p, o))) }
 
 // The constants of halves lie in memory: a broadcast in a loop is made anew each time.

@@ -25,9 +25,11 @@ type tile struct {
 
 // vectorKernels is where the two vector forms differ in products.
 type vectorKernels struct {
-	row   func(t quant.Type, k at, in *Input, i int, acc at, s *Scratch) // one row of the input
-	step  int                                                            // bytes of a step in a tile: 32 for each block
-	lanes int                                                            // of a vector of floats
+	// rows adds the terms of n rows of a weight, from k on, and all rows of the input to
+	// their chains, (in.N, tileRows, 8)
+	rows  func(t quant.Type, k at, n int, in *Input, acc at, s *Scratch)
+	step  int // bytes of a step in a tile: 32 for each block
+	lanes int // of a vector of floats
 	// columns adds the terms of rows of a tile, block b and its neighbours, and all columns
 	columns func(in *Input, b int, halves bool, t *tile, rows int, acc at)
 }
@@ -47,11 +49,7 @@ func (k *vectorKernels) product(in *Input, w *loader.Tensor, from, to int, dst [
 		default:
 			clear(s.acc[:in.N*tileRows*8])
 			if ownRow(w.Type) {
-				for r := range n {
-					for i := range in.N {
-						k.row(w.Type, at(&w.Data[(from+r)*w.RowBytes]), in, i, at(&s.acc[(i*tileRows+r)*8]), s)
-					}
-				}
+				k.rows(w.Type, at(&w.Data[from*w.RowBytes]), n, in, at(unsafe.SliceData(s.acc)), s)
 			} else {
 				rowsUnpacked(in, w, from, n, s)
 			}
@@ -59,8 +57,8 @@ func (k *vectorKernels) product(in *Input, w *loader.Tensor, from, to int, dst [
 				finish(dst[in.to(i)*ld+from:][:n], at(&s.acc[i*tileRows*8]), 8)
 			}
 		}
+		v.ClearAVXUpperBits() // what the next rows begin with is no vectors
 	}
-	v.ClearAVXUpperBits()
 }
 
 // finish adds the chains of rows and flushes; those of a row lie step floats from those

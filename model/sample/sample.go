@@ -230,6 +230,9 @@ func (s *Sampler) choose(logits []float32, k int) {
 			}
 			continue
 		}
+		if x < s.cand[0].logit { // most are, and need no ranking
+			continue
+		}
 		if byRank(c, s.cand[0]) < 0 {
 			s.cand[0] = c
 			s.down(0)

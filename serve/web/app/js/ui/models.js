@@ -66,7 +66,7 @@ function Device({ d, i, read }) {
 function Peers({ peers }) {
   return html`<div class="wide card" tabindex="0"><table class="sheet-table"><thead><tr><th scope="col">Machine</th><th scope="col">State</th><th scope="col" class="number">Layers</th><th scope="col" class="number">A token</th><th scope="col">Models</th><th scope="col">Checked before it computes</th></tr></thead>
     <tbody>${peers.map((p) => html`<tr key=${p.id}><th scope="row">${p.name || p.id} <span class="faint">${p.name ? p.id : ""}</span></th><td>${p.state === "lost" ? html`<${Badge} kind="bad">Lost</${Badge}>` : html`<${Badge} kind="good">Here</${Badge}>`}</td>
-      <td class="number">${count(p.layers ?? 0)}</td><td class="number">${p.token_ms > 0 ? duration(p.token_ms) : "–"}</td><td>${(p.models ?? []).join(", ")}</td><td>${p.checks}</td></tr>`)}</tbody></table></div>`;
+      <td class="number">${count(p.layers ?? 0)}</td><td class="number">${p.token_ms > 0 ? duration(p.token_ms) : "–"}</td><td>${(p.models ?? []).join(", ")}</td><td class="prose">${p.checks}</td></tr>`)}</tbody></table></div>`;
 }
 
 const states = { ready: ["good", "Ready"], loading: ["", "Loading"], unloaded: ["", "Not loaded"], failed: ["bad", "Failed"] };
