@@ -11,20 +11,32 @@ import (
 // does it: to look for the step that loses least takes ten times as long, to lose a
 // twentieth less.
 
+// none is what is taken off elements where nothing is.
+var none lanes
+
 func encodeQ8_0(dst []byte, x, _ []float32) {
-	for ; len(x) > 0; dst, x = dst[34:], x[32:] {
-		lo, hi := bounds(x[:32])
-		d := putHalf(dst, max(-lo, hi)/127)
-		levels(dst[2:34], x[:32], 0, inverse(d), -127, 127, 0)
-	}
+	var e eight
+	eights(dst, x, nil, func(dst []byte, x, _ []float32) {
+		var low, high, step lanes
+		e.fill(x, nil)
+		e.extent(&low, &high)
+		for l := range step {
+			step[l] = max(-low[l], high[l]) / 127
+		}
+		by := e.steps(dst, 34, &step)
+		e.levels(&e.q, &none, &by, -127, 127, 0)
+		for i := range len(x) / 32 {
+			copy(dst[34*i+2:][:32], e.q[32*i:])
+		}
+	})
 }
 
 func encodeQ4_0(dst []byte, x, w []float32) {
-	encodeSigned(dst, x, w, 8, firstsQ4, func(dst []byte, q *[32]byte) { putFours(dst[2:], q) })
+	encodeSigned(dst, x, w, 8, firstsQ4)
 }
 
 func encodeQ5_0(dst []byte, x, w []float32) {
-	encodeSigned(dst, x, w, 16, firstsQ5, func(dst []byte, q *[32]byte) { putFives(dst[2:], q) })
+	encodeSigned(dst, x, w, 16, firstsQ5)
 }
 
 var (
@@ -37,7 +49,19 @@ var (
 type eight struct {
 	side
 	x, w [256]float32 // of fewer blocks
+	q    [256]byte
 }
+
+// steps writes the steps of the blocks of dst, halves, and returns the inverses of those.
+func (e *eight) steps(dst []byte, size int, step *lanes) (by lanes) {
+	for l := range min(8, len(dst)/size) {
+		by[l] = inverse(putHalf(dst[size*l:], step[l]+0)) // never −0
+	}
+	return by
+}
+
+// block is the levels of a block.
+func (e *eight) block(i int) *[32]byte { return (*[32]byte)(e.q[32*i:]) }
 
 // fill takes in the blocks; one without weights above 0 has weights of 1.
 func (e *eight) fill(x, w []float32) {
@@ -60,76 +84,86 @@ func (e *eight) fill(x, w []float32) {
 
 var ones = [32]float32(slices.Repeat([]float32{1}, 32))
 
+// put writes the levels of a block, of four bits or of five, as there is room for.
+func (e *eight) put(dst []byte, i int) {
+	if len(dst) == 16 {
+		putFours(dst, e.block(i))
+	} else {
+		putFives(dst, e.block(i))
+	}
+}
+
 // eights calls encode for up to eight blocks at a time.
 func eights(dst []byte, x, w []float32, encode func(dst []byte, x, w []float32)) {
 	size := len(dst) / (len(x) / 32)
 	for len(x) > 0 {
 		n := min(len(x), 256)
 		if w == nil {
-			encode(dst, x[:n], nil)
+			encode(dst[:n/32*size], x[:n], nil)
 		} else {
-			encode(dst, x[:n], w[:n])
+			encode(dst[:n/32*size], x[:n], w[:n])
 			w = w[n:]
 		}
 		dst, x = dst[n/32*size:], x[n:]
 	}
 }
 
-// encodeSigned writes d and has put write the levels, −half…half−1, from zero up.
-func encodeSigned(dst []byte, x, w []float32, half int, firsts []lanes, put func(dst []byte, q *[32]byte)) {
+// encodeSigned writes d and the levels, −half…half−1, from zero up.
+func encodeSigned(dst []byte, x, w []float32, half int, firsts []lanes) {
 	lo, hi := float32(-half), float32(half-1)
 	size := len(dst) / (len(x) / 32)
 	var e eight
-	var step lanes
-	var q [32]byte
 	eights(dst, x, w, func(dst []byte, x, w []float32) {
+		var step, low, high lanes
+		e.fill(x, w)
 		if w != nil {
-			e.fill(x, w)
 			e.fit(&step, firsts, whole, lo, hi)
-		}
-		for i := range len(x) / 32 {
-			x, dst := x[32*i:][:32], dst[size*i:]
-			if w == nil {
-				low, high := bounds(x)
-				if step[i] = high / lo; -low >= high {
-					step[i] = low / lo
+		} else {
+			e.extent(&low, &high)
+			for l := range step {
+				if step[l] = high[l] / lo; -low[l] >= high[l] {
+					step[l] = low[l] / lo
 				}
 			}
-			d := putHalf(dst, step[i])
-			levels(q[:], x, 0, inverse(d), lo, hi, half)
-			put(dst, &q)
+		}
+		by := e.steps(dst, size, &step)
+		e.levels(&e.q, &none, &by, lo, hi, half)
+		for i := range len(x) / 32 {
+			e.put(dst[size*i+2:size*(i+1)], i)
 		}
 	})
 }
 
 func encodeQ4_1(dst []byte, x, w []float32) {
-	encodeRange(dst, x, w, 15, cuts15, func(dst []byte, q *[32]byte) { putFours(dst[4:], q) })
+	encodeRange(dst, x, w, 15, cuts15)
 }
 
 func encodeQ5_1(dst []byte, x, w []float32) {
-	encodeRange(dst, x, w, 31, cuts31, func(dst []byte, q *[32]byte) { putFives(dst[4:], q) })
+	encodeRange(dst, x, w, 31, cuts31)
 }
 
-// encodeRange writes d and m and has put write the levels, 0…top.
-func encodeRange(dst []byte, x, w []float32, top float32, cuts []lanes, put func(dst []byte, q *[32]byte)) {
+// encodeRange writes d and m and the levels, 0…top.
+func encodeRange(dst []byte, x, w []float32, top float32, cuts []lanes) {
 	size := len(dst) / (len(x) / 32)
 	var e eight
-	var step, lowest lanes
-	var q [32]byte
 	eights(dst, x, w, func(dst []byte, x, w []float32) {
+		var step, low, high lanes
+		e.fill(x, w)
 		if w != nil {
-			e.fill(x, w)
-			e.fitRange(&step, &lowest, cuts, top, false)
-		}
-		for i := range len(x) / 32 {
-			x, dst := x[32*i:][:32], dst[size*i:]
-			if w == nil {
-				low, high := bounds(x)
-				step[i], lowest[i] = (high-low)/top, low
+			e.fitRange(&step, &low, cuts, top, false)
+		} else {
+			e.extent(&low, &high)
+			for l := range step {
+				step[l] = (high[l] - low[l]) / top
 			}
-			d, m := putHalf(dst, step[i]), putHalf(dst[2:], lowest[i])
-			levels(q[:], x, m, inverse(d), 0, top, 0)
-			put(dst, &q)
+		}
+		by := e.steps(dst, size, &step)
+		for i := range len(x) / 32 {
+			low[i] = putHalf(dst[size*i+2:], low[i]+0) // never −0
+		}
+		e.levels(&e.q, &low, &by, 0, top, 0)
+		for i := range len(x) / 32 {
+			e.put(dst[size*i+4:size*(i+1)], i)
 		}
 	})
 }
@@ -155,15 +189,14 @@ func putFives(dst []byte, q *[32]byte) {
 
 func encodeIQ4_NL(dst []byte, x, w []float32) {
 	var e eight
-	var step lanes
-	var q [32]byte
 	eights(dst, x, w, func(dst []byte, x, w []float32) {
+		var step lanes
 		e.fill(x, w)
 		e.fit(&step, firstsIQ4, iq4nl, 0, 0)
+		by := e.steps(dst, 18, &step)
 		for i := range len(x) / 32 {
-			d := putHalf(dst[18*i:], step[i])
-			nibblesIQ4(q[:], x[32*i:][:32], inverse(d))
-			putFours(dst[18*i+2:], &q)
+			nibblesIQ4(e.q[32*i:], x[32*i:][:32], by[i])
+			putFours(dst[18*i+2:], e.block(i))
 		}
 	})
 }
@@ -205,61 +238,58 @@ func levelIQ4NL(v float32) float32 { return float32(valuesIQ4NL[nearestIQ4NL(v)]
 // encodeMXFP4 takes the exponent that brings the value farthest from zero to the last levels,
 // or where elements have weights the best of the three round it.
 func encodeMXFP4(dst []byte, x, w []float32) {
-	for i := 0; 32*i < len(x); i++ {
-		encodeFP4(dst[17*i:], x[32*i:][:32], weightsOf(w, 32*i, 32))
-	}
-}
-
-func encodeFP4(dst []byte, x, w []float32) {
-	lo, hi := bounds(x)
-	m := max(float64(hi), -float64(lo))
-	if m == 0 {
-		return
-	}
-	first := math.Ilogb(m) + 125
-	var q [32]byte
-	if w == nil {
-		e := min(max(first, 1), 254)
-		dst[0] = byte(e)
-		levelsFP4(q[:], x, float32(math.Ldexp(1, 128-e)))
-		putFours(dst[1:], &q)
-		return
-	}
-	best := math.Inf(1)
-	for e := first - 1; e <= first+1; e++ {
-		e := min(max(e, 1), 254)
-		step, loss := math.Ldexp(1, e-128), 0.0
-		levelsFP4(q[:], x, float32(1/step))
-		for i, v := range x {
-			off := float64(v) - float64(valuesFP4[q[i]])*step
-			loss += float64(w[i]) * off * off
+	var e eight
+	eights(dst, x, w, func(dst []byte, x, w []float32) {
+		var low, high, by lanes
+		e.fill(x, w)
+		e.extent(&low, &high)
+		blocks := len(x) / 32
+		var first, at [8]int
+		for i := range blocks {
+			first[i] = int(math.Float32bits(max(-low[i], high[i]))>>23) - 2 // the exponent and 125
 		}
-		if loss < best {
-			best = loss
-			dst[0] = byte(e)
-			putFours(dst[1:], &q)
-		}
-	}
-}
-
-// levelsFP4Plain gives the nibbles whose values are nearest to x·inverse, of two as near the one
-// nearer to zero, which has no sign.
-func levelsFP4Plain(q []byte, x []float32, inverse float32) {
-	for i, v := range x {
-		v := float32(v * inverse)
-		a := math.Float32frombits(math.Float32bits(v) &^ (1 << 31))
-		var n byte
-		for _, between := range betweenFP4 {
-			if a > between {
-				n++
+		var best [8]float64
+		for _, more := range tries(w) {
+			for i := range blocks {
+				at[i] = min(max(first[i]+more, 1), 254)
+				by[i] = math.Float32frombits(uint32(255-at[i]) << 23) // 2^(128 − at)
+			}
+			e.levelsFP4(&e.q, &by)
+			for i := range blocks {
+				if max(-low[i], high[i]) == 0 {
+					continue
+				}
+				if w != nil {
+					loss := lossFP4(x[32*i:][:32], weightsOf(w, 32*i, 32), e.block(i), at[i])
+					if more > -1 && loss >= best[i] {
+						continue
+					}
+					best[i] = loss
+				}
+				dst[17*i] = byte(at[i])
+				putFours(dst[17*i+1:], e.block(i))
 			}
 		}
-		if v < 0 && n > 0 {
-			n |= 8
-		}
-		q[i] = n
-	}
+	})
 }
 
-// betweenFP4 lie halfway between the values of FP4, doubled.
-var betweenFP4 = [7]float32{0.5, 1.5, 2.5, 3.5, 5, 7, 10}
+// tries are how far exponents are looked for.
+func tries(w []float32) []int {
+	if w == nil {
+		return []int{0}
+	}
+	return []int{-1, 0, 1}
+}
+
+// lossFP4 is what a block loses by an exponent; w is nil for weights of 1.
+func lossFP4(x, w []float32, q *[32]byte, exponent int) (loss float64) {
+	step := math.Ldexp(1, exponent-128)
+	for i, v := range x {
+		off, by := float64(v)-float64(valuesFP4[q[i]])*step, 1.0
+		if w != nil {
+			by = float64(w[i])
+		}
+		loss += by * off * off
+	}
+	return loss
+}

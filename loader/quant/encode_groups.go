@@ -98,17 +98,15 @@ func (c curve) value(v, lo, hi float32) float32 {
 //	s = Σ w·x·q / Σ w·q²
 func (s *side) fitPlain(step *lanes, firsts []lanes, c curve, lo, hi float32) {
 	x, w := s.x[:s.n], s.w[:s.n]
+	var low, high lanes
+	s.extentPlain(&low, &high)
 	for l := range step {
-		low, high := x[0][l], x[0][l]
-		for i := range x {
-			low, high = lesser(x[i][l], low), greater(x[i][l], high)
-		}
-		m := high
-		if -low > high {
-			m = low
+		m := high[l]
+		if -low[l] > high[l] {
+			m = low[l]
 		}
 		step[l] = 0
-		if !(greater(-low, high) >= smallest) {
+		if !(greater(-low[l], high[l]) >= smallest) {
 			continue
 		}
 		inverse := 1 / m
@@ -139,11 +137,10 @@ func (s *side) fitPlain(step *lanes, firsts []lanes, c curve, lo, hi float32) {
 // With below, m ≤ 0.
 func (s *side) fitRangePlain(step, low *lanes, cuts []lanes, top float32, below bool) {
 	x, w := s.x[:s.n], s.w[:s.n]
+	var lowest, highest lanes
+	s.extentPlain(&lowest, &highest)
 	for l := range step {
-		lo, hi := x[0][l], x[0][l]
-		for i := range x {
-			lo, hi = lesser(x[i][l], lo), greater(x[i][l], hi)
-		}
+		lo, hi := lowest[l], highest[l]
 		if below {
 			lo = lesser(lo, 0)
 		}
@@ -247,18 +244,46 @@ func (s *side) sumPlain(g *grid, scale, low *lanes, to *sums) {
 	}
 }
 
-// levelsPlain stores the levels of x, and something more, in a byte each.
-func levelsPlain(dst []byte, x []float32, off, inverse, lo, hi float32, plus int) {
-	for i, v := range x {
-		dst[i] = byte(int(level(v-off, inverse, lo, hi)) + plus)
+// extentPlain gives the least and the greatest element of each group.
+func (s *side) extentPlain(low, high *lanes) {
+	for l := range low {
+		low[l], high[l] = s.x[0][l], s.x[0][l]
+		for i := range s.x[:s.n] {
+			low[l], high[l] = lesser(s.x[i][l], low[l]), greater(s.x[i][l], high[l])
+		}
 	}
 }
 
-// boundsPlain returns the least and the greatest of x.
-func boundsPlain(x []float32) (lo, hi float32) {
-	lo, hi = x[0], x[0]
-	for _, v := range x {
-		lo, hi = lesser(v, lo), greater(v, hi)
+// levelsPlain stores the levels of x − off, lo…hi, and something more, in a byte each, one
+// group after the other.
+func (s *side) levelsPlain(q []byte, off, inverse *lanes, lo, hi float32, plus int) {
+	for l := range off {
+		for i := range s.x[:s.n] {
+			q[s.n*l+i] = byte(int(level(s.x[i][l]-off[l], inverse[l], lo, hi)) + plus)
+		}
 	}
-	return lo + 0, hi + 0 // never −0
 }
+
+// levelsFP4Plain stores the nibbles of FP4 whose values, doubled, are nearest to x·inverse, of
+// two as near the one nearer to zero, which has no sign.
+func (s *side) levelsFP4Plain(q []byte, inverse *lanes) {
+	for l := range inverse {
+		for i := range s.x[:s.n] {
+			v := float32(s.x[i][l] * inverse[l])
+			a := math.Float32frombits(math.Float32bits(v) &^ (1 << 31))
+			var n byte
+			for t := range betweenFP4 {
+				if a > betweenFP4[t][l] {
+					n++
+				}
+			}
+			if v < 0 && n > 0 {
+				n |= 8
+			}
+			q[s.n*l+i] = n
+		}
+	}
+}
+
+// betweenFP4 lie halfway between the values of FP4, doubled.
+var betweenFP4 = [7]lanes{same(0.5), same(1.5), same(2.5), same(3.5), same(5), same(7), same(10)}

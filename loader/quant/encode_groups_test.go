@@ -1,7 +1,6 @@
 package quant
 
 import (
-	"bytes"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -68,34 +67,21 @@ func TestSides(t *testing.T) {
 		s.sum(&g, &a.scale, &a.low, &a.sum)
 		plain.sumPlain(&g, &b.scale, &b.low, &b.sum)
 		equal("sum", a, b)
-	}
-}
-
-// TestLevels: as TestSides.
-func TestLevels(t *testing.T) {
-	random := rand.New(rand.NewPCG(3, 4))
-	for range 200 {
-		n := 16 * (1 + random.IntN(4))
-		x := make([]float32, n)
-		for i := range x {
-			if x[i] = float32(random.NormFloat64()); random.IntN(10) == 0 {
-				x[i] = -x[i] * 0
-			}
+		s.extent(&a.step, &a.low)
+		plain.extentPlain(&b.step, &b.low)
+		equal("extent", a, b)
+		var q, r [256]byte
+		by := same(40 / size)
+		s.levels(&q, &a.low, &by, -127, 119, 8)
+		plain.levelsPlain(r[:], &a.low, &by, -127, 119, 8)
+		if q != r {
+			t.Fatalf("round %d: levels %v, want %v", round, q, r)
 		}
-		off, by := float32(random.NormFloat64()), float32(random.NormFloat64()*40)
-		a, b := make([]byte, n), make([]byte, n)
-		levels(a, x, off, by, -127, 119, 8)
-		levelsPlain(b, x, off, by, -127, 119, 8)
-		lo, hi := bounds(x)
-		low, high := boundsPlain(x)
-		if !bytes.Equal(a, b) || math.Float32bits(lo) != math.Float32bits(low) || math.Float32bits(hi) != math.Float32bits(high) {
-			t.Fatalf("%d elements: %v from %g to %g, want %v from %g to %g", n, a, lo, hi, b, low, high)
-		}
-		levelsFP4(a, x, by/10)
-		levelsFP4Plain(b, x, by/10)
-		if !bytes.Equal(a, b) {
-			t.Fatalf("%v · %g: %v, want %v", x, by/10, a, b)
+		by = same(4 / size)
+		s.levelsFP4(&q, &by)
+		plain.levelsFP4Plain(r[:], &by)
+		if q != r {
+			t.Fatalf("round %d: levels of FP4 %v, want %v", round, q, r)
 		}
 	}
 }
-

@@ -55,9 +55,9 @@ func blocksOf(dst []byte, x, w []float32, encode func(dst []byte, x, w []float32
 // Tries: parts of a range, levels for the element farthest from zero, neighbours.
 var (
 	cuts3, cuts15, cuts31 = spread(2, 4, 16), spread(14, 16, 16), spread(30, 32, 16)
-	firstsQ3, firstsQ6    = spread(-5, -3, 16), spread(-33, -31, 16)
+	firstsQ3, firstsQ6    = spread(-5, -3, 9), spread(-33, -31, 16)
 	nearRange             = nearby(neighbours(1, 2)...)
-	nearWhole             = nearby(neighbours(7, 0)...)
+	nearQ3, nearQ6        = nearby(neighbours(2, 0)...), nearby(neighbours(7, 0)...)
 )
 
 // spread are n numbers from lo to hi.
@@ -180,11 +180,20 @@ func (f *fit) solve(g *grid) (d, dmin float32) {
 }
 
 // levels writes the levels of all elements, and something more, to q.
-func (b *block) levels(q *[256]byte, x []float32, plus int) {
-	g, size := &b.grid, len(x)/8/b.sides
-	for i := 0; i < len(x); i += size {
-		scale, low := b.scale[i/size/8][i/size%8], b.low[i/size/8][i/size%8]
-		levels(q[i:], x[i:][:size], -float32(g.dmin*low), inverse(float32(g.d*scale)), g.lo, g.hi, plus)
+func (b *block) levels(q *[256]byte, plus int) {
+	g := &b.grid
+	for i := range b.sides {
+		var off, by lanes
+		for l := range 8 {
+			off[l], by[l] = -float32(g.dmin*b.low[i][l]), inverse(float32(g.d*b.scale[i][l]))
+		}
+		if b.sides == 1 {
+			b.side[i].levels(q, &off, &by, g.lo, g.hi, plus)
+			return
+		}
+		var half [256]byte
+		b.side[i].levels(&half, &off, &by, g.lo, g.hi, plus)
+		copy(q[128*i:], half[:128])
 	}
 }
 
@@ -204,7 +213,7 @@ func encodeQ2_K(dst []byte, x, w []float32) {
 			dst[i] = byte(b.scale[i/8][i%8]) | byte(b.low[i/8][i%8])<<4
 		}
 		var q [256]byte
-		b.levels(&q, x, 0)
+		b.levels(&q, 0)
 		for i := 0; i < 256; i += 32 {
 			placeBits(dst[16+i/128*32:][:32], q[i:], 0, 3, i/32%4*2)
 		}
@@ -232,7 +241,7 @@ func encodeQ4_K(dst []byte, x, w []float32) {
 	blocksOf(dst, x, w, func(dst []byte, x, w []float32) {
 		var q [256]byte
 		b.fill(x, w, 32)
-		b.groups(dst, &q, x, cuts15, 15)
+		b.groups(dst, &q, cuts15, 15)
 		PackNibbles(dst[16:], q[:], 32)
 	})
 }
@@ -242,7 +251,7 @@ func encodeQ5_K(dst []byte, x, w []float32) {
 	blocksOf(dst, x, w, func(dst []byte, x, w []float32) {
 		var q [256]byte
 		b.fill(x, w, 32)
-		b.groups(dst, &q, x, cuts31, 31)
+		b.groups(dst, &q, cuts31, 31)
 		for i := range 8 {
 			placeBits(dst[16:][:32], q[32*i:], 4, 1, i)
 		}
@@ -251,9 +260,9 @@ func encodeQ5_K(dst []byte, x, w []float32) {
 }
 
 // groups writes the 16 bytes with which Q4_K and Q5_K begin, and the levels, 0…top.
-func (b *block) groups(dst []byte, q *[256]byte, x []float32, cuts []lanes, top float32) {
+func (b *block) groups(dst []byte, q *[256]byte, cuts []lanes, top float32) {
 	b.fitRange(dst, dst[2:], cuts, top, 63)
-	b.levels(q, x, 0)
+	b.levels(q, 0)
 	var scale, low [8]byte
 	for i := range 8 {
 		scale[i], low[i] = byte(b.scale[0][i]), byte(b.low[0][i])
@@ -270,9 +279,9 @@ func encodeQ6_K(dst []byte, x, w []float32) {
 	var b block
 	blocksOf(dst, x, w, func(dst []byte, x, w []float32) {
 		b.fill(x, w, 16)
-		b.fitSigned(dst[208:], firstsQ6, nearWhole, grid{from: -128, to: 127, lo: -32, hi: 31})
+		b.fitSigned(dst[208:], firstsQ6, nearQ6, grid{from: -128, to: 127, lo: -32, hi: 31})
 		var q [256]byte
-		b.levels(&q, x, 32)
+		b.levels(&q, 32)
 		for i := 0; i < 256; i += 32 {
 			placeBits(dst[128+i/128*32:][:32], q[i:], 4, 3, i/32%4*2)
 		}
@@ -287,9 +296,9 @@ func encodeQ3_K(dst []byte, x, w []float32) {
 	var b block
 	blocksOf(dst, x, w, func(dst []byte, x, w []float32) {
 		b.fill(x, w, 16)
-		b.fitSigned(dst[108:], firstsQ3, nearWhole, grid{from: -32, to: 31, lo: -4, hi: 3})
+		b.fitSigned(dst[108:], firstsQ3, nearQ3, grid{from: -32, to: 31, lo: -4, hi: 3})
 		var q [256]byte
-		b.levels(&q, x, 4)
+		b.levels(&q, 4)
 		for i := 0; i < 256; i += 32 {
 			placeBits(dst[:32], q[i:], 2, 1, i/32)
 			placeBits(dst[32+i/128*32:][:32], q[i:], 0, 3, i/32%4*2)

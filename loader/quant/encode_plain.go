@@ -16,10 +16,10 @@ func (s *side) look(g *grid, tries []near, scale, low *lanes) { s.lookPlain(g, t
 
 func (s *side) sum(g *grid, scale, low *lanes, total *sums) { s.sumPlain(g, scale, low, total) }
 
-func levels(dst []byte, x []float32, off, inverse, lo, hi float32, plus int) {
-	levelsPlain(dst, x, off, inverse, lo, hi, plus)
+func (s *side) extent(low, high *lanes) { s.extentPlain(low, high) }
+
+func (s *side) levels(q *[256]byte, off, inverse *lanes, lo, hi float32, plus int) {
+	s.levelsPlain(q[:], off, inverse, lo, hi, plus)
 }
 
-func levelsFP4(dst []byte, x []float32, inverse float32) { levelsFP4Plain(dst, x, inverse) }
-
-func bounds(x []float32) (lo, hi float32) { return boundsPlain(x) }
+func (s *side) levelsFP4(q *[256]byte, inverse *lanes) { s.levelsFP4Plain(q[:], inverse) }

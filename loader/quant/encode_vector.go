@@ -68,8 +68,8 @@ func (s *side) turn(to *[32]lanes, from []float32) {
 	v.ClearAVXUpperBits()
 }
 
-// extent gives the least and the greatest of each group.
-func (s *side) extent() (low, high v.Float32x8) {
+// extremes are the least and the greatest of each group.
+func (s *side) extremes() (low, high v.Float32x8) {
 	low = load(&s.x[0])
 	high = low
 	for i := range s.x[:s.n] {
@@ -87,7 +87,7 @@ func (s *side) fit(step *lanes, firsts []lanes, c curve, lo, hi float32) {
 	bottom, top := v.BroadcastFloat32x8(lo), v.BroadcastFloat32x8(hi)
 	tiny, one := v.BroadcastFloat32x8(smallest), v.BroadcastFloat32x8(1)
 	var zero, best, found v.Float32x8
-	low, high := s.extent()
+	low, high := s.extremes()
 	minus := zero.Sub(low)
 	inverse := one.Div(low.Merge(high, minus.Greater(high)))
 	large := minus.Max(high).GreaterEqual(tiny)
@@ -127,7 +127,7 @@ func (s *side) fitRange(step, low *lanes, cuts []lanes, most float32, below bool
 	top, one := v.BroadcastFloat32x8(most), v.BroadcastFloat32x8(1)
 	tiny, part := v.BroadcastFloat32x8(smallest), v.BroadcastFloat32x8(slight)
 	var zero, best v.Float32x8
-	lo, hi := s.extent()
+	lo, hi := s.extremes()
 	if below {
 		lo = lo.Min(zero)
 	}
@@ -241,85 +241,74 @@ func (s *side) sum(g *grid, scale, low *lanes, total *sums) {
 	v.ClearAVXUpperBits()
 }
 
-// Bytes of four vectors, one after the other: a byte of each stands in every 32 bits.
-var (
-	bytesOfFour = [32]int8{0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15}
-	inHalves    = [8]uint32{0, 4, 1, 5, 2, 6, 3, 7}
-)
-
-func levels(dst []byte, x []float32, off, inverse, lo, hi float32, plus int) {
-	if !vectors || len(x)%16 != 0 {
-		levelsPlain(dst, x, off, inverse, lo, hi, plus)
+func (s *side) extent(low, high *lanes) {
+	if !vectors {
+		s.extentPlain(low, high)
 		return
 	}
-	less, by := v.BroadcastFloat32x8(off), v.BroadcastFloat32x8(inverse)
-	bottom, top := v.BroadcastFloat32x8(lo), v.BroadcastFloat32x8(hi)
-	more := v.BroadcastInt32x8(0x4b400000 + int32(plus)).AsFloat32x8() // a float so large that its last bits are whole numbers
-	low := v.BroadcastInt32x8(255)
-	shuffle, halves := v.LoadInt8x32(&bytesOfFour), v.LoadUint32x8(&inHalves)
-	level := func(x []float32) v.Int32x8 {
-		return v.LoadFloat32x8((*[8]float32)(x)).Sub(less).Mul(by).Min(top).Max(bottom).Add(more).AsInt32x8()
+	a, b := s.extremes()
+	store(low, a)
+	store(high, b)
+	v.ClearAVXUpperBits()
+}
+
+// put stores sixteen bytes of each group, from the place of element i on: four of each in
+// every vector.
+func (s *side) put(q *[256]byte, i int, w *[4]v.Int32x8) {
+	ab, cd := w[0].InterleaveLoGrouped(w[1]).AsInt64x4(), w[2].InterleaveLoGrouped(w[3]).AsInt64x4()
+	ef, gh := w[0].InterleaveHiGrouped(w[1]).AsInt64x4(), w[2].InterleaveHiGrouped(w[3]).AsInt64x4()
+	r := [4]v.Int64x4{ab.InterleaveLoGrouped(cd), ab.InterleaveHiGrouped(cd), ef.InterleaveLoGrouped(gh), ef.InterleaveHiGrouped(gh)}
+	for l := range r {
+		r[l].GetLo().AsUint8x16().Store((*[16]uint8)(q[s.n*l+i:]))
+		r[l].GetHi().AsUint8x16().Store((*[16]uint8)(q[s.n*(l+4)+i:]))
 	}
-	for ; len(x) > 0; x = x[16:] {
-		b := level(x).And(low).Or(level(x[8:]).And(low).ShiftAllLeft(8))
-		if len(x) == 16 {
-			b.AsInt8x32().PermuteOrZeroGrouped(shuffle).AsUint32x8().Permute(halves).GetLo().AsUint8x16().Store((*[16]uint8)(dst))
-			break
+}
+
+func (s *side) levels(q *[256]byte, off, inverse *lanes, lo, hi float32, plus int) {
+	if !vectors {
+		s.levelsPlain(q[:], off, inverse, lo, hi, plus)
+		return
+	}
+	less, by := load(off), load(inverse)
+	bottom, top := v.BroadcastFloat32x8(lo), v.BroadcastFloat32x8(hi)
+	more := v.BroadcastInt32x8(0x4b400000 + int32(plus)).AsFloat32x8() // so large that its last bits are whole numbers
+	low := v.BroadcastInt32x8(255)
+	x := s.x[:s.n]
+	for i := 0; i+15 < len(x); i += 16 {
+		var w [4]v.Int32x8
+		for j := range w {
+			x := x[i+4*j:][:4]
+			a := load(&x[0]).Sub(less).Mul(by).Min(top).Max(bottom).Add(more).AsInt32x8().And(low)
+			b := load(&x[1]).Sub(less).Mul(by).Min(top).Max(bottom).Add(more).AsInt32x8().And(low)
+			c := load(&x[2]).Sub(less).Mul(by).Min(top).Max(bottom).Add(more).AsInt32x8().And(low)
+			d := load(&x[3]).Sub(less).Mul(by).Min(top).Max(bottom).Add(more).AsInt32x8()
+			w[j] = a.Or(b.ShiftAllLeft(8)).Or(c.ShiftAllLeft(16).Or(d.ShiftAllLeft(24)))
 		}
-		x = x[16:]
-		b = b.Or(level(x).And(low).ShiftAllLeft(16)).Or(level(x[8:]).ShiftAllLeft(24))
-		b.AsInt8x32().PermuteOrZeroGrouped(shuffle).AsUint32x8().Permute(halves).AsUint8x32().Store((*[32]uint8)(dst))
-		dst = dst[32:]
+		s.put(q, i, &w)
 	}
 	v.ClearAVXUpperBits()
 }
 
-func levelsFP4(dst []byte, x []float32, inverse float32) {
-	if !vectors || len(x)%32 != 0 {
-		levelsFP4Plain(dst, x, inverse)
+func (s *side) levelsFP4(q *[256]byte, inverse *lanes) {
+	if !vectors {
+		s.levelsFP4Plain(q[:], inverse)
 		return
 	}
-	by, unsigned, minus := v.BroadcastFloat32x8(inverse), v.BroadcastInt32x8(1<<31-1), v.BroadcastInt32x8(8)
-	shuffle, halves := v.LoadInt8x32(&bytesOfFour), v.LoadUint32x8(&inHalves)
+	by, unsigned, minus := load(inverse), v.BroadcastInt32x8(1<<31-1), v.BroadcastInt32x8(8)
 	var zero v.Int32x8
-	for ; len(x) > 0; x, dst = x[32:], dst[32:] {
-		var bytes v.Int32x8
-		for i := 24; i >= 0; i -= 8 {
-			e := v.LoadFloat32x8((*[8]float32)(x[i:])).Mul(by)
+	for i := 0; i+15 < s.n; i += 16 {
+		var w [4]v.Int32x8
+		for j := 15; j >= 0; j-- {
+			e := load(&s.x[i+j]).Mul(by)
 			a := e.AsInt32x8().And(unsigned).AsFloat32x8()
 			var n v.Int32x8
-			for t := range lanesFP4 {
-				n = n.Sub(a.Greater(load(&lanesFP4[t])).ToInt32x8())
+			for t := range betweenFP4 {
+				n = n.Sub(a.Greater(load(&betweenFP4[t])).ToInt32x8())
 			}
 			sign := zero.Greater(e.AsInt32x8()).And(n.Greater(zero))
-			bytes = bytes.ShiftAllLeft(8).Or(n).Or(minus.Masked(sign))
+			w[j/4] = w[j/4].ShiftAllLeft(8).Or(n).Or(minus.Masked(sign))
 		}
-		bytes.AsInt8x32().PermuteOrZeroGrouped(shuffle).AsUint32x8().Permute(halves).AsUint8x32().Store((*[32]uint8)(dst))
+		s.put(q, i, &w)
 	}
 	v.ClearAVXUpperBits()
-}
-
-var lanesFP4 = func() (t [7]lanes) {
-	for i, x := range betweenFP4 {
-		t[i] = same(x)
-	}
-	return t
-}()
-
-func bounds(x []float32) (lo, hi float32) {
-	if !vectors || len(x)%8 != 0 || len(x) == 0 {
-		return boundsPlain(x)
-	}
-	low := v.LoadFloat32x8((*[8]float32)(x))
-	high := low
-	for x = x[8:]; len(x) > 0; x = x[8:] {
-		e := v.LoadFloat32x8((*[8]float32)(x))
-		low, high = e.Min(low), e.Max(high)
-	}
-	a, b := low.GetLo().Min(low.GetHi()), high.GetLo().Max(high.GetHi())
-	a, b = a.Min(a.SelectFromPair(2, 3, 6, 7, a)), b.Max(b.SelectFromPair(2, 3, 6, 7, b))
-	a, b = a.Min(a.SelectFromPair(1, 1, 5, 5, a)), b.Max(b.SelectFromPair(1, 1, 5, 5, b))
-	lo, hi = a.GetElem(0), b.GetElem(0)
-	v.ClearAVXUpperBits()
-	return lo + 0, hi + 0 // never −0
 }
