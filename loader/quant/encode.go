@@ -7,11 +7,11 @@ import (
 	"slices"
 )
 
-// encoders has for each type the function that fills one block, which is zero
-// before. w are the weights of the elements' squared errors.
+// encoders has for each type the function that fills blocks, which are zero before. w are
+// the weights of the elements' squared errors, or nil.
 var encoders = map[Type]func(dst []byte, x, w []float32){
-	F32:    func(dst []byte, x, _ []float32) { binary.LittleEndian.PutUint32(dst, math.Float32bits(x[0])) },
-	F16:    func(dst []byte, x, _ []float32) { putHalf(dst, x[0]) },
+	F32:    encodeF32,
+	F16:    encodeF16,
 	BF16:   encodeBF16,
 	Q8_0:   encodeQ8_0,
 	Q4_0:   encodeQ4_0,
@@ -48,28 +48,11 @@ func Encode(t Type, dst []byte, x, w []float32) {
 	if !t.CanEncode() || len(x)%ti.block != 0 || len(dst) != len(x)/ti.block*ti.bytes || w != nil && len(w) != len(x) {
 		panic(fmt.Sprintf("quant: Encode of %d elements with %d weights to %d bytes of %s", len(x), len(w), len(dst), t))
 	}
-	if w == nil {
-		w = ones[:ti.block]
-	}
-	encode := encoders[t]
 	clear(dst)
-	for len(x) > 0 {
-		weights := w[:ti.block]
-		if !alike(w) && !slices.ContainsFunc(weights, func(w float32) bool { return w > 0 }) {
-			weights = ones
-		}
-		encode(dst[:ti.bytes], x[:ti.block], weights)
-		dst, x = dst[ti.bytes:], x[ti.block:]
-		if len(w) > ti.block {
-			w = w[ti.block:]
-		}
+	if len(x) > 0 {
+		encoders[t](dst, x, w)
 	}
 }
-
-var ones = slices.Repeat([]float32{1}, 256)
-
-// alike reports whether no element was given a weight of its own.
-func alike(w []float32) bool { return &w[0] == &ones[0] }
 
 // putHalf stores f as a half and returns what was stored.
 func putHalf(dst []byte, f float32) float32 {
@@ -78,8 +61,22 @@ func putHalf(dst []byte, f float32) float32 {
 	return HalfToFloat(h)
 }
 
+func encodeF32(dst []byte, x, _ []float32) {
+	for i, v := range x {
+		binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(v))
+	}
+}
+
+func encodeF16(dst []byte, x, _ []float32) {
+	for i, v := range x {
+		binary.LittleEndian.PutUint16(dst[2*i:], FloatToHalf(v))
+	}
+}
+
 func encodeBF16(dst []byte, x, _ []float32) {
-	b := math.Float32bits(x[0])
-	b += 0x7fff + b>>16&1 // half a unit in the last place, to even
-	binary.LittleEndian.PutUint16(dst, uint16(b>>16))
+	for i, v := range x {
+		b := math.Float32bits(v)
+		b += 0x7fff + b>>16&1 // half a unit in the last place, to even
+		binary.LittleEndian.PutUint16(dst[2*i:], uint16(b>>16))
+	}
 }

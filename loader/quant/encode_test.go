@@ -110,3 +110,21 @@ func TestEncodeWeights(t *testing.T) {
 		}
 	}
 }
+
+// TestEncodeAllocates: nothing, for any type, with weights or without.
+func TestEncodeAllocates(t *testing.T) {
+	x := encodeInput(1024)
+	w := make([]float32, len(x))
+	for i := range w {
+		w[i] = float32(i)
+	}
+	for _, ty := range Encodable() {
+		block, size := ty.Block()
+		dst := make([]byte, len(x)/block*size)
+		for _, w := range [][]float32{nil, w} {
+			if n := testing.AllocsPerRun(10, func() { Encode(ty, dst, x, w) }); n != 0 {
+				t.Errorf("%s, weights %v: %v allocations", ty, w != nil, n)
+			}
+		}
+	}
+}

@@ -2,19 +2,40 @@
 
 package quant
 
-import "testing"
+import (
+	"bytes"
+	"testing"
+)
 
-// TestTriesForms: every form that the processor has gives the bits of the loops.
-func TestTriesForms(t *testing.T) {
-	defer func(a, b bool) { vectors, wide = a, b }(vectors, wide)
-	for _, has := range []bool{wide, vectors} {
-		if !has {
-			t.Log("a form that this processor does not have is not tested")
+// TestForms: the vectors give the bytes of the loops.
+func TestForms(t *testing.T) {
+	if !vectors {
+		t.Skip("the processor has no AVX2")
+	}
+	defer func() { vectors = true }()
+	x := encodeInput(1<<13 + 256)
+	for i := range 256 {
+		x[512+i] = float32(i%7-3) / 64
+	}
+	w := make([]float32, len(x))
+	for i := range w {
+		if i/256%5 != 0 {
+			w[i] = float32(1 + i*i%17)
 		}
 	}
-	t.Run("16 lanes", TestTries)
-	wide = false
-	t.Run("8 lanes", TestTries)
-	vectors = false
-	t.Run("none", TestTries)
+	for _, ty := range Encodable() {
+		for _, n := range []int{256, 1 << 13, len(x)} {
+			for _, w := range [][]float32{nil, w[:n]} {
+				block, size := ty.Block()
+				a, b := make([]byte, n/block*size), make([]byte, n/block*size)
+				vectors = true
+				Encode(ty, a, x[:n], w)
+				vectors = false
+				Encode(ty, b, x[:n], w)
+				if !bytes.Equal(a, b) {
+					t.Errorf("%s, %d elements, weights %v: other bytes", ty, n, w != nil)
+				}
+			}
+		}
+	}
 }

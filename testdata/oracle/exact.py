@@ -21,11 +21,21 @@ import quant
 # qk_norm is an RMS norm over each head of q and k, "before" or "after" RoPE, "optional" is
 # before where the file has it, "row" a norm over all heads together, before.
 # ffn_norm is another name of that tensor.
+# still is n where every nth layer has no RoPE, and scales where four factors are the file's.
 # experts is (gating, norm) where layers are of experts: gating is what makes weights of
 # logits where no key says it, norm whether they are divided by their sum ("key": a key says).
 ARCHITECTURES = {
     "llama": {"experts": ("softmax", True)},
+    "qwen2": {"half_split": True},
+    "qwen2vl": {"half_split": True},  # of text all three positions are the same
     "qwen3": {"half_split": True, "qk_norm": "before"},
+    "qwen3vl": {"half_split": True, "qk_norm": "before"},
+    "qwen3vlmoe": {"half_split": True, "qk_norm": "before", "experts": ("softmax", True)},
+    "seed_oss": {"half_split": True, "ffn_norm": "post_attention_norm"},
+    "ernie4_5": {},
+    "smollm3": {"still": 4},
+    "granite": {"scales": True},
+    "granitemoe": {"scales": True, "experts": ("softmax", True)},
     "qwen3moe": {"half_split": True, "qk_norm": "before", "experts": ("softmax", True)},
     "qwen2moe": {"half_split": True, "experts": ("softmax", False)},
     "glm4moe": {"half_split": True, "qk_norm": "optional", "ffn_norm": "post_attention_norm", "experts": ("sigmoid", "key")},
@@ -62,6 +72,11 @@ class Model:
         self.eps = self.key("attention.layer_norm_rms_epsilon")
         self.rope_dims = self.key("rope.dimension_count", self.dim_k)
         self.n_expert = self.key("expert_count", 0)
+        scale = (lambda name: self.key(name, 0.0) or 1.0) if self.differs.get("scales") else lambda name: 1.0
+        self.embedding_scale, self.residual_scale, self.logit_scale = (scale(n) for n in ("embedding_scale", "residual_scale", "logit_scale"))
+        self.attention_root = math.sqrt(self.dim_k)
+        if self.differs.get("scales") and self.key("attention.scale", 0.0):
+            self.attention_root = 1 / self.key("attention.scale")
 
     def key(self, name, default=None):
         v = gguf.get(self.meta, f"{self.arch}.{name}", default)
@@ -135,7 +150,7 @@ class Model:
         hidden = (behind < 0) | (behind >= (window or n))
         out = np.empty((n, self.n_head, v.shape[-1]))
         for h in range(self.n_head):
-            score = q[:, h] @ k[:, h // share].T / math.sqrt(self.dim_k)
+            score = q[:, h] @ k[:, h // share].T / self.attention_root
             score = np.where(hidden, -np.inf, score)
             p = np.exp(score - score.max(-1, keepdims=True))
             out[:, h] = p / p.sum(-1, keepdims=True) @ v[:, h // share]
@@ -192,7 +207,7 @@ class Model:
     def log_probs(self, ids, window=None):
         """Natural logarithms of the next token's probabilities at each position: (n, vocabulary)."""
         n = len(ids)
-        x = self.weight("token_embd.weight")[np.asarray(ids)]
+        x = self.weight("token_embd.weight")[np.asarray(ids)] * self.embedding_scale
         table = self.rope_table()
         for layer in range(self.n_layer):
             p = f"blk.{layer}."
@@ -201,15 +216,18 @@ class Model:
             k = self.linear(p + "attn_k", h).reshape(n, self.n_head_kv, self.dim_k)
             v = self.linear(p + "attn_v", h).reshape(n, self.n_head_kv, self.dim_v)
             q, k = self.norm_heads(q, k, p, "before")
-            q, k = self.norm_heads(self.rope(q, table), self.rope(k, table), p, "after")
+            if (layer + 1) % self.differs.get("still", self.n_layer + 1):
+                q, k = self.rope(q, table), self.rope(k, table)
+            q, k = self.norm_heads(q, k, p, "after")
             a = self.attention(q, k, v, window)
-            x = x + self.linear(p + "attn_output", a)
+            x = x + self.linear(p + "attn_output", a) * self.residual_scale
             h = self.norm(x, p + self.differs.get("ffn_norm", "ffn_norm") + ".weight")
-            x = x + (self.mixture(h, p) if p + "ffn_gate_inp.weight" in self.weights else self.dense(h, p))
+            y = self.mixture(h, p) if p + "ffn_gate_inp.weight" in self.weights else self.dense(h, p)
+            x = x + y * self.residual_scale
         head = self.weight("output.weight")
         if head is None:
             head = self.weight("token_embd.weight")
-        logits = self.norm(x, "output_norm.weight") @ head.T
+        logits = self.norm(x, "output_norm.weight") @ head.T / self.logit_scale
         if self.unused:
             raise ValueError("tensors that the computation does not use: " + ", ".join(sorted(self.unused)))
         logits -= logits.max(-1, keepdims=True)
