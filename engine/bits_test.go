@@ -218,7 +218,7 @@ func sameBits(t *testing.T, models []string, few bool) {
 		}
 	}
 	runs = slices.DeleteFunc(runs, func(r run) bool { return !compared[prompt{r.path, r.lengthy(few)}] }) // of a share
-	want := map[string]map[bool]string{} // of a model, by whether the prompt is the long one
+	want := map[string]map[bool]string{}                                                                  // of a model, by whether the prompt is the long one
 	for _, r := range runs {
 		if want[r.path] == nil {
 			want[r.path] = map[bool]string{}
