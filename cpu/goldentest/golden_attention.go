@@ -114,13 +114,13 @@ func attentions() (all []golden) {
 	ws, build = attend(heads{1, 1, 1, 1}, quant.F32, 0, 1, ln3, nil, runs)
 	all = append(all, golden{"cap", model.Attention, ws, few, build, runs})
 
-	// A key's first element is its value: scores 0 and ln 3 weigh 1 : 3.
-	runs = []run{{model.Batch{Tokens: []int32{0, 1}, Pos: positions(0, 2), Seqs: []model.SeqRun{{N: 2, Units: [][]int32{{0}}}}}, []float32{4, 7}, nil}}
-	ws = []weight{{name: "q", cols: 2, x: []float32{0, 0, 0, ln3}}, {name: "k", cols: 2, x: []float32{4, 0, 8, 1}}}
+	// A key's first two elements are its value: scores 0 and ln 3 weigh 1 : 3.
+	runs = []run{{model.Batch{Tokens: []int32{0, 1}, Pos: positions(0, 2), Seqs: []model.SeqRun{{N: 2, Units: [][]int32{{0}}}}}, []float32{4, 40, 7, 70}, nil}}
+	ws = []weight{{name: "q", cols: 3, x: []float32{0, 0, 0, 0, 0, ln3}}, {name: "k", cols: 3, x: []float32{4, 40, 0, 8, 80, 1}}}
 	all = append(all, golden{"latent", model.Attention, ws, few, func(b *model.Builder) model.ID {
-		keys := b.Memory(model.Memory{Name: "keys", Type: quant.F16, Cols: 2})
-		b.Store(keys, b.Embed("k_x", b.Weight("k", 2, 2)))
-		return b.LatentAttention("y", b.Embed("q_x", b.Weight("q", 2, 2)), keys, 1, 1, 1, 1)
+		keys := b.Memory(model.Memory{Name: "keys", Type: quant.F16, Cols: 3})
+		b.Store(keys, b.Embed("k_x", b.Weight("k", 2, 3)))
+		return b.LatentAttention("y", b.Embed("q_x", b.Weight("q", 2, 3)), keys, 1, 1, 2, 1)
 	}, runs})
 
 	// Equal scores: the means of chunks of two positions, as far as they are there.

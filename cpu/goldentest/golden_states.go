@@ -125,6 +125,15 @@ func expertOps() []golden {
 	routes := func(b *model.Builder, x model.ID) model.ID {
 		return b.Route("r", b.MatMul("logits", b.Weight("router", 3, 2), x), model.None, way(model.Routing{Norm: true}))
 	}
+	// 70 rows of an expert, whose row j takes the second element 100·e + j times.
+	tall := []weight{three[0], {name: "w", cols: 2}}
+	var second, first []float32 // experts of a row (2, 4), in the order of choice
+	for i := range 210 {
+		tall[1].x = append(tall[1].x, 0, float32(i/70*100+i%70))
+	}
+	for j := range 70 {
+		second, first = append(second, float32(4*(100+j))), append(first, float32(4*j))
+	}
 	product := func(b *model.Builder, x, r, bias model.ID, first, m int) model.ID {
 		return b.MatMulExperts(fmt.Sprint("y", first), b.Weight("w", 9, 2), x, r, bias, 3, first, m)
 	}
@@ -142,6 +151,9 @@ func expertOps() []golden {
 		{"one row for all experts, with biases", model.MatMulExperts, three, model.Room{}, receive(2, func(b *model.Builder, x model.ID) model.ID {
 			return product(b, x, routes(b, x), b.Weight("bias", 3, 3), 0, 2)
 		}), []run{{alone(2, 2, 4, -3, 1), []float32{4.5, 8.25, 3, 3, -8.875, 3, -5.5, 2.25}, nil}}},
+		{"70 rows", model.MatMulExperts, tall, model.Room{}, receive(2, func(b *model.Builder, x model.ID) model.ID {
+			return b.MatMulExperts("y", b.Weight("w", 210, 2), x, routes(b, x), model.None, 3, 0, 70)
+		}), []run{{alone(1, 2, 4), append(second, first...), nil}}},
 		{"a row for each expert, of the last rows", model.MatMulExperts, three, model.Room{}, receive(2, func(b *model.Builder, x model.ID) model.ID {
 			r := routes(b, x)
 			return product(b, product(b, x, r, model.None, 0, 2), r, model.None, 1, 2)

@@ -105,6 +105,21 @@ func states() (cases []*Case) {
 			return c.alone(0, 8, 1)
 		})
 		cases = append(cases, compared(op.String(), "small", LimitExact, c))
+		c = stateTest(op, s, false, false, 8, 1) // what is added to states around 2^-40, by keys that make it count
+		c.runs = acted(func(c *cast) []*model.Batch {
+			c.load = func(row []float32, _, _ int) {
+				keys, all := 2*s.NHeadK*s.DimK, len(row)-2*s.NHead
+				for i := range row[:all] {
+					if value := i >= keys; value && op == model.DeltaRule || op == model.Scan && i < all-keys {
+						row[i] *= 0x1p-39
+					} else {
+						row[i] *= 0x1p10
+					}
+				}
+			}
+			return c.alone(0, 8, 1)
+		})
+		cases = append(cases, compared(op.String(), "small values", LimitExact, c))
 	}
 	return cases
 }

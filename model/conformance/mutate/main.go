@@ -4,6 +4,9 @@
 // error, and so is a change that no longer fits the source.
 //
 //	go run ./model/conformance/mutate -o docs/mutations.md
+//
+// With -new those alone are tried that the page has no row of, and the other rows stay; so
+// it may be interrupted, and goes on where it was.
 package main
 
 import (
@@ -15,6 +18,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -71,9 +75,19 @@ func (m *mutation) held(s *suite) bool {
 func main() {
 	out := flag.String("o", "", "file to write the table to; stdout without")
 	only := flag.String("only", "", "leave out mutations whose file or op does not match this expression")
+	missing := flag.Bool("new", false, "leave out mutations that the file of -o has a row of, and keep the rows")
 	jobs := flag.Int("jobs", 2, "mutations at a time")
 	flag.Parse()
-	table, err := mutate(*only, *jobs)
+	kept := map[string]string{}
+	if *missing {
+		page, err := os.ReadFile(*out)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "mutate: -new:", err)
+			os.Exit(1)
+		}
+		kept = rows(string(page))
+	}
+	table, err := mutate(*only, *jobs, kept)
 	if *out == "" {
 		fmt.Print(table)
 	} else if table != "" {
@@ -85,15 +99,16 @@ func main() {
 	}
 }
 
-// mutate tries all mutations and returns the table, with an error where one survived.
-func mutate(only string, jobs int) (string, error) {
+// mutate tries the mutations that match an expression and are not kept, and returns the
+// table of these and of those kept, with an error where one survived.
+func mutate(only string, jobs int, kept map[string]string) (string, error) {
 	filter, err := regexp.Compile(only)
 	if err != nil {
 		return "", err
 	}
 	var todo []*mutation
 	for i := range mutations {
-		if m := &mutations[i]; filter.MatchString(m.file + " " + m.op) {
+		if m := &mutations[i]; filter.MatchString(m.file+" "+m.op) && kept[m.key()] == "" {
 			todo = append(todo, m)
 		}
 	}
@@ -114,12 +129,23 @@ func mutate(only string, jobs int) (string, error) {
 			}
 		})
 	}
-	for i := range todo {
-		work <- i
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	for i := 0; i < len(todo) && ctx.Err() == nil; i++ {
+		select {
+		case work <- i:
+		case <-ctx.Done():
+		}
 	}
 	close(work)
 	wg.Wait()
-	return report(todo, notes), errors.Join(errs...)
+	for i, m := range todo {
+		if notes[i] == nil {
+			continue // interrupted before, or not built
+		}
+		kept[m.key()] = m.row(notes[i])
+	}
+	return report(kept), errors.Join(append(errs, ctx.Err())...)
 }
 
 // copyModule copies the module's Go files and test data to a temporary folder.
@@ -177,11 +203,21 @@ func try(dir string, m *mutation) (notes []string, err error) {
 		if bin == "" {
 			bin = filepath.Join(dir, strings.ReplaceAll(s.pkg, "/", "-")+".test")
 			if out, err := command(dir, "go", "test", "-c", "-ldflags=-s -w", "-o", bin, "./"+s.pkg); err != nil {
-				return notes, fail("does not build: %s", bytes.TrimSpace(out))
+				return nil, fail("does not build: %s", bytes.TrimSpace(out))
 			}
 			built[s.pkg] = bin
 		}
-		out, err := command(filepath.Join(dir, s.pkg), bin, "-test.v", "-test.short", "-test.failfast", "-test.timeout=5m", "-test.run=^"+s.run+"$")
+		var (
+			out []byte
+			err error
+		)
+		op, _, _ := strings.Cut(m.op, ",")
+		for _, run := range []string{"^" + s.run + "$/^" + op + "$", "^" + s.run + "$"} { // the op's own tests first
+			out, err = command(filepath.Join(dir, s.pkg), bin, "-test.v", "-test.short", "-test.failfast", "-test.timeout=5m", "-test.run="+run)
+			if err != nil {
+				break
+			}
+		}
 		note := noticed(string(out))
 		switch {
 		case err == nil:
@@ -224,39 +260,4 @@ func noticed(out string) string {
 		best = all[len(all)-1][1] + " (crashed)"
 	}
 	return best
-}
-
-// report writes the table.
-func report(todo []*mutation, notes [][]string) string {
-	var b strings.Builder
-	fmt.Fprintln(&b, "# Mutations")
-	fmt.Fprintln(&b)
-	fmt.Fprintln(&b, "One thing changed in one op, and the first test of each suite that noticed. Made by")
-	fmt.Fprintln(&b, "`make mutate`, which fails where a suite notices nothing. A dash stands where a suite")
-	fmt.Fprintln(&b, "is not about such a change.")
-	pkg := ""
-	var cols []string // suites
-	for i, m := range todo {
-		if m.pkg() != pkg {
-			pkg, cols = m.pkg(), nil
-			for _, s := range suites {
-				if slices.Contains(s.hold, pkg) && !slices.Contains(cols, s.name) {
-					cols = append(cols, s.name)
-				}
-			}
-			fmt.Fprintf(&b, "\n## %s\n\n| op | change | %s |\n|---|---|%s\n", pkg, strings.Join(cols, " | "), strings.Repeat("---|", len(cols)))
-		}
-		fmt.Fprintf(&b, "| %s | %s |", m.op, m.what)
-		for _, col := range cols {
-			note := "–"
-			for j, n := range notes[i] {
-				if suites[j].name == col && n != "–" {
-					note = strings.ReplaceAll(strings.TrimPrefix(n, suites[j].run+"/"), "_", " ")
-				}
-			}
-			fmt.Fprintf(&b, " %s |", note)
-		}
-		fmt.Fprintln(&b)
-	}
-	return b.String()
 }

@@ -20,3 +20,20 @@ func TestFits(t *testing.T) {
 		}
 	}
 }
+
+// TestPage: docs/mutations.md has a row of every mutation and of nothing else, each noticed.
+func TestPage(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/mutations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := rows(string(page))
+	for _, m := range mutations {
+		if have[m.key()] == "" {
+			t.Errorf("no row of %s", m.key())
+		}
+	}
+	if len(have) >= len(mutations) && report(have) != string(page) {
+		t.Error("the page is not what its rows make: make mutate NEW=1")
+	}
+}
