@@ -19,6 +19,7 @@ var avx2 = Form{
 
 // rows256 is rows512.
 func rows256(t quant.Type, k at, n int, in *Input, acc at, s *Scratch) {
+	size := bytesOf(t) // asked before there is anything in vectors, see doc.go
 	for range n {
 		switch t {
 		case quant.Q4_K:
@@ -28,8 +29,8 @@ func rows256(t quant.Type, k at, n int, in *Input, acc at, s *Scratch) {
 		case quant.Q6_K:
 			k = q6k256(k, in, acc)
 		default:
-			natural256(t, k, in, acc, s)
-			k = add(k, in.Cols/32*(bytesOf(t)/8))
+			natural256(t, size, k, in, acc, s)
+			k = add(k, in.Cols/32*(size/8))
 		}
 		acc = add(acc, 32)
 	}
@@ -138,12 +139,12 @@ func pair6(w, up, down v.Int16x16, x at, o int) (a, b v.Int32x8) {
 }
 
 // natural256 is natural512, of one row.
-func natural256(t quant.Type, k at, in *Input, acc at, s *Scratch) {
+func natural256(t quant.Type, size int, k at, in *Input, acc at, s *Scratch) {
 	b, n := &s.tile.block, v.LoadInt8x32(&valuesQ4_0)
 	if t == quant.IQ4_NL {
 		n = v.LoadInt8x32(&valuesIQ4NL)
 	}
-	for j, size := 0, bytesOf(t); j < in.blocks; j++ {
+	for j := range in.blocks {
 		left, d := in.Cols-j*wide, at(&b.a)
 		switch {
 		case left < wide:

@@ -21,13 +21,14 @@ var avx512 = Form{
 // chains. Where headers are worth sharing, or integers, a kernel takes all rows together; a
 // long row of Q4_K, or of Q6_K with one row of the input, is faster from end to end.
 func rows512(t quant.Type, k at, n int, in *Input, acc at, s *Scratch) {
+	size := in.blocks * bytesOf(t) // of a row; asked before there is anything in vectors, see doc.go
 	switch {
 	case t == quant.Q4_K && in.blocks >= 4, t == quant.Q6_K && in.N == 1:
 		for r := range n {
 			for i := range in.N {
 				row512(t, k, in, i, add(acc, (i*tileRows+r)*32), s.tile)
 			}
-			k = add(k, in.blocks*bytesOf(t))
+			k = add(k, size)
 		}
 	case t == quant.Q4_K, t == quant.Q5_K:
 		qk512(t == quant.Q5_K, k, n, in, acc, s.tile)

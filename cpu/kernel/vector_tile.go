@@ -57,8 +57,8 @@ func (k *vectorKernels) product(in *Input, w *loader.Tensor, from, to int, dst [
 				finish(dst[in.to(i)*ld+from:][:n], at(&s.acc[i*tileRows*8]), 8)
 			}
 		}
+		v.ClearAVXUpperBits() // what the next rows begin with is no vectors
 	}
-	v.ClearAVXUpperBits()
 }
 
 // finish adds the chains of rows and flushes; those of a row lie step floats from those
