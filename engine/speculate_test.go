@@ -259,6 +259,7 @@ func TestWorth(t *testing.T) {
 // TestGuessGiven: an answer that is known is tried as it is given, and is the same one: where
 // the guess is right, parts from it, says nothing or names tokens that there are not.
 func TestGuessGiven(t *testing.T) {
+	long(t)
 	e := open(t, "../testdata/sotu-8m-q4_k_m.gguf", Options{Device: "cpu", Context: 512, Parallel: 1, eager: true})
 	r := Request{Tokens: e.Prompt("The people of the", false), MaxTokens: 60, IgnoreEOS: true, Proof: true, Settings: sample.Settings{Params: sample.Params{Temp: 1.2, Seed: 5}}}
 	say := func(r Request) (ids []int32, st Stats) {
