@@ -11,9 +11,9 @@
 //	matcher.go              one output: accept tokens, roll back, forced bytes
 //	mask.go, cache.go       the mask of a position
 //
-// A Grammar and a Vocabulary never change but for what they keep of what was asked, and are shared by all. A Masks is the cache of one
-// grammar over one vocabulary, for any number of goroutines. A Matcher follows one output
-// and belongs to one goroutine.
+// A Grammar and a Vocabulary never change but for what they keep of what was asked, and are
+// shared by all. A Masks is the cache of one grammar over one vocabulary, for any number of
+// goroutines. A Matcher follows one output and belongs to one goroutine.
 //
 //	v, err := grammar.NewVocabulary(tokens, ends) // once a model
 //	g, err := grammar.FromSchema(schema, grammar.SchemaOptions{})

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -100,18 +99,8 @@ func (s *Session) Forget() error {
 // followed something else: it has ended then. The system message and how become what the
 // answer had, but for the fields that are kept.
 func (s *Session) resume(c *Conversation, how *sample.Settings, keep func(field string) bool) (*Begun, error) {
-	st, err := os.Stat(s.begun())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: it is no regular file", s.begun())
-	}
-	f, err := os.Open(s.begun())
-	if err != nil {
+	f, err := openRegular(s.begun())
+	if f == nil || err != nil {
 		return nil, err
 	}
 	defer f.Close()

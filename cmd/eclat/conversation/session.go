@@ -102,18 +102,8 @@ func (s *Session) SaveText(ctx context.Context, e *engine.Engine, tokens []int32
 
 // read gives what the file holds, nil for nothing of use.
 func (s *Session) read(ctx context.Context, e *engine.Engine, key string) (saved *engine.Session, why, err error) {
-	st, err := os.Stat(s.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	if !st.Mode().IsRegular() { // a pipe would be waited for
-		return nil, nil, fmt.Errorf("%s: it is no regular file", s.Path)
-	}
-	f, err := os.Open(s.Path)
-	if err != nil {
+	f, err := openRegular(s.Path)
+	if f == nil || err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
@@ -127,6 +117,21 @@ func (s *Session) read(ctx context.Context, e *engine.Engine, key string) (saved
 		return nil, nil, fmt.Errorf("%s: %w", s.Path, err)
 	}
 	return saved, why, nil
+}
+
+// openRegular opens a file; nil where there is none.
+func openRegular(path string) (*os.File, error) {
+	st, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() { // a pipe would be waited for
+		return nil, fmt.Errorf("%s: it is no regular file", path)
+	}
+	return os.Open(path)
 }
 
 // Aside is where Save keeps the file that was found and is of no use here, "" for none.
