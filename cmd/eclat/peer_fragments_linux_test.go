@@ -139,44 +139,36 @@ func split(t *testing.T, model string, tokens string) {
 	args := []string{"run", m.ID.String(), "--device", "cpu", "-t", "1", "-n", tokens, "--seed", "3", "--ignore-eos", "--proof", "--draft", "off", "--context", "512",
 		"--fragments", folders[0], "--peers", a.address + "," + b.address + "," + source.address, "--layers", fmt.Sprintf("%d,%d,%d,0", cuts[0], cuts[1], cuts[2])}
 	cmd := command(args...)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, 1)
-	if _, err := out.Read(buf); err != nil {
-		cmd.Wait()
-		t.Fatalf("%v: %s", err, errs.String())
-	}
-	at := 0
-	for i, p := range []*exec.Cmd{cmd, a.cmd, b.cmd} {
-		var names []string
-		for l := at; l < at+cuts[i]; l++ {
-			names = append(names, manifest.LayerFragment(l))
+	begun := false
+	_, said := answerOf(t, cmd, func(read int) {
+		if begun || read == 0 {
+			return
 		}
-		if at += cuts[i]; i == 0 {
-			names = append(names, manifest.EmbedFragment, manifest.HeadFragment)
+		begun = true
+		at := 0
+		for i, p := range []*exec.Cmd{cmd, a.cmd, b.cmd} {
+			var names []string
+			for l := at; l < at+cuts[i]; l++ {
+				names = append(names, manifest.LayerFragment(l))
+			}
+			if at += cuts[i]; i == 0 {
+				names = append(names, manifest.EmbedFragment, manifest.HeadFragment)
+			}
+			got, most := mappedOf(t, p.Process.Pid, folders[i]), share(m, names...)
+			t.Logf("machine %d maps %d bytes, its share is %d of %d", i, got, most, m.Source.Size)
+			if got == 0 || got > most {
+				t.Errorf("machine %d maps %d bytes, its share is %d of %d", i, got, most, m.Source.Size)
+			}
 		}
-		got, most := mappedOf(t, p.Process.Pid, folders[i]), share(m, names...)
-		t.Logf("machine %d maps %d bytes, its share is %d of %d", i, got, most, m.Source.Size)
-		if got == 0 || got > most {
-			t.Errorf("machine %d maps %d bytes, its share is %d of %d", i, got, most, m.Source.Size)
+		if got := mappedOf(t, source.cmd.Process.Pid, full); got > share(m) {
+			t.Errorf("the source maps %d bytes, the header has %d", got, share(m))
 		}
-	}
-	if got := mappedOf(t, source.cmd.Process.Pid, full); got > share(m) {
-		t.Errorf("the source maps %d bytes, the header has %d", got, share(m))
-	}
-	io.Copy(io.Discard, out)
-	if err := cmd.Wait(); err != nil {
-		t.Fatalf("%v: %s", err, errs.String())
+	})
+	if !begun {
+		t.Fatalf("no answer: %s", said)
 	}
 	sum := regexp.MustCompile(`sha256 [0-9a-f]{64}, rows`)
-	got := sum.FindString(errs.String())
+	got := sum.FindString(said)
 	_, alone, code := eclat(t, "", "run", full, "--device", "cpu", "-n", tokens, "--seed", "3", "--ignore-eos", "--proof", "--draft", "off", "--context", "512")
 	if want := sum.FindString(alone); code != 0 || want == "" || got != want {
 		t.Errorf("in fragments %q, alone %q", got, want)
