@@ -1,10 +1,11 @@
 # make run      builds eclat and prints a paragraph from the built-in model
-# make test     lint, every test, the race detector, other systems; installs what the
-#               tests need where it may, and says at its end what was not checked
-# make test-drivers  the ops and a model on every other Vulkan driver
-# make test-long  the GPU's tests, the bits of models in every way, and the doctor, on every
-#               driver: of each kind of case a share, another one on each; says at its end
-#               what that leaves out. ALL=1 leaves nothing out and takes hours
+# make test     lint, other systems, the tests, the ops and a model on every Vulkan driver;
+#               installs what the tests need where it may, and says at its end what was
+#               not checked
+# make test-long  the race detector; the rest of the GPU's tests, the bits of models in every
+#               way, and the doctor, on every driver
+# Of what takes long each driver takes a share of each kind of case, and other cases than the
+# others; both say at their end what that leaves out. ALL=1 leaves nothing out: hours
 #
 # make drivers  fetches a newer Vulkan driver and the shaders' compiler into bin/drivers
 # make race     the packages with goroutines under the race detector
@@ -23,17 +24,23 @@ VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo d
 # The processor's fast kernels need simd/archsimd; a build without it has plain ones.
 export GOEXPERIMENT = simd
 
-# LONG are tests that are left to test-long; SHARE are those of the GPU that test-drivers
-# runs on each other driver, where test-long runs all of the GPU's.
+# LONG are tests that are left to test-long; SHORT are those of the GPU that make test runs
+# on every driver, so that test-long runs the others.
 LONG  = ^Test(Kernels|Fused|AttentionShapes|Faults|Answers|FitIsWhatIsHeld|OpenCloseCycles|ChoicesFile|ChecksFile|AskKernels|NoCache|Sound|GPUGreedyAgrees|BitsOfAll|FamiliesOfAll|ModelsPage|Steady)$$
-SHARE = Conformance|Golden/sotu-8m-q4_k_m|Enumerate|Dispatch|Validation
+SHORT = ^Test(Conformance|Enumerate|Dispatch|ValidationIsHeard)$$|^TestGolden$$/^sotu-8m-q4_k_m
 
 # Each driver takes its share of what takes long (model/conformance/deal.go): one case in so
-# many of each kind, at least one of each, and other cases than the other drivers.
+# many of each kind, at least one of each, and other cases than the other drivers. OPS- is
+# that of make test, the ops; SHARE- that of test-long.
+OPS-             = 0/3
+OPS-lavapipe     = 1/3
+OPS-lavapipe-new = 2/6
+OPS-swiftshader  = 10/64
 SHARE-             = 0/32
 SHARE-lavapipe     = 3/32
 SHARE-lavapipe-new = 5/32
 SHARE-swiftshader  = 10/64
+ops   = $(if $(ALL),,ECLAT_SHARE=$(OPS-$*))
 share = $(if $(ALL),,ECLAT_SHARE=$(SHARE-$*))
 doctor = doctor $(if $(ALL),,--quick)
 # FILES are tests of files in the cache and of measuring shapes for them: on every driver
@@ -44,13 +51,13 @@ FILES = ^Test(ChoicesFile|ChecksFile)$$|^TestVariations$$/^tuned$$
 SLOW-swiftshader = |^Test(ByteProducts|EveryShape)$$|^TestKernels$$/^dot$$/^matmul$$/^IQ|^TestFaults$$/^(tail.*|subgroup_width|f16_overflow|off_by_one_row|NaN|dot.*)$$
 WHY-swiftshader  = products of bytes of every type, every shape of a product and wrong products are tried on the other drivers alone: this one compiles some for minutes
 
-# OPS are the parts of the conformance suite that are about one op each.
-OPS   = embed|rmsnorm|l2norm|layernorm|matmul|matmul_experts|rope|store|attention|conv|deltarule|scan|act|swiglu|add|mul|slice|gather|route|combine|sample
+# ONES are the parts of the conformance suite that are about one op each.
+ONES  = embed|rmsnorm|l2norm|layernorm|matmul|matmul_experts|rope|store|attention|conv|deltarule|scan|act|swiglu|add|mul|slice|gather|route|combine|sample
 
 RACE      = ./engine ./gpu ./cpu ./loader ./loader/fragment ./cmd/eclat/out
 PLATFORMS = linux/amd64 linux/arm64 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: build run test test-drivers test-long lint unit long race cross bench bench-peers golden fuzz deps drivers mutate clean
+.PHONY: build run test test-long lint unit gpu long race cross bench bench-peers golden fuzz deps drivers mutate clean
 
 build:
 	go build -ldflags '-X main.version=$(VERSION)' -o bin/eclat ./cmd/eclat
@@ -62,17 +69,14 @@ run: build
 # loader's first device, which is lavapipe where there is no card.
 OTHERS = $(filter-out $(if $(wildcard /dev/dri/renderD*),,lavapipe),$(shell sh .ci/on))
 
-test: deps
-	@$(MAKE) --no-print-directory lint cross unit race
-	$(call skipped,unit race)
-
-test-drivers: deps drivers build
-	@$(MAKE) --no-print-directory -j 2 build $(OTHERS:%=driver-%)
-	$(call skipped,$(OTHERS:%=driver-%))
+test: deps drivers build
+	@$(MAKE) --no-print-directory lint cross
+	@$(MAKE) --no-print-directory -j 2 unit gpu $(OTHERS:%=driver-%)
+	$(call skipped,unit gpu $(OTHERS:%=driver-%))
 
 test-long: deps drivers build
-	@$(MAKE) --no-print-directory -j 2 long $(OTHERS:%=long-%)
-	$(call skipped,long $(OTHERS:%=long-%) $(OTHERS:%=long-%-engine))
+	@$(MAKE) --no-print-directory -j 2 long race $(OTHERS:%=long-%)
+	$(call skipped,long race $(OTHERS:%=long-%) $(OTHERS:%=long-%-engine))
 
 # skipped prints why the named runs left something out.
 define skipped
@@ -96,10 +100,13 @@ define tested
 endef
 
 unit: # the longest first, so that the others run beside them
-	$(call tested,unit,-timeout 30m -skip '$(LONG)' ./gpu ./cmd/eclat ./engine ./...)
+	$(call tested,unit,-timeout 30m -skip '$(LONG)' ./engine ./cmd/eclat ./serve/web $$(go list ./... | grep -v '^eclat/gpu$$'))
+
+gpu:
+	$(call tested,gpu,-timeout 30m -skip '$(LONG)' ./gpu,$(ops))
 
 race: # of the suite the small model of all ops, with its batches and threads; op by op it takes minutes under the detector
-	$(call tested,race,-race -short -timeout 30m -skip '^TestConformance/($(OPS))$$' $(RACE))
+	$(call tested,race,-race -short -timeout 30m -skip '^TestConformance/($(ONES))$$' $(RACE))
 
 # on says what a driver is; ON has go test run on it.
 ON = -count=1 -exec 'sh "$(CURDIR)/.ci/on" $*'
@@ -109,7 +116,7 @@ endef
 
 driver-%:
 	$(on)
-	$(call tested,$@,$(ON) -timeout 30m -run '$(SHARE)' ./gpu ./gpu/vk)
+	$(call tested,$@,$(ON) -timeout 30m -run '$(SHORT)' ./gpu ./gpu/vk,$(ops))
 
 long:
 	$(call tested,$@,-timeout 60m -run '$(LONG)' ./engine ./gpu ./engine/compare ./model/conformance ./cmd/eclat ./serve,$(share))
@@ -118,7 +125,7 @@ long:
 # On another driver what has no GPU in it is as it was on the first.
 long-%:
 	$(on)
-	$(call tested,$@,$(ON) -timeout 60m $(if $(ALL),,-skip '$(FILES)$(SLOW-$*)') ./gpu ./gpu/vk,$(share))
+	$(call tested,$@,$(ON) -timeout 60m -skip '$(SHORT)$(if $(ALL),,|$(FILES)$(SLOW-$*))' ./gpu ./gpu/vk,$(share))
 	$(if $(ALL),,@printf '  %s; ALL=1 has them here\n' 'the files of measured shapes and of checks are tried on the first driver alone' $(if $(WHY-$*),'$(WHY-$*)') >>bin/skipped.$@)
 	$(call tested,$@-engine,$(ON) -timeout 30m -run '^Test(Bits|Golden)$$/./(ref|vulkan)' ./engine,$(share))
 	@sh .ci/on $* bin/eclat $(doctor) --device vulkan:0

@@ -8,18 +8,19 @@ import (
 	"testing"
 )
 
-var longTests = regexp.MustCompile(`(?m)^LONG += \^Test\(([A-Za-z|]+)\)\$\$$`)
+var namedTests = regexp.MustCompile(`(?m)^(LONG|SHORT) += \^Test\(([A-Za-z|]+)\)\$\$`)
 
-// TestLong: each test that make test leaves to make test-long is one of its name. Another of
-// the same name would be left out of make test unseen.
-func TestLong(t *testing.T) {
+// TestNamed: each test that the Makefile names is there, so that no pattern takes nothing.
+// One that make test leaves to make test-long is the only one of its name: another would be
+// left out of make test unseen.
+func TestNamed(t *testing.T) {
 	data, err := os.ReadFile("Makefile")
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := longTests.FindSubmatch(data)
-	if m == nil {
-		t.Fatal("the Makefile's LONG is not a list of tests")
+	lists := namedTests.FindAllStringSubmatch(string(data), -1)
+	if len(lists) != 2 {
+		t.Fatal("the Makefile's LONG and SHORT are not lists of tests")
 	}
 	found := map[string][]string{}
 	for _, root := range []string{"cmd", "cpu", "engine", "gpu", "loader", "model", "peer", "serve", "shaders", "testdata"} {
@@ -28,9 +29,11 @@ func TestLong(t *testing.T) {
 				return err
 			}
 			text, err := os.ReadFile(path)
-			for _, name := range strings.Split(string(m[1]), "|") {
-				if strings.Contains(string(text), "\nfunc Test"+name+"(") {
-					found[name] = append(found[name], path)
+			for _, list := range lists {
+				for _, name := range strings.Split(list[2], "|") {
+					if strings.Contains(string(text), "\nfunc Test"+name+"(") {
+						found[name] = append(found[name], path)
+					}
 				}
 			}
 			return err
@@ -39,9 +42,11 @@ func TestLong(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range strings.Split(string(m[1]), "|") {
-		if len(found[name]) != 1 {
-			t.Errorf("LONG names Test%s, which is in %q, not in one file", name, found[name])
+	for _, list := range lists {
+		for _, name := range strings.Split(list[2], "|") {
+			if n := len(found[name]); n == 0 || n > 1 && list[1] == "LONG" {
+				t.Errorf("%s names Test%s, which is in %q", list[1], name, found[name])
+			}
 		}
 	}
 }

@@ -99,6 +99,7 @@ func TestGPUSettings(t *testing.T) {
 
 // TestBan: a banned token is never chosen, and one that is pushed always.
 func TestBan(t *testing.T) {
+	long(t)
 	e := open(t, builtIn, Options{Device: "cpu", Context: 64})
 	r := Request{MaxTokens: 10, IgnoreEOS: true}
 	want, _ := generate(t, e, "The Congress", r)
@@ -136,6 +137,7 @@ func TestBadSettings(t *testing.T) {
 // TestUntil: the text ends with the token that was said to be the last, no other is
 // chosen after it, and the caller has it.
 func TestUntil(t *testing.T) {
+	long(t)
 	e := open(t, builtIn, Options{Device: "cpu", Context: 64})
 	r := Request{MaxTokens: 20, IgnoreEOS: true, Proof: true}
 	all, _ := generate(t, e, "The Congress", r)

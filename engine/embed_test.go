@@ -98,6 +98,7 @@ func TestEmbedBits(t *testing.T) {
 // TestEmbedIsWhatIsTraced: an embedding is what other code makes of the activations that a
 // probe tells, in another order.
 func TestEmbedIsWhatIsTraced(t *testing.T) {
+	long(t)
 	ctx := context.Background()
 	e := open(t, builtIn, Options{Device: "cpu"})
 	for _, ids := range someTexts(e.Model.Config.NVocab)[2:] {

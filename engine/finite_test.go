@@ -51,6 +51,7 @@ func openOn(t *testing.T, f *loader.File, o Options) *Engine {
 // TestPoisonedWeights: whichever tensor holds a NaN or an infinity, no token is chosen
 // and the tensor is named.
 func TestPoisonedWeights(t *testing.T) {
+	long(t)
 	for _, device := range []string{"ref", "cpu", "vulkan"} {
 		t.Run(device, func(t *testing.T) {
 			if device == "vulkan" {

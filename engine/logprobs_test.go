@@ -12,6 +12,7 @@ import (
 // TestLogProbs: what is told of each token is what scoring the same tokens tells, with
 // drafts and without; asking for it changes no token.
 func TestLogProbs(t *testing.T) {
+	long(t)
 	e := open(t, builtIn, Options{Device: "cpu", Context: 128, eager: true})
 	const prompt = "The Congress of the United States and the Congress of the"
 	for name, r := range map[string]Request{

@@ -108,6 +108,7 @@ func TestStepsOfExperts(t *testing.T) {
 // TestProbeAfterError: what a failed Run was given is forgotten, and the next one goes
 // on where the last good one ended.
 func TestProbeAfterError(t *testing.T) {
+	long(t)
 	ctx := context.Background()
 	e := open(t, builtIn, Options{Device: "cpu", Context: 64})
 	probe := func(bad func(p *Probe)) (out []float32) {

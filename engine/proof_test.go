@@ -14,6 +14,7 @@ import (
 // TestProof: the sum is that of the logits which scoring the same tokens tells, and
 // asking for it changes no token.
 func TestProof(t *testing.T) {
+	long(t)
 	for _, device := range []string{"cpu", "vulkan"} {
 		t.Run(device, func(t *testing.T) {
 			if device == "vulkan" {

@@ -75,10 +75,9 @@ func TestDraftsChangeNothing(t *testing.T) {
 // TestDraftsThroughStates: where a sequence has a state, a guess that is wrong is taken back:
 // the tokens are those without, alone and beside others, and so are those of a next turn.
 func TestDraftsThroughStates(t *testing.T) {
+	long(t)
 	var gpu string
-	if !testing.Short() {
-		t.Run("GPU", func(t *testing.T) { gpu = theGPU(t).ID })
-	}
+	t.Run("GPU", func(t *testing.T) { gpu = theGPU(t).ID })
 	drafted, accepted := 0, 0
 	for i, path := range hybridFiles(t, t.TempDir(), 1) {
 		devices := []string{"cpu"}

@@ -103,7 +103,7 @@ func TestGolden(t *testing.T) {
 	long(t)
 	testDevice(t)
 	more, _ := filepath.Glob("../../shared/models/*.gguf")
-	for _, path := range backendtest.Deal(t, append([]string{builtIn}, more...), func(string) string { return "" }) {
+	for _, path := range append([]string{builtIn}, backendtest.Deal(t, more, func(string) string { return "" })...) {
 		data, err := os.ReadFile(strings.TrimSuffix(path, ".gguf") + ".golden.json")
 		if err != nil {
 			t.Fatal(err)
