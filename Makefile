@@ -94,7 +94,7 @@ lint:
 # tested runs go test with the flags and packages, and the variables, given, prints what
 # .ci/report.awk makes of it, and fails as go test does.
 define tested
-	@mkdir -p bin; rm -f bin/failed.$(1); echo "$(3) go test $(2)"; \
+	@mkdir -p bin; rm -f bin/failed.$(1); echo "$(3) go test $(subst $$,\$$,$(2))"; \
 	{ $(3) go test -json $(2) || touch bin/failed.$(1); } 2>&1 | awk -v skips=bin/skipped.$(1) -f .ci/report.awk; \
 	if [ -e bin/failed.$(1) ]; then rm bin/failed.$(1); exit 1; fi
 endef
