@@ -95,16 +95,17 @@ type Engine struct {
 	Placement *place.Placement // on this and other machines, with its prediction; nil on this one alone
 	LoadTime  time.Duration    // from Open's beginning to its end
 
-	options Options
-	probe   ProbeOptions // that memory is planned for
-	owner   *owner
-	ctx     context.Context // ends with Close
-	cancel  context.CancelFunc
-	calls   chan call
-	wake    chan struct{}
-	gone    chan struct{} // closed when the owner has ended
-	losses  atomic.Int64
-	down    atomic.Bool // a device is lost and not back
+	options  Options
+	probe    ProbeOptions // that memory is planned for
+	owner    *owner
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
+	calls    chan call
+	wake     chan struct{}
+	gone     chan struct{} // closed when the owner has ended
+	losses   atomic.Int64
+	rounding string      // chain.rounding
+	down     atomic.Bool // a device is lost and not back
 
 	mu       sync.Mutex
 	inbox    []*sequence
@@ -154,7 +155,7 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 	if c.links, err = e.place(ctx); err != nil {
 		return err
 	}
-	c.room = e.room(model.Pages(e.Context))
+	e.rounding, c.room = c.rounding(), e.room(model.Pages(e.Context))
 	c.chunk, c.size, c.keep = e.Chunk, e.sizeFor, cmp.Or(e.options.PeerLog, DefaultPeerLog)
 	if c.remote() {
 		if err := e.prepareRing(ctx); err != nil {

@@ -66,6 +66,9 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 		}
 		if check != nil {
 			var err error
+			if other := check.device.Info(); !check.own && other.Rows != info.Rows {
+				return fmt.Errorf("engine: rows travel as %v to %s and as %v to %s, which checks it", info.Rows, info.ID, other.Rows, other.ID)
+			}
 			if check.own {
 				_, err = fitHere(r)
 			} else {
@@ -80,7 +83,7 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 			e.fitLines(&notice, fit, info)
 			shape = append(shape, fmt.Sprintf("%d layers on %s", st.Layers(), info.Describe()))
 		}
-		links = append(links, link{stage: st, device: d, fit: fit, remote: d != own, check: check})
+		links = append(links, link{stage: st, device: d, fit: fit, rows: info.Rows, remote: d != own, check: check})
 		return nil
 	}
 	for i, d := range devices {
