@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"eclat/model"
+	"eclat/model/rows"
 	"eclat/model/stagetime"
 	"eclat/peer/place"
 )
@@ -81,7 +82,11 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 		fit.Stage = st
 		if st.Layers() > 0 {
 			e.fitLines(&notice, fit, info)
-			shape = append(shape, fmt.Sprintf("%d layers on %s", st.Layers(), info.Describe()))
+			at := fmt.Sprintf("%d layers on %s", st.Layers(), info.Describe())
+			if info.Rows != rows.F32 {
+				at += fmt.Sprintf(" by rows in %v", info.Rows)
+			}
+			shape = append(shape, at)
 		}
 		links = append(links, link{stage: st, device: d, fit: fit, rows: info.Rows, remote: d != own, check: check})
 		return nil
@@ -106,8 +111,19 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 		e.Context = pages * model.PageLen
 	}
 	e.Device = strings.Join(shape, ", ")
+	e.tellRows(&notice, links)
 	o.notice(strings.TrimRight(notice.String(), "\n"))
 	return links, nil
+}
+
+// tellRows adds what a format of rows does to a placement, where they are rounded.
+func (e *Engine) tellRows(b *strings.Builder, links []link) {
+	for i := range links {
+		if f, cols := links[i].rows, e.Model.Config.NEmbd; f != rows.F32 {
+			fmt.Fprintf(b, "rows travel as %v, %d bytes for a token in the place of %d: the bits are those of these layers on so many machines in this format, not those of one machine\n", f, f.Bytes(cols), rows.F32.Bytes(cols))
+			return
+		}
+	}
 }
 
 // deal says which layers each device gets, home first.

@@ -216,7 +216,11 @@ func formatOf(name string) (rows.Format, error) {
 	if name == "" {
 		return rows.F32, nil
 	}
-	return rows.Parse(name)
+	f, err := rows.Parse(name)
+	if err != nil {
+		err = fmt.Errorf("rows as %.20q are of another release: this one knows f32, f16 and q8_0", name)
+	}
+	return f, err
 }
 
 // answerFormat is how a stage's answers travel where its rows do as f: logits come as they are.

@@ -52,7 +52,7 @@ func Parse(name string) (Format, error) {
 			return f, nil
 		}
 	}
-	return F32, fmt.Errorf("%.20q is no format of rows: give f32, f16 or q8_0", name)
+	return F32, errNoFormat
 }
 
 // Bytes is the size of a row of cols elements.
@@ -65,6 +65,8 @@ func (f Format) Bytes(cols int) int {
 	}
 	return 4 * cols
 }
+
+var errNoFormat = errors.New("no format of rows: give f32, f16 or q8_0")
 
 // ErrRange says that a row has a number that its format does not hold: a NaN, an infinity,
 // and in F16 what would round beyond 65504.
