@@ -124,30 +124,29 @@ func TestRowsLost(t *testing.T) {
 			peers   []string
 			preload bool
 			log     int64
-			wrong   int // one row in so many is; 0 for none
+			liar    string // one row in 30 that it answers is wrong; nobody is killed
 			check   []string
-			says    string
+			says    string // "" for nothing of losses and of wrong rows
 		}{
 			"standing by":      {peers: []string{"a", "c"}, preload: true, says: "peer c takes the place of a"},
 			"another":          {peers: []string{"a", "c"}, says: "answered again each has the bits"},
 			"without a log":    {peers: []string{"a", "c"}, log: 1, says: "peer c takes the place of a"},
 			"home":             {peers: []string{"a"}, says: "layers 1–2 move to this machine"},
 			"home, by no log":  {peers: []string{"a"}, log: 1, says: "layers 1–2 move to this machine"},
-			"checked at home":  {peers: []string{"a", "c"}, wrong: 30, check: []string{"home"}, says: "peer:a computes layers 1–2 wrongly"},
-			"checked by d":     {peers: []string{"a", "c"}, wrong: 30, check: []string{"d", "c"}, says: "peer:a computes layers 1–2 wrongly"},
-			"checked, to home": {peers: []string{"a"}, wrong: 30, check: []string{"home"}, says: "layers 1–2 move to this machine"},
+			"checked at home":  {peers: []string{"a", "c"}, liar: "a", check: []string{"home"}, says: "peer:a computes layers 1–2 wrongly"},
+			"checked by d":     {peers: []string{"a", "c"}, liar: "a", check: []string{"d", "c"}, says: "peer:a computes layers 1–2 wrongly"},
+			"checked, to home": {peers: []string{"a"}, liar: "a", check: []string{"home"}, says: "layers 1–2 move to this machine"},
+			"d is wrong":       {peers: []string{"a", "c"}, liar: "d", check: []string{"d", "c"}, says: "peer:d, which checks layers 1–2, computes wrongly"},
+			"nobody is wrong":  {peers: []string{"a", "c"}, liar: "nobody", check: []string{"home"}},
+			"nor is d":         {peers: []string{"a", "c"}, liar: "nobody", check: []string{"d", "c"}},
 		} {
 			l := &lan{}
-			a := l.join("a")
-			t.Cleanup(a.kill)
-			var liar *lying
-			if on.wrong > 0 {
-				liar = lie(t, l, "a", m, 5, on.wrong)
-			} else {
-				a, _ = work(t, l, "a", builtIn)
-			}
-			for _, id := range []string{"b", "c", "d"} {
-				work(t, l, id, builtIn)
+			for _, id := range []string{"a", "b", "c", "d"} {
+				if id == on.liar {
+					lie(t, l, id, m, 5, 30)
+				} else {
+					work(t, l, id, builtIn)
+				}
 			}
 			d := findRows(t, l, f, on.peers...)
 			d.Preload = on.preload
@@ -164,20 +163,20 @@ func TestRowsLost(t *testing.T) {
 			for i := range 2 {
 				r := asked(e, 40)
 				r.Caller = fmt.Sprint(i) // nothing is found computed
-				if liar != nil {
+				if on.liar != "" {
 					r.Draft = 0 // what a wrong guess left is not compared
 				}
 				n := 0
 				st, err := e.Generate(t.Context(), r, nil, func(int32) {
-					if n++; n == 13 && i == 0 && liar == nil {
-						a.kill()
+					if n++; n == 13 && i == 0 && on.liar == "" {
+						l.machines["a"].kill()
 					}
 				})
-				if err != nil || st.Proof != want {
+				if err != nil || st.Proof != want || i == 0 && on.check != nil && st.Losses == 0 && st.Checked == 0 {
 					t.Errorf("%v, %s, answer %d: %s, undisturbed %s; %v; %q", f, name, i, st.Proof, want, err, said)
 				}
 			}
-			if !strings.Contains(strings.Join(said, "\n"), on.says) {
+			if text := strings.Join(said, "\n"); !strings.Contains(text, on.says) || on.says == "" && (strings.Contains(text, "wrongly") || e.Losses() > 0) || on.liar == "d" && strings.Contains(text, "peer:a computes") {
 				t.Errorf("%v, %s: nobody says %q: %q", f, name, on.says, said)
 			}
 			e.Close()
@@ -260,6 +259,27 @@ func TestRowsProbe(t *testing.T) {
 		got := read(openEngine(t, builtIn, engine.Options{Context: 1024, Layers: []int{2, 2, 2}, Peers: []model.Device{findRows(t, l, f, "a"), findRows(t, l, f, "b")}}))
 		if fmt.Sprint(got) != fmt.Sprint(want) || fmt.Sprint(exact) == fmt.Sprint(want) {
 			t.Errorf("%v: other activations than in one process, of %d", f, len(want))
+		}
+	}
+}
+
+// TestRowsMeasured: what a round trip is measured with are rows of the format, so that the
+// prediction counts their bytes.
+func TestRowsMeasured(t *testing.T) {
+	m := backendtest.Open(t, builtIn)
+	for _, f := range rows.Formats {
+		l := &lan{}
+		a, _ := work(t, l, "a", builtIn)
+		sent := map[int]int{} // answers by their bytes
+		a.meddle = rewrite(1, func(r *reply, body []byte) ([]byte, int) {
+			if r.Token > 0 {
+				sent[len(body)]++
+			}
+			return body, 1
+		})
+		far, err := findRows(t, l, f, "a").Measure(t.Context(), m, model.Stage{First: 3, End: 4})
+		if err != nil || far.Hop <= 0 || len(sent) != 1 || sent[f.Bytes(m.Config.NEmbd)] < 4 {
+			t.Errorf("%v: %+v, %v; answers by their bytes: %v", f, far, err, sent)
 		}
 	}
 }
