@@ -29,6 +29,7 @@ type link struct {
 	out      model.Outputs
 
 	rows     rows.Format  // in which rows come and go, also where the stage has moved home: see rounded
+	peer     int          // which of Options.Peers it was placed on, from 1; 0 for none
 	remote   bool         // the device is one of Options.Peers, which has the weights
 	gathered bool         // this machine has all of the stage's weights
 	log      *journal.Log // nil where it is not

@@ -108,18 +108,18 @@ func (e *Engine) place(ctx context.Context) ([]link, error) {
 		e.Context = fit.Pages * model.PageLen
 	}
 	first := links[0].device.Info()
+	device := first.Describe()
 	switch {
 	case len(links) > 1:
-		e.Device = fmt.Sprintf("%d layers on %s, %d on %s", fit.Layers, info.Describe(), e.Model.Config.NLayer-fit.Layers, first.Describe())
+		device = fmt.Sprintf("%d layers on %s, %d on %s", fit.Layers, info.Describe(), e.Model.Config.NLayer-fit.Layers, device)
 	case fit.Layers == 0:
-		e.Device = first.Describe() + "; no layer is on " + info.ID
-	default:
-		e.Device = first.Describe()
+		device += "; no layer is on " + info.ID
 	}
 	if fit.Apart != nil {
 		rest := processor(o).Info()
-		e.Device += fmt.Sprintf("; experts of %d layers on %s", fit.Apart.Layers, rest.Describe())
+		device += fmt.Sprintf("; experts of %d layers on %s", fit.Apart.Layers, rest.Describe())
 	}
+	e.where.Store(&where{device: device})
 	if info.GPU() {
 		o.notice(strings.TrimRight(notice.String(), "\n"))
 	}

@@ -34,10 +34,8 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 	if err != nil {
 		return nil, err
 	}
-	e.Placement = p
 	var links []link
 	var notice strings.Builder
-	var shape []string
 	pages := 0
 	host := r.Host // main memory that is left, with what was fitted here
 	fitHere := func(r model.FitRequest) (*model.Fitting, error) {
@@ -48,7 +46,7 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 		}
 		return fit, err
 	}
-	put := func(d model.Device, st model.Stage, check *second) error {
+	put := func(peer int, d model.Device, st model.Stage, check *second) error {
 		info := d.Info()
 		r := r
 		r.Stage = &st
@@ -82,13 +80,8 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 		fit.Stage = st
 		if st.Layers() > 0 {
 			e.fitLines(&notice, fit, info)
-			at := fmt.Sprintf("%d layers on %s", st.Layers(), info.Describe())
-			if info.Rows != rows.F32 {
-				at += fmt.Sprintf(" by rows in %v", info.Rows)
-			}
-			shape = append(shape, at)
 		}
-		links = append(links, link{stage: st, device: d, fit: fit, rows: info.Rows, remote: d != own, check: check})
+		links = append(links, link{stage: st, device: d, fit: fit, rows: info.Rows, peer: peer, remote: d != own, check: check})
 		return nil
 	}
 	for i, d := range devices {
@@ -100,17 +93,17 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 		if i > 0 {
 			check = o.second(i-1, own)
 		}
-		if err := put(d, st, check); err != nil {
+		if err := put(i, d, st, check); err != nil {
 			return nil, err
 		}
 	}
-	if err := put(own, model.Stage{First: n - p.Back, End: n, Head: true}, nil); err != nil {
+	if err := put(0, own, model.Stage{First: n - p.Back, End: n, Head: true}, nil); err != nil {
 		return nil, err
 	}
 	if e.Context < 0 {
 		e.Context = pages * model.PageLen
 	}
-	e.Device = strings.Join(shape, ", ")
+	e.where.Store(&where{describeLinks(links), p})
 	e.tellRows(&notice, links)
 	o.notice(strings.TrimRight(notice.String(), "\n"))
 	return links, nil
@@ -145,13 +138,14 @@ func (e *Engine) deal(ctx context.Context, devices []model.Device, r model.FitRe
 		if o.Layers == nil {
 			return nil, errors.New("engine: neither the layers of each machine are given nor a way to measure them")
 		}
-		machines := make([]place.Machine, len(devices))
-		return place.Given(machines, make([]place.Layer, n), o.Layers, 0, place.Options{}), nil
+		e.predicted = survey{machines: make([]place.Machine, len(devices)), layers: make([]place.Layer, n)}
+		return place.Given(e.predicted.machines, e.predicted.layers, o.Layers, 0, place.Options{}), nil
 	}
 	s, err := e.survey(ctx, devices, r)
 	if err != nil {
 		return nil, err
 	}
+	e.predicted = *s
 	if o.Layers != nil {
 		p := place.Given(s.machines, s.layers, o.Layers, 0, s.options)
 		s.tell(p, o)
