@@ -27,20 +27,20 @@ func (d rowsAs) Info() model.DeviceInfo {
 	return info
 }
 
-// cutAs opens the built-in model with layers after this machine's own on devices to which
+// cutAs opens a small model with layers after this machine's own on devices to which
 // rows travel in a format.
 func cutAs(t *testing.T, f rows.Format, own model.Device, o Options, cut ...int) *Engine {
 	for range cut[1:] {
 		o.Peers = append(o.Peers, rowsAs{cpu.Devices(1)[0], f})
 	}
 	o.Layers, o.Context, o.devices = cut, 512, []model.Device{own, cpu.Devices(1)[0]}
-	return open(t, builtIn, o)
+	return open(t, smaller, o)
 }
 
 // said is an answer with its proof.
 func said(t *testing.T, e *Engine) (ids []int32, st Stats) {
 	t.Helper()
-	st, err := e.Generate(context.Background(), Request{Tokens: prompt(40, 3), Share: -1, MaxTokens: 20, IgnoreEOS: true, Proof: true}, nil, func(id int32) { ids = append(ids, id) })
+	st, err := e.Generate(context.Background(), Request{Tokens: familyIDs(40), Share: -1, MaxTokens: 20, IgnoreEOS: true, Proof: true}, nil, func(id int32) { ids = append(ids, id) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,9 +73,9 @@ func (d *failing) Open(ctx context.Context, o model.OpenOptions) (model.Backend,
 // to the processor, those of other machines too, rows are rounded where they were.
 func TestRoundedOnProcessor(t *testing.T) {
 	for _, f := range rows.Formats {
-		_, want := said(t, cutAs(t, f, cpu.Devices(1)[0], Options{Device: "cpu"}, 1, 2, 3))
+		_, want := said(t, cutAs(t, f, cpu.Devices(1)[0], Options{Device: "cpu"}, 1, 1, 1))
 		var told []string
-		e := cutAs(t, f, &failing{cpu.Devices(1)[0], 30}, Options{Notice: func(m string) { told = append(told, m) }}, 1, 2, 3)
+		e := cutAs(t, f, &failing{cpu.Devices(1)[0], 30}, Options{Notice: func(m string) { told = append(told, m) }}, 1, 1, 1)
 		for i := range 2 {
 			if _, st := said(t, e); st.Proof != want.Proof {
 				t.Errorf("%v, answer %d: %s, undisturbed %s; %q", f, i, st.Proof, want.Proof, told)
@@ -92,9 +92,9 @@ func TestRoundedOnProcessor(t *testing.T) {
 // just so it goes on with the bits that it would have had.
 func TestRoundedKept(t *testing.T) {
 	ctx := context.Background()
-	first := cutAs(t, rows.Q8_0, cpu.Devices(1)[0], Options{Device: "cpu"}, 2, 2, 2)
+	first := cutAs(t, rows.Q8_0, cpu.Devices(1)[0], Options{Device: "cpu"}, 1, 1, 1)
 	ids, _ := said(t, first)
-	text := slices.Concat(prompt(40, 3), ids)
+	text := slices.Concat(familyIDs(40), ids)
 	var file bytes.Buffer
 	if _, err := first.Save(ctx, &file, "", &Session{Tokens: text}); err != nil {
 		t.Fatal(err)
@@ -116,23 +116,23 @@ func TestRoundedKept(t *testing.T) {
 		cut  []int
 		same bool
 	}{
-		{rows.Q8_0, []int{2, 2, 2}, true},
-		{rows.F16, []int{2, 2, 2}, false},
-		{rows.F32, []int{2, 2, 2}, false},
-		{rows.Q8_0, []int{2, 4}, false},
-		{rows.Q8_0, []int{2, 1, 3}, false},
+		{rows.Q8_0, []int{1, 1, 1}, true},
+		{rows.F16, []int{1, 1, 1}, false},
+		{rows.F32, []int{1, 1, 1}, false},
+		{rows.Q8_0, []int{1, 2}, false},
+		{rows.Q8_0, []int{0, 1, 2}, false},
 	} {
 		e := cutAs(t, c.rows, cpu.Devices(1)[0], Options{Device: "cpu"}, c.cut...)
 		other, err := e.CacheKind(ctx)
 		if err != nil || (fmt.Sprint(other) == fmt.Sprint(kind)) != c.same {
-			t.Errorf("%v cut as %v: pages of %v, of %v with q8_0 cut as 2, 2, 2; %v", c.rows, c.cut, other, kind, err)
+			t.Errorf("%v cut as %v: pages of %v, of %v with q8_0 cut as 1, 1, 1; %v", c.rows, c.cut, other, kind, err)
 		}
 		_, err = e.Restore(ctx, bytes.NewReader(file.Bytes()), "", "")
 		if c.same && err != nil || !c.same && (!errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "rounded otherwise between machines")) {
 			t.Errorf("%v cut as %v: %v", c.rows, c.cut, err)
 		}
 		if st := on(e); (st.Proof == want.Proof) != c.same || (st.CachedTokens > 0) != c.same {
-			t.Errorf("%v cut as %v: %s, %d tokens cached; with q8_0 cut as 2, 2, 2 %s", c.rows, c.cut, st.Proof, st.CachedTokens, want.Proof)
+			t.Errorf("%v cut as %v: %s, %d tokens cached; with q8_0 cut as 1, 1, 1 %s", c.rows, c.cut, st.Proof, st.CachedTokens, want.Proof)
 		}
 	}
 }
@@ -142,8 +142,8 @@ func TestRoundedKept(t *testing.T) {
 func TestRoundedTold(t *testing.T) {
 	for _, f := range rows.Formats {
 		var told []string
-		e := cutAs(t, f, cpu.Devices(1)[0], Options{Device: "cpu", Notice: func(m string) { told = append(told, m) }}, 2, 4)
-		notice := fmt.Sprintf("rows travel as %v, %d bytes for a token in the place of 1024", f, f.Bytes(256))
+		e := cutAs(t, f, cpu.Devices(1)[0], Options{Device: "cpu", Notice: func(m string) { told = append(told, m) }}, 1, 2)
+		notice := fmt.Sprintf("rows travel as %v, %d bytes for a token in the place of 256", f, f.Bytes(64))
 		if exact := f == rows.F32; strings.Contains(e.Device(), "by rows in "+f.String()) == exact || strings.Contains(strings.Join(told, "\n"), notice) == exact {
 			t.Errorf("%v: %q; %q", f, e.Device(), told)
 		}
