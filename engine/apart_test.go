@@ -44,9 +44,9 @@ func TestExpertsApart(t *testing.T) {
 		if got := proofOf(t, e); got != want {
 			t.Errorf("experts of %s layers apart, %s layers on the GPU: other bits", c.moe, c.layers)
 		}
-		if c.says == "" && (strings.Contains(told.String(), "experts") || strings.Contains(e.Device, "experts")) ||
-			!strings.Contains(told.String(), c.says) || c.says != "" && !strings.Contains(e.Device, "experts of") {
-			t.Errorf("%s layers: %q; %q", c.moe, e.Device, told.String())
+		if c.says == "" && (strings.Contains(told.String(), "experts") || strings.Contains(e.Device(), "experts")) ||
+			!strings.Contains(told.String(), c.says) || c.says != "" && !strings.Contains(e.Device(), "experts of") {
+			t.Errorf("%s layers: %q; %q", c.moe, e.Device(), told.String())
 		}
 	}
 }
@@ -199,8 +199,8 @@ func TestExpertsApartFamilies(t *testing.T) {
 			if got := proofOf(t, e); got != want {
 				t.Error("other bits with the experts apart")
 			}
-			if !strings.Contains(e.Device, "experts of") {
-				t.Errorf("the experts are not apart: %s", e.Device)
+			if !strings.Contains(e.Device(), "experts of") {
+				t.Errorf("the experts are not apart: %s", e.Device())
 			}
 			cut++
 		})

@@ -98,7 +98,7 @@ func (c *chain) verifyLink(ctx context.Context, l *link) error {
 // openSecond opens the device that checks a link: another than the one that it checks.
 func (c *chain) openSecond(ctx context.Context, l *link) error {
 	s := l.check
-	s.stage, s.plan, s.remote = l.stage, l.plan, !s.own
+	s.stage, s.plan, s.rows, s.remote = l.stage, l.plan, l.rows, !s.own
 	if s.own {
 		return c.openLink(ctx, &s.link)
 	}
@@ -143,7 +143,7 @@ func (c *chain) wrong(ids ...string) {
 // logIsRight computes on this machine what a link was sent, and reports whether it answered
 // rightly.
 func (c *chain) logIsRight(ctx context.Context, l *link) (bool, error) {
-	own := link{stage: l.stage, plan: l.plan, device: c.links[0].device}
+	own := link{stage: l.stage, plan: l.plan, rows: l.rows, device: c.links[0].device}
 	defer own.close()
 	if err := c.openLink(ctx, &own); err != nil {
 		return false, err

@@ -4,8 +4,10 @@
 //	engine.go    Open, Close: a model, its tokenizer, its chain of devices
 //	place.go     which layers lie on which device
 //	layout.go    what lies where, for people
+//	where.go     the same in a line, kept as it is now
 //	chain.go     the stages, one after the other
 //	link.go      one stage on its device; where another machine is lost, its place is taken
+//	rounded.go   where rows travel in a format that rounds them: whatever stands there rounds so
 //	home.go      where nobody is left to take it, this machine does
 //	journal/     what a stage on another machine was sent, and the proof that it came again
 //	check.go     what other machines answer, computed once more before it is told

@@ -88,23 +88,24 @@ func (o *Options) notice(message string) {
 type Engine struct {
 	Model     *model.Model
 	Tokenizer *tokenizer.Tokenizer
-	Sampling  sample.Settings  // the field's defaults, and over them what the model's file recommends
-	Device    string           // the chosen device, for people
-	Context   int              // positions there is room for, over all sequences
-	Chunk     int              // most tokens of a batch
-	Placement *place.Placement // on this and other machines, with its prediction; nil on this one alone
-	LoadTime  time.Duration    // from Open's beginning to its end
+	Sampling  sample.Settings // the field's defaults, and over them what the model's file recommends
+	Context   int             // positions there is room for, over all sequences
+	Chunk     int             // most tokens of a batch
+	LoadTime  time.Duration   // from Open's beginning to its end
 
-	options Options
-	probe   ProbeOptions // that memory is planned for
-	owner   *owner
-	ctx     context.Context // ends with Close
-	cancel  context.CancelFunc
-	calls   chan call
-	wake    chan struct{}
-	gone    chan struct{} // closed when the owner has ended
-	losses  atomic.Int64
-	down    atomic.Bool // a device is lost and not back
+	options   Options
+	probe     ProbeOptions // that memory is planned for
+	owner     *owner
+	ctx       context.Context // ends with Close
+	cancel    context.CancelFunc
+	calls     chan call
+	wake      chan struct{}
+	gone      chan struct{} // closed when the owner has ended
+	losses    atomic.Int64
+	rounding  string // chain.rounding
+	where     atomic.Pointer[where]
+	predicted survey      // what a placement's prediction was made of
+	down      atomic.Bool // a device is lost and not back
 
 	mu       sync.Mutex
 	inbox    []*sequence
@@ -154,7 +155,7 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 	if c.links, err = e.place(ctx); err != nil {
 		return err
 	}
-	c.room = e.room(model.Pages(e.Context))
+	e.rounding, c.room = c.rounding(), e.room(model.Pages(e.Context))
 	c.chunk, c.size, c.keep = e.Chunk, e.sizeFor, cmp.Or(e.options.PeerLog, DefaultPeerLog)
 	if c.remote() {
 		if err := e.prepareRing(ctx); err != nil {
@@ -166,6 +167,9 @@ func (e *Engine) open(ctx context.Context, file *loader.File) (err error) {
 	}
 	if err := c.load(ctx, 0); err != nil {
 		return err
+	}
+	if len(e.options.Peers) > 0 { // another may have taken a place already
+		e.moved()
 	}
 	c.home = e.takeHome // from now on: at first it is better to say who does not come
 	e.owner.checking = c.checks()

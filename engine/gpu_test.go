@@ -160,7 +160,7 @@ func TestRequireGPU(t *testing.T) {
 	}
 	var told string
 	e := open(t, builtIn, Options{Notice: func(m string) { told += m }})
-	if !strings.Contains(told, "cpu") || !strings.Contains(e.Device, "cpu") {
+	if !strings.Contains(told, "cpu") || !strings.Contains(e.Device(), "cpu") {
 		t.Errorf("told %q, want that the processor is used and why", told)
 	}
 }

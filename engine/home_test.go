@@ -1,16 +1,19 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"eclat/cpu"
 	"eclat/loader"
 	"eclat/model"
 	"eclat/model/backendtest"
+	"eclat/peer/place"
 )
 
 // filling is a device that holds nothing more once it is full.
@@ -30,11 +33,12 @@ func (f *filling) Fit(m *model.Model, r model.FitRequest) (*model.Fitting, error
 type going struct {
 	model.Device
 	gone bool
+	id   string // "" for far
 }
 
 func (g *going) Info() model.DeviceInfo {
 	info := g.Device.Info()
-	info.ID = "far"
+	info.ID = cmp.Or(g.id, "far")
 	return info
 }
 
@@ -51,6 +55,10 @@ func (g *going) Open(ctx context.Context, o model.OpenOptions) (model.Backend, e
 	})
 }
 
+// smaller is a model of three layers, for tests that are of no one model, under the race
+// detector too.
+const smaller = "../testdata/qwen3-small.gguf"
+
 // TestTakeHome: layers of a machine that is lost, with nobody to take its place, are computed
 // here and stay here, if this machine holds them; if not the answer ends with what is the
 // matter, and so does the next one until the machine is back.
@@ -58,10 +66,10 @@ func TestTakeHome(t *testing.T) {
 	for _, holds := range []bool{true, false} {
 		own, far := &filling{Device: cpu.Devices(1)[0]}, &going{Device: cpu.Devices(1)[0]}
 		var told []string
-		e := open(t, builtIn, Options{Device: "cpu", devices: []model.Device{own}, Context: 512, Peers: []model.Device{far}, Layers: []int{2, 4},
+		e := open(t, smaller, Options{Device: "cpu", devices: []model.Device{own}, Context: 512, Peers: []model.Device{far}, Layers: []int{1, 2},
 			Notice: func(m string) { told = append(told, m) }})
 		ask := func() (ids []int32, err error) {
-			_, err = e.Generate(context.Background(), Request{Tokens: prompt(90, 3), Share: -1, MaxTokens: 30, IgnoreEOS: true}, nil, func(id int32) { ids = append(ids, id) })
+			_, err = e.Generate(context.Background(), Request{Tokens: familyIDs(90), Share: -1, MaxTokens: 30, IgnoreEOS: true}, nil, func(id int32) { ids = append(ids, id) })
 			return ids, err
 		}
 		want, err := ask()
@@ -72,7 +80,7 @@ func TestTakeHome(t *testing.T) {
 		for i := range 2 {
 			got, err := ask()
 			switch {
-			case holds && (err != nil || !slices.Equal(got, want) || !strings.Contains(strings.Join(told, "\n"), "layers 2–5 move to this machine")):
+			case holds && (err != nil || !slices.Equal(got, want) || !strings.Contains(strings.Join(told, "\n"), "layers 1–2 move to this machine")):
 				t.Errorf("answer %d: %v, %v; %q", i, got, err, told)
 			case !holds && (!errors.Is(err, ErrLost) || !errors.Is(err, ErrMemory) || strings.Contains(err.Error(), "\n")):
 				t.Errorf("answer %d, no room here: %v", i, err)
@@ -86,6 +94,53 @@ func TestTakeHome(t *testing.T) {
 			t.Errorf("the machine is back: %v, %v", got, err)
 		}
 	}
+}
+
+// TestMoved: what lies where is told as it is, after layers have come home too, and with it
+// what is predicted then; at any time, by whoever asks.
+func TestMoved(t *testing.T) {
+	own, far := cpu.Devices(1)[0], [2]*going{{Device: cpu.Devices(1)[0], id: "far"}, {Device: cpu.Devices(1)[0], id: "farther"}}
+	e := open(t, builtIn, Options{Device: "cpu", devices: []model.Device{own}, Context: 512, Peers: []model.Device{far[0], far[1]}, Layers: []int{1, 2, 3},
+		Measure: func(context.Context, int, *model.Model, model.Stage) (place.Far, error) {
+			return place.Far{Token: time.Second, Hop: time.Minute}, nil
+		}})
+	asks, end := make(chan bool), make(chan bool)
+	go func() { // beside what runs
+		defer close(end)
+		for range asks {
+			e.Device()
+			e.Placement()
+		}
+	}()
+	ask := func() {
+		asks <- true
+		if _, err := e.Generate(context.Background(), Request{Tokens: prompt(5, 3), MaxTokens: 3, IgnoreEOS: true}, nil, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	info := own.Info()
+	here := info.Describe()
+	ask()
+	before := e.Placement()
+	if d := e.Device(); !strings.HasPrefix(d, "1 layers on cpu") || !strings.Contains(d, "2 layers on far ") || !strings.Contains(d, "3 layers on farther ") || before.Hops != 2 || before.Token < 2*time.Minute+4*time.Second {
+		t.Errorf("%q, %+v", d, before)
+	}
+	far[1].gone = true // between two answers nothing else runs
+	ask()
+	p := e.Placement()
+	if d := e.Device(); !strings.HasPrefix(d, "1 layers on cpu") || !strings.HasSuffix(d, "3 layers on "+here) || !strings.Contains(d, "2 layers on far ") {
+		t.Errorf("one is gone: %q", d)
+	}
+	if p == nil || p.Hops != 1 || p.Token < time.Minute+time.Second || p.Token > before.Token-time.Minute || p.First[2] != p.End[2] || !slices.Equal(p.Taken, [][2]int{{3, 6}}) || before.Taken != nil {
+		t.Errorf("one is gone: %+v, before %+v", p, before)
+	}
+	far[0].gone = true
+	ask()
+	if d, p := e.Device(), e.Placement(); d != here || p != nil {
+		t.Errorf("both are gone: %q, %+v", d, p)
+	}
+	close(asks)
+	<-end
 }
 
 // recording is a device that keeps what it was asked to fit, and into how much.

@@ -28,7 +28,8 @@ type CacheKind struct {
 	Numbers int         `json:"numbers"` // numerics.Version
 	Keys    string      `json:"keys"`    // how they are kept
 	Values  string      `json:"values"`
-	Units   []CacheUnit `json:"units"` // by pool
+	Rounded string      `json:"rounded,omitempty"` // where rows are rounded between machines, and how
+	Units   []CacheUnit `json:"units"`             // by pool
 }
 
 // CacheUnit is what a pool has of a page.
@@ -39,7 +40,7 @@ type CacheUnit struct {
 
 // CacheKind tells what the engine's prefix cache is of.
 func (e *Engine) CacheKind(ctx context.Context) (k CacheKind, err error) {
-	k = CacheKind{Numbers: numerics.Version, Keys: e.options.Keys.String(), Values: e.options.Values.String()}
+	k = CacheKind{Numbers: numerics.Version, Keys: e.options.Keys.String(), Values: e.options.Values.String(), Rounded: e.rounding}
 	if k.Model, err = e.Identity(); err != nil {
 		return k, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"eclat/engine/journal"
 	"eclat/model"
+	"eclat/model/rows"
 )
 
 // link is a stage on its device. Where the device is on another machine the link has a log
@@ -27,6 +28,8 @@ type link struct {
 	units    []int         // bytes of a unit of each pool
 	out      model.Outputs
 
+	rows     rows.Format  // in which rows come and go, also where the stage has moved home: see rounded
+	peer     int          // which of Options.Peers it was placed on, from 1; 0 for none
 	remote   bool         // the device is one of Options.Peers, which has the weights
 	gathered bool         // this machine has all of the stage's weights
 	log      *journal.Log // nil where it is not
@@ -37,6 +40,7 @@ type link struct {
 type ofSize struct {
 	model.Size
 	normed bool // ends with normed rows in the place of tokens
+	exact  bool // rows are not rounded, whatever the link's format
 }
 
 // Replay tells that the place of a lost device was taken, with the proof that it made no
@@ -109,7 +113,7 @@ func (c *chain) program(l *link, s ofSize) (model.Program, error) {
 		}
 		plan = l.normed
 	}
-	p, err := l.backend.Compile(plan, model.CompileOptions{Size: s.Size})
+	p, err := l.compile(plan, model.CompileOptions{Size: s.Size, Exact: s.exact})
 	c.compiled.Add(int64(time.Since(start)))
 	if err != nil {
 		return nil, fmt.Errorf("engine: compile layers %d–%d for %d tokens: %w", l.stage.First, l.stage.End-1, s.Tokens, err)

@@ -26,6 +26,9 @@ func (o *owner) ready() error {
 		return fmt.Errorf("%w: it could not be opened again: %w", ErrLost, err)
 	}
 	o.broken = nil
+	if len(o.e.options.Peers) > 0 {
+		o.e.moved()
+	}
 	o.e.down.Store(false)
 	return nil
 }
@@ -76,6 +79,7 @@ func (o *owner) lost(err error) {
 		if fault == nil {
 			o.chain.close()
 			o.chain.links = links
+			o.e.moved()
 			why := fmt.Sprintf("the device was lost %d times in one answer", maxLosses)
 			if wrong {
 				why = "the device computes wrongly"
@@ -101,6 +105,9 @@ func (o *owner) hear() {
 	news := o.chain.replays
 	o.chain.replays = nil
 	o.chain.mu.Unlock()
+	if len(news) > 0 {
+		o.e.moved()
+	}
 	for _, r := range news {
 		o.swaps++
 		o.e.losses.Add(1)

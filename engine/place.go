@@ -108,18 +108,18 @@ func (e *Engine) place(ctx context.Context) ([]link, error) {
 		e.Context = fit.Pages * model.PageLen
 	}
 	first := links[0].device.Info()
+	device := first.Describe()
 	switch {
 	case len(links) > 1:
-		e.Device = fmt.Sprintf("%d layers on %s, %d on %s", fit.Layers, info.Describe(), e.Model.Config.NLayer-fit.Layers, first.Describe())
+		device = fmt.Sprintf("%d layers on %s, %d on %s", fit.Layers, info.Describe(), e.Model.Config.NLayer-fit.Layers, device)
 	case fit.Layers == 0:
-		e.Device = first.Describe() + "; no layer is on " + info.ID
-	default:
-		e.Device = first.Describe()
+		device += "; no layer is on " + info.ID
 	}
 	if fit.Apart != nil {
 		rest := processor(o).Info()
-		e.Device += fmt.Sprintf("; experts of %d layers on %s", fit.Apart.Layers, rest.Describe())
+		device += fmt.Sprintf("; experts of %d layers on %s", fit.Apart.Layers, rest.Describe())
 	}
+	e.where.Store(&where{device: device})
 	if info.GPU() {
 		o.notice(strings.TrimRight(notice.String(), "\n"))
 	}
@@ -154,15 +154,29 @@ func (e *Engine) fit(d model.Device, r model.FitRequest) (*model.Fitting, error)
 	return d.Fit(e.Model, r)
 }
 
-// placeOnProcessor makes the links of a chain that needs no other device.
-func (e *Engine) placeOnProcessor() ([]link, error) {
-	d, st := processor(&e.options), e.Model.Whole()
-	r := model.FitRequest{Stage: &st, Pages: model.Pages(e.Context), Host: e.options.memory()}
-	fit, err := e.fit(d, r)
-	if err != nil {
-		return nil, err
+// placeOnProcessor makes the links of a chain that needs no other device: one of all layers,
+// or where rows are rounded between them the same ones.
+func (e *Engine) placeOnProcessor() (links []link, err error) {
+	links = []link{{stage: e.Model.Whole()}}
+	if e.rounding != "" {
+		links = nil
+		for i := range e.owner.chain.links {
+			l := &e.owner.chain.links[i]
+			links = append(links, link{stage: l.stage, rows: l.rows})
+		}
 	}
-	return []link{{stage: st, device: d, fit: fit}}, nil
+	d, host := processor(&e.options), e.options.memory()
+	for i := range links {
+		l := &links[i]
+		l.device = d
+		if l.fit, err = e.fit(d, model.FitRequest{Stage: &l.stage, Pages: model.Pages(e.Context), Host: host}); err != nil {
+			return nil, err
+		}
+		if host > 0 {
+			host = max(1, host-l.fit.Weights-l.fit.Memory-l.fit.Work)
+		}
+	}
+	return links, nil
 }
 
 // kept is how keys and values are kept, for people; nothing where both are float16.

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"eclat/model"
+	"eclat/model/rows"
 	"eclat/model/stagetime"
 	"eclat/peer/place"
 )
@@ -33,10 +34,8 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 	if err != nil {
 		return nil, err
 	}
-	e.Placement = p
 	var links []link
 	var notice strings.Builder
-	var shape []string
 	pages := 0
 	host := r.Host // main memory that is left, with what was fitted here
 	fitHere := func(r model.FitRequest) (*model.Fitting, error) {
@@ -47,7 +46,7 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 		}
 		return fit, err
 	}
-	put := func(d model.Device, st model.Stage, check *second) error {
+	put := func(peer int, d model.Device, st model.Stage, check *second) error {
 		info := d.Info()
 		r := r
 		r.Stage = &st
@@ -66,6 +65,9 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 		}
 		if check != nil {
 			var err error
+			if other := check.device.Info(); !check.own && other.Rows != info.Rows {
+				return fmt.Errorf("engine: rows travel as %v to %s and as %v to %s, which checks it", info.Rows, info.ID, other.Rows, other.ID)
+			}
 			if check.own {
 				_, err = fitHere(r)
 			} else {
@@ -78,9 +80,8 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 		fit.Stage = st
 		if st.Layers() > 0 {
 			e.fitLines(&notice, fit, info)
-			shape = append(shape, fmt.Sprintf("%d layers on %s", st.Layers(), info.Describe()))
 		}
-		links = append(links, link{stage: st, device: d, fit: fit, remote: d != own, check: check})
+		links = append(links, link{stage: st, device: d, fit: fit, rows: info.Rows, peer: peer, remote: d != own, check: check})
 		return nil
 	}
 	for i, d := range devices {
@@ -92,19 +93,30 @@ func (e *Engine) placeOnPeers(ctx context.Context, own model.Device, r model.Fit
 		if i > 0 {
 			check = o.second(i-1, own)
 		}
-		if err := put(d, st, check); err != nil {
+		if err := put(i, d, st, check); err != nil {
 			return nil, err
 		}
 	}
-	if err := put(own, model.Stage{First: n - p.Back, End: n, Head: true}, nil); err != nil {
+	if err := put(0, own, model.Stage{First: n - p.Back, End: n, Head: true}, nil); err != nil {
 		return nil, err
 	}
 	if e.Context < 0 {
 		e.Context = pages * model.PageLen
 	}
-	e.Device = strings.Join(shape, ", ")
+	e.where.Store(&where{describeLinks(links), p})
+	e.tellRows(&notice, links)
 	o.notice(strings.TrimRight(notice.String(), "\n"))
 	return links, nil
+}
+
+// tellRows adds what a format of rows does to a placement, where they are rounded.
+func (e *Engine) tellRows(b *strings.Builder, links []link) {
+	for i := range links {
+		if f, cols := links[i].rows, e.Model.Config.NEmbd; f != rows.F32 {
+			fmt.Fprintf(b, "rows travel as %v, %d bytes for a token in the place of %d: the bits are those of these layers on so many machines in this format, not those of one machine\n", f, f.Bytes(cols), rows.F32.Bytes(cols))
+			return
+		}
+	}
 }
 
 // deal says which layers each device gets, home first.
@@ -126,13 +138,14 @@ func (e *Engine) deal(ctx context.Context, devices []model.Device, r model.FitRe
 		if o.Layers == nil {
 			return nil, errors.New("engine: neither the layers of each machine are given nor a way to measure them")
 		}
-		machines := make([]place.Machine, len(devices))
-		return place.Given(machines, make([]place.Layer, n), o.Layers, 0, place.Options{}), nil
+		e.predicted = survey{machines: make([]place.Machine, len(devices)), layers: make([]place.Layer, n)}
+		return place.Given(e.predicted.machines, e.predicted.layers, o.Layers, 0, place.Options{}), nil
 	}
 	s, err := e.survey(ctx, devices, r)
 	if err != nil {
 		return nil, err
 	}
+	e.predicted = *s
 	if o.Layers != nil {
 		p := place.Given(s.machines, s.layers, o.Layers, 0, s.options)
 		s.tell(p, o)

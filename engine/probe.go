@@ -103,7 +103,7 @@ func (p *Probe) add(c *chain, i int) error {
 	if err != nil {
 		return err
 	}
-	program, err := l.backend.Compile(plan, p.o.compile())
+	program, err := l.compile(plan, p.o.compile())
 	if err != nil {
 		return fmt.Errorf("engine: compile for measuring: %w", err)
 	}

@@ -9,12 +9,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"eclat/loader"
 	"eclat/loader/atomicfile"
 	"eclat/model"
 	"eclat/model/numerics"
+	"eclat/model/rows"
 	"eclat/model/sample"
 )
 
@@ -106,12 +108,21 @@ var errWrongRows = fmt.Errorf("%w: wrong rows", ErrDevice)
 
 // askStage asks one stage: rows of the stage before are in the batch.
 func (e *Engine) askStage(ctx context.Context, l *link, b *model.Batch, known ringSums) ([]float32, error) {
-	p, err := e.owner.chain.program(l, e.sizeFor(len(b.Tokens)))
+	size := e.sizeFor(len(b.Tokens))
+	size.exact = l.rows != rows.F32 // what is known are rows that nobody rounds
+	p, err := e.owner.chain.program(l, size)
 	if err != nil {
 		return nil, err
 	}
 	if err := p.Run(ctx, b, &l.out); err != nil {
 		return nil, err
+	}
+	if size.exact { // nothing else runs it
+		l.out.Rows = slices.Clone(l.out.Rows)
+		delete(l.programs, size)
+		if err := p.Close(); err != nil {
+			return nil, err
+		}
 	}
 	want := known[len(known)-1]
 	if !l.stage.Head {

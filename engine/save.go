@@ -44,6 +44,7 @@ type sessionHead struct {
 	Numbers  int             `json:"numbers"` // numerics.Version
 	Keys     string          `json:"keys"`    // how they are kept
 	Values   string          `json:"values"`
+	Rounded  string          `json:"rounded,omitempty"` // where rows were rounded between machines, and how
 	Template string          `json:"template"`
 	Tokens   int             `json:"tokens"`
 	Computed int             `json:"computed"`
@@ -79,7 +80,7 @@ func (o *owner) save(ctx context.Context, w io.Writer, id, caller string, s *Ses
 		o.index.find(q)
 	}
 	defer o.release(q)
-	head := sessionHead{Model: id, Numbers: numerics.Version, Keys: o.e.options.Keys.String(), Values: o.e.options.Values.String(), Template: s.Template, Tokens: len(s.Tokens), Computed: q.stored, Note: s.Note}
+	head := sessionHead{Model: id, Numbers: numerics.Version, Keys: o.e.options.Keys.String(), Values: o.e.options.Values.String(), Rounded: o.e.rounding, Template: s.Template, Tokens: len(s.Tokens), Computed: q.stored, Note: s.Note}
 	for pool, k := range o.pages.kinds {
 		p := sessionPool{Kind: kindName(k), Bytes: o.chain.unitBytes(pool)}
 		if q.stored > 0 {
@@ -203,6 +204,8 @@ func (e *Engine) foreign(h *sessionHead, id, template string) error {
 		return fmt.Errorf("%w: its numbers are of definition %d, these of %d", ErrForeign, h.Numbers, numerics.Version)
 	case h.Keys != e.options.Keys.String() || h.Values != e.options.Values.String():
 		return fmt.Errorf("%w: its keys and values are kept as %.10q and %.10q, here as %s and %s", ErrForeign, h.Keys, h.Values, e.options.Keys, e.options.Values)
+	case h.Rounded != e.rounding:
+		return fmt.Errorf("%w: its rows were rounded otherwise between machines (%.40q, here %.40q)", ErrForeign, h.Rounded, e.rounding)
 	case h.Template != template:
 		return fmt.Errorf("%w: it was made with another template (%.40q, this is %.40q)", ErrForeign, h.Template, template)
 	case h.Tokens < 0 || h.Tokens > e.Context:

@@ -74,6 +74,8 @@ func TestDraftsChangeNothing(t *testing.T) {
 
 // TestDraftsThroughStates: where a sequence has a state, a guess that is wrong is taken back:
 // the tokens are those without, alone and beside others, and so are those of a next turn.
+// With -short answers are shorter, and the numbers of guesses are dealt out: each goes with
+// each request, in families that take turns.
 func TestDraftsThroughStates(t *testing.T) {
 	long(t)
 	var gpu string
@@ -105,30 +107,34 @@ func TestDraftsThroughStates(t *testing.T) {
 				return ids, st
 			}
 			var wg sync.WaitGroup
-			for i, r := range []Request{
+			for j, r := range []Request{
 				{Tokens: some(15, 1), MaxTokens: 70, IgnoreEOS: true, Proof: true},
 				{Tokens: some(11, 2), MaxTokens: 64, IgnoreEOS: true, Proof: true, Share: -1},
 				{Tokens: some(32, 3), MaxTokens: 40, Settings: sample.Settings{Params: sample.Params{Temp: 0.8, TopK: 2, Seed: 5}}, IgnoreEOS: true, Proof: true, Share: -1},
 			} {
+				guesses := []int{1, 4, 1000}
+				if testing.Short() {
+					guesses, r.MaxTokens = guesses[(i+j)%3:][:1], r.MaxTokens/2
+				}
 				ids, want := say(r)
 				next := r
 				next.Tokens = slices.Concat(r.Tokens, ids, some(5, 4))
 				next.Share = 0
 				_, wantNext := say(next)
-				for _, n := range []int{1, 4, 1000} {
+				for _, n := range guesses {
 					r.Draft, next.Draft, next.Share = n, n, -1
 					got, st := say(r)
 					if !slices.Equal(got, ids) || st.Proof != want.Proof {
-						t.Errorf("%s on %s, request %d, %d guesses at a time: %v, without %v", path, device, i, n, got, ids)
+						t.Errorf("%s on %s, request %d, %d guesses at a time: %v, without %v", path, device, j, n, got, ids)
 					}
 					drafted, accepted = drafted+st.Drafted, accepted+st.Accepted
 					if _, st := say(next); st.Proof != wantNext.Proof {
-						t.Errorf("%s on %s, request %d, %d guesses at a time: the next turn is another, %d tokens cached", path, device, i, n, st.CachedTokens)
+						t.Errorf("%s on %s, request %d, %d guesses at a time: the next turn is another, %d tokens cached", path, device, j, n, st.CachedTokens)
 					}
 				}
 				wg.Go(func() {
 					if got, st := say(r); !slices.Equal(got, ids) || st.Proof != want.Proof {
-						t.Errorf("%s on %s, request %d, beside others: %v, alone %v", path, device, i, got, ids)
+						t.Errorf("%s on %s, request %d, beside others: %v, alone %v", path, device, j, got, ids)
 					}
 				})
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"eclat/loader/quant"
+	"eclat/model/rows"
 )
 
 // Backend runs plans on one device. Load comes first and once; plans compiled
@@ -33,6 +34,7 @@ type Backend interface {
 type CompileOptions struct {
 	Size         // most tokens of one run, and most wanted
 	Rows    bool // tokens without id may come, whose rows are in Batch.Rows
+	Exact   bool // rows come and go as float32, whatever DeviceInfo.Rows says
 	Trace   bool // keep every activation of a run for Read; costs memory
 	Profile bool // time every step, see Outputs.StepTime; slows the run down
 }
@@ -86,12 +88,13 @@ type DeviceInfo struct {
 	Backend string // as llama-bench names it: "CPU", "Vulkan"; "ref" for the reference
 	Name    string // of the processor or the card
 	Kind    DeviceKind
-	Driver  string // name and version; empty for the processor
-	Threads int    // 0 for a device that has none
-	Kernels string // form of the processor's kernels: "avx512"; empty for others
-	Chunk   int    // tokens of a prompt that are best computed at once
-	Memory  int64  // bytes of memory of its own; 0 where it uses the processor's
-	Held    int64  // bytes of device memory that an open backend holds now
+	Driver  string      // name and version; empty for the processor
+	Threads int         // 0 for a device that has none
+	Kernels string      // form of the processor's kernels: "avx512"; empty for others
+	Chunk   int         // tokens of a prompt that are best computed at once
+	Rows    rows.Format // in which rows travel to it and back; F32 to one of this machine
+	Memory  int64       // bytes of memory of its own; 0 where it uses the processor's
+	Held    int64       // bytes of device memory that an open backend holds now
 
 	Ops   []Op         // what it can compute
 	Types []quant.Type // of the weights it can compute with

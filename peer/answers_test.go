@@ -18,6 +18,7 @@ import (
 	"eclat/engine"
 	"eclat/model"
 	"eclat/model/backendtest"
+	"eclat/model/rows"
 )
 
 // rewrite changes the head and the body of each frame of a worker from the n-th on.
@@ -236,37 +237,45 @@ func FuzzAnswers(f *testing.F) {
 		frame(&reply{Seq: 2, Load: &loaded{Units: []int{64}}}, nil), frame(&reply{Seq: 3, Program: 1}, nil),
 		frame(&reply{Seq: 4}, make([]byte, 4*256)))
 	f.Add(said)
+	f.Add(slices.Concat(said[:len(said)-4*256-len(frame(&reply{Seq: 4}, nil))], frame(&reply{Seq: 4}, make([]byte, rows.Q8_0.Bytes(256)))))
 	f.Add(said[:len(said)/2])
 	f.Add(frame(&reply{Seq: 1, Beat: true, What: "weights", Total: 1 << 62, Done: -1}, nil))
 	f.Add(frame(json.RawMessage(`{"Seq":2,"Load":{"Units":[-1]}}`), nil))
 	f.Fuzz(func(t *testing.T, said []byte) {
-		l := &line{peer: "fuzz", writing: newTurn(), stream: &deaf{bytes.NewReader(said)}}
-		l.frames.rw = l.stream
-		ctx := context.Background()
-		d := &Device{Peers: []string{"fuzz"}, losses: map[string]int{}, model: "x"}
-		if _, _, err := l.ask(ctx, &request{Op: opHello}, nil, 0, nil); err != nil {
-			return
+		for _, format := range rows.Formats {
+			hearAll(m, plan, said, format)
 		}
-		b := &backend{d: d, line: l, o: model.OpenOptions{Progress: func(string, int64, int64) {}}}
-		if b.Load(ctx, m.File, plan) != nil {
-			return
-		}
-		b.Info()
-		p, err := b.Compile(plan, model.CompileOptions{Size: model.Size{Tokens: 8}})
-		if err != nil {
-			return
-		}
-		batch := model.Batch{Rows: make([]float32, 256), Pos: []int32{0}, Seqs: []model.SeqRun{{N: 1, Units: make([][]int32, len(plan.Pools))}}}
-		for i := range plan.Pools {
-			batch.Seqs[0].Units[i] = []int32{0}
-		}
-		var out model.Outputs
-		p.Run(ctx, &batch, &out)
-		p.Read(0, make([]float32, 8))
-		b.Save(ctx, 0, 0, make([]byte, 64))
-		p.Close()
-		b.Close()
 	})
+}
+
+// hearAll asks all there is to ask somebody who says said.
+func hearAll(m *model.Model, plan *model.Plan, said []byte, format rows.Format) {
+	l := &line{peer: "fuzz", writing: newTurn(), stream: &deaf{bytes.NewReader(said)}}
+	l.frames.rw = l.stream
+	ctx := context.Background()
+	d := &Device{Peers: []string{"fuzz"}, losses: map[string]int{}, model: "x", Rows: format}
+	if _, _, err := l.ask(ctx, &request{Op: opHello}, nil, 0, nil); err != nil {
+		return
+	}
+	b := &backend{d: d, line: l, o: model.OpenOptions{Progress: func(string, int64, int64) {}}}
+	if b.Load(ctx, m.File, plan) != nil {
+		return
+	}
+	b.Info()
+	p, err := b.Compile(plan, model.CompileOptions{Size: model.Size{Tokens: 8}})
+	if err != nil {
+		return
+	}
+	batch := model.Batch{Rows: make([]float32, 256), Pos: []int32{0}, Seqs: []model.SeqRun{{N: 1, Units: make([][]int32, len(plan.Pools))}}}
+	for i := range plan.Pools {
+		batch.Seqs[0].Units[i] = []int32{0}
+	}
+	var out model.Outputs
+	p.Run(ctx, &batch, &out)
+	p.Read(0, make([]float32, 8))
+	b.Save(ctx, 0, 0, make([]byte, 64))
+	p.Close()
+	b.Close()
 }
 
 // deaf is a stream from which only this comes.

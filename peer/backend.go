@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"eclat/model"
+	"eclat/model/rows"
 )
 
 // backend is a stage on a worker: model.Backend.
@@ -76,11 +77,15 @@ func (b *backend) load(ctx context.Context, w model.Weights, p *model.Plan) erro
 
 // Compile implements model.Backend.
 func (b *backend) Compile(p *model.Plan, o model.CompileOptions) (model.Program, error) {
-	rep, _, err := b.line.ask(context.Background(), &request{Op: opCompile, Compile: &compile{p.Samples(), o}}, nil, 0, b.o.Progress)
+	format := b.d.Rows
+	if o.Exact {
+		format, o.Exact = rows.F32, false
+	}
+	rep, _, err := b.line.ask(context.Background(), &request{Op: opCompile, Compile: &compile{p.Samples(), o}, Rows: formatName(format)}, nil, 0, b.o.Progress)
 	if err != nil {
 		return nil, err
 	}
-	return &remoteProgram{b: b, id: rep.Program, plan: p, size: o.Size}, nil
+	return &remoteProgram{b: b, id: rep.Program, plan: p, size: o.Size, format: format}, nil
 }
 
 // Pages implements model.Backend.
@@ -138,6 +143,8 @@ type remoteProgram struct {
 	plan *model.Plan
 	size model.Size
 	rows []float32
+
+	format rows.Format
 }
 
 // Run implements model.Program.
@@ -148,9 +155,13 @@ func (p *remoteProgram) Run(ctx context.Context, b *model.Batch, out *model.Outp
 	if p.b.line.leaving && p.b.d.standsIn() {
 		return p.b.line.left()
 	}
-	p.b.body = appendRows(p.b.body[:0], b.Rows)
-	answer := p.plan.Answer()
-	want := p.plan.Rows(answer, b.Size(p.plan)) * p.plan.Tensors[answer].Cols
+	var err error
+	if p.b.body, err = p.format.Append(p.b.body[:0], b.Rows, p.plan.Width()); err != nil {
+		return fmt.Errorf("peer %s: %w", short(p.b.line.peer), err)
+	}
+	answer, format := p.plan.Answer(), answerFormat(p.format, p.plan)
+	cols := p.plan.Tensors[answer].Cols
+	want := p.plan.Rows(answer, b.Size(p.plan)) * format.Bytes(cols)
 	tokens := 0
 	if p.plan.Samples() {
 		tokens = len(b.Want)
@@ -159,16 +170,16 @@ func (p *remoteProgram) Run(ctx context.Context, b *model.Batch, out *model.Outp
 		}
 	}
 	req := &request{Op: opRun, Program: p.id, Run: &run{b.Tokens, b.Pos, b.Seqs, b.Want, b.How}}
-	rep, body, err := p.b.line.ask(ctx, req, p.b.body, 4*want, nil)
+	rep, body, err := p.b.line.ask(ctx, req, p.b.body, want, nil)
 	if err != nil {
 		return err
 	}
-	if len(body) != 4*want || len(rep.Tokens) != tokens {
-		return p.b.line.wrong("%d bytes and %d tokens, where %d and %d were due", len(body), len(rep.Tokens), 4*want, tokens)
+	if len(body) != want || len(rep.Tokens) != tokens {
+		return p.b.line.wrong("%d bytes and %d tokens, where %d and %d were due", len(body), len(rep.Tokens), want, tokens)
 	}
 	for _, id := range rep.Tokens {
-		if id < -1 || int(id) >= p.plan.Tensors[answer].Cols {
-			return p.b.line.wrong("token %d, where there are %d", id, p.plan.Tensors[answer].Cols)
+		if id < -1 || int(id) >= cols {
+			return p.b.line.wrong("token %d, where there are %d", id, cols)
 		}
 	}
 	if p.b.tally.ran(b.Size(p.plan).Tokens, p.b.body, body) {
@@ -177,7 +188,9 @@ func (p *remoteProgram) Run(ctx context.Context, b *model.Batch, out *model.Outp
 		}
 		p.b.last = *rep.Receipt
 	}
-	p.rows, _ = rowsOf(p.rows, body)
+	if p.rows, err = format.Read(p.rows, body, cols); err != nil {
+		return p.b.line.wrong("%w", err)
+	}
 	out.Rows, out.Tokens, out.StepTime = p.rows, rep.Tokens, nil
 	return nil
 }
@@ -192,8 +205,8 @@ func (p *remoteProgram) Read(t model.ID, dst []float32) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	rows, err := rowsOf(nil, body)
-	return copy(dst, rows), err
+	all, err := rows.F32.Read(nil, body, 1)
+	return copy(dst, all), err
 }
 
 // Close implements model.Program.

@@ -23,7 +23,9 @@
 // A worker gets no plan, no path and no code from a coordinator: both write the plan of
 // the stage from their own file of the model, and compare its sum. What travels are
 // positions, tables and rows of activations. Rows are float32, so a model that runs over
-// several machines gives the bits of one.
+// several machines gives the bits of one, or in a format of model/rows that a coordinator
+// chooses (Device.Rows): then each row is rounded by whoever sends it, and the bits are those
+// of the placement and the format. Logits and units of memory always come as they are.
 //
 // Whoever is not on a worker's list is refused by the network before anything is read.
 // Who is on it is still not trusted with memory: frames are bounded before they are

@@ -6,14 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 )
 
 // A frame is
 //
 //	uint32 length of the head, uint32 length of the body, little endian
 //	head    one JSON object
-//	body    rows of float32 or the bytes of a unit, little endian
+//	body    rows, as package rows lays them out, or the bytes of a unit
 const (
 	mostHead = 4 << 20 // bytes: a batch of 512 tokens with its tables takes some 10⁴
 	mostBody = 1 << 30 // bytes, and never more than the session allows
@@ -89,26 +88,6 @@ func readMore(r io.Reader, dst []byte, n int) ([]byte, error) {
 			return dst, err
 		}
 		n -= step
-	}
-	return dst, nil
-}
-
-// appendRows appends float32 as little endian bytes.
-func appendRows(dst []byte, x []float32) []byte {
-	for _, v := range x {
-		dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(v))
-	}
-	return dst
-}
-
-// rowsOf reads float32 from bytes into dst's memory.
-func rowsOf(dst []float32, b []byte) ([]float32, error) {
-	if len(b)%4 != 0 {
-		return nil, fmt.Errorf("peer: %d bytes are no rows of float32", len(b))
-	}
-	dst = dst[:0]
-	for ; len(b) > 0; b = b[4:] {
-		dst = append(dst, math.Float32frombits(binary.LittleEndian.Uint32(b)))
 	}
 	return dst, nil
 }

@@ -129,6 +129,10 @@ func FuzzSession(f *testing.F) {
 	open := opening(f, w)
 	f.Add(open, []byte("x"))
 	f.Add(frame(&request{Op: opCompile, Compile: &compile{}}, nil), []byte{0})
+	for _, format := range []string{"f16", "q8_0"} {
+		f.Add(frame(&request{Op: opCompile, Seq: 3, Rows: format, Compile: &compile{Options: model.CompileOptions{Size: model.Size{Tokens: 8, Want: 8}}}}, nil),
+			frame(&request{Op: opRun, Seq: 4, Program: 1, Run: &run{Pos: []int32{0}, Seqs: []model.SeqRun{{N: 1, Units: [][]int32{{0}}}}}}, make([]byte, 264)))
+	}
 	f.Fuzz(func(t *testing.T, said, more []byte) {
 		talkTo(w, append(append(bytes.Clone(open), said...), more...))
 	})

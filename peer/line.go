@@ -36,16 +36,22 @@ func (d *Device) dial(ctx context.Context, peer, sum string) (*line, error) {
 	l := &line{peer: peer, stream: s, writing: newTurn(), losses: d.losses}
 	moves := &alive{s: s}
 	l.frames.rw, l.frames.began = moves, moves.began
-	rep, _, err := l.ask(ctx, &request{Op: opHello, Hello: &hello{numerics.Version, sum}}, nil, 0, nil)
+	greet := func(ctx context.Context) (*reply, error) {
+		rep, _, err := l.ask(ctx, &request{Op: opHello, Hello: &hello{numerics.Version, sum}, Rows: formatName(d.Rows)}, nil, 0, nil)
+		return rep, err
+	}
+	rep, err := greet(ctx)
 	if errors.Is(err, errNoModel) && d.Manifest != "" { // it fetches the header, which may take a while
 		if _, _, err = l.ask(long, &request{Op: opPrepare, Prepare: d.Manifest}, nil, 0, nil); err == nil {
-			rep, _, err = l.ask(long, &request{Op: opHello, Hello: &hello{numerics.Version, sum}}, nil, 0, nil)
+			rep, err = greet(long)
 		}
 	}
 	switch {
 	case err != nil:
 	case rep.Hello == nil || rep.Hello.Numbers != numerics.Version:
 		err = fmt.Errorf("peer %s: it says no hello of the same definition of numbers", short(peer))
+	case rep.Rows != formatName(d.Rows):
+		err = fmt.Errorf("peer %s: its release is an older one, which sends rows as f32 alone, not as %v", short(peer), d.Rows)
 	default:
 		l.device = rep.Hello.Device.info()
 		return l, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"eclat/model"
+	"eclat/model/rows"
 	"eclat/model/stagetime"
 	"eclat/peer/place"
 )
@@ -27,7 +28,7 @@ var timing sync.Mutex
 
 // time runs a token through a stage of zeros and returns how long that took here, and its
 // row. The stage stays until something else is asked for.
-func (s *session) time(ctx context.Context, st *model.Stage) (took time.Duration, body []byte, err error) {
+func (s *session) time(ctx context.Context, st *model.Stage, format rows.Format) (took time.Duration, body []byte, err error) {
 	if st == nil {
 		return 0, nil, errors.New("no stage to time")
 	}
@@ -37,9 +38,11 @@ func (s *session) time(ctx context.Context, st *model.Stage) (took time.Duration
 		}
 	}
 	timing.Lock()
-	took, rows, err := s.timer.Run(ctx)
+	took, answer, err := s.timer.Run(ctx)
 	timing.Unlock()
-	s.body = appendRows(s.body[:0], rows)
+	if err == nil {
+		s.body, err = format.Append(s.body[:0], answer, len(answer))
+	}
 	return took, s.body[:min(len(s.body), mostEcho)], err
 }
 
@@ -109,9 +112,12 @@ func (d *Device) Measure(ctx context.Context, m *model.Model, st model.Stage) (f
 	least := time.Hour
 	f.Token, f.Hop, err = stagetime.Several(func() (there, way time.Duration, err error) {
 		start := time.Now()
-		row = appendRows(row[:0], b.Rows)
+		row, err = d.Rows.Append(row[:0], b.Rows, len(b.Rows))
+		if err != nil {
+			return 0, 0, err
+		}
 		row = row[:min(len(row), mostEcho)]
-		rep, body, err := l.ask(ctx, &request{Op: opTime, Time: &st, Run: &run{Pos: b.Pos, Seqs: b.Seqs}}, row, len(row), nil)
+		rep, body, err := l.ask(ctx, &request{Op: opTime, Time: &st, Run: &run{Pos: b.Pos, Seqs: b.Seqs}, Rows: formatName(d.Rows)}, row, len(row), nil)
 		took := time.Since(start)
 		switch {
 		case err != nil:

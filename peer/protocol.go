@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"eclat/model"
+	"eclat/model/rows"
 	"eclat/model/sample"
 )
 
@@ -63,6 +64,7 @@ type request struct {
 	From    int32             `json:",omitempty"`
 	Tensor  model.ID          `json:",omitempty"` // of read
 	Time    *model.Stage      `json:",omitempty"`
+	Rows    string            `json:",omitempty"` // of hello, compile and time: the format of rows; "" for float32
 	To      int32             `json:",omitempty"`
 }
 
@@ -108,6 +110,7 @@ type reply struct {
 	Total   int64          `json:",omitempty"`
 	Err     *failure       `json:",omitempty"`
 	Hello   *welcome       `json:",omitempty"`
+	Rows    string         `json:",omitempty"` // of hello: the format again; an older worker, which knows none, leaves it out
 	Fit     *model.Fitting `json:",omitempty"`
 	Load    *loaded        `json:",omitempty"`
 	Program int            `json:",omitempty"`
@@ -156,7 +159,7 @@ type rates struct{ Copy, Read float64 } // bytes a second
 
 // failure is an error on its way.
 type failure struct {
-	Kind string // what errors.Is it on the other side: memory, device, lost, model, unsupported, cancelled; "" for none of them
+	Kind string // what errors.Is it on the other side: memory, device, lost, model, unsupported, cancelled, rows; "" for none of them
 	Text string
 }
 
@@ -170,6 +173,7 @@ var kinds = []struct {
 	{"device", model.ErrNoDevice},
 	{"model", errNoModel},
 	{"cancelled", context.Canceled},
+	{"rows", rows.ErrRange},
 }
 
 // fail makes a failure of an error.
@@ -199,6 +203,33 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("peer %s: %.300q", short(e.Peer), e.Text) }
 func (e *Error) Unwrap() error { return e.kind }
+
+// formatName is a format in a request, and formatOf what a request means by it.
+func formatName(f rows.Format) string {
+	if f == rows.F32 { // as workers say it that know no other
+		return ""
+	}
+	return f.String()
+}
+
+func formatOf(name string) (rows.Format, error) {
+	if name == "" {
+		return rows.F32, nil
+	}
+	f, err := rows.Parse(name)
+	if err != nil {
+		err = fmt.Errorf("rows as %.20q are of another release: this one knows f32, f16 and q8_0", name)
+	}
+	return f, err
+}
+
+// answerFormat is how a stage's answers travel where its rows do as f: logits come as they are.
+func answerFormat(f rows.Format, p *model.Plan) rows.Format {
+	if p.Stage.Head {
+		return rows.F32
+	}
+	return f
+}
 
 // short is a peer's id for people.
 func short(id string) string {

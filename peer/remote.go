@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"eclat/model"
+	"eclat/model/rows"
 )
 
 // Device is a worker as a device: model.Device.
@@ -19,6 +20,7 @@ type Device struct {
 	Manifest string // the id of the model's manifest, for a worker that has not got the model; "" for none
 
 	More func() []string // workers that may have come since; may be nil
+	Rows rows.Format     // in which rows travel, to all of Peers
 
 	info  model.DeviceInfo
 	at    int // which of Peers is it now
@@ -54,7 +56,7 @@ func (d *Device) Info() model.DeviceInfo {
 	info := d.info
 	info.ID = idOf(d.Peers[d.at])
 	info.Memory = max(info.Memory, 1) // not this machine's
-	info.Variants = nil
+	info.Variants, info.Rows = nil, d.Rows
 	return info
 }
 

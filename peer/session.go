@@ -11,6 +11,7 @@ import (
 	"eclat/loader"
 	"eclat/model"
 	"eclat/model/numerics"
+	"eclat/model/rows"
 )
 
 // session is a coordinator's stage on a worker. The goroutine of serve owns the backend;
@@ -44,6 +45,7 @@ type program struct {
 	model.Program
 	plan *model.Plan
 	size model.Size
+	rows rows.Format
 }
 
 // Bounds of what a coordinator may ask for.
@@ -220,8 +222,13 @@ func (s *session) answer(ctx context.Context, r *request, body []byte) (rep repl
 			return rep, nil, err
 		}
 	}
+	format, err := formatOf(r.Rows)
+	if err != nil {
+		return rep, nil, err
+	}
 	switch r.Op {
 	case opHello:
+		rep.Rows = formatName(format)
 		rep.Hello, err = s.hello(r.Hello)
 	case opPrepare:
 		err = s.w.Stock.prepare(ctx, r.Prepare, s.stream.Peer())
@@ -234,7 +241,7 @@ func (s *session) answer(ctx context.Context, r *request, body []byte) (rep repl
 	case opEcho:
 		out = body
 	case opTime:
-		rep.Token, out, err = s.time(ctx, r.Time)
+		rep.Token, out, err = s.time(ctx, r.Time, format)
 	case opStatus:
 		rep.Status = s.w.status()
 	case opGather:
@@ -242,7 +249,7 @@ func (s *session) answer(ctx context.Context, r *request, body []byte) (rep repl
 	case opLoad:
 		rep.Load, err = s.load(ctx, r.Load)
 	case opCompile:
-		rep.Program, err = s.compile(r.Compile)
+		rep.Program, err = s.compile(r.Compile, format)
 	case opDrop:
 		if p := s.programs[r.Program]; p != nil {
 			delete(s.programs, r.Program)
@@ -409,7 +416,7 @@ func (s *session) gather(ctx context.Context, l *load, progress func(what string
 	return err
 }
 
-func (s *session) compile(c *compile) (int, error) {
+func (s *session) compile(c *compile, format rows.Format) (int, error) {
 	if c == nil {
 		return 0, errors.New("nothing to compile")
 	}
@@ -433,20 +440,20 @@ func (s *session) compile(c *compile) (int, error) {
 		return 0, err
 	}
 	s.next++
-	s.programs[s.next] = &program{p, plan, c.Options.Size}
+	s.programs[s.next] = &program{p, plan, c.Options.Size, format}
 	return s.next, nil
 }
 
 // run computes a batch, which is checked here already: a backend of our own would be
 // right to trust its pools' sizes.
-func (s *session) run(ctx context.Context, r *request, body []byte) (tokens []int32, rows []byte, err error) {
+func (s *session) run(ctx context.Context, r *request, body []byte) (tokens []int32, answer []byte, err error) {
 	p := s.programs[r.Program]
 	if p == nil || r.Run == nil {
 		return nil, nil, errors.New("a run of no program")
 	}
 	b := &s.batch
 	b.Tokens, b.Pos, b.Seqs, b.Want, b.How = r.Run.Tokens, r.Run.Pos, r.Run.Seqs, r.Run.Want, r.Run.How
-	if b.Rows, err = rowsOf(b.Rows, body); err != nil {
+	if b.Rows, err = p.rows.Read(b.Rows, body, p.plan.Width()); err != nil {
 		return nil, nil, err
 	}
 	if err := b.Check(p.plan, p.size); err != nil {
@@ -455,8 +462,8 @@ func (s *session) run(ctx context.Context, r *request, body []byte) (tokens []in
 	if err := p.Run(ctx, b, &s.out); err != nil {
 		return nil, nil, err
 	}
-	s.body = appendRows(s.body[:0], s.out.Rows)
-	return s.out.Tokens, s.body, nil
+	s.body, err = answerFormat(p.rows, p.plan).Append(s.body[:0], s.out.Rows, p.plan.Width())
+	return s.out.Tokens, s.body, err
 }
 
 func (s *session) read(r *request) ([]byte, error) {
@@ -469,7 +476,7 @@ func (s *session) read(r *request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return appendRows(nil, dst[:n]), nil
+	return rows.F32.Append(nil, dst[:n], 1)
 }
 
 // unit copies, saves or restores a unit of memory.

@@ -204,8 +204,8 @@ func one(home *libp2p.Host, workers []*libp2p.Host, trip time.Duration) error {
 		return err
 	}
 	predicted, off := "", ""
-	if e.Placement != nil {
-		r := e.Placement.Rate()
+	if p := e.Placement(); p != nil {
+		r := p.Rate()
 		predicted, off = fmt.Sprintf("%.1f", r), fmt.Sprintf("%+.0f %%", 100*(plain/r-1))
 	}
 	fmt.Printf("| %d | %v | %.1f | %s | %s | %.1f | %.2f |\n", len(workers)+1, trip, plain, predicted, off, drafted, drafted/plain)

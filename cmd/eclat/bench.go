@@ -256,7 +256,7 @@ func (f *benchFlags) one(ctx context.Context, open func() (*loader.File, error),
 		d.Kernels, err = bench.RunProfile(ctx, e, min(16, max(1, e.Context/2)))
 		if errors.Is(err, bench.ErrNoTimes) {
 			stop()
-			out.Messagef("no times by op: %v: %s\n", err, e.Device)
+			out.Messagef("no times by op: %v: %s\n", err, e.Device())
 			err = nil
 		}
 	}

@@ -212,7 +212,7 @@ func (t *talk) messages(ctx context.Context) error {
 // greet says who is there.
 func (t *talk) greet() {
 	tmpl := t.c.Model.Template
-	t.sayf("%s on %s, context %d", title(t.e), t.e.Device, t.e.Context)
+	t.sayf("%s on %s, context %d", title(t.e), t.e.Device(), t.e.Context)
 	if tmpl.Name == plainTemplate {
 		t.sayf("This is no instruct model: it goes on with your words.")
 	} else {

@@ -214,7 +214,7 @@ func (t *talk) showStats(ctx context.Context, _ string) error {
 		}
 		return out.Sprintf(", %.1f tokens/s", float64(n)/seconds)
 	}
-	t.pair("model", out.Escape(title(t.e)+" on "+t.e.Device))
+	t.pair("model", out.Escape(title(t.e)+" on "+t.e.Device()))
 	t.pair("context", out.Sprintf("%d of %d tokens", len(t.c.Tokens()), t.e.Context))
 	t.pair("turns", out.Sprintf("%d, this time %s", len(t.c.Turns), plural(s.answers, "answer")))
 	t.pair("prompts", out.Sprintf("%d tokens, %d of them cached%s", s.prompt, s.cached, rate(s.prompt-s.cached, s.stats.PromptTime.Seconds())))

@@ -273,7 +273,7 @@ func (f *compareFlags) saveRun(ctx context.Context, side compare.Side) error {
 // openOther opens the side that is judged by.
 func (f *compareFlags) openOther(ctx context.Context, e *engine.Engine, args []string, n int) (*engine.Engine, error) {
 	dev := f.deviceFlags
-	dev.device, dev.requireGPU = f.against, false
+	dev.device, dev.requireGPU, dev.others.rows = f.against, false, rowsFlag{} // rows as they are: what rounding them costs is to be seen
 	if dev.device == "" {
 		dev.device = "ref"
 		facts, err := e.Facts(ctx)

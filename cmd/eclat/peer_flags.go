@@ -20,6 +20,7 @@ import (
 	"eclat/loader/fragment"
 	"eclat/loader/manifest"
 	"eclat/model"
+	"eclat/model/rows"
 	"eclat/peer"
 	"eclat/peer/libp2p"
 	"eclat/peer/place"
@@ -33,6 +34,7 @@ type peerFlags struct {
 	checkers  []string
 	pin       int
 	anySpeed  bool
+	rows      rowsFlag
 	fragments string
 	relays    []string
 	dht       []string
@@ -42,6 +44,16 @@ type peerFlags struct {
 
 	offering []string // ids that --dht named
 }
+
+// rowsFlag is a format of rows.
+type rowsFlag struct{ rows.Format }
+
+func (r *rowsFlag) Set(s string) (err error) {
+	r.Format, err = rows.Parse(s)
+	return err
+}
+
+func (r *rowsFlag) Type() string { return "format" }
 
 // mostOffering is how many machines the directory is asked for.
 const mostOffering = 8
@@ -57,6 +69,8 @@ func (f *peerFlags) add(cmd *cobra.Command) {
 	fs.IntSliceVar(&f.layers, "layers", nil, "how many layers this machine and each of the peers gets, as in 10,15,15; else they are placed by what is measured")
 	fs.IntVar(&f.pin, "pin", 0, "how many of the first and of the last layers stay on this machine")
 	fs.BoolVar(&f.anySpeed, "any-speed", false, fmt.Sprintf("use peers even where fewer than %d tokens a second are predicted", engine.Floor))
+	fs.Var(&f.rows, "rows", "how rows travel to the peers and back: f32 for the bits of one machine, or f16 or q8_0, which round them, in a half and a quarter of the bytes")
+	cmd.RegisterFlagCompletionFunc("rows", cobra.FixedCompletions([]string{"f32", "f16", "q8_0"}, cobra.ShellCompDirectiveNoFileComp))
 	fs.StringSliceVar(&f.relays, "relay", nil, "relays (eclat peer relay) at which machines behind a NAT are met, as ID@HOST:PORT")
 	fs.StringSliceVar(&f.dht, "dht", nil, "machines that know who offers a manifest's id (eclat peer relay), as ID@HOST:PORT")
 	fs.StringVar(&f.fragments, "fragments", "", "folder for what is fetched of a model that is named by its manifest's id (default: in the user's folder for caches)")
@@ -65,8 +79,8 @@ func (f *peerFlags) add(cmd *cobra.Command) {
 // check refuses what does not go together.
 func (f *peerFlags) check() error {
 	switch {
-	case len(f.peers) == 0 && (len(f.standby) > 0 || len(f.layers) > 0 || len(f.checkers) > 0 || f.pin != 0 || f.anySpeed):
-		return usagef("--standby, --check, --layers, --pin and --any-speed go with --peers")
+	case len(f.peers) == 0 && (len(f.standby) > 0 || len(f.layers) > 0 || len(f.checkers) > 0 || f.pin != 0 || f.anySpeed || f.rows.Format != rows.F32):
+		return usagef("--standby, --check, --layers, --pin, --rows and --any-speed go with --peers")
 	case f.pin < 0:
 		return usagef("--pin %d is below 0", f.pin)
 	case f.pin > 0 && len(f.layers) > 0:
@@ -212,7 +226,7 @@ func (f *peerFlags) find(ctx context.Context, file *loader.File, o *engine.Optio
 	if err := f.join(ctx); err != nil {
 		return err
 	}
-	d, at := peer.Device{Net: f.host, Verify: f.host.Verify, Preload: true}, &gathering{progress: o.Progress}
+	d, at := peer.Device{Net: f.host, Verify: f.host.Verify, Preload: true, Rows: f.rows.Format}, &gathering{progress: o.Progress}
 	if m := file.Manifest(); m != nil {
 		d.Manifest = m.ID.String()
 		f.host.Handle(peer.BlobProtocol, (&peer.Blobs{Dir: file.Folder()}).Serve) // to those it asks, who lack some

@@ -142,7 +142,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if f.dumpPrompt {
 		return printPrompt(e, ids)
 	}
-	out.Messagef("%s on %s, context %d\nsampling %s\n", title(e), e.Device, e.Context, &how)
+	out.Messagef("%s on %s, context %d\nsampling %s\n", title(e), e.Device(), e.Context, &how)
 	var st engine.Stats
 	if f.grammar != nil {
 		st, ids, err = f.guided(ctx, e, ids, how)

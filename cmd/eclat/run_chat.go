@@ -59,7 +59,7 @@ func (f *runFlags) runChat(cmd *cobra.Command, e *engine.Engine, session *conver
 	if f.dumpPrompt {
 		return printPrompt(e, p.IDs)
 	}
-	out.Messagef("%s on %s, context %d\ntemplate %s (%s)\nsampling %s\n", title(e), e.Device, e.Context, c.Model.Template.Name, c.Model.Template.Why, &how)
+	out.Messagef("%s on %s, context %d\ntemplate %s (%s)\nsampling %s\n", title(e), e.Device(), e.Context, c.Model.Template.Name, c.Model.Template.Why, &how)
 	r := turn.Request{Request: f.request(p.IDs, how), Opened: p.Opened, Stops: f.stops, Grammar: masks, Reasoning: c.Reasoning}
 	r.IgnoreEOS = f.ignoreEOS
 	begun, err := begin(session, c, message, &how, &r)

@@ -37,7 +37,7 @@ type Part struct {
 // else a machine does can only hide what it is able to. What was measured before an
 // error is returned with it.
 func Measure(ctx context.Context, e *engine.Engine, tests []Test, o Options) (*Device, error) {
-	d := &Device{Name: e.Device, Load: e.LoadTime}
+	d := &Device{Name: e.Device(), Load: e.LoadTime}
 	facts, err := e.Facts(ctx)
 	if err != nil {
 		return nil, err

@@ -109,15 +109,15 @@ func TestSound(t *testing.T) {
 					return 1
 				})
 				t.Logf("%s on %s, batch %d: worst row %.2g (%s), KL mean %.2g 99%% %.2g, |Δlp| %.2g, same top %.3f, max |Δlogit| %.2g",
-					name, e.Device, batch, worst.Worst, worst.Name, l.KLMean, l.KL99, l.LogProb, l.SameTop, l.MaxDiff)
+					name, e.Device(), batch, worst.Worst, worst.Name, l.KLMean, l.KL99, l.LogProb, l.SameTop, l.MaxDiff)
 				if sum == "" {
 					sum = r.Sum
 				}
 				if p := r.FirstDiff; p != nil || len(r.Sum) != 64 || r.Sum != sum {
-					t.Errorf("%s on %s, batch %d: not equal: %+v, sum %q, want %q", name, e.Device, batch, p, r.Sum, sum)
+					t.Errorf("%s on %s, batch %d: not equal: %+v, sum %q, want %q", name, e.Device(), batch, p, r.Sum, sum)
 				}
 				if !r.Pass() {
-					t.Errorf("%s on %s, batch %d: %s", name, e.Device, batch, strings.Join(r.Failures, "; "))
+					t.Errorf("%s on %s, batch %d: %s", name, e.Device(), batch, strings.Join(r.Failures, "; "))
 				}
 			}
 		}

@@ -94,7 +94,7 @@ func NewLive(ctx context.Context, e *engine.Engine, tokens []int32, batch int) (
 	l := &Live{e: e, probe: probe, head: Header{
 		Model:  e.Model.Config.Name,
 		File:   filepath.Base(e.Model.File.Path),
-		Device: e.Device,
+		Device: e.Device(),
 		Batch:  batch,
 		Vocab:  e.Model.Config.NVocab,
 		Tokens: tokens,

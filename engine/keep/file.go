@@ -159,6 +159,8 @@ func differs(h *head, k engine.CacheKind, template string) string {
 		return fmt.Sprintf("its numbers are of definition %d, these of %d", h.Numbers, k.Numbers)
 	case h.Keys != k.Keys || h.Values != k.Values:
 		return fmt.Sprintf("its keys and values are kept as %.10q and %.10q, here as %s and %s", h.Keys, h.Values, k.Keys, k.Values)
+	case h.Rounded != k.Rounded:
+		return fmt.Sprintf("its rows were rounded otherwise between machines (%.40q, here %.40q)", h.Rounded, k.Rounded)
 	case h.Template != template:
 		return "it was made with another template"
 	case len(h.Units) != len(k.Units):

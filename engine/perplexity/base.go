@@ -193,7 +193,7 @@ func ShapeOf(e *engine.Engine) string {
 // as Run will cut them. limit is the most windows, 0 for all.
 func (h *Header) Describe(e *engine.Engine, tokens []int32, window, limit int) {
 	windows := Cut(e, tokens, window, limit)
-	h.Model, h.Device, h.Shape = e.Model.Config.Name, e.Device, ShapeOf(e)
+	h.Model, h.Device, h.Shape = e.Model.Config.Name, e.Device(), ShapeOf(e)
 	h.Vocab, h.Tokens = e.Model.Config.NVocab, VocabularySum(e)
 	h.Window, h.Windows = window, len(windows)
 	h.Text = slices.Concat(windows...)

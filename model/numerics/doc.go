@@ -142,6 +142,11 @@
 // where it has one, flushed: Flush(y·f); its bias, flushed, is added afterwards. A row's answer is Flush(Σ w·y) over its experts in the order
 // of choice, from +0; where experts have factors f, flushed, Flush(w·f) stands for w.
 //
+// # Rows between machines
+//
+// Between two stages a row is what it was. Where the stages are on two machines it may be
+// asked to travel rounded: package rows says how, and which bits a run with such rows has.
+//
 // # Embeddings
 //
 // The rows that the last norm leaves of a text become one vector on the host, in float64,

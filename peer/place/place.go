@@ -12,6 +12,7 @@ package place
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -51,6 +52,8 @@ const spare = 0.2
 type Placement struct {
 	First, End []int
 	Back       int           // layers that home has after all others: the last ones
+	Taken      [][2]int      // first and end of layers that home has taken from others, in that order
+	After      time.Duration // what follows the layers, at home
 	Token      time.Duration // that a token is predicted to take
 	Hops       int           // round trips
 	Slowest    time.Duration // of the stages
@@ -66,18 +69,40 @@ var ErrRoom = errors.New("the machines do not hold the model")
 // Given predicts a placement that somebody chose: layers of each machine, and back of them
 // for home at the end.
 func Given(machines []Machine, layers []Layer, counts []int, back int, o Options) *Placement {
-	p := &Placement{Back: back, Token: o.After, Why: "as given"}
+	p := &Placement{Back: back, After: o.After, Why: "as given"}
 	at := 0
-	for i, n := range counts {
+	for _, n := range counts {
 		p.First, p.End = append(p.First, at), append(p.End, at+n)
-		p.add(&machines[i], layers[at:at+n])
 		at += n
 	}
-	if back > 0 {
-		home := machines[0]
-		p.add(&home, layers[at:])
-	}
+	p.predict(machines, layers)
 	return p
+}
+
+// predict counts all stages.
+func (p *Placement) predict(machines []Machine, layers []Layer) {
+	p.Token, p.Hops, p.Slowest = p.After, 0, 0
+	for i := range p.First {
+		p.add(&machines[i], layers[p.First[i]:p.End[i]])
+	}
+	for _, t := range p.Taken {
+		p.add(&machines[0], layers[t[0]:t[1]])
+	}
+	if p.Back > 0 {
+		p.add(&machines[0], layers[len(layers)-p.Back:])
+	}
+}
+
+// TakeHome is the placement when home has taken a machine's layers. machines and layers are
+// those that it was made of.
+func (p *Placement) TakeHome(machine int, machines []Machine, layers []Layer) *Placement {
+	q := *p
+	q.End = slices.Clone(p.End)
+	q.Taken = append(slices.Clone(p.Taken), [2]int{p.First[machine], p.End[machine]})
+	q.End[machine] = p.First[machine]
+	q.predict(machines, layers)
+	q.Why = fmt.Sprintf("layers %d–%d moved home", p.First[machine], p.End[machine]-1)
+	return &q
 }
 
 // add counts a stage.

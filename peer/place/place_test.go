@@ -122,3 +122,24 @@ func TestChooseAll(t *testing.T) {
 		}
 	}
 }
+
+// TestTakeHome: layers that have moved home are counted there, without a way to them; what was
+// placed stays as it was.
+func TestTakeHome(t *testing.T) {
+	machines, layers := []Machine{{"home", 3 * ms, 0, 0}, {"a", ms, 10 * ms, 0}, {"b", 2 * ms, 20 * ms, 0}}, even(10, 10)
+	p := Given(machines, layers, []int{2, 3, 4}, 1, Options{After: 5 * ms})
+	if p.Token != 5*ms+9*ms+13*ms+28*ms || p.Hops != 2 || p.Slowest != 8*ms {
+		t.Errorf("%+v", p)
+	}
+	one := p.TakeHome(2, machines, layers)
+	if one.Token != 5*ms+9*ms+13*ms+12*ms || one.Hops != 1 || one.Slowest != 12*ms || fmt.Sprint(one.First, one.End, one.Taken) != "[0 2 5] [2 5 5] [[5 9]]" {
+		t.Errorf("%+v", one)
+	}
+	both := one.TakeHome(1, machines, layers)
+	if both.Token != 5*ms+30*ms || both.Hops != 0 || fmt.Sprint(both.Taken) != "[[5 9] [2 5]]" || both.Why != "layers 2–4 moved home" {
+		t.Errorf("%+v", both)
+	}
+	if fmt.Sprint(p.End, p.Taken, one.Taken) != "[2 5 9] [] [[5 9]]" {
+		t.Errorf("%+v, %+v", p, one)
+	}
+}

@@ -68,7 +68,7 @@ func (a *admin) bench(x *core.Exchange) error {
 		at := 0
 		p.say(tests[0].Name())
 		b.Each = func(r bench.Result) {
-			tell(map[string]row{"row": rowOf(&r, e.Device)})
+			tell(map[string]row{"row": rowOf(&r, e.Device())})
 			if at++; at < len(tests) {
 				p.say(tests[at].Name())
 			}

@@ -84,7 +84,7 @@ func (r *Registry) load(e *entry) {
 		e.State, e.model = Loaded, m
 		r.clock++
 		e.used = r.clock
-		r.notice("%s is loaded on %s, context %d, in %s", e.Name, m.Engine.Device, m.Engine.Context, m.Engine.LoadTime.Round(time.Millisecond))
+		r.notice("%s is loaded on %s, context %d, in %s", e.Name, m.Engine.Device(), m.Engine.Context, m.Engine.LoadTime.Round(time.Millisecond))
 	}
 	close(e.ready)
 }

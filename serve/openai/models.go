@@ -67,7 +67,7 @@ var bits = map[core.Bits]string{core.BitsEqual: "equal bits", core.BitsLimits: "
 
 func metaOf(all *core.Core, m *core.Model) *modelMeta {
 	c := &m.Engine.Model.Config
-	meta := &modelMeta{Description: m.Kind, Device: m.Engine.Device, Bits: bits[all.BitsOf(m)], Fingerprint: fingerprint(m), Vocab: c.NVocab, ContextFit: m.Engine.Context, Context: c.NCtx}
+	meta := &modelMeta{Description: m.Kind, Device: m.Engine.Device(), Bits: bits[all.BitsOf(m)], Fingerprint: fingerprint(m), Vocab: c.NVocab, ContextFit: m.Engine.Context, Context: c.NCtx}
 	for _, t := range m.Engine.Model.File.Tensors {
 		meta.Size += t.Size
 	}

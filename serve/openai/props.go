@@ -27,7 +27,7 @@ func props(x *core.Exchange) error {
 			return
 		}
 		out["is_sleeping"], out["total_slots"] = false, m.Engine.Parallel()
-		out["fingerprint"], out["device"] = fingerprint(m), m.Engine.Device
+		out["fingerprint"], out["device"] = fingerprint(m), m.Engine.Device()
 		out["default_generation_settings"] = map[string]any{"n_ctx": m.Engine.Context, "params": settingsOf(&m.Engine.Sampling)}
 		t := m.Engine.Tokenizer
 		if id, ok := t.BOS(); ok {
