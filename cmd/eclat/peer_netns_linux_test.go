@@ -18,7 +18,7 @@ type networks struct {
 }
 
 // sh runs a command of iproute2.
-func (n *networks) sh(args ...string) error {
+func sh(args ...string) error {
 	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(out))
@@ -47,7 +47,7 @@ func newNetworks(t *testing.T, count int) *networks {
 			[]string{"ip", "-n", ns, "link", "set", "lo", "up"}, []string{"ip", "-n", ns, "link", "set", "eth0", "up"})
 	}
 	for _, s := range steps {
-		if err := n.sh(s...); err != nil {
+		if err := sh(s...); err != nil {
 			t.Skipf("needs root, and iproute2 with network namespaces and bridges: %v", err)
 		}
 	}
@@ -58,16 +58,13 @@ func (n *networks) name(i int) string { return n.prefix + fmt.Sprint("n", i) }
 
 // cut parts a machine from the others, or joins it again.
 func (n *networks) cut(i int, state string) {
-	if err := n.sh("ip", "-n", n.prefix+"h", "link", "set", fmt.Sprint("p", i), state); err != nil {
+	if err := sh("ip", "-n", n.prefix+"h", "link", "set", fmt.Sprint("p", i), state); err != nil {
 		n.t.Error(err)
 	}
 }
 
 // within lets a command run on a machine.
-func (n *networks) within(i int, cmd *exec.Cmd) {
-	cmd.Args = append([]string{"nsenter", "--net=/run/netns/" + n.name(i), cmd.Path}, cmd.Args[1:]...)
-	cmd.Path, _ = exec.LookPath("nsenter")
-}
+func (n *networks) within(i int, cmd *exec.Cmd) { within(n.name(i), cmd) }
 
 // TestPeerNetworks: a worker that is parted from the network in the middle of an answer is
 // replaced, comes back when the network is whole again and replaces the other; over slow
@@ -123,7 +120,7 @@ func TestPeerNetworks(t *testing.T) {
 	})
 	n.cut(2, "up")
 	for i := range 3 {
-		if err := n.sh("tc", "-n", n.name(i), "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", "20mbit", "burst", "32kbit", "latency", "400ms"); err != nil {
+		if err := sh("tc", "-n", n.name(i), "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", "20mbit", "burst", "32kbit", "latency", "400ms"); err != nil {
 			t.Skipf("slow lines: %v", err)
 		}
 	}
@@ -138,7 +135,7 @@ func TestPeerAuto(t *testing.T) {
 	t.Setenv("ECLAT_PEER_DIR", dir)
 	var ids []string
 	for i := 1; i < 3; i++ {
-		if err := n.sh("ip", "-n", n.name(i), "route", "add", "224.0.0.0/4", "dev", "eth0"); err != nil {
+		if err := sh("ip", "-n", n.name(i), "route", "add", "224.0.0.0/4", "dev", "eth0"); err != nil {
 			t.Fatal(err)
 		}
 		key, id := keyed(t)
@@ -159,7 +156,7 @@ func TestPeerAuto(t *testing.T) {
 		go io.Copy(io.Discard, out)
 		ids = append(ids, id)
 	}
-	if err := n.sh("ip", "-n", n.name(0), "route", "add", "224.0.0.0/4", "dev", "eth0"); err != nil {
+	if err := sh("ip", "-n", n.name(0), "route", "add", "224.0.0.0/4", "dev", "eth0"); err != nil {
 		t.Fatal(err)
 	}
 	here := func(args ...string) (string, error) {
