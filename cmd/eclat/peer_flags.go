@@ -40,7 +40,8 @@ type peerFlags struct {
 	host  *libp2p.Host // once it is needed; open until the program ends
 	found *libp2p.Found
 
-	offering []string // ids that --dht named
+	offered  *peer.Blobs // folders of the models that are open, or were; with host
+	offering []string    // ids that --dht named
 }
 
 // mostOffering is how many machines the directory is asked for.
@@ -90,7 +91,8 @@ func (f *peerFlags) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.host = h
+	f.host, f.offered = h, &peer.Blobs{}
+	h.Handle(peer.BlobProtocol, f.offered.Serve)
 	if !slices.Contains(f.peers, "auto") {
 		return nil
 	}
@@ -215,7 +217,7 @@ func (f *peerFlags) find(ctx context.Context, file *loader.File, o *engine.Optio
 	d, at := peer.Device{Net: f.host, Verify: f.host.Verify, Preload: true}, &gathering{progress: o.Progress}
 	if m := file.Manifest(); m != nil {
 		d.Manifest = m.ID.String()
-		f.host.Handle(peer.BlobProtocol, (&peer.Blobs{Dir: file.Folder()}).Serve) // to those it asks, who lack some
+		f.offered.Add(file.Folder()) // to those it asks, who lack some
 		by, from := &fragment.Fetcher{Dir: file.Folder(), Notice: out.Notice}, f.sources()
 		o.Fetch = func(ctx context.Context, m *model.Model, st model.Stage, room model.Room) error {
 			return peer.FetchStage(ctx, by, m, st, room, from, at.of(-1))

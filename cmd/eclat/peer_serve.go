@@ -182,7 +182,9 @@ func (f *peerServe) stock(h *libp2p.Host, w *peer.Worker) error {
 	if err != nil && !errors.As(err, &format) { // an empty folder has nothing to offer yet
 		return err
 	}
-	h.Handle(peer.BlobProtocol, (&peer.Blobs{Dir: f.fragments}).Serve)
+	var offered peer.Blobs
+	offered.Add(f.fragments)
+	h.Handle(peer.BlobProtocol, offered.Serve)
 	return nil
 }
 
