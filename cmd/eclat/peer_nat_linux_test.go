@@ -1,47 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"net/netip"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
 )
-
-// says starts a command in a namespace and returns what the first line with a word in it says.
-func says(t *testing.T, s *site, dir string, stderr bool, word string, args ...string) string {
-	t.Helper()
-	cmd := command(args...)
-	cmd.Env = append(cmd.Env, "ECLAT_PEER_DIR="+dir)
-	within(s.name, cmd)
-	pipe := cmd.StdoutPipe
-	if stderr {
-		pipe = cmd.StderrPipe
-	}
-	out, err := pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	var all strings.Builder
-	for lines := bufio.NewReader(out); ; {
-		line, err := lines.ReadString('\n')
-		all.WriteString(line)
-		if strings.Contains(line, word) {
-			go io.Copy(io.Discard, lines)
-			return strings.TrimSpace(line)
-		}
-		if err != nil {
-			t.Fatalf("%v say nothing of %q: %s", args, word, all.String())
-		}
-	}
-}
 
 // TestPeerNAT: a worker and a coordinator behind a NAT each, which lets in only what answers,
 // meet at a relay outside and then compute over a direct connection, QUIC's or where no UDP is
@@ -72,9 +37,9 @@ func TestPeerNAT(t *testing.T) {
 			rdir, rid := keyed(t)
 			wdir, wid := keyed(t)
 			hdir, hid := keyed(t)
-			says(t, relay, rdir, false, "/tcp/4712/", "peer", "relay", "--allow", wid, "--allow", hid, fmt.Sprint("--carry=", c.carry))
+			says(t, relay.name, rdir, false, "/tcp/4712/", "peer", "relay", "--allow", wid, "--allow", hid, fmt.Sprint("--carry=", c.carry))
 			at := rid + "@" + relay.outer.String() + ":4712"
-			met := says(t, worker, wdir, true, "met at ", "peer", "serve", "--device", "cpu", "-t", "1", "--mdns=false", "--allow", hid, "--relay", at)
+			_, met := says(t, worker.name, wdir, true, "met at ", "peer", "serve", "--device", "cpu", "-t", "1", "--mdns=false", "--allow", hid, "--relay", at)
 			cmd := command(append(args, "--layers", "2,4", "--relay", at, "--peers", met[strings.Index(met, "met at ")+len("met at "):])...)
 			cmd.Env = append(cmd.Env, "ECLAT_PEER_DIR="+hdir)
 			within(home.name, cmd)
@@ -101,10 +66,4 @@ func TestPeerNAT(t *testing.T) {
 			}
 		})
 	}
-}
-
-// within lets a command run in a namespace.
-func within(name string, cmd *exec.Cmd) {
-	cmd.Args = append([]string{"nsenter", "--net=/run/netns/" + name, cmd.Path}, cmd.Args[1:]...)
-	cmd.Path, _ = exec.LookPath("nsenter")
 }
