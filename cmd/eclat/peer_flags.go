@@ -58,7 +58,7 @@ func (f *peerFlags) add(cmd *cobra.Command) {
 	fs.IntSliceVar(&f.layers, "layers", nil, "how many layers this machine and each of the peers gets, as in 10,15,15; else they are placed by what is measured")
 	fs.IntVar(&f.pin, "pin", 0, "how many of the first and of the last layers stay on this machine")
 	fs.BoolVar(&f.anySpeed, "any-speed", false, fmt.Sprintf("use peers even where fewer than %d tokens a second are predicted", engine.Floor))
-	fs.StringSliceVar(&f.relays, "relay", nil, "relays (eclat peer relay) at which machines behind a NAT are met, as ID@HOST:PORT")
+	fs.StringSliceVar(&f.relays, "relay", nil, "relays (eclat peer relay) at which machines behind a NAT are met, as ID@HOST:PORT, beside those that addresses name")
 	fs.StringSliceVar(&f.dht, "dht", nil, "machines that know who offers a manifest's id (eclat peer relay), as ID@HOST:PORT")
 	fs.StringVar(&f.fragments, "fragments", "", "folder for what is fetched of a model that is named by its manifest's id (default: in the user's folder for caches)")
 }
@@ -87,7 +87,13 @@ func (f *peerFlags) join(ctx context.Context) error {
 	if f.host != nil {
 		return nil
 	}
-	h, err := peerHost(joining{relays: f.relays, look: slices.Contains(f.peers, "auto")})
+	relays := slices.Clone(f.relays)
+	for _, p := range slices.Concat(f.peers, f.standby, f.checkers) {
+		if r := libp2p.RelayOf(p); r != "" && !slices.Contains(relays, r) {
+			relays = append(relays, r)
+		}
+	}
+	h, err := peerHost(joining{relays: relays, look: slices.Contains(f.peers, "auto")})
 	if err != nil {
 		return err
 	}

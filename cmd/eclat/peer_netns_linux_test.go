@@ -211,7 +211,7 @@ func TestPeerAdded(t *testing.T) {
 	dir, home := keyed(t)
 	t.Setenv("ECLAT_PEER_DIR", dir)
 	n.multicast(3)
-	n.slow(3, "2mbit") // so that the answer takes some seconds
+	n.slow(3, "1mbit") // so that the answer takes ten seconds
 	args := []string{"run", "--device", "cpu", "-t", "1", "-n", "900", "-c", "1024", "--seed", "3", "--ignore-eos", "--proof", "--draft", "off"}
 	text, stderr, _ := eclat(t, "", args...)
 	sum := regexp.MustCompile(`sha256 [0-9a-f]{64}, rows`)

@@ -37,3 +37,28 @@ func TestAddress(t *testing.T) {
 		}
 	}
 }
+
+// TestRelayOf: an address of a place at a relay names the relay, over TCP or QUIC, by which it is
+// reached over both.
+func TestRelayOf(t *testing.T) {
+	const relay, peer = "12D3KooWSxHBaRbxBBfNStyQKVMSgU5asyC3jTjECBN1USQJqdhs", "12D3KooWWx5uYv3Cgq7dUWdJmkHoc6y7WJWDXLf2yVLnGZfKFXyu"
+	for address, want := range map[string]string{
+		"/ip4/192.0.2.1/tcp/4712/p2p/" + relay + "/p2p-circuit/p2p/" + peer:         relay + "@192.0.2.1:4712",
+		"/ip4/192.0.2.1/udp/4712/quic-v1/p2p/" + relay + "/p2p-circuit/p2p/" + peer: relay + "@192.0.2.1:4712",
+		"/ip6/2001:db8::1/tcp/4712/p2p/" + relay + "/p2p-circuit/p2p/" + peer:       relay + "@[2001:db8::1]:4712",
+		"/dns/relay.example/tcp/4712/p2p/" + relay + "/p2p-circuit/p2p/" + peer:     relay + "@relay.example:4712",
+		"/ip4/192.0.2.1/tcp/4712/p2p/" + relay:                                      "",
+		"/p2p/" + relay + "/p2p-circuit/p2p/" + peer:                                "",
+		"/p2p-circuit":                    "",
+		"rubbish/p2p-circuit/p2p/" + peer: "",
+		relay + "@192.0.2.1:4712":         "",
+	} {
+		got := RelayOf(address)
+		if got != want {
+			t.Errorf("%s: %q, not %q", address, got, want)
+		}
+		if _, err := Parse(got); got != "" && err != nil {
+			t.Errorf("%s: %v", got, err)
+		}
+	}
+}

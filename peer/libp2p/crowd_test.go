@@ -17,13 +17,14 @@ import (
 	"eclat/peer"
 )
 
-// TestCrowd: while hundreds of connections that say nothing, or rubbish, lie at a worker's
-// port, and a listed coordinator opens a thousand streams that say nothing, another one is
-// served; when they have gone no goroutine and no session of theirs is left.
+// TestCrowd: while a listed coordinator opens a thousand streams that say nothing, and hundreds
+// of connections that say nothing, or rubbish, lie at a worker's port, a coordinator that is
+// connected is served, and one that comes is soon, when those who do not say who they are have
+// been dropped; when all have gone no goroutine and no session of theirs is left.
 func TestCrowd(t *testing.T) {
-	home, crowd := newHost(t, Options{}), newHost(t, Options{})
+	home, crowd, late := newHost(t, Options{}), newHost(t, Options{}), newHost(t, Options{})
 	w := &peer.Worker{Models: []*model.Model{backendtest.Open(t, builtIn)}, Device: cpu.Devices(1)[0]}
-	h := newHost(t, Options{Listen: []string{"127.0.0.1:0"}, Allow: func(id string) bool { return id == home.Self() || id == crowd.Self() }})
+	h := newHost(t, Options{Listen: []string{"127.0.0.1:0"}, Allow: func(id string) bool { return id == home.Self() || id == crowd.Self() || id == late.Self() }})
 	h.Handle(peer.Protocol, w.Serve)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -45,6 +46,16 @@ func TestCrowd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	opened := 0
+	for range 1000 {
+		if _, err := crowd.Dial(ctx, at(t, h, "/tcp/"), peer.Protocol); err != nil {
+			break
+		}
+		opened++
+	}
+	if opened < 32 {
+		t.Errorf("only %d streams could be opened", opened)
+	}
 	var raw []net.Conn
 	for i := range 400 {
 		c, err := net.Dial("tcp", port)
@@ -59,24 +70,16 @@ func TestCrowd(t *testing.T) {
 	if len(raw) < 100 {
 		t.Fatalf("only %d connections", len(raw))
 	}
-	opened := 0
-	for range 1000 {
-		if _, err := crowd.Dial(ctx, at(t, h, "/tcp/"), peer.Protocol); err != nil {
-			break
-		}
-		opened++
-	}
-	if opened < 32 {
-		t.Errorf("only %d streams could be opened", opened)
-	}
 	if err := ask(home); err != nil {
 		t.Errorf("beside %d connections and %d streams: %v", len(raw), opened, err)
 	}
 	t.Logf("%d connections, %d streams, %d goroutines, %d before", len(raw), opened, runtime.NumGoroutine(), before)
+	until(t, "one that comes", func() bool { return ask(late) == nil })
 	for _, c := range raw {
 		c.Close()
 	}
 	crowd.Close()
+	late.Close()
 	until(t, "no session after", gone)
 	until(t, "no goroutine after", func() bool { return runtime.NumGoroutine() <= before })
 }

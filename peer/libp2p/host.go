@@ -63,6 +63,10 @@ func New(o Options) (*Host, error) {
 			return nil, err
 		}
 	}
+	bounds, err := resources()
+	if err != nil {
+		return nil, err
+	}
 	g := &gate{allow: o.Allow, dialled: map[id.ID]bool{}, meets: len(met) > 0}
 	options := append(relayOptions(&o),
 		libp2p.Identity(o.Key),
@@ -70,6 +74,7 @@ func New(o Options) (*Host, error) {
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(quic.NewTransport),
 		libp2p.ConnectionGater(g),
+		bounds,
 		libp2p.DisableMetrics(),
 		libp2p.UserAgent("eclat"),
 	)
@@ -161,6 +166,9 @@ func (h *Host) Dial(ctx context.Context, to, name string) (peer.Stream, error) {
 	}
 	overRelay := len(info.Addrs) > 0 && relayed(info.Addrs[0])
 	if overRelay {
+		if len(h.relays.all) == 0 {
+			return nil, fmt.Errorf("%.80s is met at a relay, and this machine uses none", to)
+		}
 		h.gate.expect(info.ID)
 	}
 	s, err := h.open(ctx, info, name, overRelay)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -71,6 +72,20 @@ func parseRelays(names []string) (all []id.AddrInfo, err error) {
 		all = append(all, info)
 	}
 	return all, nil
+}
+
+// RelayOf is the relay, as ID@HOST:PORT, at which an address says that a peer is met; "" where
+// it names none.
+func RelayOf(address string) string {
+	at, _, ok := strings.Cut(address, "/p2p-circuit")
+	if !ok {
+		return ""
+	}
+	info, err := id.AddrInfoFromString(at)
+	if err != nil || len(info.Addrs) == 0 || len(info.Addrs[0]) < 2 {
+		return ""
+	}
+	return info.ID.String() + "@" + net.JoinHostPort(info.Addrs[0][0].Value(), info.Addrs[0][1].Value())
 }
 
 // relayOptions are those of a host that is a relay, uses some, or does neither.
