@@ -18,14 +18,16 @@ type backend struct {
 	loaded *loaded
 	plan   string // planSum of what is loaded
 	ready  bool   // it is loaded already, and Load only looks
-	at     int    // which of Peers, of one that waits
+	at     int    // which of Peers
+	was    int    // and whose place it takes; at where it takes none
 	tally  *tally
 	last   Receipt // the worker's
 	body   []byte
 }
 
 // Load implements model.Backend. The worker takes the weights from its own file; w is
-// looked at where the bytes are there, to see that they are the same ones.
+// looked at where the bytes are there, to see that they are the same ones. Where the worker
+// does not take the stage another one is asked.
 func (b *backend) Load(ctx context.Context, w model.Weights, p *model.Plan) error {
 	if b.ready {
 		b.ready = false
@@ -34,8 +36,11 @@ func (b *backend) Load(ctx context.Context, w model.Weights, p *model.Plan) erro
 		}
 		return nil
 	}
-	if err := b.load(ctx, w, p); err != nil {
+	if err := b.loadSomewhere(ctx, w, p); err != nil {
 		return err
+	}
+	if b.at != b.was && b.o.Warn != nil {
+		b.o.Warn(fmt.Sprintf("peer %s takes the place of %s", short(b.d.Peers[b.at]), short(b.d.Peers[b.was])))
 	}
 	if b.d.Preload {
 		b.d.preload(ctx, b, w, p)

@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,12 +42,26 @@ const (
 	blobIdle    = 5 * time.Minute  // without a request
 )
 
-// Blobs offers the manifests and blobs of a fragments folder. Whoever may come may have
-// them; nothing else of the disk can be named. Its fields are not changed once it serves.
+// Blobs offers the manifests and blobs of fragments folders. Whoever may come may have
+// them; nothing else of the disk can be named. Any number of goroutines may use it.
 type Blobs struct {
-	Dir    string
 	asking atomic.Int32
+
+	mu   sync.Mutex
+	dirs []string
 }
+
+// Add offers one more folder.
+func (b *Blobs) Add(dir string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !slices.Contains(b.dirs, dir) {
+		b.dirs = append(b.dirs, dir)
+	}
+}
+
+// folders are those that are offered.
+func (b *Blobs) folders() []string { b.mu.Lock(); defer b.mu.Unlock(); return slices.Clone(b.dirs) }
 
 // Serve is a Network's handler of BlobProtocol.
 func (b *Blobs) Serve(s Stream) {
@@ -107,11 +123,28 @@ type answer struct {
 	n int64
 }
 
-// open finds what a request asks for.
-func (b *Blobs) open(r *blobRequest) (*answer, error) {
-	if r.Manifest != "" {
-		return b.manifest(r.Manifest)
+// open finds what a request asks for, in the first folder that has it whole.
+func (b *Blobs) open(r *blobRequest) (a *answer, err error) {
+	err = fs.ErrNotExist
+	for _, dir := range b.folders() {
+		var fault error
+		if r.Manifest != "" {
+			a, fault = openManifest(dir, r.Manifest)
+		} else {
+			a, fault = openBlob(dir, r)
+		}
+		if fault == nil {
+			return a, nil
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fault // what is the matter with one says more than that another lacks it
+		}
 	}
+	return nil, err
+}
+
+// openBlob finds bytes of a blob in a folder.
+func openBlob(dir string, r *blobRequest) (*answer, error) {
 	sum, ok := manifest.ParseSum(r.Blob)
 	if !ok {
 		return nil, errors.New("that is no sha256")
@@ -119,7 +152,7 @@ func (b *Blobs) open(r *blobRequest) (*answer, error) {
 	if r.Offset < 0 || r.Length < 1 || r.Length > manifest.ChunkBytes {
 		return nil, fmt.Errorf("%d bytes from %d: at most a chunk can be had", r.Length, r.Offset)
 	}
-	root, err := os.OpenRoot(b.Dir)
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, errors.New("its folder cannot be read")
 	}
@@ -138,12 +171,12 @@ func (b *Blobs) open(r *blobRequest) (*answer, error) {
 	return &answer{io.NewSectionReader(f, r.Offset, r.Length), f, r.Length}, nil
 }
 
-// manifest finds the manifest of an id.
-func (b *Blobs) manifest(id string) (*answer, error) {
+// openManifest finds the manifest of an id in a folder.
+func openManifest(dir, id string) (*answer, error) {
 	if _, ok := manifest.ParseSum(id); !ok {
 		return nil, errors.New("that is no sha256")
 	}
-	entries, err := os.ReadDir(b.Dir)
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, errors.New("its folder cannot be read")
 	}
@@ -151,7 +184,7 @@ func (b *Blobs) manifest(id string) (*answer, error) {
 		if !e.Type().IsRegular() || !strings.HasSuffix(e.Name(), "."+id+".json") {
 			continue
 		}
-		f, err := os.Open(filepath.Join(b.Dir, e.Name()))
+		f, err := os.Open(filepath.Join(dir, e.Name()))
 		if err != nil {
 			return nil, errors.New("the manifest cannot be read")
 		}

@@ -94,11 +94,9 @@ func (d *Device) Open(ctx context.Context, o model.OpenOptions) (model.Backend, 
 			all = errors.Join(all, err)
 			continue
 		}
-		if at != d.at && o.Warn != nil {
-			o.Warn(fmt.Sprintf("peer %s takes the place of %s", short(d.Peers[at]), short(d.Peers[d.at])))
-		}
+		b := &backend{d: d, line: l, o: o, at: at, was: d.at}
 		d.at, d.info = at, l.device
-		return &backend{d: d, line: l, o: o}, nil
+		return b, nil
 	}
 	return nil, all
 }

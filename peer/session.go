@@ -83,7 +83,16 @@ func (s *session) serve() (err error) {
 		}
 	}()
 	for {
-		in := <-requests
+		var in incoming
+		var tooLong <-chan time.Time
+		if s.backend == nil { // with a stage it may wait for as long as the connection stands
+			tooLong = time.After(idle)
+		}
+		select {
+		case in = <-requests:
+		case <-tooLong:
+			return fmt.Errorf("nothing was asked in %v", idle)
+		}
 		switch {
 		case in.err == io.EOF:
 			return nil

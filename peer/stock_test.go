@@ -47,10 +47,13 @@ func cutUp(t testing.TB, path string) (dir string, m *manifest.Manifest) {
 	return dir, m
 }
 
+// blobsOf offers a folder.
+func blobsOf(dir string) *Blobs { b := &Blobs{}; b.Add(dir); return b }
+
 // offer lets a machine give a folder's fragments.
 func offer(l *lan, id, dir string) *machine {
 	m := l.join(id)
-	m.Handle(BlobProtocol, (&Blobs{Dir: dir}).Serve)
+	m.Handle(BlobProtocol, blobsOf(dir).Serve)
 	return m
 }
 
@@ -222,7 +225,7 @@ func TestBlobsHostile(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			(&Blobs{Dir: dir}).Serve(&pipe{Conn: there, peer: "hostile", other: here})
+			blobsOf(dir).Serve(&pipe{Conn: there, peer: "hostile", other: here})
 		}()
 		go func() {
 			here.Write(frame(head, body))

@@ -3,6 +3,8 @@ package peer
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"eclat/model"
 )
@@ -23,10 +25,19 @@ type Worker struct {
 
 	sums    map[*model.Model]string // of Models, once they were asked for
 	leaving bool                    // see Drain
+
+	refused atomic.Int32 // streams that are being refused
 }
 
-// mostSessions is how many a worker has at a time.
-const mostSessions = 64
+// Bounds of sessions. One coordinator may not have all of them: it needs one for a stage and
+// one for what stands by or checks, of each model.
+const (
+	mostSessions = 64
+	mostOfPeer   = 32
+	mostRefusing = 64              // streams at a time that are told that there are too many
+	refusing     = 5 * time.Second // that they have to ask
+	idle         = time.Minute     // that a session without a stage may ask nothing
+)
 
 // Serve is a Network's handler of Protocol.
 func (w *Worker) Serve(s Stream) {
@@ -35,18 +46,23 @@ func (w *Worker) Serve(s Stream) {
 	if w.open == nil {
 		w.open = map[*session]bool{}
 	}
-	full := len(w.open) >= mostSessions
+	of := 0
 	for o := range w.open {
+		if o.stream.Peer() == s.Peer() {
+			of++
+		}
 		if at := o.stream.Address(); o.stream.Peer() == s.Peer() && at != s.Address() && at != "" && s.Address() != "" {
 			ses.doubt = fmt.Errorf("this key is used from %s too: each machine needs a key of its own", at)
 		}
 	}
+	n := len(w.open)
+	full := n >= mostSessions || of >= mostOfPeer
 	if !full {
 		w.open[ses] = true
 	}
 	w.mu.Unlock()
 	if full {
-		s.Reset()
+		w.refuse(s, fmt.Errorf("%w: this worker has %d sessions, %d of them this coordinator's, and takes no more", model.ErrNoMemory, n, of))
 		return
 	}
 	err := ses.serve()
@@ -57,6 +73,24 @@ func (w *Worker) Serve(s Stream) {
 	if err != nil {
 		s.Reset()
 		w.log(fmt.Sprintf("%s: %v", short(s.Peer()), err))
+		return
+	}
+	s.Close()
+}
+
+// refuse answers the first request of a stream with an error.
+func (w *Worker) refuse(s Stream, err error) {
+	defer w.refused.Add(-1)
+	if w.refused.Add(1) > mostRefusing {
+		s.Reset()
+		return
+	}
+	s.SetReadDeadline(time.Now().Add(refusing))
+	s.SetWriteDeadline(time.Now().Add(refusing))
+	fr := frames{rw: s}
+	var r request
+	if _, fault := fr.read(&r, nil, 0); fault != nil || fr.write(&reply{Seq: r.Seq, Err: fail(err)}, nil) != nil {
+		s.Reset()
 		return
 	}
 	s.Close()

@@ -1,6 +1,7 @@
 // Command bench-peers measures a model over one to four machines, which are workers of this
-// process on the loopback, each behind a proxy that delays what goes through it. It prints
-// a page with tokens a second, plain and drafted, beside what was predicted.
+// process on the loopback, each behind a proxy that delays what goes through it, and lets
+// through so much a second. It prints a page with tokens a second, plain and drafted, beside
+// what was predicted.
 //
 //	go run ./cmd/bench-peers > BENCHMARKS.md
 package main
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,7 +35,7 @@ var (
 	tokens = flag.Int("n", 24, "tokens of each answer")
 	path   = flag.String("model", "", "a model's file; the built-in one without")
 	most   = flag.Int("stages", 4, "most machines that have layers")
-	rate   = flag.Float64("mbit", 0, "rate of the lines in each direction; 0 for none")
+	rates  = flag.String("mbit", "1000,100,10", "rates of limited lines in each direction, Mbit/s; empty for none")
 )
 
 func main() {
@@ -53,6 +55,10 @@ func open() (*loader.File, error) {
 }
 
 func run() error {
+	limits, err := parseRates(*rates)
+	if err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "bench-peers")
 	if err != nil {
 		return err
@@ -94,12 +100,46 @@ func run() error {
 			if stages == 1 && trip > 0 {
 				continue
 			}
-			if err := one(home, workers[:stages-1], trip*time.Millisecond); err != nil {
+			if err := one(home, workers[:stages-1], trip*time.Millisecond, 0); err != nil {
 				return err
 			}
 		}
 	}
+	if len(limits) == 0 {
+		return nil
+	}
+	f, err := open()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	m, err := arch.Open(f)
+	if err != nil {
+		return err
+	}
+	fmt.Printf(limited, m.Config.NEmbd*4)
+	for _, mbit := range limits {
+		for _, trip := range []time.Duration{2, 10} {
+			for stages := 2; stages <= *most; stages++ {
+				if err := one(home, workers[:stages-1], trip*time.Millisecond, mbit); err != nil {
+					return err
+				}
+			}
+		}
+	}
 	return nil
+}
+
+// parseRates reads rates in Mbit/s.
+func parseRates(text string) (all []float64, err error) {
+	for _, s := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
+		r, err := strconv.ParseFloat(s, 64)
+		if err != nil || !(r > 0 && r < 1e6) {
+			return nil, fmt.Errorf("-mbit: %q is no rate", s)
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }
 
 const head = `# Several machines
@@ -113,6 +153,17 @@ token takes the stages' times and a round trip for each worker.
 
 | stages | round trip | plain, tokens/s | predicted | off by | drafted, tokens/s | gain |
 |--|--|--|--|--|--|--|
+`
+
+// limited opens the table of lines with a rate.
+const limited = `
+## Limited lines
+
+The same behind lines of so many Mbit/s in each direction. A token's row is %d bytes here, and
+each worker is sent one and answers one.
+
+| Mbit/s | stages | round trip | plain, tokens/s | predicted | off by | drafted, tokens/s | gain |
+|--|--|--|--|--|--|--|--|
 `
 
 // join makes a host.
@@ -138,8 +189,9 @@ func port(h *libp2p.Host) (string, error) {
 	return "", fmt.Errorf("%s listens nowhere", h.Self())
 }
 
-// one measures one number of stages and one round trip, and prints a row.
-func one(home *libp2p.Host, workers []*libp2p.Host, trip time.Duration) error {
+// one measures one number of stages, one round trip and one rate in Mbit/s, 0 for none, and
+// prints a row.
+func one(home *libp2p.Host, workers []*libp2p.Host, trip time.Duration, mbit float64) error {
 	ctx := context.Background()
 	f, err := open()
 	if err != nil {
@@ -152,8 +204,8 @@ func one(home *libp2p.Host, workers []*libp2p.Host, trip time.Duration) error {
 		if err != nil {
 			return err
 		}
-		if trip > 0 || *rate > 0 {
-			p, err := delay.Listen(to, delay.Options{Delay: trip / 2, Rate: *rate * 1e6 / 8})
+		if trip > 0 || mbit > 0 {
+			p, err := delay.Listen(to, delay.Options{Delay: trip / 2, Rate: mbit * 1e6 / 8})
 			if err != nil {
 				return err
 			}
@@ -207,6 +259,9 @@ func one(home *libp2p.Host, workers []*libp2p.Host, trip time.Duration) error {
 	if p := e.Placement(); p != nil {
 		r := p.Rate()
 		predicted, off = fmt.Sprintf("%.1f", r), fmt.Sprintf("%+.0f %%", 100*(plain/r-1))
+	}
+	if mbit > 0 {
+		fmt.Printf("| %g ", mbit)
 	}
 	fmt.Printf("| %d | %v | %.1f | %s | %s | %.1f | %.2f |\n", len(workers)+1, trip, plain, predicted, off, drafted, drafted/plain)
 	return nil

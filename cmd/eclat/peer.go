@@ -57,7 +57,7 @@ func peerDir() (string, error) {
 // joining says how a machine joins the network. listen is empty where nobody may come.
 type joining struct {
 	listen, allow, relays []string
-	relay                 bool // be one
+	relay, carry          bool // be one; pass on what is computed too
 	look                  bool // for others on the local network
 }
 
@@ -75,7 +75,7 @@ func peerHost(j joining) (*libp2p.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := libp2p.Options{Key: key, Listen: j.listen, Relays: j.relays, Relay: j.relay, Look: j.look}
+	o := libp2p.Options{Key: key, Listen: j.listen, Relays: j.relays, Relay: j.relay, Carry: j.carry, Look: j.look, Notice: out.Notice}
 	if len(j.listen) > 0 {
 		o.Allow = func(id string) bool { return slices.Contains(j.allow, id) || list.Allows(id) }
 	}

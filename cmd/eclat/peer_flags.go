@@ -42,7 +42,8 @@ type peerFlags struct {
 	host  *libp2p.Host // once it is needed; open until the program ends
 	found *libp2p.Found
 
-	offering []string // ids that --dht named
+	offered  *peer.Blobs // folders of the models that are open, or were; with host
+	offering []string    // ids that --dht named
 }
 
 // rowsFlag is a format of rows.
@@ -71,7 +72,7 @@ func (f *peerFlags) add(cmd *cobra.Command) {
 	fs.BoolVar(&f.anySpeed, "any-speed", false, fmt.Sprintf("use peers even where fewer than %d tokens a second are predicted", engine.Floor))
 	fs.Var(&f.rows, "rows", "how rows travel to the peers and back: f32 for the bits of one machine, or f16 or q8_0, which round them, in a half and a quarter of the bytes")
 	cmd.RegisterFlagCompletionFunc("rows", cobra.FixedCompletions([]string{"f32", "f16", "q8_0"}, cobra.ShellCompDirectiveNoFileComp))
-	fs.StringSliceVar(&f.relays, "relay", nil, "relays (eclat peer relay) at which machines behind a NAT are met, as ID@HOST:PORT")
+	fs.StringSliceVar(&f.relays, "relay", nil, "relays (eclat peer relay) at which machines behind a NAT are met, as ID@HOST:PORT, beside those that addresses name")
 	fs.StringSliceVar(&f.dht, "dht", nil, "machines that know who offers a manifest's id (eclat peer relay), as ID@HOST:PORT")
 	fs.StringVar(&f.fragments, "fragments", "", "folder for what is fetched of a model that is named by its manifest's id (default: in the user's folder for caches)")
 }
@@ -100,11 +101,18 @@ func (f *peerFlags) join(ctx context.Context) error {
 	if f.host != nil {
 		return nil
 	}
-	h, err := peerHost(joining{relays: f.relays, look: slices.Contains(f.peers, "auto")})
+	relays := slices.Clone(f.relays)
+	for _, p := range slices.Concat(f.peers, f.standby, f.checkers) {
+		if r := libp2p.RelayOf(p); r != "" && !slices.Contains(relays, r) {
+			relays = append(relays, r)
+		}
+	}
+	h, err := peerHost(joining{relays: relays, look: slices.Contains(f.peers, "auto")})
 	if err != nil {
 		return err
 	}
-	f.host = h
+	f.host, f.offered = h, &peer.Blobs{}
+	h.Handle(peer.BlobProtocol, f.offered.Serve)
 	if !slices.Contains(f.peers, "auto") {
 		return nil
 	}
@@ -229,7 +237,7 @@ func (f *peerFlags) find(ctx context.Context, file *loader.File, o *engine.Optio
 	d, at := peer.Device{Net: f.host, Verify: f.host.Verify, Preload: true, Rows: f.rows.Format}, &gathering{progress: o.Progress}
 	if m := file.Manifest(); m != nil {
 		d.Manifest = m.ID.String()
-		f.host.Handle(peer.BlobProtocol, (&peer.Blobs{Dir: file.Folder()}).Serve) // to those it asks, who lack some
+		f.offered.Add(file.Folder()) // to those it asks, who lack some
 		by, from := &fragment.Fetcher{Dir: file.Folder(), Notice: out.Notice}, f.sources()
 		o.Fetch = func(ctx context.Context, m *model.Model, st model.Stage, room model.Room) error {
 			return peer.FetchStage(ctx, by, m, st, room, from, at.of(-1))

@@ -182,7 +182,9 @@ func (f *peerServe) stock(h *libp2p.Host, w *peer.Worker) error {
 	if err != nil && !errors.As(err, &format) { // an empty folder has nothing to offer yet
 		return err
 	}
-	h.Handle(peer.BlobProtocol, (&peer.Blobs{Dir: f.fragments}).Serve)
+	var offered peer.Blobs
+	offered.Add(f.fragments)
+	h.Handle(peer.BlobProtocol, offered.Serve)
 	return nil
 }
 
@@ -236,16 +238,17 @@ func (f *peerServe) offer(ctx context.Context, h *libp2p.Host, stock *peer.Stock
 
 func newPeerRelay() *cobra.Command {
 	var listen, allow []string
+	var carry bool
 	cmd := &cobra.Command{
 		Use: "relay", Short: "Help machines behind NATs find each other",
 		Long: `Help machines behind NATs find each other, until Ctrl-C. It runs on a machine that all of
 them reach, and serves those on its list of ids alone.
 
-Others name it with --relay, to be met here and then connect directly: what they compute
-does not pass through it. With --dht they tell it which manifests they offer, and ask it.`,
+Others name it with --relay, to be met here and then connect directly. What those compute
+that cannot connect directly passes through it, encrypted from one to the other (--carry). With --dht they tell it which manifests they offer, and ask it.`,
 		Example: "  eclat peer relay --listen :4712", Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			h, err := peerHost(joining{listen: listen, allow: allow, relay: true})
+			h, err := peerHost(joining{listen: listen, allow: allow, relay: true, carry: carry})
 			if err != nil {
 				return err
 			}
@@ -268,5 +271,6 @@ does not pass through it. With --dht they tell it which manifests they offer, an
 	}
 	cmd.Flags().StringSliceVar(&listen, "listen", []string{":4712"}, "HOST:PORT to listen on, TCP and UDP; may be given again")
 	cmd.Flags().StringSliceVar(&allow, "allow", nil, "an id that may come, beside those on the list; may be given again")
+	cmd.Flags().BoolVar(&carry, "carry", true, "pass on what machines compute that cannot connect directly; false for messages on how to connect alone")
 	return cmd
 }

@@ -136,7 +136,7 @@ func (p *Proxy) forward(from, to net.Conn) {
 	go func() {
 		defer close(written)
 		for l := range queue {
-			time.Sleep(time.Until(l.due))
+			sleep(time.Until(l.due))
 			p.pass()
 			if _, err := to.Write(l.data); err != nil {
 				from.Close()

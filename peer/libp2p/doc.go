@@ -4,6 +4,7 @@
 //	host.go   Host: a peer.Network
 //	key.go    the key, in a file of its own
 //	allow.go  the list of who may come
+//	limits.go how many connections, and how often
 //	mdns.go   who is there on the local network
 //	nat.go    relays and hole punching, for those who ask for them
 //	dht.go    a directory of who offers which model, among machines of one's own

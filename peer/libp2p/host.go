@@ -28,6 +28,7 @@ import (
 type Host struct {
 	h      host.Host
 	gate   *gate
+	notice func(string)
 	relays relays
 }
 
@@ -38,6 +39,8 @@ type Options struct {
 	Allow  func(string) bool // whether a peer's id may come; nil for nobody
 	Relays []string          // where this host is met, or meets others; none unless it is behind a NAT
 	Relay  bool              // be a relay for those who may come, and no more
+	Carry  bool              // as a relay, pass on all that two machines say who cannot connect directly
+	Notice func(string)      // told how a peer is reached that was met at a relay; may be nil
 	Look   bool              // have an address though nobody may come: without one mDNS finds nobody
 }
 
@@ -60,6 +63,10 @@ func New(o Options) (*Host, error) {
 			return nil, err
 		}
 	}
+	bounds, err := resources()
+	if err != nil {
+		return nil, err
+	}
 	g := &gate{allow: o.Allow, dialled: map[id.ID]bool{}, meets: len(met) > 0}
 	options := append(relayOptions(&o),
 		libp2p.Identity(o.Key),
@@ -67,6 +74,7 @@ func New(o Options) (*Host, error) {
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(quic.NewTransport),
 		libp2p.ConnectionGater(g),
+		bounds,
 		libp2p.DisableMetrics(),
 		libp2p.UserAgent("eclat"),
 	)
@@ -79,7 +87,7 @@ func New(o Options) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("libp2p: %w", err)
 	}
-	host := &Host{h: h, gate: g, relays: relays{all: met, has: map[id.ID]bool{}}}
+	host := &Host{h: h, gate: g, notice: o.Notice, relays: relays{all: met, has: map[id.ID]bool{}, carried: map[id.ID]string{}, told: map[id.ID]bool{}}}
 	if o.Allow != nil {
 		host.keepPlaces()
 	}
@@ -158,6 +166,9 @@ func (h *Host) Dial(ctx context.Context, to, name string) (peer.Stream, error) {
 	}
 	overRelay := len(info.Addrs) > 0 && relayed(info.Addrs[0])
 	if overRelay {
+		if len(h.relays.all) == 0 {
+			return nil, fmt.Errorf("%.80s is met at a relay, and this machine uses none", to)
+		}
 		h.gate.expect(info.ID)
 	}
 	s, err := h.open(ctx, info, name, overRelay)
@@ -179,14 +190,21 @@ func (h *Host) Dial(ctx context.Context, to, name string) (peer.Stream, error) {
 
 // open connects to a peer, where it is not, and opens a stream.
 func (h *Host) open(ctx context.Context, info id.AddrInfo, name string, overRelay bool) (network.Stream, error) {
+	if overRelay {
+		h.prepare(ctx, info.Addrs[0])
+	}
 	if len(info.Addrs) > 0 {
 		if err := h.h.Connect(ctx, info); err != nil {
 			return nil, err
 		}
 	}
 	if overRelay {
-		if err := h.direct(ctx, info.ID); err != nil {
+		direct, err := h.direct(ctx, info.ID)
+		if err != nil {
 			return nil, notDirect{err}
+		}
+		if !direct {
+			ctx = network.WithAllowLimitedConn(ctx, "eclat")
 		}
 	}
 	return h.h.NewStream(ctx, info.ID, protocol.ID(name))
@@ -275,10 +293,11 @@ type stream struct{ network.Stream }
 func (s stream) Peer() string { return s.Conn().RemotePeer().String() }
 
 // Address implements peer.Stream. Only IPv4 tells machines apart: of IPv6 each has several,
-// and its own loopback beside them.
+// and its own loopback beside them. Over a relay it is the relay's that is seen.
 func (s stream) Address() string {
-	at, err := manet.ToIP(s.Conn().RemoteMultiaddr())
-	if err != nil || at.To4() == nil || at.IsLoopback() {
+	remote := s.Conn().RemoteMultiaddr()
+	at, err := manet.ToIP(remote)
+	if relayed(remote) || err != nil || at.To4() == nil || at.IsLoopback() {
 		return ""
 	}
 	return at.String()
