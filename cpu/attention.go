@@ -85,10 +85,7 @@ func attend(p *program, s *step, w *worked, i, n, g int) {
 			if s.src[3] != nil {
 				w.sink(h, dimV, s.src[3][sink])
 			}
-			by := numerics.Recip(w.sum[h])
-			for d, v := range w.Out[h*dimV:][:dimV] {
-				dst[h%heads*dimV+d] = numerics.Flush(float32(v * by))
-			}
+			p.b.form.Scale(dst[h%heads*dimV:], w.Out[h*dimV:][:dimV], numerics.Recip(w.sum[h]))
 		}
 	}
 }
@@ -138,9 +135,7 @@ func mixSpan(p *program, s *step, w *worked, i, n, g, span int) {
 		_, to := p.within(s, i+r, span)
 		mix(p, s, w, i, r, 1, g, end, to)
 	}
-	for d, v := range w.Span[:n*heads*dim] {
-		w.Span[d] = numerics.Flush(v)
-	}
+	p.b.form.Scale(w.Span, w.Span[:n*heads*dim], 1)
 }
 
 // mix adds the values of positions from … to−1, of one span, to the sums of n tokens from

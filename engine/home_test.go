@@ -32,8 +32,9 @@ func (f *filling) Fit(m *model.Model, r model.FitRequest) (*model.Fitting, error
 // going is a device that is lost while it is gone.
 type going struct {
 	model.Device
-	gone bool
-	id   string // "" for far
+	gone  bool
+	id    string // "" for far
+	asked int    // whether it is there
 }
 
 func (g *going) Info() model.DeviceInfo {
@@ -58,6 +59,76 @@ func (g *going) Open(ctx context.Context, o model.OpenOptions) (model.Backend, e
 // smaller is a model of three layers, for tests that are of no one model, under the race
 // detector too.
 const smaller = "../testdata/qwen3-small.gguf"
+
+// silent is a device on another machine that says nothing while it is gone.
+type silent struct{ going }
+
+type silentPages struct {
+	model.PageIO
+	of *silent
+}
+
+type silentBackend struct {
+	model.Backend
+	of *silent
+}
+
+func (s *silent) Open(ctx context.Context, o model.OpenOptions) (model.Backend, error) {
+	b, err := s.going.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return silentBackend{b, s}, nil
+}
+
+func (b silentBackend) Pages() model.PageIO { return silentPages{b.Backend.Pages(), b.of} }
+
+func (p silentPages) Copy(ctx context.Context, pool int, from, to int32) error {
+	p.of.asked++
+	if p.of.gone {
+		return ErrLost
+	}
+	return p.PageIO.Copy(ctx, pool, from, to)
+}
+
+// TestLayoutOfLost: who asks what lies where is told that another machine is gone before
+// anything is computed there, and that machine is not asked while it has answered lately.
+func TestLayoutOfLost(t *testing.T) {
+	own, far := cpu.Devices(1)[0], &silent{going{Device: cpu.Devices(1)[0]}}
+	e := open(t, builtIn, Options{Device: "cpu", devices: []model.Device{own}, Context: 512, Peers: []model.Device{far}, Layers: []int{2, 4}})
+	lost := func() (lost []bool) {
+		t.Helper()
+		l, err := e.Layout(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range l.Stages {
+			lost = append(lost, s.Lost)
+		}
+		return lost
+	}
+	if got := lost(); slices.Contains(got, true) || far.asked != 1 {
+		t.Errorf("lost: %v, asked %d times", got, far.asked)
+	}
+	lost()
+	if far.asked != 1 {
+		t.Errorf("asked %d times though it had just answered", far.asked)
+	}
+	far.gone = true
+	e.do(context.Background(), func() error {
+		for i := range e.owner.chain.links {
+			e.owner.chain.links[i].heard = time.Time{}
+		}
+		return nil
+	})
+	if got := lost(); !slices.Equal(got, []bool{false, true, false}) {
+		t.Errorf("lost: %v; the layers in the middle are on the other machine", got)
+	}
+	far.gone = false
+	if got := lost(); slices.Contains(got, true) {
+		t.Errorf("lost: %v, though it answers again", got)
+	}
+}
 
 // TestTakeHome: layers of a machine that is lost, with nobody to take its place, are computed
 // here and stay here, if this machine holds them; if not the answer ends with what is the

@@ -21,6 +21,7 @@ type Layout struct {
 type StageAt struct {
 	model.Stage
 	Device string        // model.DeviceInfo.ID
+	Lost   bool          // the device is on another machine, which does not answer
 	Token  time.Duration // that the stage takes for one token, lately, the way to the device and back included; 0 where none was run
 }
 
@@ -40,12 +41,16 @@ type Use struct {
 	Held    int64  // bytes, now. Of weights that are read where the file is mapped, their size
 }
 
-// Layout asks the owner what lies where. While a device is lost nothing lies on it.
+// Layout asks the owner what lies where, and other machines, which were not heard of lately,
+// whether they are there: one that says nothing takes some seconds. While a device is lost
+// nothing lies on it.
 func (e *Engine) Layout(ctx context.Context) (l *Layout, err error) {
 	err = e.do(ctx, func() error {
 		l = new(Layout)
 		for i := range e.owner.chain.links {
-			l.add(&e.owner.chain.links[i], func() model.DeviceInfo { return processor(&e.options).Info() })
+			k := &e.owner.chain.links[i]
+			l.add(k, func() model.DeviceInfo { return processor(&e.options).Info() })
+			l.Stages[i].Lost = k.remote && !k.there(ctx)
 		}
 		return nil
 	})
@@ -63,7 +68,7 @@ func (l *Layout) add(k *link, rest func() model.DeviceInfo) {
 		work = max(0, info.Held-k.loaded)
 	}
 	l.device(info)
-	l.Stages = append(l.Stages, StageAt{k.stage, info.ID, k.token})
+	l.Stages = append(l.Stages, StageAt{Stage: k.stage, Device: info.ID, Token: k.token})
 	here, there := k.plan, (*model.Plan)(nil)
 	if a := k.fit.Apart; a != nil {
 		if cut, err := k.plan.CutExperts(func(layer int) bool { return layer < a.Stage.End }); err == nil {

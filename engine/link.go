@@ -30,6 +30,7 @@ type link struct {
 
 	rows     rows.Format  // in which rows come and go, also where the stage has moved home: see rounded
 	peer     int          // which of Options.Peers it was placed on, from 1; 0 for none
+	heard    time.Time    // of another machine: when it answered last
 	remote   bool         // the device is one of Options.Peers, which has the weights
 	gathered bool         // this machine has all of the stage's weights
 	log      *journal.Log // nil where it is not
@@ -136,6 +137,9 @@ func (c *chain) runLink(ctx context.Context, l *link, s ofSize, b *model.Batch) 
 		}
 		return err
 	})
+	if err == nil {
+		l.heard = time.Now()
+	}
 	if err == nil && l.log != nil {
 		l.log.Ran(b, l.out.Rows)
 	}
@@ -149,6 +153,26 @@ func (l *link) took(d time.Duration) {
 		return
 	}
 	l.token += (d - l.token) / 8
+}
+
+// lately is for how long another machine that answered is taken to be there.
+const lately = time.Second
+
+// there reports whether another machine is: where it has not answered lately, it is asked for
+// the least thing, a unit copied to itself. One that is not stays the link's until something
+// is to be computed, which its place is taken for.
+func (l *link) there(ctx context.Context) bool {
+	if l.backend == nil {
+		return false
+	}
+	if len(l.plan.Pools) == 0 || time.Since(l.heard) < lately {
+		return true
+	}
+	err := l.backend.Pages().Copy(ctx, 0, 0, 0)
+	if err == nil {
+		l.heard = time.Now()
+	}
+	return !errors.Is(err, ErrLost)
 }
 
 // on does something with a link's device. Where that is lost another takes its place, as

@@ -77,9 +77,10 @@ func TestDraftsChangeNothing(t *testing.T) {
 // With -short answers are shorter, and the numbers of guesses are dealt out: each goes with
 // each request, in families that take turns.
 func TestDraftsThroughStates(t *testing.T) {
-	long(t)
 	var gpu string
-	t.Run("GPU", func(t *testing.T) { gpu = theGPU(t).ID })
+	if !testing.Short() {
+		t.Run("GPU", func(t *testing.T) { gpu = theGPU(t).ID })
+	}
 	drafted, accepted := 0, 0
 	for i, path := range hybridFiles(t, t.TempDir(), 1) {
 		devices := []string{"cpu"}

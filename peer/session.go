@@ -500,6 +500,9 @@ func (s *session) unit(ctx context.Context, r *request, body []byte) ([]byte, er
 	pages := s.backend.Pages()
 	switch r.Op {
 	case opCopy:
+		if r.From == r.To { // which only asks whether the worker is there
+			return nil, nil
+		}
 		return nil, pages.Copy(ctx, r.Pool, r.From, r.To)
 	case opSave:
 		out := make([]byte, pages.UnitBytes(r.Pool))

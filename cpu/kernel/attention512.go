@@ -16,23 +16,13 @@ func float512(dst at, k Kept, rows, n, stride, full int) {
 		}
 		return
 	}
+	if n == stride && n == full { // nothing lies between the rows
+		n, rows = n*rows, 1
+	}
 	p := at(unsafe.SliceData(k.Half))
-	for r := range rows {
-		from, to := add(p, r*stride*2), add(dst, r*full*4)
-		for range n / 32 {
-			a, b := i16x16(from, 0), i16x16(from, 32)
-			if x, y := a.ExtendToInt32(), b.ExtendToInt32(); normal(a, b) {
-				putF16(to, 0, normal16(x))
-				putF16(to, 64, normal16(y))
-			} else {
-				putF16(to, 0, halves16(x))
-				putF16(to, 64, halves16(y))
-			}
-			from, to = add(from, 64), add(to, 128)
-		}
-		if n%32 != 0 {
-			putF16(to, 0, halves16(i16x16(from, 0).ExtendToInt32()))
-		}
+	for range rows {
+		widen(dst, p, n)
+		p, dst = add(p, 2*stride), add(dst, 4*full)
 	}
 }
 

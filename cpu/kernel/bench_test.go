@@ -16,7 +16,7 @@ func BenchmarkProduct(b *testing.B) {
 		for _, ty := range []quant.Type{quant.Q4_K, quant.Q6_K, quant.Q8_0, quant.Q5_K, quant.Q4_0, quant.IQ4_NL, quant.F16, quant.BF16, quant.F32,
 			quant.Q4_1, quant.Q5_0, quant.Q5_1, quant.Q2_K, quant.Q3_K, quant.IQ4_XS, quant.MXFP4, quant.IQ2_XXS, quant.IQ3_S, quant.IQ1_S, quant.TQ1_0} {
 			for _, cols := range []int{256, 1024, 5120} {
-				for _, n := range []int{1, 2, 4, 8, 32} {
+				for _, n := range []int{1, 2, 3, 4, 6, 8, 16, 32} {
 					b.Run(fmt.Sprintf("%s/%s/%d/%d", f.Name, ty, cols, n), func(b *testing.B) {
 						w := weight(r, ty, rows, cols, false)
 						need := Need{Cols: cols, Rows: n}

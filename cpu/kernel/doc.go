@@ -5,8 +5,8 @@
 //	avx2     x86-64 with AVX2, where the program was built with GOEXPERIMENT=simd
 //	avx512   x86-64 with AVX-512 (F, BW, DQ, VL), built likewise
 //	vnni     avx512 with AVX-512 VNNI, which multiplies and adds in one instruction: for
-//	         many rows of activations. archsimd has no name for it, so this one loop is
-//	         assembly, dots_amd64.s; tilevnni.go says what it computes
+//	         two rows of activations and more. archsimd has no name for it, so this one loop
+//	         is assembly, dots_amd64.s; tilevnni.go says what it computes
 //
 //	form.go     Form, Forms, Pick
 //	input.go    Input: rows of activations, rounded once for all that multiply them
@@ -15,6 +15,7 @@
 //	vector*.go  what the vector forms share: rounding, unpacking, tiles, rows of unpacked
 //	            blocks (vector_block.go: types without rows of their own), norms, SwiGLU
 //	row*.go, tile*.go, attention*.go   512 and 256 bits: one row of activations, many, attention
+//	fill512.go  blocks of weights as rows of a tile
 //
 // Between its vectors a kernel does without floats of one element: the compiler gives those
 // instructions from before AVX, and an Intel Xeon of 2023 takes some 70 ns to go from

@@ -2,7 +2,7 @@
 
 #include "textflag.h"
 
-// ARGUMENTS are those of both functions: sums in DI, w in SI, x in DX, steps in CX.
+// ARGUMENTS are those of all dots: sums in DI, w in SI, x in DX, steps in CX.
 #define ARGUMENTS \
 	MOVQ sums+0(FP), DI \
 	MOVQ w+8(FP), SI \
@@ -29,6 +29,26 @@
 	VMOVDQU64 s1, (256*r+64)(DI) \
 	VMOVDQU64 s2, (256*r+128)(DI) \
 	VMOVDQU64 s3, (256*r+192)(DI)
+
+#define STEP3(r, s0, s1, s2) \
+	VBROADCASTI64X4 (512*r)(SI), Z28 \
+	VPDPWSSD Z24, Z28, s0 \
+	VPDPWSSD Z25, Z28, s1 \
+	VPDPWSSD Z26, Z28, s2
+
+#define PUT3(r, s0, s1, s2) \
+	VMOVDQU64 s0, (256*r)(DI) \
+	VMOVDQU64 s1, (256*r+64)(DI) \
+	VMOVDQU64 s2, (256*r+128)(DI)
+
+#define STEP2(r, s0, s1) \
+	VBROADCASTI64X4 (512*r)(SI), Z28 \
+	VPDPWSSD Z24, Z28, s0 \
+	VPDPWSSD Z25, Z28, s1
+
+#define PUT2(r, s0, s1) \
+	VMOVDQU64 s0, (256*r)(DI) \
+	VMOVDQU64 s1, (256*r+64)(DI)
 
 // STEP1 adds the products of two steps of row r to a sum each, so that a sum need not wait
 // for the one before; PUT1 writes them as one.
@@ -76,6 +96,68 @@ loop4:
 	VZEROUPPER
 	RET
 
+// func dots3(sums, w, x at, steps int)
+TEXT ·dots3(SB), NOSPLIT, $0-32
+	ARGUMENTS
+	ZERO4(Z0, Z1, Z2, Z3)
+	ZERO4(Z4, Z5, Z6, Z7)
+	ZERO4(Z8, Z9, Z10, Z11)
+	ZERO4(Z12, Z13, Z14, Z15)
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+
+loop3:
+	VMOVDQU64 (DX), Z24
+	VMOVDQU64 1024(DX), Z25
+	VMOVDQU64 2048(DX), Z26
+	STEP3(0, Z0, Z1, Z2)
+	STEP3(1, Z3, Z4, Z5)
+	STEP3(2, Z6, Z7, Z8)
+	STEP3(3, Z9, Z10, Z11)
+	STEP3(4, Z12, Z13, Z14)
+	STEP3(5, Z15, Z16, Z17)
+	ADDQ $32, SI
+	ADDQ $64, DX
+	DECQ CX
+	JNZ loop3
+	PUT3(0, Z0, Z1, Z2)
+	PUT3(1, Z3, Z4, Z5)
+	PUT3(2, Z6, Z7, Z8)
+	PUT3(3, Z9, Z10, Z11)
+	PUT3(4, Z12, Z13, Z14)
+	PUT3(5, Z15, Z16, Z17)
+	VZEROUPPER
+	RET
+
+// func dots2(sums, w, x at, steps int)
+TEXT ·dots2(SB), NOSPLIT, $0-32
+	ARGUMENTS
+	ZERO4(Z0, Z1, Z2, Z3)
+	ZERO4(Z4, Z5, Z6, Z7)
+	ZERO4(Z8, Z9, Z10, Z11)
+
+loop2:
+	VMOVDQU64 (DX), Z24
+	VMOVDQU64 1024(DX), Z25
+	STEP2(0, Z0, Z1)
+	STEP2(1, Z2, Z3)
+	STEP2(2, Z4, Z5)
+	STEP2(3, Z6, Z7)
+	STEP2(4, Z8, Z9)
+	STEP2(5, Z10, Z11)
+	ADDQ $32, SI
+	ADDQ $64, DX
+	DECQ CX
+	JNZ loop2
+	PUT2(0, Z0, Z1)
+	PUT2(1, Z2, Z3)
+	PUT2(2, Z4, Z5)
+	PUT2(3, Z6, Z7)
+	PUT2(4, Z8, Z9)
+	PUT2(5, Z10, Z11)
+	VZEROUPPER
+	RET
+
 // func dots1(sums, w, x at, steps int)
 TEXT ·dots1(SB), NOSPLIT, $0-32
 	ARGUMENTS
@@ -102,5 +184,21 @@ loop1:
 	PUT1(3, Z3, Z9)
 	PUT1(4, Z4, Z10)
 	PUT1(5, Z5, Z11)
+	VZEROUPPER
+	RET
+
+// func widen(dst, src at, n int)
+TEXT ·widen(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+
+loop:
+	VCVTPH2PS (SI), Z0
+	VMOVUPS Z0, (DI)
+	ADDQ $32, SI
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JNZ loop
 	VZEROUPPER
 	RET

@@ -39,6 +39,8 @@ type Form struct {
 	// Scan does so by Mamba-2's state space:
 	//	h = Flush(Flush(decay·h) + k[i]·Flush(dt·v[j]));  dst[j] = Flush(Dot4(h, q) + skip·v[j])
 	Scan func(dst, h []float32, stride int, q, k, v []float32, decay, dt, skip float32)
+	// Scale computes dst = Flush(x·by).
+	Scale func(dst, x []float32, by float32)
 	// SwiGLU computes dst = Flush(SiLU(gate)·up).
 	SwiGLU func(dst, gate, up []float32)
 

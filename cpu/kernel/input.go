@@ -23,8 +23,7 @@ const (
 	twoRows                // spread, blocks of two rows side by side: (blocks, N/2, 2)
 )
 
-// few is how many rows of activations meet the rows of a weight one by one; more meet
-// tiles, which take longer to unpack and less for each row.
+// few is the most that Form.few says.
 const few = 4
 
 // manyRows is how many rows the kernels of tiles take together at most.
@@ -71,7 +70,7 @@ func (in *Input) to(i int) int {
 func (f *Form) Set(in *Input, mem []float32, t quant.Type, cols, n int) {
 	b := blocksOf(cols)
 	*in = Input{Cols: cols, N: n, blocks: b, order: f.orderOf(t, n), padded: b}
-	if n <= few {
+	if n <= few && in.order < spread {
 		in.padded = (b + 3) &^ 3
 	}
 	all := n * in.padded
@@ -90,13 +89,28 @@ func (in *Input) place(i, b int) (first, beside, side int) {
 	case twoBlocks:
 		return (b/2*in.N + i) * 2, b % 2, 2
 	case twoRows:
-		return b*upTo(in.N, manyRows) + i&^1, i & 1, 2
+		return b*upTo(in.N, 2) + i&^1, i & 1, 2
 	}
 	return b*in.N + i, 0, 1
 }
 
 // Suits reports whether in serves weights of type t as well.
 func (f *Form) Suits(in *Input, t quant.Type) bool { return in.order == f.orderOf(t, in.N) }
+
+// few is how many rows of activations meet the rows of a weight of type t one by one; more
+// meet tiles, which take longer to unpack and less for each row.
+func (f *Form) few(t quant.Type) int {
+	if f.many != twoRows {
+		return few
+	}
+	switch t {
+	case quant.Q8_0:
+		return 2
+	case quant.Q4_0, quant.IQ4_NL: // which natural512 multiplies from the registers
+		return 3
+	}
+	return 1
+}
 
 func (f *Form) orderOf(t quant.Type, n int) order {
 	switch {
@@ -106,7 +120,7 @@ func (f *Form) orderOf(t quant.Type, n int) order {
 		return natural
 	case t.Halves() && t.Mins():
 		return natural // a tile has two factors for 32 weights
-	case n > few:
+	case n > f.few(t):
 		return f.many
 	case t == quant.Q4_K || t == quant.Q5_K:
 		return k4

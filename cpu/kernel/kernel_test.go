@@ -223,6 +223,12 @@ func TestRows(t *testing.T) {
 				if err := same(got, want); err != nil {
 					t.Errorf("%s, L2Norm of %d %s: %v", f.Name, n, kind, err)
 				}
+				by := y[r.IntN(n)]
+				plain.Scale(want, x, by)
+				f.Scale(got, x, by)
+				if err := same(got, want); err != nil {
+					t.Errorf("%s, scale of %d %s: %v", f.Name, n, kind, err)
+				}
 				plain.SwiGLU(want, x, y)
 				f.SwiGLU(got, x, y)
 				if err := same(got, want); err != nil {

@@ -8,7 +8,7 @@ import (
 
 var plain = Form{
 	Name: "plain", Round: roundPlain, Product: productPlain, Norm: normPlain, SwiGLU: swiGLUPlain,
-	L2Norm: l2NormPlain, Delta: deltaPlain, Scan: scanPlain,
+	L2Norm: l2NormPlain, Scale: scalePlain, Delta: deltaPlain, Scan: scanPlain,
 	Scores: scoresPlain, Weights: weightsPlain, Mix: mixPlain, Queries: queriesPlain,
 }
 

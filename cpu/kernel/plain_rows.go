@@ -43,6 +43,13 @@ func scaleRow(dst, x, w []float32, r float32) {
 	}
 }
 
+func scalePlain(dst, x []float32, by float32) {
+	dst = dst[:len(x)]
+	for j, v := range x {
+		dst[j] = numerics.Flush(float32(v * by))
+	}
+}
+
 func swiGLUPlain(dst, gate, up []float32) {
 	dst, up = dst[:len(gate)], up[:len(gate)]
 	for j, x := range gate {

@@ -12,7 +12,7 @@ var avx2 = Form{
 	Name: "avx2", many: spread,
 	Round:   func(in *Input, i int, x []float32) { roundVector(in, i, x, &order6of256) },
 	Product: (&vectorKernels{rows: rows256, step: 32, lanes: 8, columns: twoByTwo(cols256)}).product,
-	Norm:    normVector, SwiGLU: swiGLUVector, L2Norm: l2NormVector,
+	Norm:    normVector, SwiGLU: swiGLUVector, L2Norm: l2NormVector, Scale: scaleVector,
 	Delta: deltaVector, Scan: scanVector,
 	Queries: queriesVector, Scores: scores256, Weights: weightsVector, Mix: mix256,
 }

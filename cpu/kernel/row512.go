@@ -12,7 +12,7 @@ var avx512 = Form{
 	Name: "avx512", many: twoBlocks,
 	Round:   func(in *Input, i int, x []float32) { roundVector(in, i, x, &order6of512) },
 	Product: (&vectorKernels{rows: rows512, step: 64, lanes: 16, columns: twoByTwo(cols512)}).product,
-	Norm:    normVector, SwiGLU: swiGLUVector, L2Norm: l2NormVector,
+	Norm:    normVector, SwiGLU: swiGLUVector, L2Norm: l2NormVector, Scale: scaleVector,
 	Delta: deltaVector, Scan: scanVector,
 	Queries: queriesVector, Scores: scores512, Weights: weightsVector, Mix: mix512,
 }

@@ -39,7 +39,7 @@ func (n Need) Max(o Need) Need {
 func (n Need) lengths() [7]int {
 	keys, values := (n.DimK+63)&^63, n.Heads*n.DimV
 	return [7]int{
-		n.Cols, upTo(n.Rows, manyRows) * tileRows * 8,
+		n.Cols, upTo(n.Rows, 2) * tileRows * 8,
 		n.Heads * keys, max(keys, n.DimV) * Page, n.Heads * Span, values, values,
 	}
 }

@@ -2,7 +2,10 @@
 
 package kernel
 
-import v "simd/archsimd"
+import (
+	v "simd/archsimd"
+	"unsafe"
+)
 
 // cols512 adds the terms of two blocks: rows of a tile and two columns, x and y. A pass
 // takes four rows: eight sums, which is what fits the registers. The chains take the first
@@ -122,67 +125,51 @@ func second512(i v.Int32x16, e v.Float32x16, ab, first, acc at) {
 	putF8(acc, 0, f32x8(acc, 0).Add(t.GetLo()).Add(t.GetHi()))
 }
 
-// takes4 are the dwords of the bytes of Q4_K, of which a step takes the low nibbles for even
-// groups and the high ones for odd groups: lane l is group l%8 of dword 2t + l/8.
-var takes4 = func() (a [4][16]uint32) {
-	for t := range a {
-		for l := range 16 {
-			a[t][l] = uint32(l%8/2*8 + 2*t + l/8)
+// finishPairs is finish of n rows from row from on and all columns, whose chains lie in pairs.
+// Eight rows of a pair are added together: the chains of a row are four lanes of one column,
+// its other four, and those of the other column.
+func finishPairs(in *Input, from, n int, dst []float32, ld int, s *Scratch) {
+	acc, p, q := at(unsafe.SliceData(s.acc)), v.LoadUint32x16(&lowChains), v.LoadUint32x16(&highChains)
+	for i := 0; i < in.N; i += 2 {
+		a := dst[in.to(i)*ld+from:][:n]
+		b := a
+		if i+1 < in.N {
+			b = dst[in.to(i+1)*ld+from:][:n]
 		}
-	}
-	return
-}()
-
-var shifts4 = [16]uint32{0, 4, 0, 4, 0, 4, 0, 4, 0, 4, 0, 4, 0, 4, 0, 4}
-
-// fillQ4K is fill of the nibbles of a block of Q4_K.
-func fillQ4K(dst, k at, step int) {
-	r0, r1 := i32x16(k, 16).AsUint32x16(), i32x16(k, 80).AsUint32x16()
-	m, shifts := v.BroadcastInt32x16(0x000f000f), v.LoadUint32x16(&shifts4)
-	for t := range takes4 {
-		r := r0.ConcatPermute(r1, v.LoadUint32x16(&takes4[t])).ShiftRight(shifts).AsInt32x16()
-		put4(dst, step, r.And(m), r.ShiftAllRight(8).And(m))
-		dst = add(dst, 4*step)
+		for r := 0; r < n; r += 8 {
+			chains := add(acc, 64*r)
+			t, u := quarters(chains), quarters(add(chains, 256))
+			sums := flush16(t.ConcatPermute(u, p).Add(t.ConcatPermute(u, q)))
+			if n-r >= 8 {
+				putF8(at(&b[r]), 0, sums.GetHi())
+				putF8(at(&a[r]), 0, sums.GetLo())
+				continue
+			}
+			var out [16]float32
+			sums.Store(&out)
+			copy(b[r:], out[8:])
+			copy(a[r:], out[:8])
+		}
+		acc = add(acc, tileRows*64)
 	}
 }
 
-// put4 writes four steps: two of dword 2t, in the low lanes, and two of the next.
-func put4(dst at, step int, even, odd v.Int32x16) {
-	putI8(dst, 0, even.GetLo())
-	putI8(dst, step, odd.GetLo())
-	putI8(dst, 2*step, even.GetHi())
-	putI8(dst, 3*step, odd.GetHi())
+// quarters adds the chains of four rows, a column's first four or last four: four lanes of
+// answers have four rows.
+func quarters(p at) v.Float32x16 {
+	a, b, c, d := i32x16(p, 0), i32x16(p, 64), i32x16(p, 128), i32x16(p, 192)
+	t, u := a.InterleaveLoGrouped(b).AsInt64x8(), c.InterleaveLoGrouped(d).AsInt64x8()
+	x := t.InterleaveLoGrouped(u).AsInt32x16().AsFloat32x16().Add(t.InterleaveHiGrouped(u).AsInt32x16().AsFloat32x16())
+	t, u = a.InterleaveHiGrouped(b).AsInt64x8(), c.InterleaveHiGrouped(d).AsInt64x8()
+	return x.Add(t.InterleaveLoGrouped(u).AsInt32x16().AsFloat32x16().Add(t.InterleaveHiGrouped(u).AsInt32x16().AsFloat32x16()))
 }
 
-// takes6 are the dwords of Q6_K's low and high bits for fillQ6K, and how far they are moved.
-var takes6 = func() (a struct {
-	low, high   [4][16]uint32
-	right, turn [16]int32
-}) {
+// lowChains and highChains bring the first and the last four chains of two times four rows in
+// order: eight rows of a column, then of the other.
+var lowChains, highChains = func() (a, b [16]uint32) {
 	for l := range 16 {
-		g := l % 8
-		a.right[l], a.turn[l] = int32(g%4/2*4), int32(4-g%4*2)
-		for t := range 4 {
-			d := 2*t + l/8
-			a.low[t][l] = uint32(g/4*16 + g%2*8 + d)
-			a.high[t][l] = uint32(g/4*8 + d)
-		}
+		a[l] = uint32(l/8*8 + l%8/4*16 + l%4)
+		b[l] = a[l] + 4
 	}
 	return
 }()
-
-// fillQ6K is fillQ4K of Q6_K.
-func fillQ6K(dst, k at, step int) {
-	r0, r1, high := i32x16(k, 0), i32x16(k, 64), i32x16(k, 128)
-	bytes, offset := v.BroadcastInt32x16(0x00ff00ff), v.BroadcastInt16x32(32)
-	low4, pair := v.BroadcastInt32x16(0x0f0f0f0f), v.BroadcastInt32x16(0x30303030)
-	right, turn := v.LoadInt32x16(&takes6.right), v.LoadInt32x16(&takes6.turn)
-	for t := range takes6.low {
-		r := r0.ConcatPermute(r1, v.LoadUint32x16(&takes6.low[t])).ShiftRight(right).And(low4)
-		r = r.Or(high.Permute(v.LoadUint32x16(&takes6.high[t])).RotateLeft(turn).And(pair))
-		even := r.And(bytes).AsInt16x32().Sub(offset).AsInt32x16()
-		odd := r.ShiftAllRight(8).And(bytes).AsInt16x32().Sub(offset).AsInt32x16()
-		put4(dst, step, even, odd)
-		dst = add(dst, 4*step)
-	}
-}

@@ -54,6 +54,7 @@ func u32(p at, o int) uint32          { return *(*uint32)(unsafe.Add(p, o)) }
 func putF8(p at, o int, x v.Float32x8)   { x.Store((*[8]float32)(unsafe.Add(p, o))) }
 func putF16(p at, o int, x v.Float32x16) { x.Store((*[16]float32)(unsafe.Add(p, o))) }
 func putI8(p at, o int, x v.Int32x8)     { x.Store((*[8]int32)(unsafe.Add(p, o))) }
+func putI16(p at, o int, x v.Int32x16)   { x.Store((*[16]int32)(unsafe.Add(p, o))) }
 func putW16(p at, o int, x v.Int16x16)   { x.Store((*[16]int16)(unsafe.Add(p, o))) }
 func putW32(p at, o int, x v.Int16x32)   { x.Store((*[32]int16)(unsafe.Add(p, o))) }
 func putB32(p at, o int, x v.Int8x32)    { x.Store((*[32]int8)(unsafe.Add(p, o))) }
@@ -121,11 +122,6 @@ func normal(a, b v.Int16x16) bool {
 // normal8 is halves8 of normal numbers with their sign in the upper 16 bits of the lane.
 func normal8(h v.Int32x8) v.Float32x8 {
 	return h.ShiftAllLeft(13).And(v.BroadcastInt32x8(-0x70002000)).Add(v.BroadcastInt32x8(112 << 23)).AsFloat32x8()
-}
-
-// normal16 is normal8 of 16 lanes.
-func normal16(h v.Int32x16) v.Float32x16 {
-	return h.ShiftAllLeft(13).And(v.BroadcastInt32x16(-0x70002000)).Add(v.BroadcastInt32x16(112 << 23)).AsFloat32x16()
 }
 
 // least is the bits of numerics.Least.

@@ -114,15 +114,25 @@ func split(dst, m at, place *[8][2]int) {
 }
 
 // spreadTo writes the natural integers at m, (wide), in the order of a tile: 16 steps,
-// step bytes apart, of eight lanes, the groups. Of each four elements of a group a step
-// takes 0 and 2, the next 1 and 3; m is left with them in this order.
+// step bytes apart, of eight lanes, the groups. A step takes two elements of each group, of
+// each eight elements 0 and 2, then 4 and 6, 1 and 3, 5 and 7: the even bytes of two dwords
+// of weights and then the odd ones. m is left with them in this order.
 func spreadTo(dst, m at, step int) {
+	order := v.LoadInt8x32(&steps)
 	for o := 0; o < 2*wide; o += 32 {
-		putW16(m, o, i16x16(m, o).PermuteScalarsLoGrouped(0, 2, 1, 3).PermuteScalarsHiGrouped(0, 2, 1, 3))
+		putW16(m, o, i16x16(m, o).AsInt8x32().PermuteOrZeroGrouped(order).AsInt16x16())
 	}
 	transpose8(dst, step, m, 64)
 	transpose8(add(dst, 8*step), step, add(m, 32), 64)
 }
+
+// steps is the order of spreadTo, in bytes.
+var steps = func() (a [32]int8) {
+	for i := range a {
+		a[i] = []int8{0, 2, 4, 6, 1, 3, 5, 7}[i%16/2]*2 + int8(i%2)
+	}
+	return
+}()
 
 // roundVector is Round for a form whose Q6_K has its terms in an order.
 func roundVector(in *Input, i int, x []float32, o6 *order6) {
@@ -166,6 +176,10 @@ func roundVector(in *Input, i int, x []float32, o6 *order6) {
 			e := in.e[first*16:][:side*16]
 			g.terms(e[beside*8:], e[(side+beside)*8:], &once)
 			spreadTo(at(&in.m[first*wide+16*beside]), natural16, 32*side)
+			if in.order == twoRows && i+1 == in.N && beside == 0 { // or what is there might be denormal
+				clear(e[8:16])
+				clear(e[24:])
+			}
 		}
 	}
 	v.ClearAVXUpperBits()

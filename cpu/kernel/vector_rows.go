@@ -55,6 +55,17 @@ func swiGLUVector(dst, gate, up []float32) {
 	swiGLUPlain(dst[n:], gate[n:], up[n:])
 }
 
+func scaleVector(dst, x []float32, by float32) {
+	n := len(x) &^ 7
+	p, from, scale := at(unsafe.SliceData(dst[:len(x)])), at(unsafe.SliceData(x)), v.BroadcastFloat32x8(by)
+	for range n / 8 {
+		putF8(p, 0, flush8(f32x8(from, 0).Mul(scale)))
+		p, from = add(p, 32), add(from, 32)
+	}
+	v.ClearAVXUpperBits()
+	scalePlain(dst[n:], x[n:], by)
+}
+
 func normVector(dst, x, w []float32, eps float32) {
 	inv := float32(1 / float64(len(x)))
 	r := numerics.RSqrt(float32(squares(x)*inv) + eps)

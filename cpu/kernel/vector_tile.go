@@ -30,6 +30,9 @@ type vectorKernels struct {
 	rows  func(t quant.Type, k at, n int, in *Input, acc at, s *Scratch)
 	step  int // bytes of a step in a tile: 32 for each block
 	lanes int // of a vector of floats
+	// blocks unpacks a block of each of n rows, the first at k and the others stride bytes on,
+	// and says whether it knows the type; nil where it knows none
+	blocks func(t *tile, ty quant.Type, k at, stride, n int) bool
 	// columns adds the terms of rows of a tile, block b and its neighbours, and all columns
 	columns func(in *Input, b int, halves bool, t *tile, rows int, acc at)
 }
@@ -43,6 +46,10 @@ func (k *vectorKernels) product(in *Input, w *loader.Tensor, from, to int, dst [
 			productFloats(in, w, from, n, dst, ld, s)
 		case in.order >= spread:
 			k.tile(in, w, from, n, s)
+			if k.lanes == 16 {
+				finishPairs(in, from, n, dst, ld, s)
+				break
+			}
 			for i := range in.N {
 				finish(dst[in.to(i)*ld+from:][:n], at(&s.acc[i/2*tileRows*16+i%2*8]), 16)
 			}
@@ -80,10 +87,14 @@ func finish(dst []float32, acc at, step int) {
 
 // tile multiplies n rows from row from on by all columns.
 func (k *vectorKernels) tile(in *Input, w *loader.Tensor, from, n int, s *Scratch) {
-	clear(s.acc[:upTo(in.N, manyRows)*tileRows*8])
+	clear(s.acc[:upTo(in.N, 2)*tileRows*8])
 	t, blocks, size, halves := s.tile, k.step/32, bytesOf(w.Type), w.Type.Halves()
 	for b := 0; b < in.blocks; b += blocks {
-		for r := range n {
+		rows := n
+		if k.blocks != nil && in.Cols-b*wide >= wide && k.blocks(t, w.Type, at(&w.Data[from*w.RowBytes+b*size]), w.RowBytes, n) {
+			rows = 0
+		}
+		for r := range rows {
 			for o := range blocks {
 				if elems := min(wide, in.Cols-(b+o)*wide); elems > 0 {
 					k.unpack(t, r, o, w.Type, at(&w.Data[(from+r)*w.RowBytes+(b+o)*size]), elems)
@@ -115,6 +126,9 @@ func (k *vectorKernels) unpack(t *tile, r, o int, ty quant.Type, src at, n int) 
 	case ty == quant.Q4_K && k.lanes == 16:
 		b.groupsK(src)
 		fillQ4K(w, src, k.step)
+	case ty == quant.Q5_K && k.lanes == 16:
+		b.groupsK(src)
+		fillQ5K(w, src, k.step)
 	case ty == quant.Q6_K && k.lanes == 16:
 		b.scales6(src)
 		fillQ6K(w, src, k.step)

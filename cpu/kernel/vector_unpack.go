@@ -204,7 +204,8 @@ func bytes8(x uint64) v.Float32x8 {
 }
 
 // fill writes the integers at q, (wide), to a row of a tile, in the order of spreadTo:
-// the transpose of the groups' dwords, whose even bytes are one step and odd ones the next.
+// the transpose of the groups' dwords, of each two of which the even bytes are two steps and
+// the odd ones the next two.
 func fill(dst, q at, step int) {
 	r0 := i32x8(q, 0)
 	r1 := i32x8(q, 32)
@@ -222,18 +223,18 @@ func fill(dst, q at, step int) {
 	putPairs(dst, 0, step, b.Select128FromPair(0, 2, c).AsInt16x16())
 	putPairs(dst, 8*step, step, b.Select128FromPair(1, 3, c).AsInt16x16())
 	b, c = a0.InterleaveHiGrouped(a2), a4.InterleaveHiGrouped(a6)
-	putPairs(dst, 2*step, step, b.Select128FromPair(0, 2, c).AsInt16x16())
-	putPairs(dst, 10*step, step, b.Select128FromPair(1, 3, c).AsInt16x16())
+	putPairs(dst, step, step, b.Select128FromPair(0, 2, c).AsInt16x16())
+	putPairs(dst, 9*step, step, b.Select128FromPair(1, 3, c).AsInt16x16())
 	b, c = a1.InterleaveLoGrouped(a3), a5.InterleaveLoGrouped(a7)
 	putPairs(dst, 4*step, step, b.Select128FromPair(0, 2, c).AsInt16x16())
 	putPairs(dst, 12*step, step, b.Select128FromPair(1, 3, c).AsInt16x16())
 	b, c = a1.InterleaveHiGrouped(a3), a5.InterleaveHiGrouped(a7)
-	putPairs(dst, 6*step, step, b.Select128FromPair(0, 2, c).AsInt16x16())
-	putPairs(dst, 14*step, step, b.Select128FromPair(1, 3, c).AsInt16x16())
+	putPairs(dst, 5*step, step, b.Select128FromPair(0, 2, c).AsInt16x16())
+	putPairs(dst, 13*step, step, b.Select128FromPair(1, 3, c).AsInt16x16())
 }
 
-// putPairs writes the even bytes of w at dst+o, widened, and the odd ones a step on.
+// putPairs writes the even bytes of w at dst+o, widened, and the odd ones two steps on.
 func putPairs(dst at, o, step int, w v.Int16x16) {
 	putW16(dst, o, w.ShiftAllLeft(8).ShiftAllRight(8))
-	putW16(dst, o+step, w.ShiftAllRight(8))
+	putW16(dst, o+2*step, w.ShiftAllRight(8))
 }

@@ -42,6 +42,15 @@ func BenchmarkChoose(b *testing.B) {
 	}
 }
 
+// BenchmarkPick is a token of a small vocabulary, as the built-in model has one.
+func BenchmarkPick(b *testing.B) {
+	row, how := rowOf(4096, 1), Defaults().Params
+	var sampler Sampler
+	for b.Loop() {
+		sampler.Pick(row, how, 7)
+	}
+}
+
 // BenchmarkPrepare reads 131,072 tokens through for the field's breakers, and for the most
 // and longest that there may be.
 func BenchmarkPrepare(b *testing.B) {

@@ -1,7 +1,6 @@
 package sample
 
 import (
-	"cmp"
 	"math"
 	"math/bits"
 	"slices"
@@ -207,35 +206,44 @@ func Finite(logits []float32) bool {
 	return bad == 0
 }
 
-// byRank orders candidates from the most likely, equals by id.
+// before reports that c ranks before o: the more likely one does, of equals that of the
+// lower id. Logits are numbers, so this takes no care of NaN.
+func (c candidate) before(o candidate) bool {
+	return c.logit > o.logit || c.logit == o.logit && c.id < o.id
+}
+
+// byRank orders candidates as before does.
 func byRank(a, b candidate) int {
-	return cmp.Or(cmp.Compare(b.logit, a.logit), cmp.Compare(a.id, b.id))
+	switch {
+	case a.before(b):
+		return -1
+	case b.before(a):
+		return 1
+	}
+	return 0
 }
 
 // choose leaves the k best numbers of logits in s.cand, ranked; none of −∞. For k below the
 // vocabulary it keeps a heap of k with the worst on top.
 func (s *Sampler) choose(logits []float32, k int) {
 	s.cand = s.cand[:0]
-	for i, x := range logits {
-		if x < -math.MaxFloat32 {
-			continue // banned
+	i := 0
+	for ; i < len(logits) && len(s.cand) < k; i++ {
+		if x := logits[i]; x >= -math.MaxFloat32 { // else banned
+			s.cand = append(s.cand, candidate{int32(i), x})
 		}
-		c := candidate{int32(i), x}
-		if len(s.cand) < k {
-			s.cand = append(s.cand, c)
-			if len(s.cand) == k && k < len(logits) {
-				for j := k/2 - 1; j >= 0; j-- {
-					s.down(j)
-				}
+	}
+	if i < len(logits) {
+		for j := k/2 - 1; j >= 0; j-- {
+			s.down(j)
+		}
+		worst := s.cand[0].logit
+		for ; i < len(logits); i++ {
+			if x := logits[i]; x > worst { // an equal one would rank after it, for its id is higher
+				s.cand[0] = candidate{int32(i), x}
+				s.down(0)
+				worst = s.cand[0].logit
 			}
-			continue
-		}
-		if x < s.cand[0].logit { // most are, and need no ranking
-			continue
-		}
-		if byRank(c, s.cand[0]) < 0 {
-			s.cand[0] = c
-			s.down(0)
 		}
 	}
 	slices.SortFunc(s.cand, byRank)
@@ -247,7 +255,7 @@ func (s *Sampler) down(i int) {
 	for {
 		worst := i
 		for c := 2*i + 1; c <= 2*i+2 && c < len(h); c++ {
-			if byRank(h[c], h[worst]) > 0 {
+			if h[worst].before(h[c]) {
 				worst = c
 			}
 		}

@@ -238,6 +238,7 @@ func (a *admin) deviceStates(lies map[string]*lying) (devices []deviceState, pee
 		}
 		for _, st := range l.Stages {
 			s := all[st.Device]
+			s.down = s.down || st.Lost
 			s.peer.Layers += st.Layers()
 			s.peer.Trip = max(s.peer.Trip, float64(st.Token.Microseconds())/1000)
 		}

@@ -94,12 +94,18 @@ func TestPeerPage(t *testing.T) {
 		p.check(err)
 		p.check(os.WriteFile(filepath.Join(dir, "real-peer.png"), shot, 0o644))
 	}
+	p.axe()
 	t.Logf("%s; %s", strings.ReplaceAll(row, "\t", " | "), lies)
 
 	p.mu.Lock()
 	p.asked = append(p.asked, "503") // what is asked while it is lost
 	p.mu.Unlock()
 	worker.Process.Signal(syscall.SIGKILL)
+	// Who looks sees it, before anything is computed.
+	p.visit("/#/")
+	p.visit("/#/models")
+	p.wait(`[...document.querySelectorAll("h2")].find((h) => h.innerText === "Other machines")?.closest("section").querySelector("tbody")?.innerText.includes("Lost")`)
+	p.axe()
 	// This machine holds all layers and takes those of the lost one: the next answer is whole.
 	p.visit("/#/")
 	p.fresh()
