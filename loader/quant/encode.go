@@ -44,7 +44,7 @@ func Encodable() []Type {
 // of x, none below zero, or is nil, for all alike. A wrong length is a programmer's
 // mistake and panics; values that a half cannot scale decode to infinities or NaN.
 func Encode(t Type, dst []byte, x, w []float32) {
-	ti := types[t]
+	ti := t.info()
 	if !t.CanEncode() || len(x)%ti.block != 0 || len(dst) != len(x)/ti.block*ti.bytes || w != nil && len(w) != len(x) {
 		panic(fmt.Sprintf("quant: Encode of %d elements with %d weights to %d bytes of %s", len(x), len(w), len(dst), t))
 	}

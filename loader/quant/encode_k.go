@@ -275,19 +275,28 @@ func (b *block) groups(dst []byte, q *[256]byte, cuts []lanes, top float32) {
 	}
 }
 
+// signed fits a block of groups of 16 with scales from…to alone, writes its d, and gives
+// its levels, from 0 on, and its scales.
+func (b *block) signed(d []byte, x, w []float32, firsts []lanes, near []near, g grid) (q [256]byte, scale [16]int8) {
+	b.fill(x, w, 16)
+	b.fitSigned(d, firsts, near, g)
+	b.levels(&q, int(-g.lo))
+	for i := range scale {
+		scale[i] = int8(b.scale[i/8][i%8])
+	}
+	return q, scale
+}
+
 func encodeQ6_K(dst []byte, x, w []float32) {
 	var b block
 	blocksOf(dst, x, w, func(dst []byte, x, w []float32) {
-		b.fill(x, w, 16)
-		b.fitSigned(dst[208:], firstsQ6, nearQ6, grid{from: -128, to: 127, lo: -32, hi: 31})
-		var q [256]byte
-		b.levels(&q, 32)
+		q, scale := b.signed(dst[208:], x, w, firstsQ6, nearQ6, grid{from: -128, to: 127, lo: -32, hi: 31})
 		for i := 0; i < 256; i += 32 {
 			placeBits(dst[128+i/128*32:][:32], q[i:], 4, 3, i/32%4*2)
 		}
 		PackNibbles(dst, q[:], 64)
-		for i := range 16 {
-			dst[192+i] = byte(int8(b.scale[i/8][i%8]))
+		for i, s := range scale {
+			dst[192+i] = byte(s)
 		}
 	})
 }
@@ -295,16 +304,13 @@ func encodeQ6_K(dst []byte, x, w []float32) {
 func encodeQ3_K(dst []byte, x, w []float32) {
 	var b block
 	blocksOf(dst, x, w, func(dst []byte, x, w []float32) {
-		b.fill(x, w, 16)
-		b.fitSigned(dst[108:], firstsQ3, nearQ3, grid{from: -32, to: 31, lo: -4, hi: 3})
-		var q [256]byte
-		b.levels(&q, 4)
+		q, scale := b.signed(dst[108:], x, w, firstsQ3, nearQ3, grid{from: -32, to: 31, lo: -4, hi: 3})
 		for i := 0; i < 256; i += 32 {
 			placeBits(dst[:32], q[i:], 2, 1, i/32)
 			placeBits(dst[32+i/128*32:][:32], q[i:], 0, 3, i/32%4*2)
 		}
-		for i := range 16 {
-			s := byte(int8(b.scale[i/8][i%8]) + 32)
+		for i, v := range scale {
+			s := byte(v + 32)
 			dst[96+i%8] |= s & 15 << (i / 8 * 4)
 			dst[104+i%4] |= s >> 4 << (i / 4 * 2)
 		}

@@ -10,7 +10,7 @@ import "math"
 // sc zero, a product is NaN. Only a scale of MXFP4 can be so large that d·sc is a number
 // and an element none.
 func NotFinite(t Type, src []byte) (block int, what string, value float32) {
-	ti := types[t]
+	ti := t.info()
 	if ti.ints == nil {
 		var buf [256]float32
 		for at := 0; len(src) > 0; at += len(buf) {

@@ -3,7 +3,6 @@ package quant
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"sync"
 
@@ -61,9 +60,9 @@ type typeInfo struct {
 	ints   func(dst *Ints, src []byte)
 }
 
-// types is the one table of types. Adding a type: an entry here and a file with
-// its function. (ggml.h, enum ggml_type; ggml.c, type_traits.)
-var types = map[Type]typeInfo{
+// types is the one table of types, by their numbers. Adding a type: an entry here and a
+// file with its function. (ggml.h, enum ggml_type; ggml.c, type_traits.)
+var types = [...]typeInfo{
 	F32:     {"F32", 1, 4, floatsF32, nil},
 	F16:     {"F16", 1, 2, floatsF16, nil},
 	Q4_0:    {"Q4_0", 32, 18, nil, intsQ4_0},
@@ -101,9 +100,20 @@ var types = map[Type]typeInfo{
 	Q2_0:    {"Q2_0", 64, 18, nil, intsQ2_0},
 }
 
+// info is the type's entry, one without a name for a number that no type has. Kernels ask
+// between rows, so it is an index, not a search.
+func (t Type) info() *typeInfo {
+	if t < Type(len(types)) {
+		return &types[t]
+	}
+	return &unknown
+}
+
+var unknown typeInfo
+
 func (t Type) String() string {
-	if ti, ok := types[t]; ok {
-		return ti.name
+	if t.Known() {
+		return t.info().name
 	}
 	return fmt.Sprintf("type %d", uint32(t))
 }
@@ -114,26 +124,28 @@ func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 // ByName finds a type by what String calls it.
 var ByName = func() map[string]Type {
 	m := make(map[string]Type, len(types))
-	for t, ti := range types {
-		m[ti.name] = t
+	for t := range Type(len(types)) {
+		if t.Known() {
+			m[t.String()] = t
+		}
 	}
 	return m
 }()
 
 // Known reports whether the type's size is known.
-func (t Type) Known() bool { _, ok := types[t]; return ok }
+func (t Type) Known() bool { return t.info().name != "" }
 
 // CanDecode reports whether Decode works for the type.
-func (t Type) CanDecode() bool { ti := types[t]; return ti.floats != nil || ti.ints != nil }
+func (t Type) CanDecode() bool { ti := t.info(); return ti.floats != nil || ti.ints != nil }
 
 // Block returns the elements and the bytes of one block; 0, 0 for an unknown type.
-func (t Type) Block() (elems, bytes int) { ti := types[t]; return ti.block, ti.bytes }
+func (t Type) Block() (elems, bytes int) { ti := t.info(); return ti.block, ti.bytes }
 
 // RowBytes returns the size in bytes of n elements of type t. n must be a
 // multiple of the block and the result must fit in 63 bits; otherwise ok is false.
 func (t Type) RowBytes(n uint64) (size uint64, ok bool) {
-	ti, known := types[t]
-	if !known || n > math.MaxInt64 || n%uint64(ti.block) != 0 {
+	ti := t.info()
+	if !t.Known() || n > math.MaxInt64 || n%uint64(ti.block) != 0 {
 		return 0, false
 	}
 	bytes, ok := safemath.Mul(int64(n)/int64(ti.block), int64(ti.bytes))
@@ -143,12 +155,11 @@ func (t Type) RowBytes(n uint64) (size uint64, ok bool) {
 // Decodable lists the types that Decode accepts, by their numbers.
 func Decodable() []Type {
 	var ts []Type
-	for t := range types {
+	for t := range Type(len(types)) {
 		if t.CanDecode() {
 			ts = append(ts, t)
 		}
 	}
-	slices.Sort(ts)
 	return ts
 }
 
@@ -163,7 +174,7 @@ func DecodableTypes() string {
 
 // Integers reports whether the type's blocks are integers with scales, as Unpack gives
 // them; else its elements are floats.
-func (t Type) Integers() bool { return types[t].ints != nil }
+func (t Type) Integers() bool { return t.info().ints != nil }
 
 // Ints is a block of a type of integers, in the order of its elements:
 //
@@ -187,7 +198,7 @@ func (v *Ints) minimum(g int, m float32) { v.Min[2*g], v.Min[2*g+1], v.Mins = m,
 
 // Unpack reads one block of a type of integers. len(src) must be its size.
 func Unpack(t Type, dst *Ints, src []byte) {
-	ti := types[t]
+	ti := t.info()
 	if ti.ints == nil || len(src) != ti.bytes {
 		panic(fmt.Sprintf("quant: Unpack of %d bytes of %s", len(src), t))
 	}
@@ -196,10 +207,9 @@ func Unpack(t Type, dst *Ints, src []byte) {
 }
 
 // halved and least are the types whose Ints have Halves, and Mins.
-var halved, least = func() (halved, least map[Type]bool) {
-	halved, least = map[Type]bool{}, map[Type]bool{}
-	for t, ti := range types {
-		if ti.ints != nil {
+var halved, least = func() (halved, least [len(types)]bool) {
+	for t := range types {
+		if ti := &types[t]; ti.ints != nil {
 			var v Ints
 			ti.ints(&v, make([]byte, ti.bytes))
 			halved[t], least[t] = v.Halves, v.Mins
@@ -209,10 +219,10 @@ var halved, least = func() (halved, least map[Type]bool) {
 }()
 
 // Halves reports whether the type has a scale for each 16 elements, as Ints have it.
-func (t Type) Halves() bool { return halved[t] }
+func (t Type) Halves() bool { return t < Type(len(halved)) && halved[t] }
 
 // Mins reports whether the type has minimums, as Ints have it.
-func (t Type) Mins() bool { return least[t] }
+func (t Type) Mins() bool { return t < Type(len(least)) && least[t] }
 
 // blocks are Decode's: what a function of the table is given would else be allocated
 // for every call.
@@ -225,7 +235,7 @@ var blocks = sync.Pool{New: func() any { return new(Ints) }}
 // The products D·Q have at most 11 + 5 + 8 significant bits and are exact; only the
 // difference rounds, so a compiler that fuses it changes nothing.
 func Decode(t Type, dst []float32, src []byte) {
-	ti := types[t]
+	ti := t.info()
 	if !t.CanDecode() {
 		panic("quant: Decode of " + t.String())
 	}

@@ -189,9 +189,7 @@ func encode(it *Item, dst, src []byte, first, n int) (lost, all float64, err err
 				if r.err != nil {
 					continue
 				}
-				for _, v := range x {
-					r.all += float64(v) * float64(v)
-				}
+				r.all = squares(x)
 				if math.IsNaN(r.all) || math.IsInf(r.all, 0) {
 					r.err = fmt.Errorf("%w: %s has elements that are infinite or no numbers", ErrValues, t.Name)
 					continue
@@ -199,9 +197,7 @@ func encode(it *Item, dst, src []byte, first, n int) (lost, all float64, err err
 				b := dst[out.bytes(at):out.bytes(end)]
 				quant.Encode(to, b, x, w)
 				quant.Decode(to, y, b)
-				for j, v := range x {
-					r.lost += (float64(v) - float64(y[j])) * (float64(v) - float64(y[j]))
-				}
+				r.lost = apart(x, y)
 				if math.IsNaN(r.lost) || math.IsInf(r.lost, 0) {
 					r.err = fmt.Errorf("%w: %s has elements too large for %s", ErrValues, t.Name, to)
 				}

@@ -167,16 +167,29 @@ const uint NQ = 8 * (1 + WIDE);
 #endif
 
 #if !FLOATS
+#if SIGNED
+// integers are four of them from their bytes.
+uint integers(uint w) {
+#if OFFSET
+    w = ((w | 0x80808080u) - OFFSET * 0x01010101u) ^ 0x80808080u; // nothing borrows
+#endif
+    return w;
+}
+#elif !WIDE
+vec4 integers(uint w) {
+#if MINUS
+    return bytes(w ^ 0x80808080u) - 128;
+#else
+    return bytes(w) - OFFSET;
+#endif
+}
+#endif
+
 // load_chunk reads the integers of chunk j of unit u, group by group.
 void load_chunk(uint row, uint u, uint j, uint k, out WFOUR q[NQ]) {
     uvec4 w[2];
     load_bytes(row, u, j, k, w);
-#if SIGNED
-#if OFFSET
-    for (uint h = 0; h < 2; h++) w[h] = ((w[h] | 0x80808080u) - OFFSET * 0x01010101u) ^ 0x80808080u; // nothing borrows
-#endif
-    for (uint v = 0; v < 8; v++) q[v] = w[v / 4][v % 4];
-#elif WIDE
+#if WIDE && !SIGNED
     w[0] ^= 0x80808080u; // 128 more: no signs
     w[1] ^= 0x80808080u;
     for (uint i = 0; i < 4; i++) {
@@ -186,17 +199,15 @@ void load_chunk(uint row, uint u, uint j, uint k, out WFOUR q[NQ]) {
         q[i + 8] = bytes((u >> 4) & 0x0f0f0f0fu) - 8;
         q[i + 12] = bytes((v >> 4) & 0x0f0f0f0fu) - 8;
     }
-#elif MINUS
-    for (uint v = 0; v < 8; v++) q[v] = bytes(w[v / 4][v % 4] ^ 0x80808080u) - 128;
 #else
-    q[0] = bytes(w[0].x) - OFFSET;
-    q[1] = bytes(w[0].y) - OFFSET;
-    q[2] = bytes(w[0].z) - OFFSET;
-    q[3] = bytes(w[0].w) - OFFSET;
-    q[4] = bytes(w[1].x) - OFFSET;
-    q[5] = bytes(w[1].y) - OFFSET;
-    q[6] = bytes(w[1].z) - OFFSET;
-    q[7] = bytes(w[1].w) - OFFSET;
+    q[0] = integers(w[0].x);
+    q[1] = integers(w[0].y);
+    q[2] = integers(w[0].z);
+    q[3] = integers(w[0].w);
+    q[4] = integers(w[1].x);
+    q[5] = integers(w[1].y);
+    q[6] = integers(w[1].z);
+    q[7] = integers(w[1].w);
 #endif
 }
 
@@ -210,9 +221,13 @@ void load_block(uint row, uint b, uint k, out WFOUR q[NQ], out SCALES s) {
     s = scales[0];
 #else
     for (uint j = 0; j < 2; j++) {
-        WFOUR c[8];
-        load_chunk(row, u.x, j, k, c);
-        for (uint v = 0; v < 4; v++) q[4 * j + v] = u.y == 0 ? c[v] : c[v + 4];
+        uvec4 w[2];
+        load_bytes(row, u.x, j, k, w);
+        uvec4 of = u.y == 0 ? w[0] : w[1]; // the other group's are not unpacked
+        q[4 * j] = integers(of.x);
+        q[4 * j + 1] = integers(of.y);
+        q[4 * j + 2] = integers(of.z);
+        q[4 * j + 3] = integers(of.w);
     }
     s = u.y == 0 ? scales[0] : scales[1];
 #endif

@@ -113,11 +113,16 @@ uint row_of(uint j0, uint r) {
     return w_row(j0 + r % EACH) * p.quads;
 }
 
-uint i0, n;      // the first column, and the columns there are
-uint slot[COLS]; // with EXPERTS: the slots of the columns
+uint i0, n; // the first column, and the columns there are
 
-// column is row i of the workgroup's, of x or with EXPERTS a slot.
-uint column(uint i) { return EXPERTS ? slot[i] : min(i0 + i, n - 1); }
+// With EXPERTS and several columns: their slots, and the rows of x that these meet, which
+// take a division. A list of an invocation's own would be read with an index of its own,
+// or have the loop over columns unrolled, which is more code than some caches hold.
+shared uint slots_of[COLS], rows_of[COLS];
+
+// column is row i of the workgroup's, of x or with EXPERTS a slot; x_of the row of x.
+uint column(uint i) { return !EXPERTS ? min(i0 + i, n - 1) : COLS == 1 ? i0 : slots_of[i]; }
+uint x_of(uint i) { return EXPERTS && COLS > 1 ? rows_of[i] : x_row(column(i)); }
 
 float tree(uint at) {
     precise float a = chains[at] + chains[at + 1];
@@ -143,13 +148,15 @@ void main() {
         n *= p.used;
     }
     if (i0 >= n) return;
-    if (EXPERTS && COLS == 1) {
-        slot_matrix(i0);
-        slot[0] = i0;
-    } else if (EXPERTS) {
-        for (uint i = 0; i < COLS; i++) slot[i] = tile_slot(min(i, n - 1));
-    }
+    if (EXPERTS && COLS == 1) slot_matrix(i0);
     if (!any_here(first_row, EACH * TEAMS)) return;
+    if (EXPERTS && COLS > 1) {
+        for (uint i = lane; i < COLS; i += LOCAL) {
+            slots_of[i] = tile_slot(min(i, n - 1));
+            rows_of[i] = x_row(slots_of[i]);
+        }
+        barrier();
+    }
     precise float acc[ROWS * COLS * GROUPS];
     for (uint i = 0; i < ROWS * COLS * GROUPS; i++) acc[i] = 0;
 
@@ -158,7 +165,7 @@ void main() {
         vec4 q[ROWS][2];
         for (uint r = 0; r < ROWS; r++) load_octet(row_of(j0, r), o, p.k, q[r]);
         for (uint i = 0; i < COLS; i++) {
-            vec4 x[2] = vec4[2](x_at(o * 8, x_row(column(i))), x_at(o * 8 + 4, x_row(column(i))));
+            vec4 x[2] = vec4[2](x_at(o * 8, x_of(i)), x_at(o * 8 + 4, x_of(i)));
             for (uint r = 0; r < ROWS; r++)
                 for (uint e = 0; e < 8; e++) {
                     precise float t = q[r][e / 4][e % 4] * x[e / 4][e % 4];
@@ -171,11 +178,11 @@ void main() {
         if (COLS == 1) { // x stays in registers while the rows of W pass
             SUM a[ROWS * GROUPS], b[ROWS * GROUPS];
             XSUM xs[GROUPS];
-            [[unroll]] for (uint g = 0; g < GROUPS; g++) xs[g] = x_sum(x_row(column(0)), block_of(u, g));
+            [[unroll]] for (uint g = 0; g < GROUPS; g++) xs[g] = x_sum(x_of(0), block_of(u, g));
             [[unroll]] for (uint j = 0; j < CHUNKS; j++) {
                 XFOUR x[8];
                 [[unroll]] for (uint v = 0; v < 8; v++) {
-                    x[v] = four(x_row(column(0)), block_of(u, v / EIGHTH), 4 * j + v % EIGHTH);
+                    x[v] = four(x_of(0), block_of(u, v / EIGHTH), 4 * j + v % EIGHTH);
                     add_sum(xs[v / EIGHTH], x[v], 4 * j + v % EIGHTH);
                 }
                 [[unroll]] for (uint r = 0; r < ROWS; r++) {
@@ -217,7 +224,7 @@ void main() {
             SCALES s[ROWS];
             for (uint r = 0; r < ROWS; r++) load_block(row_of(j0, r), b, p.k, q[r], s[r]);
             for (uint i = 0; i < COLS; i++) {
-                uint row = x_row(column(i));
+                uint row = x_of(i);
                 XFOUR x[8];
                 XSUM xs = x_sum(row, b);
                 for (uint v = 0; v < 8; v++) {
@@ -243,7 +250,7 @@ void main() {
             sum = silu(sum) * tree(from + EACH * 8);
             sum = flush(sum);
         }
-        uint at = y_at(EXPERTS ? slot[i] : i0 + i, first_row + j);
+        uint at = y_at(column(i), first_row + j);
         if (ADD == 1) sum = sum + z[at];
         if (ADD == 2) sum = sum + flush(z[z_at(first_row + j)]);
         y[at] = sum;
