@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -74,15 +75,21 @@ func TestDraftsChangeNothing(t *testing.T) {
 
 // TestDraftsThroughStates: where a sequence has a state, a guess that is wrong is taken back:
 // the tokens are those without, alone and beside others, and so are those of a next turn.
-// With -short answers are shorter, and the numbers of guesses are dealt out: each goes with
-// each request, in families that take turns.
+// With -short it is a family of each kind of state, the delta rule's, a scan's alone, with
+// experts, and beside positions in one layer, with the request in which its model repeats
+// itself: in most others nobody guesses.
 func TestDraftsThroughStates(t *testing.T) {
 	var gpu string
 	if !testing.Short() {
 		t.Run("GPU", func(t *testing.T) { gpu = theGPU(t).ID })
 	}
 	drafted, accepted := 0, 0
-	for i, path := range hybridFiles(t, t.TempDir(), 1) {
+	files := hybridFiles(t, t.TempDir(), 1)
+	guessing := map[string]int{"qwen35-1.gguf": 1, "granitehybrid-1.gguf": 0, "nemotron_h_moe-1.gguf": 1, "falcon-h1-1.gguf": 1} // which request
+	if testing.Short() {
+		files = slices.DeleteFunc(files, func(path string) bool { _, is := guessing[filepath.Base(path)]; return !is })
+	}
+	for i, path := range files {
 		devices := []string{"cpu"}
 		if gpu != "" && (i == 0 || strings.Contains(path, "moe")) { // a state of each kind; a software device takes its time
 			devices = append(devices, gpu)
@@ -114,8 +121,8 @@ func TestDraftsThroughStates(t *testing.T) {
 				{Tokens: some(32, 3), MaxTokens: 40, Settings: sample.Settings{Params: sample.Params{Temp: 0.8, TopK: 2, Seed: 5}}, IgnoreEOS: true, Proof: true, Share: -1},
 			} {
 				guesses := []int{1, 4, 1000}
-				if testing.Short() {
-					guesses, r.MaxTokens = guesses[(i+j)%3:][:1], r.MaxTokens/2
+				if testing.Short() && j != guessing[filepath.Base(path)] { // it runs beside
+					guesses, r.MaxTokens = nil, r.MaxTokens/4
 				}
 				ids, want := say(r)
 				next := r

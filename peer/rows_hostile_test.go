@@ -144,9 +144,6 @@ func TestRowsOlder(t *testing.T) {
 		}
 		e.Close()
 	}
-	if n, bytes := w.Sessions(); n > 0 && bytes > 0 {
-		t.Errorf("%d sessions with %d bytes are left", n, bytes)
-	}
 }
 
 // unknowing is a stream to a worker that has never heard of formats.

@@ -69,7 +69,6 @@ func TestRowsCuts(t *testing.T) {
 		if r.Tokens = e.Prompt(strings.Repeat("The people of the United States. ", 90), false)[:tokens]; len(r.Tokens) != tokens {
 			t.Fatal("the text is short")
 		}
-		r.Caller = fmt.Sprint(draft) // nothing is found computed
 		st, err := e.Generate(t.Context(), r, nil, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -104,6 +103,45 @@ func TestRowsCuts(t *testing.T) {
 				}
 				home.Close()
 			}
+		}
+	}
+}
+
+// TestRowsModels: models with experts and with states have the bits of one process too, in
+// each format, before and after a loss.
+func TestRowsModels(t *testing.T) {
+	for _, path := range killedModels(t)[1:] {
+		n := backendtest.Open(t, path).Config.NLayer
+		cut := []int{1, 1, n - 2}
+		for _, f := range rounding {
+			l := &lan{}
+			for _, id := range []string{"a", "b", "c"} {
+				work(t, l, id, path)
+			}
+			home := atHome(t, path, f, cut...)
+			want := proof(t, home, 12, nil)
+			e := openEngine(t, path, engine.Options{Context: 1024, Layers: cut, Peers: []model.Device{findRows(t, l, f, "a", "c"), findRows(t, l, f, "b")}})
+			if got := proof(t, e, 12, nil); got != want {
+				t.Errorf("%s, %v: %s, at home %s", path, f, got, want)
+			}
+			for lost, id := range []string{"a", "b"} { // another takes the place of the first, this machine that of the second
+				if cut[1+lost] == 0 {
+					continue
+				}
+				r := asked(e, 12)
+				r.Caller = id // nothing is found computed
+				tokens := 0
+				st, err := e.Generate(t.Context(), r, nil, func(int32) {
+					if tokens++; tokens == 4 {
+						l.machines[id].kill()
+					}
+				})
+				if err != nil || st.Proof != want || e.Losses() <= lost {
+					t.Errorf("%s, %v, without %s: %s, at home %s; %v, %d losses", path, f, id, st.Proof, want, err, e.Losses())
+				}
+			}
+			e.Close()
+			home.Close()
 		}
 	}
 }
