@@ -1,18 +1,18 @@
 // Tokens a second of several answers at once by llama.cpp on a CPU, in one context and one
 // process, through node-llama-cpp: what BenchmarkStreams of package serve measures of ours,
-// there with HTTP between. usage: node streams.mjs FOLDER MODEL.gguf [STREAMS [TOKENS [ROUNDS]]]
+// there with HTTP between. usage: node streams.mjs FOLDER MODEL.gguf [STREAMS [TOKENS [ROUNDS [THREADS]]]]
 // FOLDER is where `npm install node-llama-cpp@3.22.1` was run.
 import {createRequire} from "node:module";
 import {pathToFileURL} from "node:url";
 import path from "node:path";
 
-const [, , folder, file, streams = "8", tokens = "96", rounds = "3"] = process.argv;
+const [, , folder, file, streams = "8", tokens = "96", rounds = "3", threads = "2"] = process.argv;
 const entry = createRequire(path.resolve(folder, "package.json")).resolve("node-llama-cpp");
 const {getLlama, LlamaLogLevel} = await import(pathToFileURL(entry));
 
-const llama = await getLlama({gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: 2});
+const llama = await getLlama({gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: Number(threads)});
 const model = await llama.loadModel({modelPath: file, gpuLayers: 0});
-const context = await model.createContext({sequences: Number(streams), contextSize: 512, batchSize: 512, threads: 2, flashAttention: true});
+const context = await model.createContext({sequences: Number(streams), contextSize: 512, batchSize: 512, threads: Number(threads), flashAttention: true});
 const sequences = Array.from({length: Number(streams)}, () => context.getSequence());
 
 // The same number of tokens whatever the model has as its end.
