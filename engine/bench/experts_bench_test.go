@@ -9,7 +9,7 @@ import (
 
 // BenchmarkExperts sets a mixture of experts beside a dense model that reads as many bytes a
 // token, on the processor and, where ECLAT_ALLOW_SOFTWARE or a GPU lets it, by Vulkan: a
-// token alone and a prompt, and the prompt token by token.
+// token alone, a prompt, and as many tokens one by one as the prompt has.
 func BenchmarkExperts(b *testing.B) {
 	base := Shape{Arch: "llama", Layers: 4, Embd: 1024, FF: 4096, Heads: 16, HeadsKV: 4, HeadDim: 64, Vocab: 8192, Context: 4096, RopeBase: 1e4}
 	dense, mixed := base, base
@@ -23,7 +23,7 @@ func BenchmarkExperts(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer m.Close()
-			for _, test := range []Test{{Gen: 48}, {Prompt: 512}} {
+			for _, test := range []Test{{Gen: 48}, {Gen: 512}, {Prompt: 512}} {
 				b.Run(device+"/"+s.Name+"/"+test.Name(), func(b *testing.B) {
 					f, err := m.Open()
 					if err != nil {

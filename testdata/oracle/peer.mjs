@@ -13,7 +13,7 @@ const {getLlama, LlamaLogLevel} = await import(pathToFileURL(entry));
 const ids = list.split(",").map(Number);
 const llama = await getLlama({gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: 2});
 const model = await llama.loadModel({modelPath: file, gpuLayers: 0});
-const context = await model.createContext({contextSize: 512, batchSize: 512, threads: 2, flashAttention: false});
+const context = await model.createContext({contextSize: Math.max(512, ids.length), batchSize: 512, threads: 2, flashAttention: false});
 const all = {generateNext: {probabilities: true, temperature: 1, topK: 0, topP: 1, minP: 0}};
 const answers = await context.getSequence().controlledEvaluate(ids.map((id) => [id, all]));
 
