@@ -245,7 +245,8 @@ func newPeerRelay() *cobra.Command {
 them reach, and serves those on its list of ids alone.
 
 Others name it with --relay, to be met here and then connect directly. What those compute
-that cannot connect directly passes through it, encrypted from one to the other (--carry). With --dht they tell it which manifests they offer, and ask it.`,
+that cannot connect directly passes through it, encrypted from one to the other (--carry).
+With --dht they tell it which manifests they offer, and ask it.`,
 		Example: "  eclat peer relay --listen :4712", Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			h, err := peerHost(joining{listen: listen, allow: allow, relay: true, carry: carry})
