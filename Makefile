@@ -47,9 +47,10 @@ doctor = doctor $(if $(ALL),,--quick)
 # the same, and minutes on SwiftShader.
 FILES = ^Test(ChoicesFile|ChecksFile)$$|^TestVariations$$/^tuned$$
 # SLOW are tests that a driver is left out of, and WHY says why: SwiftShader compiles some
-# products of bytes for minutes each, and with them what takes the place of a wrong product.
-SLOW-swiftshader = |^Test(ByteProducts|EveryShape)$$|^TestKernels$$/^dot$$/^matmul$$/^IQ|^TestFaults$$/^(tail.*|subgroup_width|f16_overflow|off_by_one_row|NaN|dot.*)$$
-WHY-swiftshader  = products of bytes of every type, every shape of a product and wrong products are tried on the other drivers alone: this one compiles some for minutes
+# products of bytes for minutes each, and with them what takes the place of a wrong product,
+# and whatever opens models again and again takes minutes.
+SLOW-swiftshader = |^Test(ByteProducts|EveryShape|Greedy|Variations|Profile|HostSamples)$$|^TestKernels$$/^dot$$/^matmul$$/^IQ|^TestFaults$$/^(tail.*|subgroup_width|f16_overflow|off_by_one_row|NaN|every_variant|dot.*)$$
+WHY-swiftshader  = products of bytes of every type, every shape of a product, wrong products, 200 greedy tokens and where a model is tuned, timed or sampled are tried on the other drivers alone: this one compiles some for minutes
 
 # ONES are the parts of the conformance suite that are about one op each.
 ONES  = embed|rmsnorm|l2norm|layernorm|matmul|matmul_experts|rope|store|attention|conv|deltarule|scan|act|swiglu|add|mul|slice|gather|route|combine|sample

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	id "github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
@@ -194,6 +195,9 @@ func (h *Host) open(ctx context.Context, info id.AddrInfo, name string, overRela
 		h.prepare(ctx, info.Addrs[0])
 	}
 	if len(info.Addrs) > 0 {
+		// Longer than Connect would: what it keeps is dropped where an earlier connection to
+		// the same machine is being closed meanwhile, and then there are no addresses to dial.
+		h.h.Peerstore().AddAddrs(info.ID, info.Addrs, peerstore.AddressTTL)
 		if err := h.h.Connect(ctx, info); err != nil {
 			return nil, err
 		}
