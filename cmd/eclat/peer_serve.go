@@ -244,9 +244,9 @@ func newPeerRelay() *cobra.Command {
 		Long: `Help machines behind NATs find each other, until Ctrl-C. It runs on a machine that all of
 them reach, and serves those on its list of ids alone.
 
-Others name it with --relay, to be met here and then connect directly. What those compute
-that cannot connect directly passes through it, encrypted from one to the other (--carry).
-With --dht they tell it which manifests they offer, and ask it.`,
+Workers name it with --relay, to be met here; who asks them then connects directly. What
+those compute that cannot connect directly passes through it, encrypted from one to the
+other (--carry). With --dht they tell it which manifests they offer, and ask it.`,
 		Example: "  eclat peer relay --listen :4712", Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			h, err := peerHost(joining{listen: listen, allow: allow, relay: true, carry: carry})
