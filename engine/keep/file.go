@@ -52,34 +52,39 @@ func kindOf(k engine.CacheKind, template string) string {
 // short is the beginning of a hexadecimal name.
 func short(s string) string { return s[:min(12, len(s))] }
 
-// write writes a page's file and returns its size in bytes.
-func write(path string, k engine.CacheKind, template string, p *engine.KeptPage) (size int64, err error) {
+// pageOf lays out a page's file, in parts, and returns its size in bytes.
+func pageOf(k engine.CacheKind, template string, p *engine.KeptPage) (parts [][]byte, size int64, err error) {
 	h := head{CacheKind: k, Template: template, Caller: p.Caller, Before: p.Before, Tokens: p.Tokens}
 	for _, u := range p.Units {
 		h.Has = append(h.Has, u != nil)
 	}
 	line, err := json.Marshal(h)
 	if err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	if len(line) >= mostHead {
-		return 0, fmt.Errorf("keep: the head of a page has %d bytes", len(line))
+		return nil, 0, fmt.Errorf("keep: the head of a page has %d bytes", len(line))
 	}
-	err = atomicfile.Write(path, atomicfile.Options{Mode: 0o600}, func(w io.Writer) error {
+	parts = append([][]byte{[]byte(magic), line, []byte("\n")}, p.Units...)
+	for _, b := range parts {
+		size += int64(len(b))
+	}
+	return parts, size + sha256.Size, nil
+}
+
+// write writes the parts of a page's file and their sum.
+func write(path string, parts [][]byte) error {
+	return atomicfile.Write(path, atomicfile.Options{Mode: 0o600}, func(w io.Writer) error {
 		sum := sha256.New()
 		out := io.MultiWriter(w, sum)
-		parts := append([][]byte{[]byte(magic), line, []byte("\n")}, p.Units...)
 		for _, b := range parts {
-			size += int64(len(b))
 			if _, err := out.Write(b); err != nil {
 				return err
 			}
 		}
-		size += sha256.Size
 		_, err := w.Write(sum.Sum(nil))
 		return err
 	})
-	return size, err
 }
 
 // readHead reads the beginning of a page's file.

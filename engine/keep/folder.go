@@ -29,6 +29,7 @@ type Folder struct {
 	mu      sync.Mutex
 	files   map[string]*file // by the file's name
 	bytes   int64
+	coming  int64 // bytes of files that are being written
 	keepers []*Keeper
 }
 
@@ -113,17 +114,30 @@ func (f *Folder) forget(name string) {
 	}
 }
 
-// wrote takes up a file that has been written.
+// room makes room for a file of so many bytes before it is written; fewer than none give it
+// back.
+func (f *Folder) room(size int64) {
+	f.mu.Lock()
+	f.coming += size
+	f.mu.Unlock()
+	f.trim()
+}
+
+// wrote takes up a file that has been written where room was made for it.
 func (f *Folder) wrote(name, before string, size int64) {
 	f.mu.Lock()
+	f.coming -= size
 	f.forget(name)
 	f.files[name] = &file{name, before, size, time.Now()}
 	f.bytes += size
-	over := f.bytes > f.most || len(f.files) > mostFiles
 	f.mu.Unlock()
-	if over {
-		f.trim()
-	}
+	f.trim()
+}
+
+// over reports whether what is there and what is coming is more than a part of what the
+// folder may hold.
+func (f *Folder) over(parts, of int64) bool {
+	return f.bytes+f.coming > f.most/of*parts || int64(len(f.files)) > mostFiles/of*parts
 }
 
 // trim removes pages until the folder holds a tenth less than it may, where it holds more
@@ -131,8 +145,7 @@ func (f *Folder) wrote(name, before string, size int64) {
 // before those that come after it.
 func (f *Folder) trim() {
 	f.mu.Lock()
-	keepers := slices.Clone(f.keepers)
-	over := f.bytes > f.most || len(f.files) > mostFiles
+	keepers, over := slices.Clone(f.keepers), f.over(1, 1)
 	f.mu.Unlock()
 	if !over {
 		return
@@ -167,7 +180,7 @@ func (f *Folder) trim() {
 		return cmp.Or(cmp.Compare(place[a.name], place[b.name]), cmp.Compare(depth[a.name], depth[b.name]))
 	})
 	for _, one := range all {
-		if f.bytes <= f.most/10*9 && len(f.files) <= mostFiles/10*9 {
+		if !f.over(9, 10) {
 			break
 		}
 		os.Remove(f.path(one.name))

@@ -290,6 +290,11 @@ func TestBounds(t *testing.T) {
 	if _, st := conversation(t, again, "often", 2); st.CachedTokens < 64 {
 		t.Errorf("what is asked most often was not kept: %+v %s", st, n)
 	}
+	f.room(most / 2) // is made before a page is written
+	if n := size(t, dir); n == 0 || n > most/2 {
+		t.Errorf("%d bytes, with room for %d more where %d are allowed", n, most/2, most)
+	}
+	f.room(-most / 2)
 	small := open(t, builtIn, engine.Options{Context: 64}) // memory for two pages
 	f, n = folder(t, dir, most)
 	keep(t, f, small, "x")
@@ -351,7 +356,11 @@ func FuzzPage(f *testing.F) {
 	k := engine.CacheKind{Model: "m", Numbers: 1, Keys: "f16", Values: "f16", Units: []engine.CacheUnit{{Kind: "position", Bytes: 8}, {Kind: "sequence", Bytes: 4}}}
 	path := filepath.Join(f.TempDir(), "p")
 	for _, units := range [][][]byte{{make([]byte, 8), make([]byte, 4)}, {make([]byte, 8), nil}, {nil, nil}} {
-		if _, err := write(path, k, "t", &engine.KeptPage{Caller: "c", Tokens: []int32{1, 2, 3}, Units: units}); err != nil {
+		parts, _, err := pageOf(k, "t", &engine.KeptPage{Caller: "c", Tokens: []int32{1, 2, 3}, Units: units})
+		if err == nil {
+			err = write(path, parts)
+		}
+		if err != nil {
 			f.Fatal(err)
 		}
 		b, err := os.ReadFile(path)

@@ -170,8 +170,13 @@ func (k *Keeper) next(ctx context.Context) (bool, error) {
 	if p.Before != "" {
 		before = k.prefix + p.Before + ".page"
 	}
-	size, err := write(k.folder.path(name), k.kind, k.template, p)
+	parts, size, err := pageOf(k.kind, k.template, p)
 	if err != nil {
+		return false, err
+	}
+	k.folder.room(size)
+	if err := write(k.folder.path(name), parts); err != nil {
+		k.folder.room(-size)
 		return false, err
 	}
 	k.folder.wrote(name, before, size)
