@@ -76,7 +76,7 @@ test: deps drivers build
 	$(call skipped,unit gpu $(OTHERS:%=driver-%))
 
 test-long: deps drivers build
-	@$(MAKE) --no-print-directory -j 2 long race $(OTHERS:%=long-%)
+	@$(MAKE) --no-print-directory -j 3 $(OTHERS:%=long-%) long race
 	$(call skipped,long race $(OTHERS:%=long-%) $(OTHERS:%=long-%-engine))
 
 # skipped prints why the named runs left something out.
