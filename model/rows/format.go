@@ -119,6 +119,23 @@ func block(q *[numerics.BlockLen]int8, x []float32) (e, at int) {
 	return e, -1
 }
 
+// blocks rounds the blocks of rows x one after the other: each is told by its first element
+// in x, how many there are, their exponent and integers; x is not read there any more.
+func (f Format) blocks(x []float32, cols int, each func(first, n, e int, q [numerics.BlockLen]int8)) error {
+	var q [numerics.BlockLen]int8
+	for row := 0; row < len(x); row += cols {
+		for first := row; first < row+cols; first += numerics.BlockLen {
+			end := min(first+numerics.BlockLen, row+cols)
+			e, bad := block(&q, x[first:end])
+			if bad >= 0 {
+				return f.notHeld(first+bad, cols, x[first+bad])
+			}
+			each(first, end-first, e, q)
+		}
+	}
+	return nil
+}
+
 // power is 2^e, of an exponent that a normal float32 has.
 func power(e int) float32 { return math.Float32frombits(uint32(e+127) << 23) }
 
@@ -145,19 +162,14 @@ func (f Format) Round(dst, x []float32, cols int) ([]float32, error) {
 		}
 		return dst, nil
 	}
-	var q [numerics.BlockLen]int8
-	for row := 0; row < len(x); row += cols {
-		for first := row; first < row+cols; first += numerics.BlockLen {
-			end := min(first+numerics.BlockLen, row+cols)
-			e, bad := block(&q, x[first:end])
-			if bad >= 0 {
-				return nil, f.notHeld(first+bad, cols, x[first+bad])
-			}
-			scale := power(e)
-			for i := range dst[first:end] {
-				dst[first+i] = float32(q[i]) * scale
-			}
+	err := f.blocks(x, cols, func(first, n, e int, q [numerics.BlockLen]int8) {
+		scale := power(e)
+		for i, v := range q[:n] {
+			dst[first+i] = float32(v) * scale
 		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	return dst, nil
 }

@@ -28,19 +28,14 @@ func (f Format) Append(dst []byte, x []float32, cols int) ([]byte, error) {
 			dst = binary.LittleEndian.AppendUint16(dst, h)
 		}
 	case Q8_0:
-		var q [numerics.BlockLen]int8
-		for row := 0; row < len(x); row += cols {
-			for first := row; first < row+cols; first += numerics.BlockLen {
-				end := min(first+numerics.BlockLen, row+cols)
-				e, bad := block(&q, x[first:end])
-				if bad >= 0 {
-					return nil, f.notHeld(first+bad, cols, x[first+bad])
-				}
-				dst = append(dst, byte(e-lowest))
-				for _, v := range q[:end-first] {
-					dst = append(dst, byte(v))
-				}
+		err := f.blocks(x, cols, func(_, n, e int, q [numerics.BlockLen]int8) {
+			dst = append(dst, byte(e-lowest))
+			for _, v := range q[:n] {
+				dst = append(dst, byte(v))
 			}
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return dst, nil
