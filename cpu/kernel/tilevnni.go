@@ -115,34 +115,27 @@ func halvesVNNI(first, second, e, ab, acc at, pairs int) {
 // blocksK unpacks a block of each of n rows of a weight, the first at k and the others stride
 // bytes on, and says whether it knows the type.
 func blocksK(t *tile, ty quant.Type, k at, stride, n int) bool {
-	w := at(&t.w)
+	var fill func(dst, k at, step int)
 	switch ty {
 	case quant.Q4_K:
 		t.headersK(k, stride, n)
-		for range n {
-			fillQ4K(w, k, 32)
-			k, w = add(k, stride), add(w, 2*wide)
-		}
+		fill = fillQ4K
 	case quant.Q5_K:
 		t.headersK(k, stride, n)
-		for range n {
-			fillQ5K(w, k, 32)
-			k, w = add(k, stride), add(w, 2*wide)
-		}
+		fill = fillQ5K
 	case quant.Q6_K:
 		t.headers6(k, stride, n)
-		for range n {
-			fillQ6K(w, k, 32)
-			k, w = add(k, stride), add(w, 2*wide)
-		}
+		fill = fillQ6K
 	case quant.Q8_0:
 		t.headers8(k, stride, n)
-		for range n {
-			fillQ8_0(w, k, 32)
-			k, w = add(k, stride), add(w, 2*wide)
-		}
+		fill = fillQ8_0
 	default:
 		return false
+	}
+	w := at(&t.w)
+	for range n {
+		fill(w, k, 32)
+		k, w = add(k, stride), add(w, 2*wide)
 	}
 	return true
 }
