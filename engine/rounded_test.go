@@ -15,23 +15,11 @@ import (
 	"eclat/model/rows"
 )
 
-// rowsAs is a device to which rows travel in a format.
-type rowsAs struct {
-	model.Device
-	rows rows.Format
-}
-
-func (d rowsAs) Info() model.DeviceInfo {
-	info := d.Device.Info()
-	info.Rows = d.rows
-	return info
-}
-
 // cutAs opens a small model with layers after this machine's own on devices to which
 // rows travel in a format.
 func cutAs(t *testing.T, f rows.Format, own model.Device, o Options, cut ...int) *Engine {
 	for range cut[1:] {
-		o.Peers = append(o.Peers, rowsAs{cpu.Devices(1)[0], f})
+		o.Peers = append(o.Peers, backendtest.Rounding(cpu.Devices(1)[0], f))
 	}
 	o.Layers, o.Context, o.devices = cut, 512, []model.Device{own, cpu.Devices(1)[0]}
 	return open(t, smaller, o)

@@ -15,24 +15,11 @@ import (
 	"eclat/model/rows"
 )
 
-// travelling is a device of this machine to which rows go as to another: a chain of them is
-// one process that rounds where a ring with the same cuts does.
-type travelling struct {
-	model.Device
-	rows rows.Format
-}
-
-func (d travelling) Info() model.DeviceInfo {
-	info := d.Device.Info()
-	info.Rows = d.rows
-	return info
-}
-
 // atHome is an engine of one process that rounds as machines with these layers do.
 func atHome(t testing.TB, path string, f rows.Format, cut ...int) *engine.Engine {
 	var peers []model.Device
 	for range cut[1:] {
-		peers = append(peers, travelling{cpu.Devices(1)[0], f})
+		peers = append(peers, backendtest.Rounding(cpu.Devices(1)[0], f))
 	}
 	return openEngine(t, path, engine.Options{Context: 1024, Peers: peers, Layers: cut})
 }
