@@ -7,6 +7,7 @@
 //	receipt.go   what a worker signs of what it answered
 //	worker.go    the side that computes: sessions on streams
 //	session.go   one coordinator's stage on a worker
+//	program.go   its programs: what is compiled, run and read of them, and units of memory
 //	spare.go     a peer that holds a stage already, to take its place
 //	remote.go    the side that asks: model.Device of a worker
 //	line.go      a stream to a worker, one request at a time

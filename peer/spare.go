@@ -37,9 +37,9 @@ func (d *Device) preload(ctx context.Context, b *backend, w model.Weights, p *mo
 	}
 }
 
-// loadSomewhere loads a stage on the worker of b or, where that does not take the layers, as for want of
-// memory, on the next of its device's peers that does. Where none does the error says what the
-// first one lacks.
+// loadSomewhere loads a stage on the worker of b or, where that does not take the layers, as
+// for want of memory, on the next of its device's peers that does. Where none does the error
+// says what the first one lacks.
 func (b *backend) loadSomewhere(ctx context.Context, w model.Weights, p *model.Plan) error {
 	first := b.load(ctx, w, p)
 	asked := []int{b.at}
