@@ -9,7 +9,8 @@
 #
 # make drivers  fetches a newer Vulkan driver and the shaders' compiler into bin/drivers
 # make race     the packages with goroutines under the race detector
-# make cross    builds and vets for linux, windows and darwin, without cgo and simd
+# make cross    builds and vets for linux, windows and darwin, arm64 and amd64, without cgo
+#               and simd (ALL=1: each with each)
 # make bench    every benchmark; no test measures time
 # make bench-peers  measures one to four machines, on slow lines too; writes BENCHMARKS.md
 # make golden   recomputes every golden value (testdata/oracle/README.md)
@@ -47,16 +48,15 @@ doctor = doctor $(if $(ALL),,--quick)
 # the same, and minutes on SwiftShader.
 FILES = ^Test(ChoicesFile|ChecksFile)$$|^TestVariations$$/^tuned$$
 # SLOW are tests that a driver is left out of, and WHY says why: SwiftShader compiles some
-# products of bytes for minutes each, and with them what takes the place of a wrong product,
-# and whatever opens models again and again takes minutes.
-SLOW-swiftshader = |^Test(ByteProducts|EveryShape|Greedy|Variations|Profile|HostSamples)$$|^TestKernels$$/^dot$$/^matmul$$/^IQ|^TestFaults$$/^(tail.*|subgroup_width|f16_overflow|off_by_one_row|NaN|every_variant|dot.*)$$
-WHY-swiftshader  = products of bytes of every type, every shape of a product, wrong products, 200 greedy tokens and where a model is tuned, timed or sampled are tried on the other drivers alone: this one compiles some for minutes
+# products of bytes for minutes each, and whatever opens models again and again takes minutes.
+SLOW-swiftshader = |^Test(EveryShape|Greedy|Variations|Profile|HostSamples)$$|^TestKernels$$/^dot$$/^matmul$$/^IQ
+WHY-swiftshader  = every shape of a product, 200 greedy tokens and where a model is tuned, timed or sampled are tried on the other drivers alone: this one compiles some for minutes
 
 # ONES are the parts of the conformance suite that are about one op each.
 ONES  = embed|rmsnorm|l2norm|layernorm|matmul|matmul_experts|rope|store|attention|conv|deltarule|scan|act|swiglu|add|mul|slice|gather|route|combine|sample
 
 RACE      = ./engine ./gpu ./cpu ./loader ./loader/fragment ./cmd/eclat/out
-PLATFORMS = linux/amd64 linux/arm64 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
+PLATFORMS = linux/arm64 windows/amd64 darwin/arm64 $(if $(ALL),linux/amd64 windows/arm64 darwin/amd64)
 
 .PHONY: build run test test-long lint unit gpu long race cross bench bench-peers golden fuzz deps drivers mutate clean
 

@@ -54,6 +54,15 @@ func includes(v *Variant, file string) bool {
 	return true
 }
 
+// Files names the files of the folder that a variant is compiled from.
+func Files(dir fs.FS, v *Variant) (names []string, err error) {
+	files, err := sources(dir, v)
+	for _, f := range files {
+		names = append(names, f.name)
+	}
+	return names, err
+}
+
 // SourceHash returns the SHA-256 of everything that a variant's binary depends on
 // but the compiler: flags, defines, and its source with all includes of the folder.
 func SourceHash(dir fs.FS, v *Variant) (string, error) {
