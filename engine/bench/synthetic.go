@@ -26,12 +26,14 @@ import (
 const unlinkOpen = runtime.GOOS != "windows"
 
 // Model is a synthetic model: random weights in a temporary file that is mapped and
-// has no name, so that nothing is left of it however the program ends. Where a
+// has no name once it is written, so that nothing is left of it however the program ends;
+// what reads the same file in another program gives it another name meanwhile. Where a
 // mapped file must keep its name (Windows), Close deletes it.
 type Model struct {
 	name string
 	data mmap.MMap
 	file *os.File
+	gone bool // the file has no name any more
 }
 
 // Open opens the model, as often as asked for. The files must be closed before the
@@ -45,7 +47,7 @@ func (m *Model) Close() error {
 		err = m.data.Unmap()
 	}
 	err = errors.Join(err, m.file.Close())
-	if !unlinkOpen {
+	if !m.gone {
 		err = errors.Join(err, os.Remove(m.file.Name()))
 	}
 	return err
@@ -73,15 +75,14 @@ func Synthetic(ctx context.Context, s Shape, progress func(done, total int64)) (
 		return nil, err
 	}
 	m := &Model{name: fmt.Sprintf("synthetic %s:%d", s.Name, s.Layers), file: f}
-	if unlinkOpen {
-		err = os.Remove(f.Name())
-	}
-	if err == nil {
-		file := s.file()
-		_, err = file.WriteTo(&watched{ctx: ctx, w: f, total: s.Bytes(), progress: progress})
-	}
+	file := s.file()
+	_, err = file.WriteTo(&watched{ctx: ctx, w: f, total: s.Bytes(), progress: progress})
 	if err == nil {
 		m.data, err = mmap.Map(f, mmap.RDONLY, 0)
+	}
+	if err == nil && unlinkOpen {
+		err = os.Remove(f.Name())
+		m.gone = err == nil
 	}
 	if err != nil {
 		m.Close()
