@@ -49,7 +49,7 @@ var twins = []twin{
 	{"Sigmoid", one(numerics.Sigmoid), 1, -63, 127, true, slices.Concat(about(60/1.44269504), about(-60/1.44269504))},
 	{"SiLU", one(numerics.SiLU), 1, -63, 127, true, slices.Concat([]float32{-20, -40, -41.6}, about(-60/1.44269504))},
 	{"Tanh", one(numerics.Tanh), 1, -63, 127, true, slices.Concat(about(0.25), about(-0.25), about(60/2.88539008))},
-	{"Softplus", one(numerics.Softplus), 1, -63, 127, true, about(60 / 1.44269504)},
+	{"Softplus", one(numerics.Softplus), 1, -63, 127, true, about(-60 / 1.44269504)},
 	{"Weight", func(v [4]float32) [2]float32 { return [2]float32{numerics.Weight(v[0], v[1])} }, 2, -40, 127, true, []float32{-40, math.Nextafter32(-40, -41), 40}},
 	{"Half", func(v [4]float32) [2]float32 { return [2]float32{math.Float32frombits(uint32(numerics.Half(v[0])))} }, 1, -149, 127, true,
 		[]float32{65504, 65519.996, 65520, 0x1p-14, 0x1p-24, 0x1p-25, math.Nextafter32(0x1p-25, 1)}},

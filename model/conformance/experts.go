@@ -42,10 +42,13 @@ var routings = []struct {
 	{"17 of 256, softmax, norm, 4 of 16 groups", 256, false, model.Routing{Used: 17, Norm: true, Scale: 1, Groups: 16, GroupsUsed: 4}},
 }
 
-// routeRuns are logits of ordinary size, equal ones, far apart, small, and with what is no
-// number among them.
+// routeRuns are logits of ordinary size, equal ones, far apart, small, with what is no
+// number among them, and with one that is far above the others, at another place in each row.
 func routeRuns(n, tokens int) []*model.Batch {
-	equal, bad := rowsOnly(0, tokens, n, 3), rowsOnly(0, tokens, n, 4)
+	equal, bad, one := rowsOnly(0, tokens, n, 3), rowsOnly(0, tokens, n, 4), rowsOnly(0, tokens, n, 8)
+	for i := range tokens {
+		one.Rows[i*n+(i+1)%n] = 200
+	}
 	for i := range equal.Rows {
 		equal.Rows[i] = float32(int(equal.Rows[i])) // few values, often the same
 		if i < n {
@@ -63,7 +66,7 @@ func routeRuns(n, tokens int) []*model.Batch {
 		}
 	}
 	return []*model.Batch{rowsOnly(0, tokens, n, 1), scaled(rowsOnly(0, tokens, n, 2), 100), equal, bad, rowsOnly(0, 1, n, 5),
-		scaled(rowsOnly(0, tokens, n, 6), 1e-13)}
+		scaled(rowsOnly(0, tokens, n, 6), 1e-13), one}
 }
 
 // expertsTest is of products of received rows of cols elements with the matrices (rows, cols) that a
