@@ -121,10 +121,23 @@ func flip(s string) string {
 // alike are constants of which a bit may be another without a bit of an answer being so, as
 // String names them, and why.
 var alike = map[string]string{
-	"lib/grid.glsl: 0x1ffffu for 0xffffu in uint point(uint i) { return (grid[i >> 1] >> (16 * (i & 1))) & 0xffffu; }": "spread4 masks it again",
-	"lib/kept.glsl: 1 for 0 in return uvec2(e, 0);":                                                                    "where scales lie, of types without",
-	"lib/scales_k.glsl: 511u for 255u in s[1] = d * vec2(int((scale >> 8) & 255u), int((least >> 8) & 255u));":         "no bit is above these",
-	"op/attention.comp: 1 for 0 in lo = vec4(0), hi = vec4(0);                                         \\":             "times elements of q beyond its end, which are 0",
+	"lib/grid.glsl: 0x1ffffu for 0xffffu in uint point(uint i) { return (grid[i >> 1] >> (16 * (i & 1))) & 0xffffu; }":       "spread4 and iq1 mask it again",
+	"lib/grid.glsl: 3 for 1 in uint point(uint i) { return (grid[i >> 1] >> (16 * (i & 1))) & 0xffffu; }":                    "these devices shift by 32 less",
+	"lib/kept.glsl: 1 for 0 in return uvec2(e, 0);":                                                                          "where scales lie, of types without",
+	"lib/planes.glsl: 7 for 3 in uint byte_of(uvec4 v, uint i) { return (word_of(v, i / 4) >> (8 * (i & 3))) & 255u; }":      "these devices shift by 32 less",
+	"lib/scales_k.glsl: 511u for 255u in s[1] = d * vec2(int((scale >> 8) & 255u), int((least >> 8) & 255u));":               "no bit is above these",
+	"lib/signs.glsl: 3 for 1 in uint signs7(uint x) { return (x & 127u) | ((bitCount(x & 127u) & 1) << 7); }":                "spread1 takes four bits at a time, of eight",
+	"lib/spread.glsl: 0x204083u for 0x00204081u in uint spread1(uint x) { return ((x & 15u) * 0x00204081u) & 0x01010101u; }": "it adds to bits 1 to 5, which are masked",
+	"lib/weights.glsl: 1 for 0 in #define MINS 0":                                                                            "times minimums that are 0",
+	"lib/weights.glsl: 1 for 0 in return term(quads_sum(q, 0, x, 0, 8), SUM(0), s, xs);":                                     "SUM is of types with minimums",
+	"op/attention.comp: 1 for 0 in lo = vec4(0), hi = vec4(0);                                         \\":                   "times elements of q beyond its end, which are 0",
+	"op/attention.comp: 9 for 8 in for (uint i = 0; i < 8; i++)                                        \\":                   "hi has no fifth element",
+	"op/embed.comp: 5 for 4 in for (uint t = 0; t < 4; t++) if (e + t < p.k) y_floats[i * p.k + e + t] = y[t];":              "the next four are written after it",
+	"op/heads.comp: 1 for 0 in if (s == 0) r[0] = p.heads * each;":                                                           "any slot can tell how many tiles there are",
+	"op/matmul.comp: 3 for 1 in const uint W_PITCH = WQ + 1, X_PITCH = 9; // fours from row to row":                          "only more room between rows",
+	"op/rmsnorm.comp: 9 for 8 in put_block(at + 32 * b, v, 8);":                                                              "v has eight; the next block is written over it",
+	"type/iq2_xs.glsl: 3 for 2 in for (uint i = 0; i < 2; i++)":                                                              "q has no third element",
+	"type/q3_k.glsl: 1 for 0 in s[0] = vec3(d * vec2(ivec2(two & 255u, two >> 8) - 32), 0);":                                 "the minimum, of a type without",
 }
 
 // Variables of TestConstants: the share of the constants that is flipped, "K/N", and, in the

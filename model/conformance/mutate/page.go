@@ -11,6 +11,9 @@ const pageHead = `# Mutations
 One thing changed in one op, and a test of each suite that noticed: the first of the op's own
 tests, or of all. Made by ` + "`make mutate`" + `, which fails where a suite notices nothing. A
 dash stands where a suite is not about such a change.
+
+The same of the shaders, a bit of one constant at a time: ` + "`ECLAT_TEST_CONSTANTS=0/16 go test\n./gpu -run TestConstants -v -timeout 0`" + `, which tells what notices each of one in sixteen, and
+fails where nothing does and no reason is known.
 `
 
 // key is the mutation's name on the page: no two have the same.
