@@ -49,8 +49,8 @@ doctor = doctor $(if $(ALL),,--quick)
 FILES = ^Test(ChoicesFile|ChecksFile)$$|^TestVariations$$/^tuned$$
 # SLOW are tests that a driver is left out of, and WHY says why: SwiftShader compiles some
 # products of bytes for minutes each, and whatever opens models again and again takes minutes.
-SLOW-swiftshader = |^Test(EveryShape|Greedy|Variations|Profile|HostSamples)$$|^TestKernels$$/^dot$$/^matmul$$/^IQ
-WHY-swiftshader  = every shape of a product, 200 greedy tokens and where a model is tuned, timed or sampled are tried on the other drivers alone: this one compiles some for minutes
+SLOW-swiftshader = |^Test(EveryShape|Greedy|Variations|Profile|HostSamples)$$|^TestKernels$$/^dot$$/^matmul$$/^IQ|^TestFaults$$/^every_variant$$
+WHY-swiftshader  = every shape of a product, attention wrong in every variant, 200 greedy tokens and where a model is tuned, timed or sampled are tried on the other drivers alone: this one compiles some for minutes
 
 # ONES are the parts of the conformance suite that are about one op each.
 ONES  = embed|rmsnorm|l2norm|layernorm|matmul|matmul_experts|rope|store|attention|conv|deltarule|scan|act|swiglu|add|mul|slice|gather|route|combine|sample

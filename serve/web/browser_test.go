@@ -196,21 +196,33 @@ func (p *page) wait(expression string) {
 }
 
 // click presses what a selector finds, with the mouse: once it has been drawn at the same
-// place twice, with nothing over it.
+// place twice, with nothing over it. A page may still move it between the look and the
+// press; what was not pressed is pressed again, as people do.
 func (p *page) click(selector string) {
 	p.Helper()
-	p.wait(fmt.Sprintf(`(() => {
-		const e = document.querySelector(%q);
-		e.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
-		const box = e.getBoundingClientRect(), at = [box.x, box.y, box.width, box.height].join();
-		const still = window.clicked?.e === e && window.clicked.at === at && window.clicked.drawn;
-		if (!still && !(window.clicked?.e === e && window.clicked.at === at)) {
-			const c = window.clicked = { e, at, drawn: false };
-			requestAnimationFrame(() => requestAnimationFrame(() => { c.drawn = true; }));
+	for range 3 {
+		p.wait(fmt.Sprintf(`(() => {
+			const e = document.querySelector(%[1]q);
+			e.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
+			const box = e.getBoundingClientRect(), at = [box.x, box.y, box.width, box.height].join();
+			if (window.seen?.e !== e || window.seen.at !== at) {
+				const seen = window.seen = { e, at, drawn: false };
+				requestAnimationFrame(() => requestAnimationFrame(() => { seen.drawn = true; }));
+			}
+			if (!window.seen.drawn) return false;
+			window.seen = null;
+			if (!e.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2))) return false;
+			window.pressed = false;
+			addEventListener("click", (c) => { window.pressed ||= Boolean(c.target.closest(%[1]q)); }, { capture: true, once: true });
+			return true;
+		})()`, selector))
+		p.do(chromedp.Click(chromedp.CSS(selector)))
+		if eval[bool](p, `window.pressed !== false`) { // a page that was left has heard it
+			return
 		}
-		return still && (window.clicked = null, e.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)));
-	})()`, selector))
-	p.do(chromedp.Click(chromedp.CSS(selector)))
+		p.Logf("%s was not where it had been", selector)
+	}
+	p.Fatalf("%s could not be pressed", selector)
 }
 
 // menu opens a menu by its button and takes the item of a name.

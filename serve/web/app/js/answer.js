@@ -10,6 +10,8 @@ import { fileText } from "./attach.js";
 
 /** running are the answers this tab is getting: id of the message to its controller. */
 const running = new Map();
+/** unsaved are Answers of which the last is not in the database yet: they may have ended. */
+const unsaved = new Set();
 /** busy counts them for who shows it; reading says how far the prompt of one is read. */
 export const busy = signal(0);
 export const reading = signal(null);
@@ -34,12 +36,12 @@ export async function mend() {
   for (const s of [...store.messages.values()]) {
     const m = s.peek();
     if (m.state === "streaming" && !(await alive(m.id)) && s.peek().state === "streaming") {
-      store.update({ ...s.peek(), ...rest(m), state: "broken", error: "The page was closed or reloaded before the answer ended." });
+      store.update({ ...s.peek(), state: "broken", error: "The page was closed or reloaded before the answer ended.", ...rest(m) });
     }
   }
 }
 
-/** rest is what a page that went away had of an answer, where that is more than was written. */
+/** rest is what a page that went away had of an answer, where that is more than was written: its end too. */
 function rest(m) {
   const text = localStorage.getItem(restName(m.id));
   localStorage.removeItem(restName(m.id));
@@ -58,7 +60,7 @@ store.heard.add((note) => { if (note.kind === "stop") running.get(note.id)?.abor
 // A page that goes has no time for the database: what came since the last write lies in
 // the local storage until mend finds it.
 const restName = (id) => "rest:" + id;
-addEventListener("pagehide", () => { for (const c of running.values()) c.leave(); });
+addEventListener("pagehide", () => { for (const a of unsaved) a.leave(); });
 
 /** wire writes a message as the API takes it. */
 function wire(m) {
@@ -97,7 +99,7 @@ async function run(message, going) {
   const chat = store.chat.value, ids = store.line.value.slice(0, store.line.value.indexOf(message.id) + 1);
   const stopper = new AbortController();
   const a = new Answer(message);
-  stopper.leave = () => a.leave();
+  unsaved.add(a);
   running.set(message.id, stopper);
   busy.value++;
   store.update(message);
@@ -116,6 +118,7 @@ async function run(message, going) {
     else a.end("broken", "The connection was lost.");
   } finally {
     running.delete(message.id);
+    a.saved.finally(() => unsaved.delete(a));
     release();
     reading.value = null;
     busy.value--;
@@ -123,7 +126,7 @@ async function run(message, going) {
   }
 }
 
-/** Answer collects the pieces, and shows them once a frame. */
+/** Answer collects the pieces, and shows them once a frame; saved is when its end is written. */
 class Answer {
   #m; #voice = new Voice(); #began = performance.now(); #first = 0; #thinking = 0; #pieces = 0; #frame = 0; #saved = 0; #finish = "";
 
@@ -202,9 +205,9 @@ class Answer {
 
   /** leave keeps what came for a page that comes after this one. */
   leave() {
-    const { id, content, reasoning, thinkMs, firstMs } = this.#m;
+    const { id, content, reasoning, thinkMs, firstMs, state } = this.#m;
     try {
-      localStorage.setItem(restName(id), JSON.stringify({ content, reasoning, thinkMs, firstMs }));
+      localStorage.setItem(restName(id), JSON.stringify(state === "streaming" ? { content, reasoning, thinkMs, firstMs } : this.#m));
     } catch { /* no room: what was written last stays */ }
   }
 
@@ -216,7 +219,7 @@ class Answer {
     m.pieces = this.#pieces;
     m.ms = performance.now() - this.#began;
     delete m.live;
-    store.update({ ...m });
+    this.saved = store.update({ ...m });
     this.#voice.hear(m.content, true);
   }
 
