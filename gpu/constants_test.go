@@ -132,6 +132,7 @@ var alike = map[string]string{
 	"lib/weights.glsl: 1 for 0 in return term(quads_sum(q, 0, x, 0, 8), SUM(0), s, xs);":                                     "SUM is of types with minimums",
 	"op/attention.comp: 1 for 0 in lo = vec4(0), hi = vec4(0);                                         \\":                   "times elements of q beyond its end, which are 0",
 	"op/attention.comp: 9 for 8 in for (uint i = 0; i < 8; i++)                                        \\":                   "hi has no fifth element",
+	"op/attention.comp: 3 for 1 in my_until[m] = pos + 1;":                                                                   "a workgroup has one token on software devices; TestAttentionShapes has more",
 	"op/embed.comp: 5 for 4 in for (uint t = 0; t < 4; t++) if (e + t < p.k) y_floats[i * p.k + e + t] = y[t];":              "the next four are written after it",
 	"op/heads.comp: 1 for 0 in if (s == 0) r[0] = p.heads * each;":                                                           "any slot can tell how many tiles there are",
 	"op/matmul.comp: 3 for 1 in const uint W_PITCH = WQ + 1, X_PITCH = 9; // fours from row to row":                          "only more room between rows",
