@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -226,6 +227,23 @@ func compiler(t *testing.T) []string {
 	return []string{path}
 }
 
+// compileIn makes the SPIR-V of a variant from the sources in a folder. The error is the
+// compiler's.
+func compileIn(t *testing.T, dir string, glslc []string, v *shaders.Variant) ([]byte, error) {
+	t.Helper()
+	spv := filepath.Join(dir, "wrong.spv")
+	cmd := exec.Command(glslc[0], append(slices.Clone(glslc[1:]), shaders.Arguments(v, spv)...)...)
+	cmd.Dir = dir
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%s: %v\n%s", v.Name, err, msg)
+	}
+	data, err := os.ReadFile(spv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data, nil
+}
+
 // compile makes the SPIR-V of the fault's kernels in the variants that a device prefers,
 // and says whether no other can take their place.
 func (f *fault) compile(t *testing.T, glslc []string, k *lower.Kernels) (spirv map[string][]byte, refused bool) {
@@ -255,13 +273,7 @@ func (f *fault) compile(t *testing.T, glslc []string, k *lower.Kernels) (spirv m
 				t.Fatal(err)
 			}
 		}
-		spv := filepath.Join(dir, "wrong.spv")
-		cmd := exec.Command(glslc[0], append(glslc[1:len(glslc):len(glslc)], shaders.Arguments(v, spv)...)...)
-		cmd.Dir = dir
-		if msg, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", name, err, msg)
-		}
-		data, err := os.ReadFile(spv)
+		data, err := compileIn(t, dir, glslc, v)
 		if err != nil {
 			t.Fatal(err)
 		}

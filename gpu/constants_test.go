@@ -45,6 +45,7 @@ func (c constant) String() string {
 
 var (
 	number   = regexp.MustCompile(`\b(?:0[xX][0-9a-fA-F]+[uU]?|[0-9]+[uU]?\b(?:[^.eE]|$)|[0-9]+\.[0-9]*(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)`)
+	digits   = regexp.MustCompile(`^[0-9a-zA-Z.]+(?:[eE]-[0-9]+)?`) // of what number finds, which may end with the sign after it
 	function = regexp.MustCompile(`^(?:#define )?(?:\w+ )?(\w+)\(`)
 	// What is no number that a kernel computes with: where things lie, how large they are,
 	// what is compiled.
@@ -72,7 +73,7 @@ func constants(t *testing.T) (list []constant) {
 				}
 				code := aside.ReplaceAllStringFunc(line, func(s string) string { return strings.Repeat(" ", len(s)) })
 				for _, at := range number.FindAllStringIndex(code, -1) {
-					word := regexp.MustCompile(`^[0-9a-zA-Z.]+(?:[eE]-[0-9]+)?`).FindString(code[at[0]:at[1]])
+					word := digits.FindString(code[at[0]:at[1]])
 					if f := flip(word); f != "" {
 						list = append(list, constant{file, n + 1, at[0], at[0] + len(word), line, in, f})
 					}
@@ -294,8 +295,8 @@ func (f *flipping) flip(t *testing.T, c constant) (by, what string) {
 	var tried []string
 	var suites []func() string
 	for _, v := range f.candidates(c) {
-		spirv, msg := f.compile(t, v)
-		if msg != "" {
+		spirv, err := compileIn(t, f.dir, f.glslc, v)
+		if err != nil {
 			return "compiler", v.Name
 		}
 		if _, right := shaders.Find(v.Name); bytes.Equal(spirv, right) {
@@ -356,21 +357,6 @@ func loadOf(v *shaders.Variant) (load string, has bool) {
 		}
 	}
 	return "buffer", strings.HasPrefix(v.Name, "attention") || strings.HasPrefix(v.Name, "mat")
-}
-
-func (f *flipping) compile(t *testing.T, v *shaders.Variant) (spirv []byte, msg string) {
-	t.Helper()
-	out := filepath.Join(f.dir, "wrong.spv")
-	cmd := exec.Command(f.glslc[0], append(slices.Clone(f.glslc[1:]), shaders.Arguments(v, out)...)...)
-	cmd.Dir = f.dir
-	if msg, err := cmd.CombinedOutput(); err != nil {
-		return nil, string(msg)
-	}
-	spirv, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return spirv, ""
 }
 
 // wrong has a kernel be another while it is used, with each of the device's kinds of products
